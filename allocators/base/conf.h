@@ -1,0 +1,47 @@
+/* conf.h - the options of the library, read once from the environment. The rows are in conf.def. */
+#ifndef MPRESS_BASE_CONF_H
+#define MPRESS_BASE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CONF_TEXT_BYTES = 1024 };
+
+enum conf_heap { CONF_HEAP_MPRESS, CONF_HEAP_MIMALLOC, CONF_HEAP_MIXED };
+enum conf_fit { CONF_FIT_BEST, CONF_FIT_FIRST, CONF_FIT_WORST };
+enum conf_trace { CONF_TRACE_OFF, CONF_TRACE_EVENTS, CONF_TRACE_FULL };
+
+struct conf {
+#define CONF_CHOICE(field, variable, default_, choices, help) unsigned field;
+#define CONF_NUMBER(field, variable, default_, least, most, unit, help) uint64_t field;
+#define CONF_FLAG(field, variable, default_, help) bool field;
+#define CONF_TEXT(field, variable, default_, help) char field[CONF_TEXT_BYTES];
+#include "allocators/base/conf.def"
+#undef CONF_CHOICE
+#undef CONF_NUMBER
+#undef CONF_FLAG
+#undef CONF_TEXT
+};
+
+/* Fills in the defaults. */
+void conf_init(struct conf *conf);
+
+/* Reads the MPRESS_ variables of an environment (NULL: none). What cannot be used (unknown name,
+ * value outside its range) is named in one line on stderr each and keeps its default. Sizes take
+ * the suffixes K, M, G and T (powers of 1024). */
+void conf_read(struct conf *conf, char **environment);
+
+/* One option as text, for `mpress options`. */
+struct conf_row {
+    const char *variable;
+    const char *values; /* "off|events|full", "0..3600000 ms", "0|1", "text" */
+    const char *help;
+    char value[64]; /* in effect, cut to fit */
+    bool is_default;
+};
+
+/* Row number `index` of conf.def with its value in `conf`; false: no such row. */
+bool conf_read_row(const struct conf *conf, size_t index, struct conf_row *row);
+
+#endif

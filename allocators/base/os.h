@@ -1,0 +1,173 @@
+/* os.h - everything the library asks of the operating system, in one seam.
+ *
+ * The calls go straight to the kernel: they allocate nothing, are no cancellation points, cannot be
+ * interposed, and leave errno alone. Results are 0 or a positive errno value unless said otherwise.
+ * Any thread, any time, signal handlers included. Addresses and lengths are multiples of the page.
+ */
+#ifndef MPRESS_BASE_OS_H
+#define MPRESS_BASE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OS_STDERR = 2 };
+
+/* -- the process ------------------------------------------------------------------------------ */
+
+/* Bytes of a page; a power of two. */
+size_t os_page_bytes(void);
+
+int os_process_id(void);
+int os_parent_id(void);
+int os_thread_id(void);
+
+/* The environment as the kernel handed it over or as libc keeps it; NULL when there is none. */
+char **os_environ(void);
+
+/* True when the program runs with more rights than its caller: no option may be obeyed then. */
+bool os_is_secure(void);
+
+/* The name of the calling thread as the kernel knows it, NUL added. */
+enum { OS_THREAD_NAME_BYTES = 16 };
+void os_thread_name(char name[OS_THREAD_NAME_BYTES]);
+
+/* A byte that is not 0 while the process has never had a second thread. libc clears it before the
+ * first one is created. */
+const volatile char *os_single_thread_mark(void);
+
+/* Nanoseconds of CLOCK_MONOTONIC; the same at a tick's resolution (4 ms) but 4 times cheaper; and
+ * of CLOCK_REALTIME. */
+uint64_t os_time_ns(void);
+uint64_t os_time_coarse_ns(void);
+uint64_t os_wall_ns(void);
+
+void os_yield(void);
+
+/* -- memory ----------------------------------------------------------------------------------- */
+
+/* Zeroed private memory, readable and writable. NULL: there is none, or the system would not have
+ * it when it was touched (vm.overcommit_memory). */
+void *os_map(size_t bytes);
+
+/* The same without that promise: for a reservation of which little will be touched. */
+void *os_map_unpromised(size_t bytes);
+
+/* Address space only: no access, charged to no limit but RLIMIT_AS. NULL: there is none. */
+void *os_reserve(size_t bytes);
+
+/* Makes reserved memory usable. */
+int os_commit(void *start, size_t bytes);
+
+/* Gives the pages back now; they read as zero afterwards. */
+int os_purge(void *start, size_t bytes);
+int os_unmap(void *start, size_t bytes);
+
+/* Resizes a mapping of os_map, moving it when it must. NULL: there is no room; nothing changed. */
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes);
+
+/* A page that reads as zero in the child of every fork, whatever it held. NULL: there is none. */
+void *os_map_wiped_on_fork(void);
+
+/* Whether core dumps hold these pages; a failure is not worth a word. */
+void os_set_dumped(void *start, size_t bytes, bool dumped);
+
+/* True when every page of the range is mapped; touches nothing. */
+bool os_is_mapped(const void *start, size_t bytes);
+
+/* True when the aligned word can be read; touches it only through the kernel. */
+bool os_is_readable(const void *word);
+
+/* Lets a mapping of os_map read as zeros in the child of a fork (not of a vfork). */
+void os_set_wiped_on_fork(void *start, size_t bytes);
+
+/* -- waiting ---------------------------------------------------------------------------------- */
+
+/* Sleeps while *word == value, until woken (or spuriously). */
+void os_wait(_Atomic uint32_t *word, uint32_t value);
+void os_wake(_Atomic uint32_t *word, unsigned waiters);
+
+/* Makes every running thread of the process pass a full memory barrier: what they stored before is
+ * seen by the caller, what the caller stored before is seen by them. Slow. */
+void os_barrier(void);
+
+/* -- files ------------------------------------------------------------------------------------ */
+
+/* Writes all of it; EINTR and short writes are handled. */
+int os_write(int fd, const void *bytes, size_t count);
+
+/* Creates a file that must not exist yet, close-on-exec, under a descriptor of at least 256 where
+ * the limits allow, so that programs which close or count theirs do not meet it. */
+int os_file_create(const char *path, int *fd);
+
+/* Opens an existing file for writing, without following a link, at a descriptor as above. */
+int os_file_open(const char *path, int *fd);
+
+/* What tells a file from every other, whatever its name or descriptor. */
+struct os_identity {
+    uint64_t device;
+    uint64_t inode;
+};
+int os_file_identity(int fd, struct os_identity *identity);
+
+/* Guarantees disk space for the range [from, from + bytes) and extends the file. No SIGXFSZ. */
+int os_file_extend(int fd, uint64_t from, uint64_t bytes);
+int os_file_truncate(int fd, uint64_t bytes);
+
+/* A shared, writable, populated mapping of the file's range; survives the descriptor. NULL: none.
+ */
+void *os_file_map(int fd, uint64_t from, size_t bytes);
+void os_file_close(int fd);
+
+/* Gives the disk space of a range back; it reads as zeros then. A failure is not worth a word. */
+void os_file_punch(int fd, uint64_t from, uint64_t bytes);
+void os_file_remove(const char *path);
+
+/* A second descriptor for an open file, out of the way as above; -1: it is not open. */
+int os_file_duplicate(int fd);
+
+/* Occupies those of descriptors 0-2 that are closed, while a library is at work that opens some and
+ * keeps them; returns what os_release_standard takes. */
+unsigned os_hold_standard(void);
+void os_release_standard(unsigned held);
+
+/* The two descriptors that would be opened next; -1: none. */
+void os_next_descriptors(int fds[2]);
+
+/* Tells files apart: two numbers that no other file has at the time. False: it is not open. */
+bool os_file_identify(int fd, uint64_t identity[2]);
+
+/* Reads a whole small file (up to capacity - 1 bytes, NUL added); bytes read, 0 on any failure. */
+size_t os_file_read(const char *path, char *buffer, size_t capacity);
+
+/* The target of a symbolic link, NUL added, as os_file_read. */
+size_t os_link_read(const char *path, char *buffer, size_t capacity);
+size_t os_working_directory(char *buffer, size_t capacity);
+
+/* Resident bytes of this process and their anonymous part; false where /proc is not there. */
+bool os_resident(uint64_t *rss, uint64_t *rss_anon);
+
+/* -- loaded code ------------------------------------------------------------------------------ */
+
+/* One loaded object, as the loader describes it; pointers are valid while it stays loaded. */
+struct os_module {
+    const char *path; /* "" for the executable itself */
+    uintptr_t bias;   /* load address - link address */
+    uintptr_t start;  /* mapped range */
+    uintptr_t end;
+    const unsigned char *index; /* its .eh_frame_hdr, or NULL */
+    size_t index_bytes;
+    uintptr_t constant; /* the segment around it */
+    uintptr_t constant_end;
+    const unsigned char *build_id; /* or NULL */
+    size_t build_id_bytes;
+};
+
+/* Shows every loaded object to `visit` until that returns false. `changes` counts loads and unloads
+ * so far. Takes the loader's lock: this one function may wait for it, and not in signal handlers.
+ */
+void os_visit_modules(bool (*visit)(const struct os_module *module, uint64_t changes,
+                                    void *context),
+                      void *context);
+
+#endif

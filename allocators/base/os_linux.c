@@ -1,0 +1,485 @@
+/* os_linux.c - the Linux behind os.h; with os_modules.c the only file of the library that
+ * includes OS headers. */
+#define _GNU_SOURCE
+#include "allocators/base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* -- system calls without libc: no errno, no cancellation, no interposition ------------------- */
+
+#if defined(__x86_64__)
+static long call6(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+static long call6(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+#else
+#error "mpress knows the system calls of x86-64 and aarch64"
+#endif
+
+static long call3(long number, long a, long b, long c)
+{
+    return call6(number, a, b, c, 0, 0, 0);
+}
+
+static bool failed(long result)
+{
+    return result < 0 && result > -4096;
+}
+
+static int error_of(long result)
+{
+    return failed(result) ? (int)-result : 0;
+}
+
+static void *pointer_of(long result)
+{
+    return failed(result) ? NULL : (void *)result;
+}
+
+/* -- the process ------------------------------------------------------------------------------ */
+
+extern void *__libc_stack_end; /* ld.so: the stack as the kernel laid it: argc, argv, envp */
+extern char **environ;
+
+size_t os_page_bytes(void)
+{
+    return (size_t)getauxval(AT_PAGESZ);
+}
+
+int os_process_id(void)
+{
+    return (int)call3(SYS_getpid, 0, 0, 0);
+}
+
+int os_parent_id(void)
+{
+    return (int)call3(SYS_getppid, 0, 0, 0);
+}
+
+int os_thread_id(void)
+{
+    return (int)call3(SYS_gettid, 0, 0, 0);
+}
+
+void os_thread_name(char name[OS_THREAD_NAME_BYTES])
+{
+    name[0] = '\0';
+    call3(SYS_prctl, PR_GET_NAME, (long)name, 0);
+    name[OS_THREAD_NAME_BYTES - 1] = '\0';
+}
+
+char **os_environ(void)
+{
+    if (environ != NULL)
+        return environ;
+    if (__libc_stack_end == NULL)
+        return NULL;
+    long argc = *(long *)__libc_stack_end;
+    return (char **)__libc_stack_end + 1 + argc + 1;
+}
+
+bool os_is_secure(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+const volatile char *os_single_thread_mark(void)
+{
+    return &__libc_single_threaded;
+}
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec now = {0, 0};
+    clock_gettime(clock, &now); /* vdso: no system call, cannot fail for these clocks */
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t os_time_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t os_time_coarse_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t os_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+void os_yield(void)
+{
+    call3(SYS_sched_yield, 0, 0, 0);
+}
+
+/* -- memory ----------------------------------------------------------------------------------- */
+
+static void *map(size_t bytes, int protection, int flags, int fd, long offset)
+{
+    return pointer_of(call6(SYS_mmap, 0, (long)bytes, protection, flags, fd, offset));
+}
+
+void *os_map(size_t bytes)
+{
+    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+void *os_map_unpromised(size_t bytes)
+{
+    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+void *os_reserve(size_t bytes)
+{
+    return map(bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+int os_commit(void *start, size_t bytes)
+{
+    return error_of(call3(SYS_mprotect, (long)start, (long)bytes, PROT_READ | PROT_WRITE));
+}
+
+int os_purge(void *start, size_t bytes)
+{
+    return error_of(call3(SYS_madvise, (long)start, (long)bytes, MADV_DONTNEED));
+}
+
+int os_unmap(void *start, size_t bytes)
+{
+    return error_of(call3(SYS_munmap, (long)start, (long)bytes, 0));
+}
+
+void *os_remap(void *start, size_t old_bytes, size_t new_bytes)
+{
+    return pointer_of(
+        call6(SYS_mremap, (long)start, (long)old_bytes, (long)new_bytes, MREMAP_MAYMOVE, 0, 0));
+}
+
+void *os_map_wiped_on_fork(void)
+{
+    size_t page = os_page_bytes();
+    void *p = os_map(page);
+    if (p == NULL || !failed(call3(SYS_madvise, (long)p, (long)page, MADV_WIPEONFORK)))
+        return p;
+    os_unmap(p, page);
+    return NULL;
+}
+
+void os_set_dumped(void *start, size_t bytes, bool dumped)
+{
+    call3(SYS_madvise, (long)start, (long)bytes, dumped ? MADV_DODUMP : MADV_DONTDUMP);
+}
+
+bool os_is_mapped(const void *start, size_t bytes)
+{
+    unsigned char resident[16];
+    size_t page = os_page_bytes();
+    uintptr_t at = (uintptr_t)start & ~(page - 1);
+    uintptr_t end = (uintptr_t)start + bytes;
+    for (; at < end; at += sizeof(resident) * page) {
+        size_t length = end - at < sizeof(resident) * page ? end - at : sizeof(resident) * page;
+        if (failed(call3(SYS_mincore, (long)at, (long)length, (long)resident)))
+            return false;
+    }
+    return true;
+}
+
+/* The kernel fetches the new signal set before it finds the first argument to be nonsense. */
+bool os_is_readable(const void *word)
+{
+    return call6(SYS_rt_sigprocmask, -1, (long)word, 0, 8, 0, 0) != -EFAULT;
+}
+
+void os_set_wiped_on_fork(void *start, size_t bytes)
+{
+    call3(SYS_madvise, (long)start, (long)bytes, MADV_WIPEONFORK);
+}
+
+/* -- waiting ---------------------------------------------------------------------------------- */
+
+void os_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    call6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0);
+}
+
+void os_wake(_Atomic uint32_t *word, unsigned waiters)
+{
+    call6(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, (long)waiters, 0, 0, 0);
+}
+
+void os_barrier(void)
+{
+    if (call3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+        return;
+    call3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+    if (failed(call3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)))
+        call3(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/* -- files ------------------------------------------------------------------------------------ */
+
+int os_write(int fd, const void *bytes, size_t count)
+{
+    const char *at = bytes;
+    while (count > 0) {
+        long written = call3(SYS_write, fd, (long)at, (long)count);
+        if (written == -EINTR)
+            continue;
+        if (failed(written))
+            return error_of(written);
+        at += written;
+        count -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Out of the way of programs that close all of theirs or select() on them. */
+int os_file_duplicate(int fd)
+{
+    static const int floors[] = {1000, 256, 64, 3};
+    for (size_t i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
+        long raised = call3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, floors[i]);
+        if (!failed(raised))
+            return (int)raised;
+    }
+    return -1;
+}
+
+static int raise_descriptor(int fd)
+{
+    int raised = os_file_duplicate(fd);
+    if (raised < 0)
+        return fd;
+    call3(SYS_close, fd, 0, 0);
+    return raised;
+}
+
+static int open_anything(void)
+{
+    long fd = call6(SYS_openat, AT_FDCWD, (long)"/", O_PATH | O_CLOEXEC, 0, 0, 0);
+    return failed(fd) ? -1 : (int)fd;
+}
+
+void os_next_descriptors(int fds[2])
+{
+    for (int i = 0; i < 2; i++)
+        fds[i] = open_anything();
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            call3(SYS_close, fds[i], 0, 0);
+    }
+}
+
+unsigned os_hold_standard(void)
+{
+    unsigned held = 0;
+    for (;;) {
+        int fd = open_anything();
+        if (fd < 0)
+            return held;
+        if (fd > OS_STDERR) {
+            call3(SYS_close, fd, 0, 0);
+            return held;
+        }
+        held |= 1U << fd;
+    }
+}
+
+void os_release_standard(unsigned held)
+{
+    for (int fd = 0; fd <= OS_STDERR; fd++) {
+        if ((held >> fd & 1) != 0)
+            call3(SYS_close, fd, 0, 0);
+    }
+}
+
+bool os_file_identify(int fd, uint64_t identity[2])
+{
+    struct stat status;
+    if (failed(call3(SYS_fstat, fd, (long)&status, 0)))
+        return false;
+    identity[0] = (uint64_t)status.st_dev;
+    identity[1] = (uint64_t)status.st_ino;
+    return true;
+}
+
+static int open_file(const char *path, int flags, int *fd)
+{
+    long opened = call6(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
+                        0644, 0, 0);
+    if (failed(opened))
+        return error_of(opened);
+    *fd = raise_descriptor((int)opened);
+    return 0;
+}
+
+int os_file_create(const char *path, int *fd)
+{
+    return open_file(path, O_CREAT | O_EXCL, fd);
+}
+
+int os_file_open(const char *path, int *fd)
+{
+    return open_file(path, 0, fd);
+}
+
+int os_file_identity(int fd, struct os_identity *identity)
+{
+    struct stat status;
+    long result = call3(SYS_fstat, fd, (long)&status, 0);
+    if (!failed(result))
+        *identity = (struct os_identity){.device = status.st_dev, .inode = status.st_ino};
+    return error_of(result);
+}
+
+/* True when RLIMIT_FSIZE allows a file of that size; beyond it the kernel would send SIGXFSZ. */
+static bool size_is_allowed(uint64_t bytes)
+{
+    struct rlimit limit;
+    long result = call6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
+    return failed(result) || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
+}
+
+int os_file_extend(int fd, uint64_t from, uint64_t bytes)
+{
+    if (!size_is_allowed(from + bytes))
+        return EFBIG;
+    long result;
+    do {
+        result = call6(SYS_fallocate, fd, 0, (long)from, (long)bytes, 0, 0);
+    } while (result == -EINTR);
+    if (result != -EOPNOTSUPP && result != -ENOSYS)
+        return error_of(result);
+    /* No fallocate here (some network and FUSE file systems): write the zeros. */
+    static const char zeros[4096];
+    for (uint64_t done = 0; done < bytes; done += sizeof(zeros)) {
+        result =
+            call6(SYS_pwrite64, fd, (long)zeros, (long)sizeof(zeros), (long)(from + done), 0, 0);
+        if (failed(result))
+            return error_of(result);
+    }
+    return 0;
+}
+
+int os_file_truncate(int fd, uint64_t bytes)
+{
+    return error_of(call3(SYS_ftruncate, fd, (long)bytes, 0));
+}
+
+void *os_file_map(int fd, uint64_t from, size_t bytes)
+{
+    void *start = map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)from);
+    /* MAP_POPULATE would map shared pages read-only: the first store would fault all the same. */
+    if (start != NULL)
+        call3(SYS_madvise, (long)start, (long)bytes, MADV_POPULATE_WRITE);
+    return start;
+}
+
+void os_file_close(int fd)
+{
+    call3(SYS_close, fd, 0, 0);
+}
+
+void os_file_punch(int fd, uint64_t from, uint64_t bytes)
+{
+    call6(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)from, (long)bytes, 0,
+          0);
+}
+
+void os_file_remove(const char *path)
+{
+    call3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+}
+
+size_t os_file_read(const char *path, char *buffer, size_t capacity)
+{
+    long fd = call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (failed(fd))
+        return 0;
+    size_t used = 0;
+    while (used + 1 < capacity) {
+        long got = call3(SYS_read, fd, (long)(buffer + used), (long)(capacity - 1 - used));
+        if (got == -EINTR)
+            continue;
+        if (failed(got) || got == 0)
+            break;
+        used += (size_t)got;
+    }
+    call3(SYS_close, fd, 0, 0);
+    buffer[used] = '\0';
+    return used;
+}
+
+size_t os_link_read(const char *path, char *buffer, size_t capacity)
+{
+    long got = call6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)capacity - 1, 0, 0);
+    size_t used = failed(got) ? 0 : (size_t)got;
+    buffer[used] = '\0';
+    return used;
+}
+
+size_t os_working_directory(char *buffer, size_t capacity)
+{
+    long got = call3(SYS_getcwd, (long)buffer, (long)capacity, 0);
+    size_t used = failed(got) || got == 0 ? 0 : (size_t)got - 1;
+    buffer[used] = '\0';
+    return used;
+}
+
+bool os_resident(uint64_t *rss, uint64_t *rss_anon)
+{
+    char text[128];
+    uint64_t pages[3] = {0, 0, 0}; /* statm: size, resident, shared (file and shmem) */
+    if (os_file_read("/proc/self/statm", text, sizeof(text)) == 0)
+        return false;
+    const char *at = text;
+    for (int field = 0; field < 3; field++) {
+        while (*at >= '0' && *at <= '9')
+            pages[field] = pages[field] * 10 + (uint64_t)(*at++ - '0');
+        at += *at == ' ';
+    }
+    *rss = pages[1] * os_page_bytes();
+    *rss_anon = pages[1] > pages[2] ? (pages[1] - pages[2]) * os_page_bytes() : 0;
+    return true;
+}

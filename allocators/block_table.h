@@ -1,0 +1,45 @@
+/* block_table.h - a table of blocks by the address of their first byte, for those whose address
+ * says nothing by itself. The blocks are never touched. */
+#ifndef MPRESS_BLOCK_TABLE_H
+#define MPRESS_BLOCK_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/lock.h"
+
+struct block_slots; /* the entries and how many there can be */
+
+/* All fields under the lock. */
+struct block_table {
+    struct lock lock;
+    struct block_slots *_Atomic slots; /* B1: half of them are used at most, unless memory is out;
+                                        * NULL: none yet */
+    size_t used;
+    size_t bytes; /* B2: sum over the blocks */
+};
+
+#define BLOCK_TABLE_INIT                                                                           \
+    {                                                                                              \
+        .lock = LOCK_INIT(LOCK_RANK_HUGE)                                                          \
+    }
+
+/* Enters a block of `bytes` > 0; false: there is no memory for a larger table. */
+bool block_table_insert(struct block_table *table, const void *p, size_t bytes);
+
+/* Takes the block out; its bytes, or 0: there is none that begins at p. */
+size_t block_table_remove(struct block_table *table, const void *p);
+
+/* Bytes of the block that begins at p, or 0. */
+size_t block_table_find(struct block_table *table, const void *p);
+
+/* p points into a block. Slow: looks at every one. */
+bool block_table_contains(struct block_table *table, const void *p);
+
+void block_table_read_totals(struct block_table *table, size_t *blocks, size_t *bytes);
+
+/* In the child of a fork. */
+void block_table_fork_child(struct block_table *table);
+
+#endif

@@ -1,0 +1,438 @@
+/* cache.c - loads and unloads a thread's magazines: two per class, so that a thread that swings
+ * around a boundary does not run to the depot every time (Bonwick & Adams 2001, 3.1).
+ *
+ * Order matters for fork: what is given away is let go of first, what is taken is taken first. A
+ * child that inherits the middle of a change may lose objects of a vanished thread that way, but
+ * never finds one twice. */
+#include "allocators/cache.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/meta.h"
+#include "allocators/slab.h"
+
+/* Empty and full at the same time: both sentinels, no slot between them. Never written. */
+static void *const closed_magazine[2] = {NULL, MAGAZINE_FULL};
+#define CLOSED ((void **)(uintptr_t)&closed_magazine[1])
+
+#define CLOSED_4 CLOSED, CLOSED, CLOSED, CLOSED
+#define CLOSED_16 CLOSED_4, CLOSED_4, CLOSED_4, CLOSED_4
+#define CLOSED_64 CLOSED_16, CLOSED_16, CLOSED_16, CLOSED_16
+
+/* Every thread is born with a closed hand: no "initialised?" test anywhere. */
+_Thread_local struct hand hand __attribute__((tls_model("initial-exec"))) = {
+    .top = {CLOSED_64, CLOSED_64, CLOSED_64, CLOSED_64},
+};
+
+struct cache {
+    struct hand *owner;                        /* NULL: in the list of free caches; registry lock */
+    struct cache *next;                        /* of all caches; constant */
+    struct cache *next_free;                   /* registry lock */
+    bool is_closed;                            /* the hand is closed, the tops are here */
+    void **tops[SIZE_CLASS_END];               /* while closed; the owner's */
+    struct magazine *loaded[SIZE_CLASS_END];   /* NULL: none yet; the owner's */
+    struct magazine *previous[SIZE_CLASS_END]; /* NULL, empty or full; the owner's */
+};
+
+static struct {
+    struct lock lock;
+    struct cache *all;
+    struct cache *free;
+    bool closed; /* new hands stay closed; set while one thread runs */
+    void (*transfer)(void);
+} registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
+
+static void ***tops_of(struct cache *cache)
+{
+    return cache->is_closed ? cache->tops : cache->owner->top;
+}
+
+static uint32_t rounds_loaded(const struct magazine *loaded, void **top)
+{
+    return (uint32_t)(top - loaded->slot - 1);
+}
+
+/* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
+ * thread finds no round in between; its call comes to the door, which knows better. */
+static void close_class(struct cache *cache, unsigned class)
+{
+    void **top = tops_of(cache)[class];
+    tops_of(cache)[class] = CLOSED;
+    atomic_signal_fence(memory_order_seq_cst);
+    struct magazine *loaded = cache->loaded[class];
+    if (loaded != NULL)
+        loaded->rounds = rounds_loaded(loaded, top);
+}
+
+static void open_class(struct cache *cache, unsigned class)
+{
+    struct magazine *loaded = cache->loaded[class];
+    atomic_signal_fence(memory_order_seq_cst);
+    tops_of(cache)[class] = loaded != NULL ? magazine_top(loaded, loaded->rounds) : CLOSED;
+}
+
+void cache_transfer(void)
+{
+    if (registry.transfer != NULL)
+        registry.transfer();
+}
+
+void cache_on_transfer(void (*transfer)(void))
+{
+    registry.transfer = transfer;
+}
+
+/* -- birth and death -------------------------------------------------------------------------- */
+
+static struct cache *take_free_cache(void)
+{
+    lock_take(&registry.lock);
+    struct cache *cache = registry.free;
+    if (cache != NULL)
+        registry.free = cache->next_free;
+    lock_drop(&registry.lock);
+    return cache;
+}
+
+static struct cache *make_cache(void)
+{
+    struct cache *cache = meta_alloc(sizeof(*cache));
+    if (cache == NULL)
+        return NULL;
+    lock_take(&registry.lock);
+    cache->next = registry.all;
+    registry.all = cache;
+    lock_drop(&registry.lock);
+    return cache;
+}
+
+bool cache_attach(void)
+{
+    if (hand.state != CACHE_SEEN) {
+        hand.state = hand.state == CACHE_UNBORN ? CACHE_SEEN : hand.state;
+        return false;
+    }
+    struct cache *cache = take_free_cache();
+    if (cache == NULL)
+        cache = make_cache();
+    if (cache == NULL)
+        return false;
+    for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
+        cache->tops[class] = CLOSED;
+    lock_take(&registry.lock);
+    cache->is_closed = registry.closed;
+    cache->owner = &hand;
+    lock_drop(&registry.lock);
+    hand.cache = cache;
+    hand.state = CACHE_ALIVE;
+    return true;
+}
+
+/* Gives the rounds of a magazine nobody refers to any more to the slabs. */
+static void unload(struct magazine *magazine)
+{
+    if (magazine == NULL)
+        return;
+    if (magazine->rounds > 0)
+        slab_give(magazine->class, magazine->slot + 1, magazine->rounds);
+    magazine_put(magazine);
+}
+
+static void flush_class(struct cache *cache, unsigned class)
+{
+    struct magazine *loaded = cache->loaded[class];
+    struct magazine *previous = cache->previous[class];
+    if (loaded == NULL)
+        return;
+    close_class(cache, class);
+    cache->loaded[class] = NULL;
+    cache->previous[class] = NULL;
+    unload(loaded);
+    unload(previous);
+}
+
+void cache_flush(void)
+{
+    if (hand.cache == NULL)
+        return;
+    cache_transfer();
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+        flush_class(hand.cache, class);
+}
+
+void cache_detach(void)
+{
+    struct cache *cache = hand.cache;
+    cache_flush();
+    hand.state = CACHE_DEAD;
+    if (cache == NULL)
+        return;
+    hand.cache = NULL;
+    lock_take(&registry.lock);
+    cache->owner = NULL;
+    cache->next_free = registry.free;
+    registry.free = cache;
+    lock_drop(&registry.lock);
+}
+
+void cache_close_hands(void)
+{
+    registry.closed = true;
+    struct cache *cache = hand.cache;
+    if (cache == NULL || cache->is_closed)
+        return;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        cache->tops[class] = hand.top[class];
+        hand.top[class] = CLOSED;
+    }
+    cache->is_closed = true;
+}
+
+/* -- refill: the loaded magazine is empty; its class is closed -------------------------------- */
+
+static void swap(struct cache *cache, unsigned class)
+{
+    struct magazine *loaded = cache->loaded[class];
+    cache->loaded[class] = cache->previous[class];
+    cache->previous[class] = loaded;
+}
+
+/* Loads a magazine from the depot; the empty one stays behind as the previous, or leaves. */
+static bool load_from_depot(struct cache *cache, unsigned class)
+{
+    struct magazine *full = depot_get(class);
+    if (full == NULL)
+        return false;
+    cache_transfer();
+    struct magazine *empty = cache->loaded[class];
+    if (empty != NULL && cache->previous[class] == NULL)
+        cache->previous[class] = empty;
+    else if (empty != NULL)
+        magazine_put(empty);
+    cache->loaded[class] = full;
+    return true;
+}
+
+/* Puts a larger magazine in the place of the loaded one and moves its rounds over; without memory
+ * the old one stays. */
+static void grow(struct cache *cache, unsigned class)
+{
+    struct magazine *old = cache->loaded[class];
+    if (old != NULL && !magazine_can_grow(old))
+        return;
+    struct magazine *larger = magazine_get(class, old == NULL ? 0 : old->step + 1U);
+    if (larger == NULL)
+        return;
+    cache->loaded[class] = larger;
+    if (old == NULL)
+        return;
+    larger->rounds = old->rounds;
+    memcpy(larger->slot + 1, old->slot + 1, larger->rounds * sizeof(void *));
+    magazine_put(old);
+}
+
+static bool load_from_slabs(struct cache *cache, unsigned class)
+{
+    grow(cache, class);
+    struct magazine *loaded = cache->loaded[class];
+    if (loaded == NULL)
+        return false;
+    loaded->rounds = slab_take(class, loaded->slot + 1, loaded->capacity);
+    cache_transfer();
+    return loaded->rounds > 0;
+}
+
+/* Rounds for the loaded magazine; false: there is no memory. */
+static bool refill(struct cache *cache, unsigned class)
+{
+    const struct magazine *previous = cache->previous[class];
+    if (previous != NULL && previous->rounds > 0) {
+        swap(cache, class);
+        return true;
+    }
+    depot_tick();
+    return load_from_depot(cache, class) || load_from_slabs(cache, class);
+}
+
+/* -- flush: the loaded magazine is full; its class is closed ---------------------------------- */
+
+/* Gives a full previous magazine away: to the depot, or to the slabs when the depot has enough. */
+static void give_previous(struct cache *cache, unsigned class)
+{
+    struct magazine *full = cache->previous[class];
+    cache->previous[class] = NULL;
+    cache_transfer();
+    if (!depot_put(full))
+        unload(full);
+}
+
+static bool has_room(const struct magazine *loaded)
+{
+    return loaded != NULL && loaded->rounds < loaded->capacity;
+}
+
+/* Room for one round in the loaded magazine; false: there is no memory for one. */
+static bool make_room(struct cache *cache, unsigned class)
+{
+    const struct magazine *loaded = cache->loaded[class];
+    if (loaded == NULL || magazine_can_grow(loaded)) {
+        grow(cache, class);
+        if (has_room(cache->loaded[class]))
+            return true;
+    }
+    struct magazine *previous = cache->previous[class];
+    if (previous != NULL && previous->rounds == 0) {
+        swap(cache, class);
+        return true;
+    }
+    depot_tick();
+    struct magazine *empty = loaded != NULL ? magazine_get(class, loaded->step) : NULL;
+    if (empty == NULL)
+        return false;
+    if (previous != NULL)
+        give_previous(cache, class);
+    cache->previous[class] = cache->loaded[class];
+    cache->loaded[class] = empty;
+    return true;
+}
+
+/* -- one object ------------------------------------------------------------------------------- */
+
+static void *alloc_without_cache(unsigned class)
+{
+    void *p = NULL;
+    unsigned taken = slab_take(class, &p, 1);
+    cache_transfer();
+    return taken == 1 ? p : NULL;
+}
+
+static void free_without_cache(unsigned class, void *p)
+{
+    cache_transfer();
+    slab_give(class, &p, 1);
+}
+
+void *cache_alloc(unsigned class)
+{
+    struct cache *cache = hand.cache;
+    if (cache == NULL)
+        return alloc_without_cache(class);
+    close_class(cache, class);
+    struct magazine *loaded = cache->loaded[class];
+    bool is_served = (loaded != NULL && loaded->rounds > 0) || refill(cache, class);
+    void *p = NULL;
+    if (is_served) {
+        loaded = cache->loaded[class];
+        p = loaded->slot[loaded->rounds--];
+    }
+    open_class(cache, class);
+    return is_served ? p : alloc_without_cache(class);
+}
+
+void cache_free(unsigned class, void *p)
+{
+    struct cache *cache = hand.cache;
+    if (cache == NULL) {
+        free_without_cache(class, p);
+        return;
+    }
+    close_class(cache, class);
+    bool is_served = has_room(cache->loaded[class]) || make_room(cache, class);
+    if (is_served) {
+        struct magazine *loaded = cache->loaded[class];
+        loaded->slot[++loaded->rounds] = p;
+    }
+    open_class(cache, class);
+    if (!is_served)
+        free_without_cache(class, p);
+}
+
+/* -- looking at all threads ------------------------------------------------------------------- */
+
+static bool is_lost(const struct cache *cache)
+{
+    const struct hand *owner = cache->owner;
+    return owner != NULL && owner != &hand &&
+           !(os_is_readable(owner->top) && os_is_readable(&owner->top[255]));
+}
+
+void cache_forget_lost(void)
+{
+    lock_take(&registry.lock);
+    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next) {
+        if (is_lost(cache))
+            cache->owner = NULL; /* and is not used again: what it holds is lost with it */
+    }
+    lock_drop(&registry.lock);
+}
+
+/* Reads another thread's magazines while it uses them: a count may be off by what moves just now.
+ * The magazine's memory is never given back, so nothing worse can happen. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+static size_t
+rounds_of(struct cache *cache, unsigned class)
+{
+    struct magazine *loaded = cache->loaded[class];
+    struct magazine *previous = cache->previous[class];
+    size_t rounds = previous != NULL ? previous->rounds : 0;
+    if (loaded == NULL || cache->owner == NULL)
+        return rounds;
+    size_t in_loaded = rounds_loaded(loaded, tops_of(cache)[class]);
+    return rounds + (in_loaded <= loaded->capacity ? in_loaded : 0);
+}
+
+size_t cache_rounds(unsigned class)
+{
+    size_t rounds = 0;
+    lock_take(&registry.lock);
+    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next)
+        rounds += rounds_of(cache, class);
+    lock_drop(&registry.lock);
+    return rounds;
+}
+
+/* The rounds of a vanished thread's class, where they can be told for sure. */
+static void return_leftovers(struct cache *cache, unsigned class)
+{
+    struct magazine *loaded = cache->loaded[class];
+    struct magazine *previous = cache->previous[class];
+    if (previous != NULL && previous->rounds > 0)
+        slab_give_leftovers(class, previous->slot + 1, previous->rounds);
+    if (loaded == NULL || cache->owner == NULL)
+        return;
+    size_t rounds = rounds_loaded(loaded, tops_of(cache)[class]);
+    if (rounds > 0 && rounds <= loaded->capacity)
+        slab_give_leftovers(class, loaded->slot + 1, (unsigned)rounds);
+}
+
+static void bury(struct cache *cache)
+{
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        return_leftovers(cache, class);
+        if (cache->previous[class] != NULL && cache->previous[class] != cache->loaded[class])
+            magazine_put(cache->previous[class]);
+        if (cache->loaded[class] != NULL)
+            magazine_put(cache->loaded[class]);
+        cache->loaded[class] = cache->previous[class] = NULL;
+    }
+    cache->owner = NULL;
+    cache->next_free = registry.free;
+    registry.free = cache;
+}
+
+void cache_fork_child(void)
+{
+    if (lock_reset(&registry.lock))
+        registry.free = NULL; /* cut in the middle: the free ones are lost, not wrong */
+    cache_forget_lost();
+    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next) {
+        if (cache->owner != NULL && cache->owner != &hand)
+            bury(cache);
+    }
+}

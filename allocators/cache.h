@@ -1,0 +1,73 @@
+/* cache.h - what a thread keeps to itself: its hand of magazine tops, and the cache behind it.
+ *
+ * The hand is all that the hot path sees: one top per control byte. A hand is closed where a call
+ * must take the slow door: the top then points into a fake magazine that is empty and full at the
+ * same time. It is closed for control codes, for classes without a magazine, before a thread is
+ * known and after it died, and altogether while every call is to be seen (tracing, checking,
+ * another heap). */
+#ifndef MPRESS_CACHE_H
+#define MPRESS_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/magazine.h"
+#include "allocators/size_class.h"
+
+enum cache_state {
+    CACHE_UNBORN, /* the thread has not been here yet */
+    CACHE_SEEN,   /* it was here once: served without a cache. The next call gets it one */
+    CACHE_ALIVE,
+    CACHE_DEAD, /* it flushed its magazines and gets no new ones */
+};
+
+struct cache; /* the cold part; in our own memory */
+
+/* The hot part, in static TLS. */
+struct hand {
+    void **top[256];     /* by control byte */
+    struct cache *cache; /* NULL unless alive */
+    uint32_t state;      /* enum cache_state */
+    uint32_t inside;     /* the thread is in the slow door: a signal handler must not follow */
+};
+_Static_assert(sizeof(struct hand) <= 3 * 1024, "static TLS is scarce");
+
+extern _Thread_local struct hand hand __attribute__((tls_model("initial-exec")));
+
+/* The calling thread gets a cache at its second call (unless it is dead or there is no memory): a
+ * lone call can be the last breath of a thread whose destructors have all run. True: it is new. */
+bool cache_attach(void);
+
+/* Returns everything to depot and slabs; the thread is dead afterwards. */
+void cache_detach(void);
+
+/* From now on every call of every thread takes the slow door, which still uses the magazines.
+ * Call it while one thread runs. */
+void cache_close_hands(void);
+
+/* Called before a thread gives objects to structures that others take from, and after it took some
+ * from there. One observer, set while one thread runs. */
+void cache_on_transfer(void (*transfer)(void));
+
+/* Announces such a transfer of the calling thread. */
+void cache_transfer(void);
+
+/* One object; NULL: there is no memory. Any thread, alive or not. */
+void *cache_alloc(unsigned class);
+void cache_free(unsigned class, void *p);
+
+/* Objects of the class in the magazines of all threads, approximately. */
+size_t cache_rounds(unsigned class);
+
+/* Forgets caches whose thread ended without cache_detach (its first calls came in its very last
+ * destructors), as far as its memory is gone. Before a look at all threads. */
+void cache_forget_lost(void);
+
+/* The magazines of this thread go back to depot and slabs; it stays alive. */
+void cache_flush(void);
+
+/* In the child of a fork: what vanished threads kept goes back to the slabs. */
+void cache_fork_child(void);
+
+#endif

@@ -1,0 +1,372 @@
+/* heap.c - sends each request to the layer that serves its size, and each address to its owner.
+ *
+ *     <= 32 KiB   cache -> depot -> slab -> unit       objects
+ *     <= 32 MiB   large -> unit                        runs of units
+ *     above       huge                                 mappings of their own */
+#include "allocators/heap.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/huge.h"
+#include "allocators/large.h"
+#include "allocators/meta.h"
+#include "allocators/slab.h"
+#include "allocators/unit.h"
+
+enum { NOT_READY, STARTING, READY, FAILED };
+
+static struct {
+    _Atomic uint32_t state;
+    bool checked; /* set while one thread runs */
+    void (*attached)(void);
+} heap;
+
+/* -- birth ------------------------------------------------------------------------------------ */
+
+static uint32_t start(const struct conf *conf)
+{
+    if (space_init(conf->reserve) != 0)
+        return FAILED;
+    unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    slab_init();
+    depot_init();
+    size_class_init(); /* last: from now on sizes have classes */
+    return READY;
+}
+
+int heap_init(const struct conf *conf)
+{
+    uint32_t expected = NOT_READY;
+    if (atomic_compare_exchange_strong_explicit(&heap.state, &expected, STARTING,
+                                                memory_order_acquire, memory_order_acquire)) {
+        expected = start(conf);
+        atomic_store_explicit(&heap.state, expected, memory_order_release);
+        return expected == READY ? 0 : ENOMEM;
+    }
+    while (expected == STARTING) {
+        os_yield();
+        expected = atomic_load_explicit(&heap.state, memory_order_acquire);
+    }
+    if (expected != READY)
+        return ENOMEM;
+    unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    return 0;
+}
+
+static bool init_with_defaults(void)
+{
+    struct conf conf;
+    conf_init(&conf);
+    conf_read(&conf, os_is_secure() ? NULL : os_environ());
+    return heap_init(&conf) == 0;
+}
+
+/* What every slow call needs: the heap, and a cache for this thread. False: there is no heap. */
+static bool enter(void)
+{
+    if (MP_LIKELY(hand.state == CACHE_ALIVE || hand.state == CACHE_DEAD))
+        return true;
+    /* acquire: pairs with the release in heap_init */
+    if (atomic_load_explicit(&heap.state, memory_order_acquire) != READY && !init_with_defaults())
+        return false;
+    if (cache_attach() && heap.attached != NULL)
+        heap.attached();
+    return true;
+}
+
+void heap_on_attach(void (*attached)(void))
+{
+    heap.attached = attached;
+}
+
+/* -- allocating ------------------------------------------------------------------------------- */
+
+static void *alloc_object(unsigned class)
+{
+    void *p = NULL;
+    if (MP_LIKELY(!heap.checked))
+        return cache_alloc(class);
+    unsigned taken = slab_take(class, &p, 1);
+    cache_transfer();
+    return taken == 1 ? p : NULL;
+}
+
+/* Above the slabs. Where the reservation is used up, own mappings serve smaller blocks too. */
+static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
+{
+    void *p = NULL;
+    if (bytes <= LARGE_MAX && alignment <= SPACE_ALIGNMENT && large_is_welcome())
+        p = large_alloc(bytes, alignment, zeroed);
+    if (p == NULL && bytes <= PTRDIFF_MAX) {
+        p = huge_alloc(bytes, alignment);
+        *zeroed = true;
+    }
+    cache_transfer();
+    return p;
+}
+
+void *heap_alloc(size_t bytes)
+{
+    bool zeroed;
+    if (!enter())
+        return NULL;
+    if (bytes <= SIZE_SLAB_MAX)
+        return alloc_object(size_class_of(bytes));
+    return alloc_big(bytes, 1, &zeroed);
+}
+
+void *heap_alloc_zeroed(size_t bytes)
+{
+    if (!enter())
+        return NULL;
+    bool zeroed = false;
+    if (bytes <= SIZE_SLAB_MAX) {
+        unsigned class = size_class_of(bytes);
+        void *p = alloc_object(class);
+        return p == NULL ? NULL : memset(p, 0, size_tables.classes[class].bytes);
+    }
+    void *p = alloc_big(bytes, 1, &zeroed);
+    if (p != NULL && !zeroed)
+        memset(p, 0, round_up(bytes, os_page_bytes()));
+    return p;
+}
+
+void *heap_alloc_aligned(size_t alignment, size_t bytes)
+{
+    MP_ASSERT(is_power_of_two(alignment));
+    bool zeroed;
+    if (!enter())
+        return NULL;
+    unsigned class = size_class_of_aligned(bytes, alignment);
+    return class != 0 ? alloc_object(class) : alloc_big(bytes | 1, alignment, &zeroed);
+}
+
+/* -- owners ----------------------------------------------------------------------------------- */
+
+enum heap_owner heap_owner_of(const void *p)
+{
+    if (!space_owns(p)) {
+        if (huge_usable(p) != 0)
+            return HEAP_HUGE;
+        return huge_contains(p) ? HEAP_INTERIOR : HEAP_FOREIGN;
+    }
+    unsigned ctl = *space_ctl(space_unit_of(p));
+    if (ctl == CTL_LARGE)
+        return ((uintptr_t)p & (UNIT_BYTES - 1)) == 0 ? HEAP_LARGE : HEAP_INTERIOR;
+    if (ctl == CTL_INSIDE)
+        return HEAP_INTERIOR;
+    return ctl != CTL_FREE && ctl < SIZE_CLASS_END ? HEAP_OBJECT : HEAP_FREE;
+}
+
+static void free_object(void *p)
+{
+    unsigned class = *space_ctl(space_unit_of(p));
+    if (MP_LIKELY(!heap.checked)) {
+        cache_free(class, p);
+        return;
+    }
+    cache_transfer();
+    slab_give(class, &p, 1);
+}
+
+void heap_free(void *p)
+{
+    enum heap_owner owner = heap_owner_of(p);
+    MP_CHECK(owner != HEAP_INTERIOR, FAULT_INTERIOR_FREE, p);
+    MP_CHECK(owner != HEAP_FREE, FAULT_DOUBLE_FREE, p);
+    MP_CHECK(owner != HEAP_FOREIGN, FAULT_UNKNOWN_POINTER, p);
+    if (!enter())
+        return;
+    if (owner == HEAP_OBJECT) {
+        free_object(p);
+        return;
+    }
+    cache_transfer();
+    if (owner == HEAP_LARGE)
+        large_free(p);
+    else
+        huge_free(p);
+}
+
+size_t heap_usable(const void *p)
+{
+    unsigned class;
+    switch (heap_owner_of(p)) {
+    case HEAP_OBJECT:
+        MP_CHECK(slab_object_of(p, &class) == p, FAULT_INTERIOR_FREE, p);
+        return size_tables.classes[class].bytes;
+    case HEAP_LARGE:
+        return large_usable(p);
+    case HEAP_HUGE:
+        return huge_usable(p);
+    case HEAP_INTERIOR:
+        fault(FAULT_INTERIOR_FREE, p);
+    case HEAP_FREE:
+        fault(FAULT_DOUBLE_FREE, p);
+    case HEAP_FOREIGN:
+        break;
+    }
+    fault(FAULT_UNKNOWN_POINTER, p);
+}
+
+bool heap_fits(const void *p, size_t alignment, size_t bytes)
+{
+    size_t usable = heap_usable(p);
+    unsigned class = alignment <= 16 ? 0 : size_class_of_aligned(bytes, alignment);
+    if (alignment <= 16 && bytes <= SIZE_SLAB_MAX)
+        class = size_class_of(bytes);
+    if (class != 0)
+        return usable == size_tables.classes[class].bytes;
+    return usable > SIZE_SLAB_MAX ? usable == round_up(bytes | 1, os_page_bytes())
+                                  : bytes <= usable;
+}
+
+/* A block keeps its place while it still uses half of it. */
+static bool keeps_place(size_t usable, size_t bytes)
+{
+    return bytes <= usable && bytes >= usable / 2;
+}
+
+bool heap_fits_shrunk(const void *p, size_t bytes)
+{
+    return heap_fits(p, 0, bytes) || keeps_place(heap_usable(p), bytes);
+}
+
+/* -- resizing --------------------------------------------------------------------------------- */
+
+bool heap_resize(void *p, size_t bytes)
+{
+    size_t usable = heap_usable(p);
+    if (usable <= SIZE_SLAB_MAX)
+        return keeps_place(usable, bytes);
+    if (heap_owner_of(p) != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > LARGE_MAX)
+        return bytes == usable;
+    cache_transfer(); /* a tail that is given away */
+    bool resized = large_resize(p, bytes);
+    cache_transfer(); /* or one that was taken */
+    return resized;
+}
+
+/* A block that should shrink stays when there is no memory for a smaller one. */
+static void *move(void *p, size_t usable, size_t bytes)
+{
+    void *moved = heap_alloc(bytes);
+    if (moved == NULL)
+        return bytes <= usable ? p : NULL;
+    memcpy(moved, p, usable < bytes ? usable : bytes);
+    heap_free(p);
+    return moved;
+}
+
+void *heap_realloc(void *p, size_t bytes)
+{
+    if (bytes > PTRDIFF_MAX)
+        return NULL;
+    if (heap_resize(p, bytes))
+        return p;
+    if (heap_owner_of(p) == HEAP_HUGE && bytes > LARGE_MAX / 2) {
+        cache_transfer();
+        void *moved = huge_realloc(p, bytes);
+        cache_transfer();
+        return moved;
+    }
+    return move(p, heap_usable(p), bytes);
+}
+
+/* -- threads, forks, modes -------------------------------------------------------------------- */
+
+void heap_thread_exit(void)
+{
+    cache_detach();
+}
+
+void heap_fork_child(void)
+{
+    lock_forget_all();
+    meta_fork_child();
+    unit_fork_child();
+    slab_fork_child();
+    huge_fork_child();
+    depot_fork_child();
+    cache_fork_child();
+}
+
+void heap_set_checked(void)
+{
+    heap.checked = true;
+    cache_close_hands();
+    cache_flush();
+}
+
+/* -- memory and numbers ----------------------------------------------------------------------- */
+
+size_t heap_trim(void)
+{
+    if (!enter())
+        return 0;
+    cache_flush();
+    depot_drain();
+    return unit_purge();
+}
+
+void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
+{
+    struct slab_stats slab;
+    stats->bytes = size_tables.classes[class].bytes;
+    stats->cached_objects = cache_rounds(class) + depot_rounds(class);
+    slab_read_stats(class, &slab);
+    if (stats->cached_objects > slab.taken_objects)
+        stats->cached_objects = slab.taken_objects; /* they moved while we counted */
+    stats->live_objects = slab.taken_objects - stats->cached_objects;
+    stats->external_bytes = slab.free_bytes;
+    stats->slabs = slab.slabs;
+}
+
+static void add_classes(struct heap_stats *stats)
+{
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        struct heap_class_stats of;
+        heap_read_class_stats(class, &of);
+        stats->live_objects += of.live_objects;
+        stats->live_bytes += of.live_objects * of.bytes;
+        stats->cached_bytes += of.cached_objects * of.bytes;
+        stats->external_bytes += of.external_bytes;
+    }
+}
+
+void heap_read_stats(struct heap_stats *stats)
+{
+    struct unit_stats unit;
+    struct large_stats large;
+    struct huge_stats own;
+    memset(stats, 0, sizeof(*stats));
+    if (!enter())
+        return;
+    cache_forget_lost();
+    add_classes(stats);
+    unit_read_stats(&unit);
+    large_read_stats(&large);
+    huge_read_stats(&own);
+    stats->live_bytes += large.bytes + own.bytes;
+    stats->live_objects += large.blocks + own.blocks;
+    stats->dirty_bytes = unit.dirty_bytes;
+    stats->total_free_bytes = unit.dirty_bytes + unit.clean_bytes;
+    stats->largest_free_bytes = unit.largest_bytes;
+    stats->meta_bytes = space_meta_bytes() + meta_bytes();
+    stats->huge_bytes = own.bytes;
+    stats->huge_blocks = own.blocks;
+}
+
+void heap_audit(void)
+{
+    if (atomic_load_explicit(&heap.state, memory_order_acquire) != READY)
+        return;
+    unit_audit();
+    slab_audit();
+}

@@ -1,0 +1,151 @@
+/* heap.h - the heap as a whole: what preload/ and the tests call.
+ *
+ * Every function may be called by any thread at any time, before heap_init too (it is then done on
+ * the way with the defaults), but not from a signal handler that interrupted one of them. */
+#ifndef MPRESS_HEAP_H
+#define MPRESS_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/conf.h"
+#include "allocators/cache.h"
+#include "allocators/size_class.h"
+#include "allocators/space.h"
+
+/* Reserves the address space. The first call counts, with its options; later ones change only what
+ * can still be changed (fit, decay). 0, or ENOMEM: then every allocation fails. */
+int heap_init(const struct conf *conf);
+
+/* -- fast path: inlined into malloc and free -------------------------------------------------- */
+
+/* The newest round of the class in this thread's hand; NULL: the hand is closed or empty. */
+static inline void *heap_pop(unsigned class)
+{
+    void **top = hand.top[class];
+    void *p = top[-1];
+    if (MP_LIKELY(p != NULL))
+        hand.top[class] = top - 1;
+    return p;
+}
+
+/* An object of up to SIZE_SMALL_MAX bytes from the thread's own magazine, or of up to SIZE_SLAB_MAX
+ * bytes; NULL: take the slow door. Two functions, so that the small sizes run straight through. */
+static inline void *heap_alloc_small(size_t bytes)
+{
+    return heap_pop(size_tables.small[(bytes + 15) >> SIZE_SMALL_SHIFT]);
+}
+
+static inline void *heap_alloc_mid(size_t bytes)
+{
+    return heap_pop(size_tables.mid[(bytes + 127) >> SIZE_MID_SHIFT]);
+}
+
+/* Puts the object into the thread's own magazine; false: take the slow door. */
+static inline bool heap_free_fast(void *p)
+{
+    if (MP_UNLIKELY(!space_owns(p)))
+        return false;
+    unsigned class = space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT];
+    void **top = hand.top[class];
+    if (MP_UNLIKELY(*top == MAGAZINE_FULL))
+        return false;
+    *top = p;
+    hand.top[class] = top + 1;
+    return true;
+}
+
+/* -- blocks ----------------------------------------------------------------------------------- */
+
+/* Uninitialised memory, aligned to 16. NULL: there is none; errno is not touched. 0 bytes are as
+ * good as 1. Above PTRDIFF_MAX: NULL. */
+void *heap_alloc(size_t bytes);
+
+/* The same, zeroed, slack included. */
+void *heap_alloc_zeroed(size_t bytes);
+
+/* Aligned to a power of two. */
+void *heap_alloc_aligned(size_t alignment, size_t bytes);
+
+/* What an address is to this heap. Never touches it. */
+enum heap_owner {
+    HEAP_FOREIGN,  /* not ours */
+    HEAP_OBJECT,   /* inside a slab */
+    HEAP_LARGE,    /* the first byte of a large block */
+    HEAP_HUGE,     /* the first byte of a block in its own mapping */
+    HEAP_INTERIOR, /* inside a block above the slabs */
+    HEAP_FREE,     /* in the reservation, but no block */
+};
+enum heap_owner heap_owner_of(const void *p);
+
+/* p must be a block of this heap; misuse ends the process (fault.def). */
+void heap_free(void *p);
+size_t heap_usable(const void *p);
+
+/* As realloc, bytes > 0. NULL: there is no memory, p stays as it is. */
+void *heap_realloc(void *p, size_t bytes);
+
+/* Changes the size where the block stands; false: it cannot, nothing has changed. */
+bool heap_resize(void *p, size_t bytes);
+
+/* Whether the block at p is what a request of this size and alignment (0: none) gets. */
+bool heap_fits(const void *p, size_t alignment, size_t bytes);
+
+/* The same for a block that realloc may have shrunk where it stood. */
+bool heap_fits_shrunk(const void *p, size_t bytes);
+
+/* -- threads and forks ------------------------------------------------------------------------ */
+
+/* Called with every thread that gets its cache, from within its first allocation: the place to ask
+ * for heap_thread_exit at its end. One function, set before there are threads. */
+void heap_on_attach(void (*attached)(void));
+
+/* The thread ends: its magazines go back. Later calls of it work without magazines. */
+void heap_thread_exit(void);
+
+/* In the child of a fork, before anything else. */
+void heap_fork_child(void);
+
+/* -- modes ------------------------------------------------------------------------------------ */
+
+/* Every free is compared with the bitmaps at once: no magazines any more. While one thread runs. */
+void heap_set_checked(void);
+
+/* -- memory and numbers ----------------------------------------------------------------------- */
+
+/* Gives back what can be given back now: depots, this thread's magazines, dirty units. Bytes. */
+size_t heap_trim(void);
+
+struct heap_stats {
+    size_t live_bytes; /* usable bytes of the blocks the program holds */
+    size_t live_objects;
+    size_t external_bytes; /* free objects in partly used slabs, as far as ever touched */
+    size_t cached_bytes;   /* in magazines and depots */
+    size_t dirty_bytes;    /* free units not given back */
+    size_t meta_bytes;
+    size_t largest_free_bytes;
+    size_t total_free_bytes; /* free units, dirty or not */
+    size_t huge_bytes;       /* the part of live_bytes in own mappings */
+    size_t huge_blocks;
+};
+
+/* Sums over all classes and threads while they go on. */
+void heap_read_stats(struct heap_stats *stats);
+
+/* The same for one size class: numbers of SIZE_CLASS_FIRST.. Call heap_read_stats before the first.
+ */
+struct heap_class_stats {
+    size_t bytes; /* of one object */
+    size_t live_objects;
+    size_t cached_objects;
+    size_t external_bytes;
+    size_t slabs;
+};
+void heap_read_class_stats(unsigned class, struct heap_class_stats *stats);
+
+/* Recounts everything while nothing else runs; ends the process at the first contradiction. */
+void heap_audit(void);
+
+#endif

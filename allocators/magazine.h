@@ -1,0 +1,60 @@
+/* magazine.h - arrays of free objects with sentinels at both ends, and the depot of full ones.
+ *
+ *     slot:  | NULL | p | p | p | . | . | FULL |      top points at the first free slot:
+ *                                ^top                  top[-1] NULL: empty;  *top FULL: full
+ *
+ * (Magazines and depot: Bonwick & Adams, USENIX 2001, 3; the sentinels replace their counters.) */
+#ifndef MPRESS_MAGAZINE_H
+#define MPRESS_MAGAZINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAGAZINE_FULL ((void *)1)
+
+/* Capacities double from 8 to 256; a class caps them at its own maximum. */
+enum { MAGAZINE_STEPS = 6, MAGAZINE_FIRST_ROUNDS = 8 };
+
+struct magazine {
+    struct magazine *next; /* in the depot or the pool of empty ones; their locks */
+    uint32_t rounds;       /* objects in it, while it is not loaded; owner */
+    uint16_t capacity;     /* constant while a class uses it */
+    uint8_t class;         /* the same */
+    uint8_t step;          /* constant: memory for 8 << step rounds */
+    void *slot[];          /* slot[0] NULL, rounds from 1, slot[capacity + 1] FULL */
+};
+
+static inline void **magazine_top(struct magazine *magazine, uint32_t rounds)
+{
+    return &magazine->slot[1 + rounds];
+}
+
+/* An empty magazine of the class, as large as the step says or the class allows. NULL: no memory.
+ * magazine_put gives one back, whatever it holds is forgotten. */
+struct magazine *magazine_get(unsigned class, unsigned step);
+void magazine_put(struct magazine *magazine);
+
+/* The class could use a larger one. */
+bool magazine_can_grow(const struct magazine *magazine);
+
+/* Takes a magazine with rounds; NULL: the depot has none of this class. */
+struct magazine *depot_get(unsigned class);
+
+/* Leaves one with rounds; false: the depot of the class is full, the caller keeps it. */
+bool depot_put(struct magazine *magazine);
+
+/* Gives magazines that nobody needed for a second back to the slabs. Cheap when there is nothing
+ * to do; call it from slow paths without locks. */
+void depot_tick(void);
+
+/* Gives all back to the slabs. */
+void depot_drain(void);
+
+/* Objects of the class in the depot. */
+size_t depot_rounds(unsigned class);
+
+void depot_init(void);
+void depot_fork_child(void);
+
+#endif

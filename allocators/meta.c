@@ -1,0 +1,53 @@
+/* meta.c - a bump allocator over chunks that double from 64 KiB to 1 MiB. */
+#include "allocators/meta.h"
+
+#include "allocators/base/bits.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+
+enum { CHUNK_FIRST = 64 * 1024, CHUNK_LAST = 1024 * 1024, LINE = 64 };
+
+static struct {
+    struct lock lock;
+    char *at, *end; /* rest of the newest chunk */
+    size_t next_chunk;
+    size_t used;
+} meta = {.lock = LOCK_INIT(LOCK_RANK_META), .next_chunk = CHUNK_FIRST};
+
+static bool add_chunk(size_t least)
+{
+    size_t bytes = round_up(least > meta.next_chunk ? least : meta.next_chunk, os_page_bytes());
+    char *chunk = os_map(bytes);
+    if (chunk == NULL)
+        return false;
+    meta.at = chunk;
+    meta.end = chunk + bytes;
+    if (meta.next_chunk < CHUNK_LAST)
+        meta.next_chunk *= 2;
+    return true;
+}
+
+void *meta_alloc(size_t bytes)
+{
+    bytes = round_up(bytes, LINE);
+    char *p = NULL;
+    lock_take(&meta.lock);
+    if ((size_t)(meta.end - meta.at) >= bytes || add_chunk(bytes)) {
+        p = meta.at;
+        meta.at += bytes;
+        meta.used += bytes;
+    }
+    lock_drop(&meta.lock);
+    return p;
+}
+
+size_t meta_bytes(void)
+{
+    return meta.used; /* a word: read whole */
+}
+
+void meta_fork_child(void)
+{
+    if (lock_reset(&meta.lock))
+        meta.at = meta.end; /* cut while it was moving: begin a new chunk */
+}

@@ -1,0 +1,58 @@
+/* size_class.h - which sizes the slabs serve, as data.
+ *
+ * 16-byte steps to 128 bytes, then 8 classes per doubling to 32 KiB: at most 12.5 % are lost to
+ * rounding above 128 bytes. 72 classes, numbered from 1; the number is also the control byte of a
+ * slab's units. 0 is no class. */
+#ifndef MPRESS_SIZE_CLASS_H
+#define MPRESS_SIZE_CLASS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SIZE_CLASS_FIRST = 1,
+    SIZE_CLASS_END = 73, /* one past the last */
+    SIZE_SMALL_MAX = 1024,
+    SIZE_SMALL_SHIFT = 4, /* the small table has 16-byte steps, */
+    SIZE_MID_SHIFT = 7,   /* the other one 128-byte steps */
+    SIZE_SLAB_MAX = 32 * 1024,
+};
+
+struct size_class {
+    uint32_t bytes;   /* of one object; a multiple of 16 */
+    uint16_t objects; /* of one slab; at most SLAB_OBJECTS_MAX */
+    uint8_t units;    /* of one slab */
+    uint8_t spare;
+    uint64_t reciprocal; /* ceil(2^40 / bytes): index = offset * reciprocal >> 40 */
+    uint32_t rounds_max; /* largest magazine */
+};
+
+/* The tables: filled by size_class_init, constant afterwards. Zero before, which sends every
+ * allocation to class 0 and so to the slow door. */
+struct size_tables {
+    uint8_t small[SIZE_SMALL_MAX / 16 + 1];
+    uint8_t mid[SIZE_SLAB_MAX / 128 + 1];
+    struct size_class classes[SIZE_CLASS_END];
+};
+extern struct size_tables size_tables;
+
+void size_class_init(void);
+
+/* Class of a size up to SIZE_SLAB_MAX; 0 before size_class_init. */
+static inline unsigned size_class_of(size_t bytes)
+{
+    return bytes <= SIZE_SMALL_MAX ? size_tables.small[(bytes + 15) >> SIZE_SMALL_SHIFT]
+                                   : size_tables.mid[(bytes + 127) >> SIZE_MID_SHIFT];
+}
+
+/* The smallest class that holds `bytes` and whose objects are all aligned to a power of two up to
+ * 16 KiB; 0: there is none. */
+unsigned size_class_of_aligned(size_t bytes, size_t alignment);
+
+/* Which object of its slab an offset lies in. Exact while offset * bytes < 2^40. */
+static inline unsigned size_class_index(const struct size_class *class, size_t offset)
+{
+    return (unsigned)((offset * class->reciprocal) >> 40);
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* slab.h - slabs: runs of units cut into equal objects of one class, with bitmaps out of band.
+ *
+ * Works on batches: magazines are filled and emptied here, a lock per class. */
+#ifndef MPRESS_SLAB_H
+#define MPRESS_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SLAB_OBJECTS_MAX = 1024 };
+
+void slab_init(void);
+
+/* Takes up to `count` objects, the lowest of the fullest slabs first. How many were taken; 0: there
+ * is no memory. */
+unsigned slab_take(unsigned class, void **objects, unsigned count);
+
+/* Gives objects back. All must be of this class; a pointer that is no object, or one that is free
+ * already, is the program's fault and ends it. */
+void slab_give(unsigned class, void *const *objects, unsigned count);
+
+/* As slab_give, but what is free already is passed over: for the magazines of threads that
+ * vanished in a fork. */
+void slab_give_leftovers(unsigned class, void *const *objects, unsigned count);
+
+/* First byte and class of the object that `p` points into; NULL: p lies behind the last object. */
+void *slab_object_of(const void *p, unsigned *class);
+
+struct slab_stats {
+    size_t taken_objects; /* out of their slabs: held by the program or in magazines */
+    size_t taken_bytes;
+    size_t free_bytes; /* free objects in slabs, as far as they were ever touched */
+    size_t slabs;
+};
+void slab_read_stats(unsigned class, struct slab_stats *stats);
+
+/* In the child of a fork: frees the locks, recounts the classes that were cut in a change. */
+void slab_fork_child(void);
+
+/* Recounts everything (invariants S1..S4 of README.md). */
+void slab_audit(void);
+
+#endif

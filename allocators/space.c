@@ -1,0 +1,232 @@
+/* space.c - reserves the heap's address space and commits its tables as the frontier moves.
+ *
+ * 1. The whole stretch is mapped at once, readable and writable, uncommitted. Where the kernel
+ *    refuses that (vm.overcommit_memory=2), it is mapped without access and made usable in steps.
+ * 2. Where even that fails (RLIMIT_AS), smaller and smaller stretches are tried; a share is left
+ *    for the program's own mappings. */
+#include "allocators/space.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+
+enum {
+    LEAST_BYTES = 1024 * 1024,
+    SCARCE_UNITS = 4 * 65536,                  /* 4 GiB */
+    TABLE_BYTES_PER_UNIT = 1 + 4 + SPAN_BYTES, /* and two bits */
+};
+
+struct space space = {.first_page = UINTPTR_MAX, .units = 0};
+
+static struct {
+    size_t units_max; /* constant after init */
+    uint32_t *heads;
+    uint64_t *free_bits;
+    uint64_t *dirty_bits;
+    char *spans;
+    bool stepwise;                   /* tables and units must be committed before use */
+    uint64_t *span_pages;            /* bit p: page p of the spans was written; atomic words */
+    _Atomic size_t span_pages_count; /* bits set in there */
+} layout;
+
+/* -- layout ----------------------------------------------------------------------------------- */
+
+static size_t bitmap_bytes(size_t units)
+{
+    return round_up((units + 63) / 64 * sizeof(uint64_t), os_page_bytes());
+}
+
+static size_t span_pages_bytes(size_t units)
+{
+    return round_up(units * SPAN_BYTES / os_page_bytes() / 8 + 8, os_page_bytes());
+}
+
+static size_t tables_bytes(size_t units)
+{
+    return round_up(units * TABLE_BYTES_PER_UNIT + 2 * bitmap_bytes(units) +
+                        span_pages_bytes(units) + 4 * os_page_bytes(),
+                    SPACE_ALIGNMENT);
+}
+
+static char *page_floor(char *at)
+{
+    return (char *)round_down((uintptr_t)at, os_page_bytes());
+}
+
+/* Places the tables downwards from the base. */
+static void lay_out(char *base, size_t units)
+{
+    char *ctl = page_floor(base - units);
+    char *at = page_floor(ctl - units * sizeof(uint32_t));
+    layout.heads = (uint32_t *)(void *)at;
+    at -= bitmap_bytes(units);
+    layout.free_bits = (uint64_t *)(void *)at;
+    at -= bitmap_bytes(units);
+    layout.dirty_bits = (uint64_t *)(void *)at;
+    at -= span_pages_bytes(units);
+    layout.span_pages = (uint64_t *)(void *)at;
+    layout.spans = page_floor(at - units * SPAN_BYTES);
+    layout.units_max = units;
+    space.base = (uintptr_t)base;
+    space.first_page = (uintptr_t)base >> UNIT_SHIFT;
+    space.ctl_by_page = (const uint8_t *)ctl - space.first_page;
+}
+
+/* -- reservation ------------------------------------------------------------------------------ */
+
+static void *map_stretch(size_t bytes)
+{
+    layout.stepwise = false;
+    void *start = os_map_unpromised(bytes);
+    if (start == NULL) {
+        layout.stepwise = true;
+        start = os_reserve(bytes);
+    }
+    return start;
+}
+
+static bool reserve_units(size_t units)
+{
+    size_t tables = tables_bytes(units);
+    size_t total = tables + units * UNIT_BYTES + SPACE_ALIGNMENT;
+    char *start = map_stretch(total);
+    if (start == NULL)
+        return false;
+    char *base = (char *)round_up((uintptr_t)start + tables, SPACE_ALIGNMENT);
+    os_set_dumped(start, total, false);
+    lay_out(base, units);
+    return true;
+}
+
+/* The largest stretch the limits allow, in eighths, less 3/8 for everybody else. */
+static bool reserve_what_is_left(size_t bytes)
+{
+    for (; bytes >= LEAST_BYTES; bytes -= round_up(bytes / 8, UNIT_BYTES)) {
+        void *probe = map_stretch(bytes);
+        if (probe == NULL)
+            continue;
+        os_unmap(probe, bytes);
+        if (reserve_units(bytes / 8 * 5 >> UNIT_SHIFT))
+            return true;
+    }
+    return false;
+}
+
+int space_init(size_t bytes)
+{
+    MP_ASSERT(layout.units_max == 0);
+    bytes = round_down(bytes, UNIT_BYTES);
+    if (!reserve_units(bytes >> UNIT_SHIFT) && !reserve_what_is_left(bytes))
+        return ENOMEM;
+    return 0;
+}
+
+size_t space_units_max(void)
+{
+    return layout.units_max;
+}
+
+bool space_is_scarce(void)
+{
+    return layout.units_max < SCARCE_UNITS;
+}
+
+/* -- the frontier ----------------------------------------------------------------------------- */
+
+static int commit(void *from, void *to)
+{
+    char *start = page_floor(from);
+    char *end = page_floor((char *)to + os_page_bytes() - 1);
+    if (start == end)
+        return 0;
+    os_set_dumped(start, (size_t)(end - start), true);
+    return layout.stepwise ? os_commit(start, (size_t)(end - start)) : 0;
+}
+
+static int commit_tables(size_t from, size_t to)
+{
+    size_t pages_from = from * SPAN_BYTES / os_page_bytes() / 64;
+    size_t pages_to = to * SPAN_BYTES / os_page_bytes() / 64 + 1;
+    int error = commit(space_ctl(from), space_ctl(to));
+    if (error == 0)
+        error = commit(layout.heads + from, layout.heads + to);
+    if (error == 0)
+        error = commit(layout.free_bits + from / 64, layout.free_bits + (to + 63) / 64);
+    if (error == 0)
+        error = commit(layout.dirty_bits + from / 64, layout.dirty_bits + (to + 63) / 64);
+    if (error == 0)
+        error = commit(layout.span_pages + pages_from, layout.span_pages + pages_to);
+    if (error == 0)
+        error = commit(layout.spans + from * SPAN_BYTES, layout.spans + to * SPAN_BYTES);
+    return error;
+}
+
+int space_extend(size_t end)
+{
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    if (end <= units)
+        return 0;
+    if (end > layout.units_max)
+        return ENOMEM;
+    size_t step = layout.stepwise ? 64 : SPACE_STEP_UNITS; /* 1 MiB is charged at a time */
+    size_t target = round_up(end, step);
+    if (target > layout.units_max)
+        target = layout.units_max;
+    int error = commit_tables(units, target);
+    if (error == 0)
+        error = commit(space_address(units), space_address(target));
+    if (error != 0)
+        return ENOMEM;
+    atomic_store_explicit(&space.units, target, memory_order_relaxed);
+    return 0;
+}
+
+/* -- tables ----------------------------------------------------------------------------------- */
+
+void space_label(size_t first, size_t units, uint8_t ctl)
+{
+    memset(space_ctl(first) + 1, ctl, units - 1);
+    atomic_signal_fence(memory_order_release); /* the first one last: a fork may cut here */
+    *space_ctl(first) = ctl;
+}
+
+uint32_t *space_head(size_t unit)
+{
+    return &layout.heads[unit];
+}
+
+void *space_span(size_t unit)
+{
+    return layout.spans + unit * SPAN_BYTES;
+}
+
+uint64_t *space_free_bits(void)
+{
+    return layout.free_bits;
+}
+
+uint64_t *space_dirty_bits(void)
+{
+    return layout.dirty_bits;
+}
+
+void space_touch_span(size_t unit)
+{
+    size_t page = unit * SPAN_BYTES / os_page_bytes();
+    _Atomic uint64_t *word = (_Atomic uint64_t *)&layout.span_pages[page / 64];
+    uint64_t bit = UINT64_C(1) << (page % 64);
+    if ((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0)
+        return;
+    if ((atomic_fetch_or_explicit(word, bit, memory_order_relaxed) & bit) == 0)
+        atomic_fetch_add_explicit(&layout.span_pages_count, 1, memory_order_relaxed);
+}
+
+size_t space_meta_bytes(void)
+{
+    size_t pages = atomic_load_explicit(&layout.span_pages_count, memory_order_relaxed);
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    return pages * os_page_bytes() + units * 5 + units / 4;
+}

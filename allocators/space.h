@@ -1,0 +1,100 @@
+/* space.h - the reservation: one stretch of address space, cut into units, with its tables.
+ *
+ *     | spans: 192 B a unit | bitmaps | heads: 4 B a unit | control bytes | unit 0 | unit 1 | ...
+ *                                                                                 grows ->
+ *
+ * The control byte says in one load what an address belongs to. The hot path finds it by the number
+ * of the 16 KiB page of the address space, not of the unit: that saves it a subtraction. Everything
+ * is reserved once and touched on demand. */
+#ifndef MPRESS_SPACE_H
+#define MPRESS_SPACE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    UNIT_SHIFT = 14,
+    UNIT_BYTES = 1 << UNIT_SHIFT,
+    SPACE_ALIGNMENT = 2 * 1024 * 1024, /* of unit 0: a transparent huge page */
+    SPACE_STEP_UNITS = 4096,           /* the frontier moves in steps of 64 MiB */
+    SPAN_BYTES = 192,
+};
+
+#define UNIT_NONE UINT32_MAX
+
+/* Control bytes. 1..191 are the size classes of slabs. */
+enum space_ctl {
+    CTL_FREE = 0,     /* in the unit heap, or beyond the frontier */
+    CTL_LARGE = 192,  /* first unit of a large block */
+    CTL_INSIDE = 193, /* a further unit of a large block */
+    CTL_TAKEN = 194,  /* out of the unit heap, not in use yet or being purged */
+};
+
+/* What the hot path reads; one cache line, rarely written. */
+struct space {
+    const uint8_t *ctl_by_page; /* control byte of the unit at address p: [p >> UNIT_SHIFT] */
+    uintptr_t first_page;       /* base >> UNIT_SHIFT; before space_init so high that no user
+                                 * address lies behind it */
+    /* Units below the frontier step; 0 before space_init. Only grows: a thread that was handed an
+     * object sees a limit that covers it (relaxed is enough: the object came through a lock). */
+    _Atomic size_t units;
+    uintptr_t base; /* first byte of unit 0 */
+} __attribute__((aligned(64)));
+extern struct space space;
+
+/* Reserves up to `bytes` of address space, less where limits say so. ENOMEM: not even 1 MiB. */
+int space_init(size_t bytes);
+
+/* Units the reservation could hold. */
+size_t space_units_max(void);
+
+/* The reservation is so small (limits, an option) that blocks which can live elsewhere should. */
+bool space_is_scarce(void);
+
+/* Makes units [0, end) usable, in steps. ENOMEM: the reservation or the system is full. */
+int space_extend(size_t end);
+
+/* Number of the unit that holds the address; >= space.units: it is not ours. */
+static inline size_t space_unit_of(const void *p)
+{
+    return ((uintptr_t)p >> UNIT_SHIFT) - space.first_page;
+}
+
+static inline bool space_owns(const void *p)
+{
+    return space_unit_of(p) < atomic_load_explicit(&space.units, memory_order_relaxed);
+}
+
+static inline uint8_t *space_ctl(size_t unit)
+{
+    return (uint8_t *)(uintptr_t)space.ctl_by_page + space.first_page + unit;
+}
+
+static inline void *space_address(size_t unit)
+{
+    return (void *)(space.base + (unit << UNIT_SHIFT));
+}
+
+/* Sets the control bytes of a run. */
+void space_label(size_t first, size_t units, uint8_t ctl);
+
+/* heads[u]: first unit of the run that u belongs to. Kept for every unit of a slab, for the last
+ * unit of a free run; not kept inside large blocks. */
+uint32_t *space_head(size_t unit);
+
+/* 192 bytes of metadata for the run that starts at this unit; zero when never used before. */
+void *space_span(size_t unit);
+
+/* One bit a unit. */
+uint64_t *space_free_bits(void);
+uint64_t *space_dirty_bits(void);
+
+/* Counts a page of spans as resident; call when a span is written. */
+void space_touch_span(size_t unit);
+
+/* Resident bytes of all tables, by our own count. */
+size_t space_meta_bytes(void);
+
+#endif

@@ -1,0 +1,296 @@
+/* unit.c - takes runs out of the index (run.c) and puts them back joined with both neighbours;
+ * gives dirty ones back to the system once they are old enough. */
+#include "allocators/unit.h"
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/run.h"
+#include "allocators/space.h"
+
+enum {
+    TICK_NS = 50 * 1000 * 1000,
+    TICK_UNITS = 8 * 1024 * 1024 / UNIT_BYTES, /* given back per tick: bounds the pause */
+};
+
+static struct {
+    struct lock lock; /* of this and of the index */
+    enum conf_fit fit;
+    uint64_t decay_ns;
+    uint32_t frontier; /* units at or above were never used; U1: all below have an owner */
+    size_t merges, frees;
+    _Atomic uint64_t next_tick_ns;
+} unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
+
+/* -- taking and giving ------------------------------------------------------------------------ */
+
+/* Cuts [from, from + units) out of a run taken from the index and puts the rest back. */
+static void trim(uint32_t first, size_t run_units, uint32_t from, size_t units, uint64_t since_ns)
+{
+    size_t before = from - first;
+    size_t behind = run_units - before - units;
+    if (before > 0)
+        run_insert(first, before, since_ns);
+    if (behind > 0)
+        run_insert(from + (uint32_t)units, behind, since_ns);
+}
+
+static uint32_t take_from_run(size_t units, size_t align_units)
+{
+    uint32_t first = run_find(unit_heap.fit, units + align_units - 1, unit_heap.frontier);
+    if (first == UNIT_NONE)
+        return UNIT_NONE;
+    size_t run_units = run_at(first)->units;
+    uint64_t since_ns = run_at(first)->since_ns;
+    uint32_t from = (uint32_t)round_up(first, align_units);
+    run_remove(first);
+    trim(first, run_units, from, units, since_ns);
+    return from;
+}
+
+/* Inserts a run joined with its free neighbours. The whole is as old as its longest part, so that a
+ * large idle run ages although small ones keep joining it. */
+static void insert_merged(uint32_t first, size_t units, uint64_t since_ns)
+{
+    const uint64_t *free_bits = space_free_bits();
+    uint32_t end = first + (uint32_t)units;
+    size_t longest = units;
+    if (end < unit_heap.frontier && bit_is_set(free_bits, end)) {
+        const struct run *right = run_at(end);
+        if (right->units > longest) {
+            longest = right->units;
+            since_ns = right->since_ns;
+        }
+        units += right->units;
+        run_remove(end);
+        unit_heap.merges++;
+    }
+    if (first > 0 && bit_is_set(free_bits, first - 1)) {
+        first = *space_head(first - 1);
+        const struct run *left = run_at(first);
+        if (left->units > longest)
+            since_ns = left->since_ns;
+        units += left->units;
+        run_remove(first);
+        unit_heap.merges++;
+    }
+    run_insert(first, units, since_ns);
+}
+
+static uint32_t take_from_frontier(size_t units, size_t align_units)
+{
+    size_t from = round_up(unit_heap.frontier, align_units);
+    if (from + units > space_units_max() || space_extend(from + units) != 0)
+        return UNIT_NONE;
+    uint32_t gap = unit_heap.frontier;
+    unit_heap.frontier = (uint32_t)(from + units);
+    if (from > gap)
+        insert_merged(gap, from - gap, 0);
+    space_label(from, units, CTL_TAKEN);
+    return (uint32_t)from;
+}
+
+/* Marks a run as in use: from now on its pages count as written. True: it is all zero. */
+static bool claim(uint32_t first, size_t units)
+{
+    bool zeroed = bits_count(space_dirty_bits(), first, units) == 0;
+    bits_set(space_dirty_bits(), first, units);
+    return zeroed;
+}
+
+uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
+{
+    MP_ASSERT(units > 0 && is_power_of_two(align_units));
+    if (units + align_units > space_units_max())
+        return UNIT_NONE;
+    unit_tick();
+    lock_take(&unit_heap.lock);
+    uint32_t first = take_from_run(units, align_units);
+    if (first == UNIT_NONE)
+        first = take_from_frontier(units, align_units);
+    bool zero = first != UNIT_NONE && claim(first, units);
+    lock_drop(&unit_heap.lock);
+    if (zeroed != NULL)
+        *zeroed = zero;
+    return first;
+}
+
+void unit_free(uint32_t first, size_t units)
+{
+    uint64_t now = os_time_coarse_ns();
+    lock_take(&unit_heap.lock);
+    unit_heap.frees++;
+    insert_merged(first, units, now);
+    lock_drop(&unit_heap.lock);
+    unit_tick();
+}
+
+/* Takes the right neighbour's units, when it is long enough. */
+static bool take_right(uint32_t end, size_t units)
+{
+    if (end >= unit_heap.frontier || !bit_is_set(space_free_bits(), end))
+        return false;
+    size_t run_units = run_at(end)->units;
+    uint64_t since_ns = run_at(end)->since_ns;
+    if (run_units < units)
+        return false;
+    run_remove(end);
+    trim(end, run_units, end, units, since_ns);
+    return true;
+}
+
+bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed)
+{
+    uint32_t end = first + (uint32_t)old_units;
+    lock_take(&unit_heap.lock);
+    bool taken = take_right(end, units);
+    if (!taken && end == unit_heap.frontier)
+        taken = take_from_frontier(units, 1) != UNIT_NONE;
+    bool zero = taken && claim(end, units);
+    lock_drop(&unit_heap.lock);
+    if (zeroed != NULL)
+        *zeroed = zero;
+    return taken;
+}
+
+/* -- giving memory back ----------------------------------------------------------------------- */
+
+/* The first unit at or behind `at` whose dirty bit is (not) set; `end` when there is none before.
+ */
+static size_t next_unit(size_t at, size_t end, bool dirty)
+{
+    const uint64_t *dirty_bits = space_dirty_bits();
+    while (at < end) {
+        uint64_t word = dirty ? dirty_bits[at / 64] : ~dirty_bits[at / 64];
+        uint64_t rest = word >> (at % 64);
+        if (rest != 0) {
+            at += (size_t)__builtin_ctzll(rest);
+            break;
+        }
+        at = (at / 64 + 1) * 64;
+    }
+    return at < end ? at : end;
+}
+
+/* Takes the first dirty stretch of the oldest dirty run, at most `most` units of it, out of the
+ * heap when it was freed before `before`. 0 units: there is none. */
+static size_t take_oldest(uint64_t before, size_t most, uint32_t *first)
+{
+    lock_take(&unit_heap.lock);
+    size_t units = 0;
+    uint32_t oldest = run_oldest();
+    if (oldest != UNIT_NONE && run_at(oldest)->since_ns <= before) {
+        const struct run run = *run_at(oldest);
+        *first = (uint32_t)next_unit(oldest, oldest + run.units, true);
+        size_t end = oldest + run.units;
+        if (end - *first > most)
+            end = *first + most;
+        units = next_unit(*first, end, false) - *first;
+        run_remove(oldest);
+        trim(oldest, run.units, *first, units, run.since_ns);
+    }
+    lock_drop(&unit_heap.lock);
+    return units;
+}
+
+/* Purges a run that is out of the heap, without the lock, and puts it back. False: the system
+ * refuses. *bytes grows by what was given back. */
+static bool purge_taken(uint32_t first, size_t units, size_t *bytes)
+{
+    bool purged = os_purge(space_address(first), units * UNIT_BYTES) == 0;
+    uint64_t now = os_time_coarse_ns();
+    lock_take(&unit_heap.lock);
+    if (purged) {
+        *bytes += bits_count(space_dirty_bits(), first, units) * UNIT_BYTES;
+        bits_clear(space_dirty_bits(), first, units);
+    }
+    insert_merged(first, units, now);
+    lock_drop(&unit_heap.lock);
+    return purged;
+}
+
+static size_t purge_older(uint64_t before, size_t most_units)
+{
+    size_t bytes = 0;
+    while (most_units > 0) {
+        uint32_t first = UNIT_NONE;
+        size_t units = take_oldest(before, most_units, &first);
+        if (units == 0 || !purge_taken(first, units, &bytes))
+            break; /* a refusal is not fatal, and not worth a second try now */
+        most_units -= units;
+    }
+    return bytes;
+}
+
+void unit_tick(void)
+{
+    uint64_t now = os_time_coarse_ns();
+    uint64_t due = atomic_load_explicit(&unit_heap.next_tick_ns, memory_order_relaxed);
+    if (now < due ||
+        !atomic_compare_exchange_strong_explicit(&unit_heap.next_tick_ns, &due, now + TICK_NS,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    if (now > unit_heap.decay_ns)
+        purge_older(now - unit_heap.decay_ns, TICK_UNITS);
+}
+
+size_t unit_purge(void)
+{
+    return purge_older(UINT64_MAX, SIZE_MAX);
+}
+
+/* -- birth, statistics, fork, audit ----------------------------------------------------------- */
+
+void unit_init(enum conf_fit fit, uint64_t decay_ns)
+{
+    unit_heap.fit = fit;
+    unit_heap.decay_ns = decay_ns;
+    if (unit_heap.frontier == 0)
+        run_clear_index();
+}
+
+void unit_read_stats(struct unit_stats *stats)
+{
+    struct run_totals totals;
+    lock_take(&unit_heap.lock);
+    run_read_totals(&totals);
+    stats->dirty_bytes = totals.dirty_units * UNIT_BYTES;
+    stats->clean_bytes = (totals.free_units - totals.dirty_units) * UNIT_BYTES;
+    stats->largest_bytes = totals.largest_units * UNIT_BYTES;
+    stats->merges = unit_heap.merges;
+    stats->frees = unit_heap.frees;
+    lock_drop(&unit_heap.lock);
+}
+
+/* The control bytes are the truth: every unit below the frontier that is labelled free is free.
+ * Which of them hold pages is not known any more, so all are taken for dirty. */
+static void rebuild(void)
+{
+    run_clear_index();
+    uint64_t now = os_time_coarse_ns();
+    bits_clear(space_free_bits(), 0, unit_heap.frontier);
+    for (uint32_t at = 0; at < unit_heap.frontier;) {
+        uint32_t first = at;
+        while (at < unit_heap.frontier && *space_ctl(at) == CTL_FREE)
+            at++;
+        if (at > first) {
+            bits_set(space_dirty_bits(), first, at - first);
+            run_insert(first, at - first, now);
+        }
+        at += at == first;
+    }
+}
+
+void unit_fork_child(void)
+{
+    if (lock_reset(&unit_heap.lock))
+        rebuild();
+}
+
+void unit_audit(void)
+{
+    lock_take(&unit_heap.lock);
+    run_audit(unit_heap.frontier);
+    lock_drop(&unit_heap.lock);
+}

@@ -1,0 +1,52 @@
+/* unit.h - the unit heap: runs of 16 KiB units, coalescing, with the memory given back by time.
+ *
+ * Free runs are clean (they read as zero and cost nothing) or dirty (they hold pages of the
+ * system). One lock. A run that is out of the heap belongs to its taker, who labels it. */
+#ifndef MPRESS_UNIT_H
+#define MPRESS_UNIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/conf.h"
+
+/* Which free run a request takes; the reading of conf.fit. */
+void unit_init(enum conf_fit fit, uint64_t decay_ns);
+
+/* Takes a run of `units` whose first unit's number is a multiple of `align_units` (a power of two).
+ * Dirty runs are preferred, then clean ones, then the frontier. The units come labelled CTL_TAKEN.
+ * *zeroed (may be NULL): every byte reads as zero. UNIT_NONE: there is no room. */
+uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed);
+
+/* Gives a run (or a part of one) back; it joins its free neighbours. */
+void unit_free(uint32_t first, size_t units);
+
+/* Takes the `units` right behind a run when they are free, to grow it in place. *zeroed as above.
+ */
+bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed);
+
+/* Gives pages of runs that were free for longer than the decay time back to the system, at most
+ * some MiB a call. Cheap when there is nothing to do; call it from slow paths. */
+void unit_tick(void);
+
+/* Gives all dirty pages back now. Bytes given back. */
+size_t unit_purge(void);
+
+struct unit_stats {
+    size_t dirty_bytes;   /* of free units that hold pages */
+    size_t clean_bytes;   /* of free units that do not */
+    size_t largest_bytes; /* the largest free run */
+    size_t merges;        /* runs joined with a neighbour, since the start */
+    size_t frees;         /* runs given back */
+};
+void unit_read_stats(struct unit_stats *stats);
+
+/* In the child of a fork: frees the lock; rebuilds the heap from the control bytes when the fork
+ * cut a change in the middle. */
+void unit_fork_child(void);
+
+/* Recounts everything (invariants U1..U5 of README.md); for tests and debug builds. */
+void unit_audit(void);
+
+#endif

@@ -1,0 +1,337 @@
+/* door.c - serves what the hot path cannot, records it when a trace runs.
+ *
+ * An allocation is recorded after it was made, a free before it is done: so the lives of one
+ * address never overlap in the trace. */
+#include "preload/door.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+#include "allocators/heap.h"
+#include "preload/emergency.h"
+#include "preload/init.h"
+#include "preload/route.h"
+#include "tracer/tracer.h"
+
+static struct {
+    bool is_traced;  /* set while one thread runs */
+    bool is_checked; /* the same */
+} door;
+
+/* Blocks that a signal handler freed while its thread was in here; freed on the way out. What does
+ * not fit is lost: it is a handful of blocks, and the alternative is a deadlock. */
+enum { DEFERRED_MAX = 8 };
+static _Thread_local struct {
+    void *blocks[DEFERRED_MAX];
+    uint32_t count;
+} deferred __attribute__((tls_model("initial-exec")));
+
+void door_open_tracer(void)
+{
+    door.is_traced = true;
+    if (!route_is_mixed())
+        cache_on_transfer(tracer_sync);
+    cache_close_hands();
+}
+
+void door_set_checked(void)
+{
+    door.is_checked = true;
+    heap_set_checked();
+}
+
+/* Where the program called: the frame of a door function lies right below the program's. */
+#define CALLER_HERE caller_of(__builtin_frame_address(0))
+
+static inline struct tracer_caller caller_of(const void *frame)
+{
+    const uintptr_t *words = frame;
+    return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
+}
+
+static bool is_recording(void)
+{
+    return MP_UNLIKELY(door.is_traced) && tracer_is_on(); /* busy: the tracer counts it as lost */
+}
+
+/* After what a thread did behind its last destructor: its lane is free for another at once. */
+static void leave_lane(void)
+{
+    if (MP_UNLIKELY(door.is_traced) && hand.state == CACHE_DEAD)
+        tracer_thread_exit();
+}
+
+/* -- in and out ------------------------------------------------------------------------------- */
+
+static inline void watch_for_fork(void)
+{
+    if (MP_UNLIKELY(*init_fork_mark == 0))
+        init_notice_fork();
+}
+
+bool door_come_in(void)
+{
+    if (MP_UNLIKELY(hand.inside != 0))
+        return false;
+    watch_for_fork();
+    hand.inside = 1;
+    return true;
+}
+
+/* Recorded only now: inside a handler the tracer's locks could be waited for in a circle. */
+static void free_deferred(void)
+{
+    hand.inside = 1;
+    while (deferred.count > 0) {
+        void *p = deferred.blocks[--deferred.count];
+        if (is_recording())
+            tracer_free(p);
+        route_free(p);
+    }
+    hand.inside = 0;
+}
+
+void door_go_out(void)
+{
+    hand.inside = 0;
+    if (MP_UNLIKELY(deferred.count > 0))
+        free_deferred();
+}
+
+static void defer_free(void *p)
+{
+    if (emergency_owns(p))
+        emergency_free();
+    else if (deferred.count < DEFERRED_MAX)
+        deferred.blocks[deferred.count++] = p;
+}
+
+/* -- allocating ------------------------------------------------------------------------------- */
+
+struct request {
+    size_t bytes;
+    size_t alignment; /* 0: none asked for */
+    unsigned bits;    /* TRACE_ZEROED, TRACE_CPP */
+};
+
+static void *serve(const struct request *request)
+{
+    if ((request->bits & TRACE_ZEROED) != 0)
+        return route_alloc_zeroed(request->bytes);
+    if (request->alignment > 16)
+        return route_alloc_aligned(request->alignment, request->bytes);
+    return route_alloc(request->bytes);
+}
+
+/* In a signal handler that interrupted this thread's allocator. */
+static void *allocate_in_emergency(const struct request *request)
+{
+    void *p = emergency_alloc(request->bytes, request->alignment);
+    if (p == NULL)
+        errno = ENOMEM;
+    if (is_recording())
+        tracer_dropped();
+    return p;
+}
+
+static void *allocate(const struct request *request, struct tracer_caller caller)
+{
+    void *p = NULL;
+    if (MP_UNLIKELY(!door_come_in()))
+        return allocate_in_emergency(request);
+    if (MP_LIKELY(request->bytes <= PTRDIFF_MAX))
+        p = serve(request);
+    door_go_out();
+    if (MP_UNLIKELY(p == NULL))
+        errno = ENOMEM;
+    if (!is_recording())
+        return p;
+    if (p != NULL)
+        tracer_alloc(p, request->bytes, request->alignment, request->bits, &caller);
+    else
+        tracer_failed(request->bytes, &caller);
+    leave_lane();
+    return p;
+}
+
+void *door_malloc(size_t bytes)
+{
+    return allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
+}
+
+void *door_calloc(size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total))
+        total = SIZE_MAX; /* refused further down, like any other impossible size */
+    return allocate(&(struct request){.bytes = total, .bits = TRACE_ZEROED}, CALLER_HERE);
+}
+
+void *door_memalign(size_t alignment, size_t bytes)
+{
+    return allocate(&(struct request){.bytes = bytes, .alignment = alignment}, CALLER_HERE);
+}
+
+int door_posix_memalign(void **p, size_t alignment, size_t bytes)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
+        return EINVAL;
+    int error = errno;
+    void *block = allocate(&(struct request){.bytes = bytes, .alignment = alignment}, CALLER_HERE);
+    errno = error;
+    if (block == NULL)
+        return ENOMEM;
+    *p = block;
+    return 0;
+}
+
+void *door_new(size_t bytes)
+{
+    return allocate(&(struct request){.bytes = bytes, .bits = TRACE_CPP}, CALLER_HERE);
+}
+
+void *door_new_aligned(size_t alignment, size_t bytes)
+{
+    const struct request request = {.bytes = bytes, .alignment = alignment, .bits = TRACE_CPP};
+    return allocate(&request, CALLER_HERE);
+}
+
+/* -- freeing ---------------------------------------------------------------------------------- */
+
+void door_free(void *p)
+{
+    if (p == NULL)
+        return;
+    watch_for_fork();
+    if (MP_UNLIKELY(hand.inside != 0)) {
+        defer_free(p);
+        return;
+    }
+    if (is_recording() && !emergency_owns(p))
+        tracer_free(p);
+    if (door_come_in()) {
+        route_free(p);
+        door_go_out();
+    }
+    leave_lane();
+}
+
+void door_free_sized(void *p, size_t bytes)
+{
+    if (p != NULL && door.is_checked && space_owns(p))
+        MP_CHECK(heap_fits_shrunk(p, bytes), FAULT_WRONG_SIZE, p);
+    door_free(p);
+}
+
+void door_free_aligned_sized(void *p, size_t bytes, size_t alignment)
+{
+    if (p != NULL && door.is_checked && space_owns(p))
+        MP_CHECK(heap_fits(p, alignment, bytes), FAULT_WRONG_SIZE, p);
+    door_free(p);
+}
+
+/* In a signal handler that interrupted this thread's allocator: no lock may be asked for. 0: the
+ * answer needs one. */
+static size_t usable_without_locks(const void *p)
+{
+    if (emergency_owns(p))
+        return emergency_usable(p);
+    return space_owns(p) ? heap_usable(p) : 0;
+}
+
+size_t door_usable(const void *p)
+{
+    if (p == NULL)
+        return 0;
+    if (MP_UNLIKELY(!door_come_in()))
+        return usable_without_locks(p);
+    size_t usable = route_usable(p);
+    door_go_out();
+    return usable;
+}
+
+/* -- resizing --------------------------------------------------------------------------------- */
+
+/* In a signal handler that interrupted this thread's allocator. */
+static void *realloc_in_emergency(void *p, size_t bytes)
+{
+    size_t usable = usable_without_locks(p);
+    void *moved = usable != 0 ? emergency_alloc(bytes, 0) : NULL;
+    if (moved == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    memcpy(moved, p, usable < bytes ? usable : bytes);
+    if (is_recording())
+        tracer_dropped();
+    defer_free(p);
+    return moved;
+}
+
+static void *resize(void *p, size_t bytes, struct tracer_caller caller)
+{
+    if (!route_resize(p, bytes))
+        return NULL;
+    tracer_realloc(p, p, bytes, &caller);
+    return p;
+}
+
+/* Pages that move leave their old address to anybody at once: so its end is recorded first. */
+static void *remap_recorded(void *p, size_t bytes, struct tracer_caller caller)
+{
+    size_t usable = route_usable(p);
+    tracer_free(p);
+    void *moved = route_realloc(p, bytes);
+    tracer_alloc(moved != NULL ? moved : p, moved != NULL ? bytes : usable, 0, 0, &caller);
+    return moved;
+}
+
+/* In steps, so that the move is recorded while both blocks exist. */
+static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller)
+{
+    if (resize(p, bytes, caller) != NULL)
+        return p;
+    if (route_remaps(p, bytes))
+        return remap_recorded(p, bytes, caller);
+    size_t usable = route_usable(p);
+    void *moved = route_alloc(bytes);
+    if (moved == NULL && bytes <= usable)
+        tracer_realloc(p, p, bytes, &caller); /* shrinking never fails */
+    if (moved == NULL)
+        return bytes <= usable ? p : NULL;
+    memcpy(moved, p, usable < bytes ? usable : bytes);
+    tracer_realloc(p, moved, bytes, &caller);
+    route_free(p);
+    return moved;
+}
+
+static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
+{
+    if (MP_UNLIKELY(!door_come_in()))
+        return realloc_in_emergency(p, bytes);
+    void *moved = NULL;
+    if (bytes <= PTRDIFF_MAX)
+        moved = is_recording() ? realloc_recorded(p, bytes, caller) : route_realloc(p, bytes);
+    door_go_out();
+    if (moved == NULL) {
+        errno = ENOMEM;
+        if (is_recording())
+            tracer_failed(bytes, &caller);
+    }
+    leave_lane();
+    return moved;
+}
+
+void *door_realloc(void *p, size_t bytes)
+{
+    if (p == NULL)
+        return allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
+    if (bytes != 0)
+        return reallocate(p, bytes, CALLER_HERE);
+    door_free(p); /* glibc: realloc(p, 0) frees */
+    return NULL;
+}

@@ -1,0 +1,43 @@
+/* door.h - the slow door: where every call goes that the hot path cannot serve.
+ *
+ * Here, and only here, heap and tracer meet; here errno is set, a signal handler inside the
+ * allocator is recognised, and misuse is reported. The functions mean what their libc namesakes
+ * mean. They are called as tail calls: their frame lies right below the program's. */
+#ifndef MPRESS_DOOR_H
+#define MPRESS_DOOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *door_malloc(size_t bytes);
+void door_free(void *p);
+void *door_calloc(size_t count, size_t bytes);
+void *door_realloc(void *p, size_t bytes);
+
+/* Any alignment that is a power of two. */
+void *door_memalign(size_t alignment, size_t bytes);
+int door_posix_memalign(void **p, size_t alignment, size_t bytes);
+size_t door_usable(const void *p);
+
+/* Free a block whose size the program states; compared with the block in checked mode. alignment 0:
+ * none was asked for. */
+void door_free_sized(void *p, size_t bytes);
+void door_free_aligned_sized(void *p, size_t bytes, size_t alignment);
+
+/* operator new's: recorded as such. NULL: there is no memory. */
+void *door_new(size_t bytes);
+void *door_new_aligned(size_t alignment, size_t bytes);
+
+/* Around calls of the heap that are not blocks' (statistics, trim): a signal handler that
+ * interrupts them must not wait for their locks. False: this is such a handler, leave the heap
+ * alone. */
+bool door_come_in(void);
+void door_go_out(void);
+
+/* The rest of the program's life is recorded (tracer_start succeeded); from the constructor. */
+void door_open_tracer(void);
+
+/* Frees through the stated size are compared with the block. */
+void door_set_checked(void);
+
+#endif

@@ -1,0 +1,111 @@
+/* entry.c - malloc and its family as libc exports them: the hot path, and a tail call into the slow
+ * door (door.c). No function here calls another before it returns; a test disassembles them. */
+#include "preload/entry.h"
+
+#include <errno.h>
+#include <stdint.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/os.h"
+#include "allocators/heap.h"
+#include "preload/door.h"
+
+static __attribute__((noinline)) void *malloc_mid(size_t bytes)
+{
+    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_mid(bytes) : NULL;
+    return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
+}
+
+/* glibc 2.36 takes any alignment and rounds it up; at most SIZE_MAX / 2 + 1. */
+static size_t power_of_two_above(size_t alignment)
+{
+    if (alignment <= 16 || is_power_of_two(alignment))
+        return alignment;
+    return (size_t)1 << (log2_floor(alignment) + 1);
+}
+
+EXPORTED void *malloc(size_t bytes)
+{
+    if (MP_UNLIKELY(bytes > SIZE_SMALL_MAX))
+        return malloc_mid(bytes);
+    void *p = heap_alloc_small(bytes);
+    return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
+}
+
+EXPORTED void free(void *p)
+{
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free(p);
+}
+
+EXPORTED void cfree(void *p)
+{
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free(p);
+}
+
+EXPORTED void free_sized(void *p, size_t bytes)
+{
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free_sized(p, bytes);
+}
+
+EXPORTED void free_aligned_sized(void *p, size_t alignment, size_t bytes)
+{
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free_aligned_sized(p, bytes, power_of_two_above(alignment));
+}
+
+EXPORTED void *calloc(size_t count, size_t bytes)
+{
+    return door_calloc(count, bytes);
+}
+
+EXPORTED void *realloc(void *p, size_t bytes)
+{
+    return door_realloc(p, bytes);
+}
+
+EXPORTED void *reallocarray(void *p, size_t count, size_t bytes)
+{
+    size_t total;
+    if (!__builtin_mul_overflow(count, bytes, &total))
+        return door_realloc(p, total);
+    errno = ENOMEM;
+    return NULL;
+}
+
+EXPORTED size_t malloc_usable_size(void *p)
+{
+    return door_usable(p);
+}
+
+EXPORTED void *memalign(size_t alignment, size_t bytes)
+{
+    if (alignment <= SIZE_MAX / 2 + 1)
+        return door_memalign(power_of_two_above(alignment), bytes);
+    errno = EINVAL;
+    return NULL;
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    return memalign(alignment, bytes);
+}
+
+EXPORTED int posix_memalign(void **p, size_t alignment, size_t bytes)
+{
+    return door_posix_memalign(p, alignment, bytes);
+}
+
+EXPORTED void *valloc(size_t bytes)
+{
+    return door_memalign(os_page_bytes(), bytes);
+}
+
+EXPORTED void *pvalloc(size_t bytes)
+{
+    size_t page = os_page_bytes();
+    size_t rounded = bytes > PTRDIFF_MAX ? bytes : round_up(bytes, page);
+    return door_memalign(page, rounded);
+}

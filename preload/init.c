@@ -1,0 +1,183 @@
+/* init.c - the library's life in a process: constructor, threads, forks, exit.
+ *
+ * The heap works before any of this (ld.so itself allocates first) and after all of it. The
+ * constructor applies the options; nothing is ever torn down. */
+#define _GNU_SOURCE
+#include "preload/init.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocators/base/os.h"
+#include "allocators/base/say.h"
+#include "allocators/heap.h"
+#include "allocators/mimalloc_heap.h"
+#include "preload/door.h"
+#include "preload/entry.h"
+#include "preload/mpress.h"
+#include "preload/route.h"
+#include "preload/summary.h"
+#include "tracer/tracer.h"
+
+static struct {
+    struct conf conf; /* constant after the constructor */
+    pthread_key_t exit_key;
+    bool has_exit_key;
+    bool is_ready; /* the constructor ran */
+} init;
+
+const struct conf *init_conf(void)
+{
+    return &init.conf;
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+/* Destructors of other keys may still come, and allocate: they are served without magazines. */
+static void on_thread_exit(void *unused)
+{
+    (void)unused;
+    if (door_come_in()) {
+        heap_thread_exit();
+        door_go_out();
+    }
+    tracer_thread_exit();
+}
+
+static void on_thread_attach(void)
+{
+    if (init.has_exit_key)
+        pthread_setspecific(init.exit_key, (void *)1);
+}
+
+/* -- forks ------------------------------------------------------------------------------------ */
+
+static char no_mark = 1; /* where the kernel cannot wipe a page: such children go unnoticed */
+const volatile char *init_fork_mark = &no_mark;
+
+static void on_fork_child(void)
+{
+    *(volatile char *)(uintptr_t)init_fork_mark = 1;
+    uint32_t inside = hand.inside;
+    hand.inside = 1; /* a signal handler must wait until all is whole again */
+    tracer_fork_child(init.conf.trace_pid == 0);
+    heap_fork_child();
+    mimalloc_fork_child();
+    hand.inside = inside;
+}
+
+void init_notice_fork(void)
+{
+    on_fork_child();
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, on_fork_child);
+    char *mark = os_map_wiped_on_fork();
+    if (mark == NULL)
+        return;
+    *mark = 1;
+    init_fork_mark = mark;
+}
+
+/* -- start and end ---------------------------------------------------------------------------- */
+
+/* The heap's part of a sample; the terms are the same. */
+static void sample_heap(struct trace_sample *sample)
+{
+    struct heap_stats stats;
+    if (!door_come_in())
+        return;
+    heap_read_stats(&stats);
+    door_go_out();
+    sample->live = stats.live_bytes;
+    sample->live_objects = stats.live_objects;
+    sample->external = stats.external_bytes;
+    sample->cached = stats.cached_bytes;
+    sample->dirty = stats.dirty_bytes;
+    sample->meta = stats.meta_bytes;
+    sample->largest_free = stats.largest_free_bytes;
+    sample->total_free = stats.total_free_bytes;
+}
+
+static bool is_to_be_traced(const struct conf *conf)
+{
+    return conf->trace_pid == 0 || conf->trace_pid == (uint64_t)os_process_id();
+}
+
+static void start_trace(const struct conf *conf)
+{
+    const struct tracer_options options = {
+        .path = conf->trace_file,
+        .address_shift = 4,
+        .depth = conf->trace == CONF_TRACE_FULL ? (unsigned)conf->trace_depth : 0,
+        .ordered_by_caller = !route_is_mixed(),
+        .sample_heap = sample_heap,
+    };
+    if (tracer_start(&options) == 0)
+        door_open_tracer();
+}
+
+/* A program with a malloc of its own in the executable keeps it: then all calls but those of
+ * libraries opened apart go there, and there is nothing for us to do. */
+static bool is_interposed(void)
+{
+    return dlsym(RTLD_DEFAULT, "malloc") != (void *)(uintptr_t)malloc;
+}
+
+__attribute__((constructor(101))) static void start(void)
+{
+    conf_init(&init.conf);
+    conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
+    heap_init(&init.conf);
+    init.has_exit_key = pthread_key_create(&init.exit_key, on_thread_exit) == 0;
+    heap_on_attach(on_thread_attach);
+    on_thread_attach();
+    if (is_interposed())
+        return;
+    watch_forks();
+    route_init((enum conf_heap)init.conf.heap);
+    if (init.conf.stats)
+        summary_keep_stderr();
+    if (init.conf.check)
+        door_set_checked();
+    if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
+        start_trace(&init.conf);
+    init.is_ready = true;
+}
+
+static void end(int status, void *unused)
+{
+    (void)status, (void)unused;
+    if (init.conf.stats)
+        summary_say();
+    if (tracer_is_on())
+        tracer_stop(TRACE_END_EXIT);
+}
+
+/* Other libraries' destructors free blocks too, most of them after this one: all destructors run
+ * within one exit handler (_dl_fini), and a handler registered meanwhile is called behind it. */
+__attribute__((destructor(101))) static void finish(void)
+{
+    if (init.is_ready && on_exit(end, NULL) != 0)
+        end(0, NULL);
+}
+
+/* What the tracer learned about the addresses of a library must go with it. */
+EXPORTED int dlclose(void *library)
+{
+    static int (*real)(void *);
+    if (real == NULL) {
+        void *next = dlsym(RTLD_NEXT, "dlclose");
+        memcpy(&real, &next, sizeof(real));
+    }
+    int result = real(library);
+    if (tracer_is_on())
+        tracer_module_unloaded();
+    return result;
+}

@@ -1,0 +1,70 @@
+/* mpress.h - what a program can ask of the heap it runs on.
+ *
+ * The functions are in libmpress.so. A program that is linked with nothing and runs with
+ * LD_PRELOAD=libmpress.so finds them too: they are declared weak, so test one before its use:
+ *
+ *     if (mpress_mark)
+ *         mpress_mark("loaded");
+ *
+ * A program that is linked with the library (pkg-config and the CMake target define MPRESS_LINKED)
+ * gets ordinary declarations.
+ *
+ * Every function may be called from any thread at any time, except from a signal handler. */
+#ifndef MPRESS_H
+#define MPRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MPRESS_VERSION "0.1.0"
+#ifdef MPRESS_LINKED
+#define MPRESS_API __attribute__((visibility("default")))
+#else
+#define MPRESS_API __attribute__((visibility("default"), weak))
+#endif
+
+/* What the heap holds, in bytes unless named otherwise. resident heap = live + external + cached +
+ * dirty + meta; "live" is asked + internal (rounding up to size classes). */
+struct mpress_stats {
+    uint64_t live;         /* usable bytes of the blocks the program holds */
+    uint64_t live_objects; /* their count */
+    uint64_t external;     /* free objects inside partly used slabs */
+    uint64_t cached;       /* free objects in magazines and depots */
+    uint64_t dirty;        /* free spans not yet given back to the system */
+    uint64_t meta;         /* bookkeeping of the heap */
+    uint64_t largest_free; /* the largest free span */
+    uint64_t total_free;   /* all free spans */
+    uint64_t mapped;       /* bytes in mappings of their own (blocks above 32 MiB) */
+    uint64_t rss;          /* resident set of the process; 0: not known */
+    uint64_t rss_anon;     /* its anonymous part; 0: not known */
+};
+
+/* Fills in *stats. The parts are read one after another while other threads go on. */
+MPRESS_API void mpress_stats_read(struct mpress_stats *stats);
+
+/* Version of the library, for example "0.1.0". */
+MPRESS_API const char *mpress_version(void);
+
+/* Puts a label into the running trace's timeline; nothing without one. At most 200 bytes count. */
+MPRESS_API void mpress_mark(const char *label);
+
+/* An option of the library (an MPRESS_ variable of the environment) and its value in effect. */
+struct mpress_option {
+    const char *variable;
+    const char *values;
+    const char *help;
+    char value[64]; /* cut to fit */
+    int is_default;
+};
+
+/* Option number `index`, from 0; returns 0, or ENOENT behind the last one. */
+MPRESS_API int mpress_option_read(size_t index, struct mpress_option *option);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,143 @@
+/* summary.c - one screen about the heap: what is held, what is kept, and where it is. */
+#include "preload/summary.h"
+
+#include <string.h>
+
+#include "allocators/base/os.h"
+#include "allocators/base/say.h"
+#include "allocators/heap.h"
+#include "preload/door.h"
+
+enum { TOP_CLASSES = 5, TEXT_BYTES = 4096 };
+
+void summary_read(struct mpress_stats *stats)
+{
+    struct heap_stats heap;
+    memset(stats, 0, sizeof(*stats));
+    if (!door_come_in())
+        return;
+    heap_read_stats(&heap);
+    door_go_out();
+    stats->live = heap.live_bytes;
+    stats->live_objects = heap.live_objects;
+    stats->external = heap.external_bytes;
+    stats->cached = heap.cached_bytes;
+    stats->dirty = heap.dirty_bytes;
+    stats->meta = heap.meta_bytes;
+    stats->largest_free = heap.largest_free_bytes;
+    stats->total_free = heap.total_free_bytes;
+    stats->mapped = heap.huge_bytes;
+    os_resident(&stats->rss, &stats->rss_anon);
+}
+
+void summary_read_class(unsigned class, struct heap_class_stats *stats)
+{
+    memset(stats, 0, sizeof(*stats));
+    if (!door_come_in())
+        return;
+    heap_read_class_stats(class, stats);
+    door_go_out();
+}
+
+/* "12.3 MiB": three digits or so, in a column of 12. */
+static void add_bytes(struct text *text, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    uint64_t tenths = bytes * 10;
+    for (; tenths >= 10240 && unit < 4; unit++)
+        tenths /= 1024;
+    char buffer[32];
+    struct text number = TEXT_IN(buffer);
+    text_add(&number, unit == 0 ? "%lu" : "%lu.%lu", tenths / 10, tenths % 10);
+    text_add(&number, " %s", units[unit]);
+    for (size_t pad = number.used; pad < 12; pad++)
+        text_add(text, " ");
+    text_add(text, "%s", buffer);
+}
+
+static void add_row(struct text *text, const char *name, uint64_t bytes, const char *meaning)
+{
+    text_add(text, "mpress:   %s", name);
+    for (size_t pad = strlen(name); pad < 14; pad++)
+        text_add(text, " ");
+    add_bytes(text, bytes);
+    text_add(text, "   %s\n", meaning);
+}
+
+static void add_parts(struct text *text, const struct mpress_stats *stats)
+{
+    uint64_t resident = stats->live + stats->external + stats->cached + stats->dirty + stats->meta;
+    text_add(text, "mpress: the heap of process %d\n", os_process_id());
+    add_row(text, "not freed", stats->live, "held by the program");
+    add_row(text, "external", stats->external, "free objects in partly used slabs");
+    add_row(text, "cached", stats->cached, "free objects in magazines and depots");
+    add_row(text, "dirty", stats->dirty, "free spans not given back yet");
+    add_row(text, "meta", stats->meta, "bookkeeping");
+    add_row(text, "heap", resident, "the sum of these");
+    if (stats->rss != 0)
+        add_row(text, "RSS", stats->rss, "of the whole process");
+    uint64_t kept = resident - stats->live;
+    text_add(text, "mpress:   %lu blocks not freed; %lu %% of the heap is kept, not held\n",
+             stats->live_objects, resident == 0 ? 0 : kept * 100 / resident);
+}
+
+static void add_class(struct text *text, const struct heap_class_stats *class)
+{
+    char buffer[64];
+    struct text name = TEXT_IN(buffer);
+    text_add(&name, "%zu bytes", class->bytes);
+    add_row(text, buffer, class->bytes * class->live_objects, "not freed in this class");
+}
+
+/* The classes that hold most, each once, in falling order. */
+static void add_top_classes(struct text *text)
+{
+    uint64_t below = UINT64_MAX;
+    for (int rank = 0; rank < TOP_CLASSES; rank++) {
+        struct heap_class_stats top = {0};
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+            struct heap_class_stats stats;
+            summary_read_class(class, &stats);
+            uint64_t held = stats.bytes * stats.live_objects;
+            if (held < below && held > top.bytes * top.live_objects)
+                top = stats;
+        }
+        if (top.live_objects == 0)
+            return;
+        add_class(text, &top);
+        below = top.bytes * top.live_objects;
+    }
+}
+
+static struct {
+    int fd; /* 0: none was kept */
+    uint64_t identity[2];
+} kept_stderr;
+
+void summary_keep_stderr(void)
+{
+    int fd = os_file_duplicate(OS_STDERR);
+    if (fd > OS_STDERR && os_file_identify(fd, kept_stderr.identity))
+        kept_stderr.fd = fd;
+}
+
+/* The kept descriptor, unless the program closed it and its number means another file now. */
+static int stderr_to_use(void)
+{
+    uint64_t now[2];
+    bool is_ours = kept_stderr.fd != 0 && os_file_identify(kept_stderr.fd, now) &&
+                   memcmp(now, kept_stderr.identity, sizeof(now)) == 0;
+    return is_ours ? kept_stderr.fd : OS_STDERR;
+}
+
+void summary_say(void)
+{
+    char buffer[TEXT_BYTES];
+    struct text text = TEXT_IN(buffer);
+    struct mpress_stats stats;
+    summary_read(&stats);
+    add_parts(&text, &stats);
+    add_top_classes(&text);
+    os_write(stderr_to_use(), text.at, text.used);
+}

@@ -1,0 +1,75 @@
+/* without_tracer.c - stands in for the tracer in a build that has none (MPRESS_TRACER=OFF): a test
+ * compares the hot path of both builds. */
+#include <errno.h>
+
+#include "allocators/base/say.h"
+#include "tracer/tracer.h"
+
+int tracer_start(const struct tracer_options *options)
+{
+    (void)options;
+    say("this library was built without its tracer");
+    return ENOTSUP;
+}
+
+void tracer_stop(enum trace_end_reason reason)
+{
+    (void)reason;
+}
+
+bool tracer_is_on(void)
+{
+    return false;
+}
+
+void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                  const struct tracer_caller *caller)
+{
+    (void)p, (void)asked, (void)alignment, (void)bits, (void)caller;
+}
+
+void tracer_free(const void *p)
+{
+    (void)p;
+}
+
+void tracer_realloc(const void *old, const void *new, size_t asked,
+                    const struct tracer_caller *caller)
+{
+    (void)old, (void)new, (void)asked, (void)caller;
+}
+
+void tracer_failed(size_t asked, const struct tracer_caller *caller)
+{
+    (void)asked, (void)caller;
+}
+
+void tracer_dropped(void)
+{
+}
+
+void tracer_sync(void)
+{
+}
+
+void tracer_mark(const char *label)
+{
+    (void)label;
+}
+
+void tracer_sample(void)
+{
+}
+
+void tracer_thread_exit(void)
+{
+}
+
+void tracer_fork_child(bool follow)
+{
+    (void)follow;
+}
+
+void tracer_module_unloaded(void)
+{
+}

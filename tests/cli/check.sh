@@ -1,0 +1,52 @@
+# check.sh - what the command-line tests share. Sourced by each; tools/... come in as variables:
+# MPRESS (the program), MAKE_TRACE, LIBRARY (libmpress.so; empty: not built here), BUILD.
+
+set -u
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+unset MPRESS_TRACE MPRESS_STATS MPRESS_HEAP LD_PRELOAD NO_COLOR
+export LC_ALL=C TERM=xterm
+
+fail() {
+    echo "FAILED: ${test_name-?}: $*"
+    echo "--- standard output"
+    cat out
+    echo "--- standard error"
+    cat err
+    exit 1
+}
+
+# run COMMAND...: its exit status in $status, its output in the files out and err.
+run() {
+    "$@" >out 2>err </dev/null
+    status=$?
+}
+
+expect_status() { [ "$status" -eq "$1" ] || fail "exit status $status, expected $1"; }
+expect_out() { grep -q -e "$1" out || fail "not on standard output: $1"; }
+expect_err() { grep -q -e "$1" err || fail "not on standard error: $1"; }
+expect_no_out() { ! grep -q -e "$1" out || fail "must not be on standard output: $1"; }
+expect_no_err() { ! grep -q -e "$1" err || fail "must not be on standard error: $1"; }
+expect_one_line() { [ "$(wc -l <err)" -eq 1 ] && [ ! -s out ] || fail "not one line of refusal"; }
+expect_80_columns() { [ "$(wc -L <out)" -le 80 ] || fail "wider than 80 columns"; }
+
+# Every function whose name begins with a sentence's verb is a test: all that this script defines.
+run_tests() {
+    local tests
+    tests=$(grep -o '^[a-z_0-9]*()' "$0" | tr -d '()')
+    for test_name in $tests; do
+        mkdir "$folder/$test_name"
+        cd "$folder/$test_name" || exit 1
+        : >out
+        : >err
+        "$test_name"
+        echo "ok: $test_name"
+    done
+}
+
+need_library() {
+    [ -n "$LIBRARY" ] && return 0
+    echo "skipped: libmpress.so is not built here"
+    exit 77
+}

@@ -1,0 +1,235 @@
+/* make_trace.c - `make_trace KIND FILE`: traces whose report is known beforehand.
+ *
+ * The "program" in them is this one: its stacks are addresses in the functions leaf, branch and
+ * trunk below, so that symbols, files and lines can be looked up for real. */
+#define _GNU_SOURCE
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/unit/trace_builder.h"
+
+enum { LANE = 2, OTHER_LANE = 3, KIB = 1024 };
+
+/* -- the program that is pretended to have run ------------------------------------------------ */
+
+static volatile int sink; /* work behind each call, so that none becomes a jump */
+
+/* Return addresses into leaf (in bud, which is inlined there), branch and trunk. */
+static uint64_t in_leaf, in_branch, in_trunk;
+
+#define RETURN_ADDRESS ((uint64_t)(uintptr_t)__builtin_return_address(0))
+
+static __attribute__((noinline)) void note(uint64_t *place)
+{
+    *place = RETURN_ADDRESS;
+}
+
+static inline __attribute__((always_inline)) void bud(int n)
+{
+    note(&in_leaf);
+    sink = n;
+}
+
+static __attribute__((noinline)) void leaf(void)
+{
+    in_branch = RETURN_ADDRESS;
+    bud(1);
+    sink = 2;
+}
+
+static __attribute__((noinline)) void branch(void)
+{
+    in_trunk = RETURN_ADDRESS;
+    leaf();
+    sink = 3;
+}
+
+static __attribute__((noinline)) void trunk(void)
+{
+    branch();
+    sink = 4;
+}
+
+struct stacks {
+    uint32_t in_leaf;   /* trunk, branch, leaf */
+    uint32_t in_branch; /* trunk, branch */
+    uint32_t in_trunk;
+};
+
+/* A module record by hand: bias, start, end; the builder's own always carries the same build-id. */
+static void add_module(struct builder *builder, const uint64_t numbers[3], const char *build_id,
+                       const char *path)
+{
+    unsigned char payload[5000] = {0}; /* the first byte is the time */
+    size_t at = 1;
+    memcpy(payload + at, numbers, 3 * sizeof numbers[0]);
+    at += 3 * sizeof numbers[0];
+    payload[at++] = (unsigned char)strlen(build_id);
+    memcpy(payload + at, build_id, strlen(build_id));
+    at += strlen(build_id);
+    memcpy(payload + at, path, strlen(path));
+    builder_info(builder, TRACE_INFO_MODULE, payload, at + strlen(path));
+}
+
+static int add_own_module(struct dl_phdr_info *info, size_t bytes, void *context)
+{
+    (void)bytes;
+    struct builder *builder = context;
+    uint64_t end = 0;
+    char path[4096];
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD && segment->p_vaddr + segment->p_memsz > end)
+            end = segment->p_vaddr + segment->p_memsz;
+    }
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    add_module(builder, (uint64_t[3]){info->dlpi_addr, info->dlpi_addr, info->dlpi_addr + end}, "",
+               path);
+    return 1; /* the first one is the program */
+}
+
+static struct stacks add_stacks(struct builder *builder)
+{
+    static const char command[] = "./app\0--rows\0003";
+    builder_info(builder, TRACE_INFO_COMMAND, command, sizeof command);
+    builder_info(builder, TRACE_INFO_CWD, "/nowhere", 8);
+    dl_iterate_phdr(add_own_module, builder);
+    trunk();
+    struct stacks stacks;
+    stacks.in_trunk = builder_node(builder, 0, in_trunk);
+    stacks.in_branch = builder_node(builder, stacks.in_trunk, in_branch);
+    stacks.in_leaf = builder_node(builder, stacks.in_branch, in_leaf);
+    return stacks;
+}
+
+/* -- kinds ------------------------------------------------------------------------------------ */
+
+static void add_sample(struct builder *builder, uint64_t live, uint64_t rss)
+{
+    struct trace_sample sample = {.time_ns = builder->now_ns,
+                                  .live = live,
+                                  .live_objects = 1,
+                                  .external = 10 * KIB,
+                                  .cached = 5 * KIB,
+                                  .dirty = 3 * KIB,
+                                  .meta = 2 * KIB,
+                                  .largest_free = 64 * KIB,
+                                  .total_free = 100 * KIB,
+                                  .rss = rss,
+                                  .rss_anon = rss / 2};
+    builder_info(builder, TRACE_INFO_SAMPLE, &sample, sizeof sample);
+}
+
+/* 100 blocks of 1 KiB from leaf, of which 7 stay; 1 of 64 KiB from branch, in force at the peak;
+ * 50 temporary ones of 16 bytes from trunk; a realloc that grows. */
+static void fill_leaky(struct builder *builder)
+{
+    struct stacks stacks = add_stacks(builder);
+    builder_thread(builder, LANE, TRACE_THREAD_START, 4711, NULL);
+    builder_thread(builder, LANE, TRACE_THREAD_NAME, 0, "worker");
+    for (uint64_t i = 0; i < 100; i++)
+        builder_alloc(builder, LANE, 0x100000 + i * KIB, KIB, stacks.in_leaf, 0, 0);
+    builder_alloc(builder, LANE, 0x200000, 64 * KIB, stacks.in_branch, 0, 0);
+    add_sample(builder, 180 * KIB, 400 * KIB);
+    builder_free(builder, LANE, 0x200000);
+    for (uint64_t i = 7; i < 100; i++)
+        builder_free(builder, LANE, 0x100000 + i * KIB);
+    for (uint64_t i = 0; i < 50; i++) {
+        builder_alloc(builder, LANE, 0x300000, 16, stacks.in_trunk, 0, 0);
+        builder_free(builder, LANE, 0x300000);
+    }
+    builder_alloc(builder, LANE, 0x400000, 100, stacks.in_trunk, 0, 0);
+    builder_realloc(builder, LANE, 0x400000, 0x500000, 200, stacks.in_trunk);
+    builder_free(builder, LANE, 0x500000);
+    add_sample(builder, 8 * KIB, 100 * KIB);
+}
+
+static void fill_clean(struct builder *builder)
+{
+    struct stacks stacks = add_stacks(builder);
+    builder_alloc(builder, LANE, 0x100000, 10, stacks.in_leaf, 0, 0);
+    builder_sync(builder, LANE);
+    builder_sync(builder, OTHER_LANE);
+    builder_free(builder, OTHER_LANE, 0x100000);
+}
+
+static void fill_changed_module(struct builder *builder)
+{
+    add_module(builder, (uint64_t[3]){0x10000, 0x10000, 0x20000}, "\1\2\3\4", "/bin/sh");
+    uint32_t stack = builder_node(builder, 0, 0x15001);
+    builder_alloc(builder, LANE, 0x100000, 10, stack, 0, 0);
+}
+
+/* Texts that a terminal would obey, sizes that overflow when they are added up. */
+static void fill_hostile(struct builder *builder)
+{
+    static const char command[] = "\033[31mred\007\0\xff\xfe";
+    builder_info(builder, TRACE_INFO_COMMAND, command, sizeof command);
+    builder_module(builder, 0, UINT64_MAX, 0, UINT64_MAX, "/\033]0;title\007/\xff");
+    uint32_t stack = builder_node(builder, 0, UINT64_MAX);
+    for (uint64_t i = 1; i <= 5; i++)
+        builder_alloc(builder, LANE, i << 20, INT64_MAX - i, stack, 30, 0);
+    builder_free(builder, LANE, UINT64_C(1) << 20);
+    builder_free(builder, LANE, UINT64_C(0xdead0000));
+    builder_thread(builder, LANE, TRACE_THREAD_NAME, 0, "\033[2J");
+    add_sample(builder, UINT64_MAX, UINT64_MAX);
+}
+
+static void cut(const char *path, long bytes)
+{
+    if (truncate(path, bytes) != 0)
+        exit(1);
+}
+
+/* -- main ------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    void (*fill)(struct builder *builder);
+    bool has_end;
+    long cut_to; /* bytes of the file that stay; 0: all */
+} kinds[] = {
+    {"leaky", fill_leaky, true, 0},
+    {"killed", fill_leaky, false, 0},
+    {"clean", fill_clean, true, 0},
+    {"empty", NULL, true, 0},
+    {"changed-module", fill_changed_module, true, 0},
+    {"hostile", fill_hostile, true, 0},
+    {"cut-header", fill_leaky, true, 100},
+    {"cut-block", fill_leaky, true, TRACE_HEADER_BYTES + 300},
+};
+
+static void make(size_t kind, const char *path)
+{
+    static struct builder builder;
+    builder_init(&builder);
+    if (kinds[kind].fill != NULL)
+        kinds[kind].fill(&builder);
+    if (kinds[kind].has_end)
+        builder_end(&builder, TRACE_END_EXIT);
+    char *made = builder_write(&builder);
+    if (rename(made, path) != 0) {
+        perror(path);
+        exit(1);
+    }
+    free(made);
+    builder_fini(&builder);
+    if (kinds[kind].cut_to != 0)
+        cut(path, kinds[kind].cut_to);
+}
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 3 && i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(argv[1], kinds[i].name) == 0) {
+            make(i, argv[2]);
+            return 0;
+        }
+    }
+    fputs("make_trace KIND FILE\n", stderr);
+    return 2;
+}

@@ -1,0 +1,264 @@
+#!/usr/bin/env bash
+# What record refuses, hands on and leaves behind.
+. "$(dirname "$0")/check.sh"
+need_library
+
+programs_that_are_missing_are_refused_with_127() {
+    run "$MPRESS" record -o t.mpt -- ./nowhere
+    expect_status 127
+    expect_one_line
+    run "$MPRESS" record -o t.mpt -- no-such-command-anywhere
+    expect_status 127
+    expect_one_line
+    expect_err "command not found"
+}
+
+programs_that_cannot_be_preloaded_are_refused_with_126() {
+    echo text >plain
+    run "$MPRESS" record -o t.mpt -- ./plain
+    expect_status 126
+    expect_err "not executable"
+    chmod +x plain
+    run "$MPRESS" record -o t.mpt -- ./plain
+    expect_status 126
+    expect_err "neither a program nor a script"
+    run "$MPRESS" record -o t.mpt -- ./
+    expect_status 126
+    expect_err "is a directory"
+    printf '#!/nowhere/sh\n' >script
+    chmod +x script
+    run "$MPRESS" record -o t.mpt -- ./script
+    expect_status 126
+    expect_err "its interpreter /nowhere/sh cannot be run"
+    echo 'int main(void) { return 0; }' >static.c
+    cc -static -o static static.c || fail "no static program can be made here"
+    run "$MPRESS" record -o t.mpt -- ./static
+    expect_status 126
+    expect_one_line
+    expect_err "statically linked: LD_PRELOAD cannot reach it"
+    [ ! -e t.mpt ] || fail "a trace was begun"
+}
+
+an_existing_trace_is_kept_unless_forced() {
+    echo precious >t.mpt
+    run "$MPRESS" record -o t.mpt -- true
+    expect_status 125
+    expect_one_line
+    expect_err "exists already"
+    [ "$(cat t.mpt)" = precious ] || fail "it was overwritten"
+    run "$MPRESS" record --force -o t.mpt -- true
+    expect_status 0
+    run "$MPRESS" report t.mpt
+    expect_status 0
+}
+
+a_folder_that_cannot_be_written_is_refused() {
+    run "$MPRESS" record -o /nowhere/t.mpt -- true
+    expect_status 125
+    expect_one_line
+}
+
+the_exit_status_is_the_programs() {
+    run "$MPRESS" record -o a.mpt -- sh -c 'exit 37'
+    expect_status 37
+    expect_err "sh ended with exit status 37"
+    run "$MPRESS" record -o b.mpt -- bash -c 'kill -SEGV $$'
+    expect_status 139
+    expect_err "killed by signal 11 (Segmentation fault)"
+}
+
+what_comes_behind_the_program_is_the_programs() {
+    run "$MPRESS" record -q -o args.mpt echo --help -o x
+    expect_status 0
+    [ "$(cat out)" = "--help -o x" ] || fail "its arguments were taken"
+}
+
+standard_output_is_the_programs_alone() {
+    run "$MPRESS" record -o t.mpt -- echo hello
+    expect_status 0
+    [ "$(cat out)" = hello ] || fail "something else is on standard output"
+    expect_err "^SUMMARY"
+    expect_err "mpress report .*t.mpt"
+    run "$MPRESS" record -q -o u.mpt -- echo hello
+    expect_no_err SUMMARY
+    expect_no_err "ended with"
+}
+
+a_signal_to_record_alone_is_handed_on() {
+    "$MPRESS" record -o t.mpt -- bash -c 'trap "echo got it; exit 5" TERM
+        echo ready; for i in {1..200}; do sleep 0.05; done' >out 2>err &
+    local recorder=$!
+    for _ in {1..200}; do grep -q ready out && break; sleep 0.05; done
+    kill -TERM $recorder
+    wait $recorder
+    status=$?
+    expect_status 5
+    expect_out "got it"
+    expect_err "^SUMMARY"
+}
+
+ctrl_c_ends_the_program_and_is_summed_up() {
+    # The terminal signals the whole group; record must outlive the program.
+    command -v script >/dev/null || return 0
+    { sleep 2; printf '\003'; sleep 2; } |
+        script -qec "$MPRESS record -o t.mpt -- sleep 60; echo status \$?" /dev/null >out 2>err
+    expect_out "status 130"
+    expect_out "killed by signal 2"
+    expect_out SUMMARY
+}
+
+an_existing_preload_is_kept() {
+    run env LD_PRELOAD=/nowhere/other.so "$MPRESS" record -q -o t.mpt -- printenv LD_PRELOAD
+    expect_out "libmpress.so.*:/nowhere/other.so$"
+}
+
+the_default_name_has_program_and_process() {
+    run "$MPRESS" record -- true
+    expect_status 0
+    ls mpress.true.[0-9]*.mpt >/dev/null 2>err || fail "no such trace"
+    run "$MPRESS" record -o 'x.%p.mpt' -- true
+    ls x.[0-9]*.mpt >/dev/null 2>err || fail "no such trace"
+}
+
+children_are_recorded_beside_and_listed() {
+    run "$MPRESS" record -o t.mpt -- bash -c 'ls >/dev/null; ls >/dev/null; exit 0'
+    expect_status 0
+    expect_err "[0-9] programs were recorded"
+    expect_err "t\.[0-9]*.*\.mpt  .*ls"
+    run "$MPRESS" record --no-children -o u.mpt -- bash -c 'ls >/dev/null; ls >/dev/null; exit 0'
+    expect_no_err "programs were recorded"
+    [ "$(ls u.*mpt)" = u.mpt ] || fail "a child was recorded"
+}
+
+mode_events_records_no_stacks() {
+    run "$MPRESS" record --mode events -o t.mpt -- ls
+    expect_status 0
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "The trace has no call stacks"
+}
+
+a_leak_of_a_real_program_is_told_with_its_line() {
+    run "$MPRESS" record -o t.mpt -- "$LEAKY"
+    expect_status 0
+    run "$MPRESS" report t.mpt
+    grep -q "has no call stacks" out && return # this library was built without libunwind
+    sed -n '/^NOT FREED/,/^PEAK/p' out >section
+    local line
+    line=$(grep -n LEAK "$SOURCE/tests/cli/leaky.cpp" | cut -d: -f1)
+    grep -q "48.8 KiB .* in 50 blocks" section || fail "50 sessions of 1000 bytes are not listed"
+    grep -A1 "in 50 blocks" section | grep -q "open_session.*leaky.cpp:$line" ||
+        fail "the innermost frame is not open_session, line $line"
+    grep -A2 "in 50 blocks" section | grep -q "serve.*leaky.cpp:" || fail "no caller"
+}
+
+a_script_that_becomes_its_program_is_summed_up_as_that() {
+    run "$MPRESS" record -o t.mpt -- bash -c 'exec ls /'
+    expect_status 0
+    expect_err "^\*.*  ls /$"
+}
+
+a_program_killed_without_warning_leaves_a_readable_trace() {
+    run "$MPRESS" record -o t.mpt -- bash -c 'for i in {1..1000}; do x=$x$i; done; kill -KILL $$'
+    expect_status 137
+    expect_err "killed by signal 9"
+    expect_err SUMMARY
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "no end record"
+    expect_out "not freed when the trace ends"
+}
+
+progress_is_shown_on_a_terminal_and_taken_away() {
+    command -v script >/dev/null || return 0
+    run script -qec "$MPRESS record --progress -o t.mpt -- sleep 1" /dev/null
+    expect_out "recording: .* trace .* resident"
+    run script -qec "$MPRESS record -o u.mpt -- sleep 1" /dev/null
+    expect_no_out "recording:"
+    run "$MPRESS" record --progress -o v.mpt -- sleep 1
+    expect_no_err "recording:"
+}
+
+a_recorded_trace_is_proven_complete() {
+    run "$MPRESS" record -o t.mpt -- ls /
+    expect_status 0
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "complete  yes"
+}
+
+a_library_that_is_not_there_is_said_so() {
+    run env MPRESS_LIBRARY=/nowhere/libmpress.so "$MPRESS" record -o z.mpt -- true
+    expect_status 125
+    expect_one_line
+    run env MPRESS_LIBRARY=/nowhere/libmpress.so "$MPRESS" options
+    expect_status 1
+    expect_one_line
+}
+
+a_library_whose_path_cannot_be_preloaded_is_said_so() {
+    mkdir "a folder"
+    cp "$LIBRARY" "a folder/libmpress.so"
+    run env MPRESS_LIBRARY="a folder/libmpress.so" "$MPRESS" record -o z.mpt -- true
+    expect_status 125
+    expect_one_line
+    expect_err "blank"
+}
+
+environment_and_arguments_are_the_programs_own() {
+    for mode in events full; do
+        run env -i A=1 B="two words" "$MPRESS" record --mode $mode -o $mode.mpt -- \
+            /bin/sh -c 'echo "$A|$B|$1|$0"' name argument
+        expect_out '^1|two words|argument|name$'
+        run "$MPRESS" record --mode $mode -o n$mode.mpt -- cat /nowhere
+        expect_err '^cat: /nowhere:' # program_invocation_name is the program's
+    done
+    for heap in mimalloc mixed; do
+        run env MPRESS_HEAP=$heap LD_PRELOAD="$LIBRARY" A=1 /bin/sh -c 'echo "$A|$1|$0"' name arg
+        expect_out '^1|arg|name$'
+    done
+}
+
+frees_in_destructors_of_other_libraries_are_recorded() {
+    run "$MPRESS" record -o a.mpt -- "$STATICS"
+    run "$MPRESS" report --json a.mpt
+    python3 - <<-'END' || fail "frees of a destructor are missing"
+	import json
+	not_freed = json.load(open("out"))["not_freed"]
+	assert not_freed["bytes"] < 100000, not_freed
+	END
+}
+
+frees_behind_a_threads_last_destructor_need_no_room_of_their_own() {
+    run "$MPRESS" record -q --mode events -o t.mpt -- "$LATE_FREES"
+    expect_status 0
+    [ "$(stat -c %s t.mpt)" -lt $((4 << 20)) ] || fail "the trace has $(stat -c %s t.mpt) bytes"
+}
+
+what_a_handler_inside_malloc_does_is_recorded_or_counted_as_dropped() {
+    run "$MPRESS" record -q --mode events -o t.mpt -- "$HANDLER_REALLOCS"
+    expect_status 0
+    run "$MPRESS" report --json t.mpt
+    python3 - <<-'END' || fail "blocks are missing, and no event counts as dropped"
+	import json
+	report = json.load(open("out"))
+	events, not_freed = report["events"], report["not_freed"]
+	whole = events["unknown_frees"] == 0 and not_freed["blocks"] == 0
+	assert whole or events["dropped"] > 0, (events, not_freed)
+	END
+}
+
+options_are_those_of_the_library() {
+    run env MPRESS_STATS=1 MPRESS_TRACE=full MPRESS_RESERVE=64M "$MPRESS" options
+    expect_status 0
+    expect_80_columns
+    expect_out '^\* MPRESS_STATS=1$'
+    expect_out '^\* MPRESS_TRACE=full$'
+    expect_out '^\* MPRESS_RESERVE=67108864$'
+    expect_out '^  MPRESS_FIT=best$'
+    ! ls ./*.mpt 2>/dev/null | grep -q 'mpress\.[0-9]' || fail "asking for options left a trace"
+    run "$MPRESS" options --json
+    python3 -m json.tool out >/dev/null 2>err || fail "not JSON"
+}
+
+run_tests

@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# The report of traces whose contents are known beforehand.
+. "$(dirname "$0")/check.sh"
+
+a_file_that_is_missing_or_no_trace_is_refused_in_one_line() {
+    run "$MPRESS" report nowhere.mpt
+    expect_status 1
+    expect_one_line
+    expect_err nowhere.mpt
+    for content in "" "not a trace" "$(head -c 20000 /dev/zero | tr '\0' x)"; do
+        printf %s "$content" >bad.mpt
+        run "$MPRESS" report bad.mpt
+        expect_status 1
+        expect_one_line
+    done
+    run "$MPRESS" report .
+    expect_status 1
+    expect_one_line
+    "$MAKE_TRACE" cut-header cut.mpt
+    run "$MPRESS" report cut.mpt
+    expect_status 1
+    expect_one_line
+}
+
+what_was_not_freed_is_told_with_function_file_and_line() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_80_columns
+    expect_out "7.00 KiB in 7 blocks not freed at exit"
+    expect_out "^NOT FREED AT EXIT  7.00 KiB in 7 blocks"
+    expect_out " leaf .*make_trace.c:[0-9]"
+    expect_out " bud \[inlined\] .*make_trace.c:[0-9]"
+    sed -n '/^NOT FREED/,/^PEAK/p' out | grep -o -w -e leaf -e branch -e trunk | tr '\n' ' ' >order
+    [ "$(cat order)" = "leaf branch trunk " ] || fail "frames are out of order: $(cat order)"
+}
+
+the_peak_is_told_with_what_held_it() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_out "^PEAK  164 KiB in 101 blocks"
+    expect_out "1. 100 KiB (61.0 %) in 100 blocks"
+    expect_out "2. 64.0 KiB (39.0 %) in 1 block"
+}
+
+fragmentation_adds_up_to_the_resident_heap() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_out "asked for by the program  *164 KiB 82.0 %  *7.00 KiB 25.0 %"
+    expect_out "internal: .* 16.0 KiB  *8.0 %  *1.00 KiB  *3.6 %"
+    expect_out "= resident heap  *200 KiB  *100 %  *28.0 KiB  *100 %"
+    expect_out "fragmentation: .* 18.0 %  *75.0 %"
+    expect_out "coverage: .* 100.0 %  *56.0 %"
+}
+
+json_holds_the_same_numbers() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --json t.mpt
+    expect_status 0
+    python3 - out >err 2>&1 <<'END' || fail "the JSON is not as expected"
+import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["schema"] == "mpress-report/1"
+assert r["process"]["command"] == ["./app", "--rows", "3"]
+assert r["trace"]["complete"] is True
+assert r["not_freed"] == {"bytes": 7168, "blocks": 7}
+assert r["peak"]["bytes"] == 164 * 1024 and r["peak"]["blocks"] == 101
+assert r["events"]["events"] == 298 and r["events"]["temporary"] == 52
+look = r["fragmentation"]["at_largest_rss"]
+parts = ["asked", "internal", "external", "cached", "dirty", "meta"]
+assert sum(look[p] for p in parts) == look["resident_heap"] == 200 * 1024
+assert abs(look["fragmentation"] - 0.18) < 1e-9
+top = r["stacks"]["not_freed"][0]
+assert [f["function"] for f in top["frames"]] == ["bud", "leaf", "branch", "trunk"]
+assert top["frames"][0]["inlined"] is True and top["frames"][1]["line"] > 0
+assert r["reallocations"] == {"calls": 1, "in_place": 0, "moved": 1, "grown": 1, "shrunk": 0,
+                              "copied_bytes_at_most": 100}
+assert [s["allocations"] for s in r["sizes"]] == [50, 1, 1, 100, 1]
+assert r["threads"][0]["tid"] == 4711 and r["threads"][0]["name"] == "worker"
+END
+}
+
+folded_stacks_are_one_line_each_outermost_first() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --folded t.mpt
+    expect_status 0
+    [ "$(cat out)" = "trunk;branch;leaf;bud 7168" ] || fail "unexpected lines"
+    run "$MPRESS" report --folded=peak t.mpt
+    [ "$(sort out | tr '\n' ' ')" = "trunk;branch 65536 trunk;branch;leaf;bud 102400 " ] ||
+        fail "unexpected lines"
+    run "$MPRESS" report --folded=temporary t.mpt
+    expect_out "^trunk 51$"
+}
+
+top_and_depth_limit_what_is_listed() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --top 1 t.mpt
+    expect_out "and 1 more stack with 64.0 KiB at the peak"
+    run "$MPRESS" report --depth 1 t.mpt
+    expect_out "2 frames further out"
+    run "$MPRESS" report --all t.mpt
+    expect_no_out "more stack"
+}
+
+the_trace_of_a_killed_process_is_read_and_said_to_be_cut() {
+    "$MAKE_TRACE" killed t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "no end record"
+    expect_out "complete  not proven"
+    expect_out "7.00 KiB in 7 blocks not freed when the trace ends"
+    expect_out "^NOT FREED SO FAR"
+}
+
+a_trace_cut_in_a_block_is_read_up_to_there() {
+    "$MAKE_TRACE" cut-block t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "warnings  cut inside block"
+}
+
+everything_freed_is_said_so() {
+    "$MAKE_TRACE" clean t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "Everything was freed at exit"
+    expect_out "1 block freed by another thread than allocated it"
+    expect_out "holds no sample"
+}
+
+an_empty_trace_is_no_error() {
+    "$MAKE_TRACE" empty t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "The trace holds no allocation"
+    run "$MPRESS" report --json t.mpt
+    expect_status 0
+    run "$MPRESS" report --folded t.mpt
+    expect_status 0
+}
+
+a_module_that_was_replaced_is_not_used_for_symbols() {
+    "$MAKE_TRACE" changed-module t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "sh+0x5000"
+    expect_out "/bin/sh: the module has changed since"
+}
+
+texts_of_a_hostile_trace_never_reach_the_terminal_as_commands() {
+    "$MAKE_TRACE" hostile t.mpt
+    for form in "" --json --folded --summary --all; do
+        # shellcheck disable=SC2086
+        run "$MPRESS" report $form t.mpt
+        expect_status 0
+        ! LC_ALL=C grep -q -e "$(printf '[\001-\010\013-\037]')" out || fail "control characters"
+    done
+    run "$MPRESS" report --json t.mpt
+    python3 -m json.tool out >/dev/null 2>err || fail "not JSON"
+}
+
+colour_is_for_terminals_only() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_no_out "$(printf '\033')"
+    command -v script >/dev/null || return 0
+    run script -qec "$MPRESS report t.mpt" /dev/null
+    expect_out "$(printf '\033')"
+    run env NO_COLOR=1 script -qec "$MPRESS report t.mpt" /dev/null
+    expect_no_out "$(printf '\033')\[1m"
+    run script -qec "$MPRESS report --no-color t.mpt" /dev/null
+    expect_no_out "$(printf '\033')\[1m"
+}
+
+a_report_that_cannot_be_written_is_a_failure() {
+    "$MAKE_TRACE" leaky t.mpt
+    "$MPRESS" report t.mpt >/dev/full 2>err
+    status=$?
+    expect_status 1
+    expect_err "could not be written"
+}
+
+run_tests

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# How the commands are called, and how they refuse.
+. "$(dirname "$0")/check.sh"
+
+without_a_command_usage_goes_to_stderr_with_status_2() {
+    run "$MPRESS"
+    expect_status 2
+    expect_err "Commands:"
+    expect_no_out .
+}
+
+an_unknown_command_is_refused_in_one_line() {
+    run "$MPRESS" frobnicate
+    expect_status 2
+    expect_one_line
+    expect_err 'there is no command "frobnicate"'
+    run "$MPRESS" help frobnicate
+    expect_status 2
+    expect_one_line
+}
+
+help_is_there_for_every_command_and_fits_80_columns() {
+    for command in record report replay options; do
+        run "$MPRESS" help $command
+        expect_status 0
+        expect_out "^Usage: "
+        expect_80_columns
+        cp out as_command
+        run "$MPRESS" $command --help
+        expect_status 0
+        cmp -s out as_command || fail "help $command and $command --help differ"
+    done
+    run "$MPRESS" help
+    expect_status 0
+    expect_80_columns
+}
+
+the_version_is_printed() {
+    run "$MPRESS" --version
+    expect_status 0
+    expect_out '^mpress [0-9]*\.[0-9]*\.[0-9]*$'
+}
+
+called_mpress_replay_it_is_the_replay_command() {
+    run "$(dirname "$MPRESS")/mpress-replay" --help
+    expect_status 0
+    cp out by_name
+    run "$MPRESS" replay --help
+    [ "$(head -c 7 out)" = "$(head -c 7 by_name)" ] || fail "not the same command"
+}
+
+unknown_options_are_refused_in_one_line() {
+    for command in record report replay options; do
+        run "$MPRESS" $command --frobnicate
+        expect_status 2
+        expect_one_line
+        expect_err "frobnicate"
+        run "$MPRESS" $command -Z
+        expect_status 2
+        expect_one_line
+        expect_err "no option -Z"
+    done
+}
+
+missing_and_wrong_values_are_refused_in_one_line() {
+    local line
+    for line in "record" "record -o" "record -o ''" "record --mode fast true" \
+        "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "report" \
+        "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
+        "report --folded=nothing x" "report --json --summary x" "options more"; do
+        eval "run \"\$MPRESS\" $line"
+        expect_status 2
+        expect_one_line
+    done
+}
+
+manual_pages_have_no_formatting_errors() {
+    command -v groff >/dev/null || return 0
+    for page in "$SOURCE"/tools/man/*.1; do
+        run groff -man -Tutf8 -ww "$page"
+        expect_status 0
+        expect_no_err .
+    done
+}
+
+every_option_is_in_the_manual_and_in_the_completion() {
+    for command in record report replay options; do
+        "$MPRESS" $command --help >help
+        for option in $(grep -o -- '--[a-z][a-z-]*' help | sort -u); do
+            sed 's/\\//g' "$SOURCE/tools/man/mpress-$command.1" | grep -q -e "$option" ||
+                fail "$option is not in mpress-$command.1"
+            grep -q -e "$option" "$SOURCE/tools/completion/mpress" ||
+                fail "$option is not in the completion"
+        done
+    done
+}
+
+run_tests

@@ -1,0 +1,69 @@
+/* make_seeds.c - make_seeds FOLDER: a corpus for fuzz_reader out of traces of the model of threads.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/trace_threads.h"
+
+static void put_block(FILE *out, const unsigned char *block, size_t bytes)
+{
+    struct trace_block_header header;
+    memcpy(&header, block, sizeof(header));
+    if (header.used != 0)
+        bytes = header.used;
+    fputc((int)header.lane, out);
+    fputc((int)(bytes & 255), out);
+    fputc((int)(bytes >> 8), out);
+    fwrite(block + sizeof(header), 1, bytes, out);
+}
+
+static int write_seed(const char *folder, unsigned number, const struct builder *builder)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/seed-%u", folder, number);
+    FILE *out = fopen(path, "wb");
+    if (out == NULL) {
+        perror(path);
+        return 1;
+    }
+    fputc((int)(number & 7), out);
+    for (size_t at = TRACE_HEADER_BYTES; at < builder->bytes; at += TRACE_BLOCK_BYTES)
+        put_block(out, builder->image + at, 0);
+    return fclose(out) != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fputs("make_seeds FOLDER\n", stderr);
+        return 2;
+    }
+    static struct builder builder;
+    for (unsigned number = 0; number < 48; number++) {
+        struct threads_plan plan = {.seed = number + 1,
+                                    .lanes = 1 + number % 6,
+                                    .steps = 40 + number * 20,
+                                    .rounds = 1 + number % 9,
+                                    .live_most = 1 + number % 20,
+                                    .foreign = number % 3 * 50,
+                                    .end_thread = number % 2 * 300,
+                                    .every = number % 4 == 0};
+        struct threads_truth truth;
+        builder_init(&builder);
+        builder_info(&builder, TRACE_INFO_COMMAND, "a\0b", 4);
+        builder_module(&builder, 1, 0, 0x1000, 0x2000, "/lib/x.so");
+        builder_mark(&builder, "mark");
+        builder_node(&builder, builder_node(&builder, 0, 0x1100), 0x1200);
+        threads_record(&plan, &builder, &truth);
+        builder_failed(&builder, 2, 1, 100);
+        builder_dropped(&builder, 2, 3);
+        builder_end(&builder, TRACE_END_EXIT);
+        threads_truth_fini(&truth);
+        int failed = write_seed(argv[1], number, &builder);
+        builder_fini(&builder);
+        if (failed)
+            return 1;
+    }
+    return 0;
+}

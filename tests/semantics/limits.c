@@ -1,0 +1,289 @@
+/* limits.c - little address space, small stacks, no files, strict overcommit, full map tables. */
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "tests/semantics/check.h"
+
+static void set_limit(__rlimit_resource_t resource, rlim_t most)
+{
+    struct rlimit limit = {most, most};
+    CHECK(setrlimit(resource, &limit) == 0);
+}
+
+/* Starts a helper of this program under a limit it must live with from its first instruction. */
+static bool succeeds_under(__rlimit_resource_t resource, rlim_t most, const char *helper)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        set_limit(resource, most);
+        execl(check_self, check_self, helper, (char *)NULL);
+        _exit(127);
+    }
+    return child_succeeded(child);
+}
+
+static void use_small_heap(void)
+{
+    char *blocks[2000];
+    for (size_t i = 0; i < 2000; i++) {
+        blocks[i] = malloc(i % 4000 + 1);
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], (int)i, i % 4000 + 1);
+    }
+    for (size_t i = 0; i < 2000; i++) {
+        CHECK(is_filled(blocks[i], (int)i, i % 4000 + 1));
+        free(blocks[i]);
+    }
+}
+
+/* Takes blocks of a size until there are no more, then gives them back: returns their count. */
+static size_t fill_and_empty(size_t bytes)
+{
+    size_t count = 0;
+    void **last = NULL;
+    for (void **block; (block = malloc(bytes)) != NULL; count++) {
+        memset(block, 0xee, bytes < 256 ? bytes : 256);
+        *block = last;
+        last = block;
+    }
+    CHECK(errno == ENOMEM);
+    while (last != NULL) {
+        void **next = *last;
+        free(last);
+        last = next;
+    }
+    return count;
+}
+
+/* Exhaustion is a NULL, again and again, and what was freed is there again. */
+static void run_out_of_memory(void)
+{
+    static const size_t sizes[] = {5000000, 100000, 32768, 3000, 256, 64};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t first = fill_and_empty(sizes[i]);
+        size_t second = fill_and_empty(sizes[i]);
+        CHECK(second * 10 >= first * 8);
+    }
+    use_small_heap();
+}
+
+static void forty_eight_megabytes_of_address_space_are_enough_to_start(void)
+{
+    CHECK(succeeds_under(RLIMIT_AS, (rlim_t)48 << 20, ".use_small_heap"));
+}
+
+static void running_out_of_48_megabytes_is_survived(void)
+{
+    CHECK(succeeds_under(RLIMIT_AS, (rlim_t)48 << 20, ".run_out_of_memory"));
+}
+
+static void running_out_of_a_gigabyte_is_survived(void)
+{
+    CHECK(succeeds_under(RLIMIT_AS, (rlim_t)1 << 30, ".run_out_of_memory"));
+}
+
+static void most_of_the_address_space_is_there_for_the_program(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        set_limit(RLIMIT_AS, (rlim_t)1 << 30);
+        execl(check_self, check_self, ".fill_half_a_gigabyte", (char *)NULL);
+        _exit(127);
+    }
+    CHECK(child_succeeded(child));
+}
+
+static void fill_half_a_gigabyte(void)
+{
+    static void *blocks[50];
+    for (int i = 0; i < 50; i++) {
+        blocks[i] = malloc(10 << 20);
+        CHECK(blocks[i] != NULL);
+    }
+    /* And the program's own mappings find room besides. */
+    CHECK(mmap(NULL, 100 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    for (int i = 0; i < 50; i++)
+        free(blocks[i]);
+}
+
+/* Takes blocks of a size until there are no more: returns the last one, which names the one before.
+ */
+static void **fill_with(size_t bytes)
+{
+    void **last = NULL;
+    for (void **block; (block = malloc(bytes)) != NULL; last = block)
+        *block = last;
+    CHECK(errno == ENOMEM);
+    return last;
+}
+
+/* glibc's heap may end right there; ours promises that large blocks leave room for small ones. */
+static void use_small_blocks_after_large_ones(void)
+{
+    CHECK(fill_with(1 << 20) != NULL);
+    for (int i = 0; i < 5000; i++) {
+        char *block = malloc(4000);
+        CHECK(block != NULL);
+        memset(block, i, 4000);
+    }
+}
+
+static void large_blocks_leave_room_for_small_ones(void)
+{
+    if (!check_is_mpress())
+        SKIP("only the library promises this");
+    CHECK(succeeds_under(RLIMIT_AS, (rlim_t)2 << 30, ".use_small_blocks_after_large_ones"));
+}
+
+static void shrink_when_memory_is_out(void)
+{
+    static const size_t sizes[][2] = {{1 << 20, 3000}, {30000, 100}, {3000, 100}};
+    enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
+    char *blocks[SIZES];
+    for (size_t i = 0; i < SIZES; i++) {
+        blocks[i] = malloc(sizes[i][0]);
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], 0x5a, sizes[i][0]);
+    }
+    for (size_t i = 0; i < SIZES; i++)
+        (void)fill_with(sizes[i][0]);
+    (void)fill_with(100);
+    for (size_t i = 0; i < SIZES; i++) {
+        blocks[i] = realloc(blocks[i], sizes[i][1]);
+        CHECK(blocks[i] != NULL && is_filled(blocks[i], 0x5a, sizes[i][1]));
+    }
+}
+
+static void realloc_to_a_smaller_size_succeeds_when_memory_is_out(void)
+{
+    CHECK(succeeds_under(RLIMIT_AS, (rlim_t)2 << 30, ".shrink_when_memory_is_out"));
+}
+
+static void *recurse_and_allocate(void *unused)
+{
+    use_small_heap();
+    return unused;
+}
+
+static void use_small_stacks(void)
+{
+    use_small_heap();
+    pthread_attr_t attributes;
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, 49152) == 0);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, &attributes, recurse_and_allocate, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
+static void stacks_may_be_small(void)
+{
+    CHECK(succeeds_under(RLIMIT_STACK, 256 << 10, ".use_small_stacks"));
+}
+
+static void no_descriptor_but_the_standard_ones_is_needed(void)
+{
+    use_small_heap();
+    set_limit(RLIMIT_NOFILE, 3);
+    use_small_heap();
+    free(malloc(100 << 20));
+    pid_t child = fork();
+    if (child == 0) {
+        use_small_heap();
+        _exit(0);
+    }
+    CHECK(child_succeeded(child));
+}
+
+static void no_file_may_be_written_and_no_signal_is_raised(void)
+{
+    set_limit(RLIMIT_FSIZE, 0);
+    use_small_heap();
+    CHECK(succeeds_under(RLIMIT_FSIZE, 0, ".use_small_heap"));
+}
+
+static void locked_memory_may_run_out(void)
+{
+    if (mlockall(MCL_FUTURE) != 0)
+        SKIP("mlockall is not allowed");
+    set_limit(RLIMIT_MEMLOCK, 1 << 20);
+    for (size_t bytes = 1; bytes < 64 << 20; bytes *= 4)
+        free(malloc(bytes));
+    CHECK(munlockall() == 0);
+    use_small_heap();
+}
+
+/* Uses up vm.max_map_count, so that no mapping can be made or split any more. */
+static void fill_map_table(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < 1 << 20; i++) {
+        int protection = i % 2 ? PROT_READ : PROT_NONE;
+        if (mmap(NULL, page, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+            return;
+    }
+    SKIP("the map table has no limit here");
+}
+
+static void a_full_map_table_is_survived(void)
+{
+    static char *blocks[3000];
+    for (size_t i = 0; i < 3000; i++) {
+        size_t bytes = i % 100 == 0 ? 40 << 20 : i * 37;
+        blocks[i] = malloc(bytes);
+        CHECK(blocks[i] != NULL);
+    }
+    fill_map_table();
+    for (size_t i = 0; i < 3000; i++) {
+        free(blocks[i]);
+        blocks[i] = malloc(i * 11);
+    }
+    for (size_t i = 0; i < 3000; i++)
+        free(blocks[i]);
+    malloc_trim(0);
+    use_small_heap();
+}
+
+static bool set_overcommit(const char *mode)
+{
+    int setting = open("/proc/sys/vm/overcommit_memory", O_WRONLY);
+    bool done = setting >= 0 && write(setting, mode, 1) == 1;
+    close(setting);
+    return done;
+}
+
+/* A setting of the whole machine: only where the person who runs the tests says so. */
+static void strict_overcommit_leaves_room_to_start(void)
+{
+    if (getenv("MPRESS_TEST_MACHINE") == NULL)
+        SKIP("changes vm.overcommit_memory for a moment; set MPRESS_TEST_MACHINE=1 to allow it");
+    char before[2] = "0";
+    int setting = open("/proc/sys/vm/overcommit_memory", O_RDONLY);
+    CHECK(setting >= 0 && read(setting, before, 1) == 1);
+    if (!set_overcommit("2"))
+        SKIP("no rights to set vm.overcommit_memory");
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(5);
+        execl(check_self, check_self, ".use_small_heap", (char *)NULL);
+        _exit(127);
+    }
+    bool succeeded = child > 0 && child_succeeded(child);
+    CHECK(set_overcommit(before));
+    CHECK(succeeded);
+}
+
+CHECK_MAIN(HELPER(use_small_heap), HELPER(run_out_of_memory), HELPER(use_small_stacks),
+           HELPER(fill_half_a_gigabyte), HELPER(use_small_blocks_after_large_ones),
+           HELPER(shrink_when_memory_is_out), CASE(large_blocks_leave_room_for_small_ones),
+           CASE(realloc_to_a_smaller_size_succeeds_when_memory_is_out),
+           CASE(forty_eight_megabytes_of_address_space_are_enough_to_start),
+           CASE(running_out_of_48_megabytes_is_survived),
+           CASE(running_out_of_a_gigabyte_is_survived),
+           CASE(most_of_the_address_space_is_there_for_the_program), CASE(stacks_may_be_small),
+           CASE(no_descriptor_but_the_standard_ones_is_needed),
+           CASE(no_file_may_be_written_and_no_signal_is_raised), CASE(locked_memory_may_run_out),
+           CASE(a_full_map_table_is_survived), CASE(strict_overcommit_leaves_room_to_start))

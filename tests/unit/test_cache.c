@@ -1,0 +1,235 @@
+/* test_cache.c - magazines: sentinels, growth, the closed hand, threads that end, forks. */
+#include "tests/unit/unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "allocators/slab.h"
+
+static _Atomic unsigned transfers;
+
+static void count_transfer(void)
+{
+    transfers++;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    start_small_heap();
+    cache_on_transfer(count_transfer);
+    heap_free(heap_alloc(1));
+    return 0;
+}
+
+static size_t taken(unsigned class)
+{
+    struct slab_stats stats;
+    slab_read_stats(class, &stats);
+    return stats.taken_objects;
+}
+
+static void the_hot_path_serves_what_was_just_freed(void **state)
+{
+    (void)state;
+    void *p = heap_alloc(64);
+    assert_true(heap_free_fast(p));
+    assert_ptr_equal(heap_alloc_small(64), p);
+    heap_free(p);
+}
+
+static void an_empty_magazine_and_a_full_one_take_the_slow_door(void **state)
+{
+    (void)state;
+    cache_flush();
+    assert_null(heap_alloc_small(64));
+    void *p = heap_alloc(64);
+    unsigned fast = 0;
+    static void *objects[1024];
+    while (fast < 1024 && (objects[fast] = heap_alloc_small(64)) != NULL)
+        fast++;
+    assert_true(fast > 0 && fast < 1024);
+    heap_free(p);
+    for (unsigned i = 0; i < fast; i++)
+        heap_free(objects[i]);
+}
+
+static void magazines_grow_with_use_up_to_their_class_limit(void **state)
+{
+    (void)state;
+    enum { COUNT = 4096 };
+    static void *objects[COUNT];
+    unsigned class = size_class_of(128);
+    for (int i = 0; i < COUNT; i++)
+        objects[i] = heap_alloc(128);
+    for (int i = 0; i < COUNT; i++)
+        heap_free(objects[i]);
+    unsigned run = 0;
+    while (run < COUNT && (objects[run] = heap_alloc_small(128)) != NULL)
+        run++;
+    assert_true(run <= size_tables.classes[class].rounds_max);
+    for (unsigned i = 0; i < run; i++)
+        heap_free(objects[i]);
+    assert_true(cache_rounds(class) <= 2 * size_tables.classes[class].rounds_max);
+}
+
+static void every_exchange_with_others_is_announced(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000 };
+    static void *objects[COUNT];
+    transfers = 0;
+    for (int i = 0; i < COUNT; i++)
+        objects[i] = heap_alloc(80);
+    unsigned taking = transfers;
+    for (int i = 0; i < COUNT; i++)
+        heap_free(objects[i]);
+    assert_true(taking >= COUNT / 256);
+    assert_true(transfers - taking >= (COUNT - 2 * 256) / 256);
+    void *large = heap_alloc(100000);
+    unsigned before = transfers;
+    heap_free(large);
+    assert_true(transfers > before);
+}
+
+static void *use_and_end(void *count)
+{
+    for (uintptr_t i = 0; i < (uintptr_t)count; i++)
+        heap_free(heap_alloc(16 + i % 2000));
+    heap_thread_exit();
+    assert_null(heap_alloc_small(64)); /* dead: the hand is closed */
+    void *late = heap_alloc(64);
+    assert_non_null(late);
+    heap_free(late);
+    return NULL;
+}
+
+static void a_thread_that_ends_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    cache_flush();
+    depot_drain();
+    for (int i = 0; i < 50; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, use_and_end, (void *)3000), 0);
+        pthread_join(thread, NULL);
+    }
+    depot_drain();
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+        assert_int_equal(taken(class), 0);
+    heap_audit();
+}
+
+static void *allocate(void *bytes)
+{
+    return heap_alloc((size_t)bytes);
+}
+
+static void what_another_thread_allocated_can_be_freed_here(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        pthread_t thread;
+        void *p;
+        assert_int_equal(pthread_create(&thread, NULL, allocate, (void *)500), 0);
+        pthread_join(thread, &p);
+        assert_non_null(p);
+        heap_free(p);
+    }
+    heap_audit();
+}
+
+static _Atomic bool stop;
+
+static void *churn(void *seed_)
+{
+    uint64_t seed = (uintptr_t)seed_;
+    void *live[256] = {0};
+    while (!atomic_load(&stop)) {
+        unsigned slot = (unsigned)(random_next(&seed) % 256);
+        if (live[slot] != NULL)
+            heap_free(live[slot]);
+        live[slot] = heap_alloc(1 + random_next(&seed) % (slot == 7 ? 200000 : 3000));
+    }
+    for (int i = 0; i < 256; i++) {
+        if (live[i] != NULL)
+            heap_free(live[i]);
+    }
+    heap_thread_exit();
+    return NULL;
+}
+
+/* In the child: whatever the fork cut, the heap is whole and no block is handed out twice. */
+static void check_child(void)
+{
+    enum { COUNT = 3000 };
+    static void *objects[COUNT];
+    heap_fork_child();
+    for (int i = 0; i < COUNT; i++) {
+        size_t bytes = 16 + (size_t)i % 3000;
+        objects[i] = heap_alloc(bytes);
+        if (objects[i] == NULL)
+            _exit(2);
+        memset(objects[i], i, bytes);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        const unsigned char *bytes = objects[i];
+        if (bytes[0] != (unsigned char)i || bytes[15 + i % 3000] != (unsigned char)i)
+            _exit(3);
+        heap_free(objects[i]);
+    }
+    heap_audit();
+    _exit(0);
+}
+
+static void a_child_forked_in_the_middle_of_everything_has_a_whole_heap(void **state)
+{
+    (void)state;
+    enum { THREADS = 3, FORKS = 300 };
+    pthread_t threads[THREADS];
+    atomic_store(&stop, false);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    for (int i = 0; i < FORKS; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            check_child();
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    heap_audit();
+}
+
+static void a_closed_hand_sends_every_call_through_the_slow_door(void **state)
+{
+    (void)state;
+    void *before = heap_alloc(64);
+    cache_close_hands();
+    assert_null(heap_alloc_small(64));
+    assert_false(heap_free_fast(before));
+    heap_free(before);
+    assert_ptr_equal(heap_alloc(64), before); /* the magazines serve all the same */
+    heap_free(before);
+    heap_audit();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_hot_path_serves_what_was_just_freed),
+        cmocka_unit_test(an_empty_magazine_and_a_full_one_take_the_slow_door),
+        cmocka_unit_test(magazines_grow_with_use_up_to_their_class_limit),
+        cmocka_unit_test(every_exchange_with_others_is_announced),
+        cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
+        cmocka_unit_test(what_another_thread_allocated_can_be_freed_here),
+        cmocka_unit_test(a_child_forked_in_the_middle_of_everything_has_a_whole_heap),
+        cmocka_unit_test(a_closed_hand_sends_every_call_through_the_slow_door), /* last: it stays */
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,149 @@
+/* test_reader_order.c - the reader's order of events is one that can have happened. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/trace_threads.h"
+#include "tools/trace/trace.h"
+
+static struct trace *open_and_remove(char *path)
+{
+    struct trace_error error;
+    struct trace *trace = trace_open(path, &error);
+    if (trace == NULL)
+        print_error("%s\n", error.text);
+    unlink(path);
+    free(path);
+    assert_non_null(trace);
+    return trace;
+}
+
+/* What a visit says against what really happened. */
+struct outcome {
+    struct trace_totals totals;
+    uint64_t deaths;
+    uint64_t mistaken; /* deaths given to another object than the one that died */
+    bool is_complete;
+};
+
+static struct outcome visit_all(struct trace *trace, const struct threads_truth *truth)
+{
+    struct outcome outcome = {.deaths = 0};
+    size_t at[BUILDER_LANES] = {0};
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct trace_event event;
+    while (trace_visit_next(visit, &event)) {
+        if (event.kind != TRACE_EVENT_FREE && event.kind != TRACE_EVENT_REALLOC)
+            continue;
+        uint64_t real = truth->killed[event.lane][at[event.lane]++];
+        outcome.deaths++;
+        outcome.mistaken += event.old_size != real;
+    }
+    outcome.totals = *trace_visit_totals(visit);
+    outcome.is_complete = trace_visit_is_complete(visit, NULL);
+    trace_visit_destroy(visit);
+    return outcome;
+}
+
+static struct outcome run_plan(const struct threads_plan *plan)
+{
+    struct builder *builder = malloc(sizeof(*builder));
+    struct threads_truth truth;
+    builder_init(builder);
+    threads_record(plan, builder, &truth);
+    builder_end(builder, TRACE_END_EXIT);
+    struct trace *trace = open_and_remove(builder_write(builder));
+    struct outcome outcome = visit_all(trace, &truth);
+    trace_close(trace);
+    threads_truth_fini(&truth);
+    builder_fini(builder);
+    free(builder);
+    return outcome;
+}
+
+/* The shapes: 5 x 4 x 3 x 3 x 2 of them. */
+enum { SHAPES = 360 };
+
+static struct threads_plan plan_of(unsigned shape)
+{
+    static const unsigned lanes[] = {1, 2, 3, 8, 64};
+    static const unsigned rounds[] = {1, 2, 8, 64};
+    static const unsigned live[] = {1, 10, 300};
+    static const unsigned foreign[] = {0, 10, 100};
+    return (struct threads_plan){.seed = shape * 7919 + 1,
+                                 .lanes = lanes[shape % 5],
+                                 .steps = 20000,
+                                 .rounds = rounds[shape / 5 % 4],
+                                 .live_most = live[shape / 20 % 3],
+                                 .foreign = foreign[shape / 60 % 3],
+                                 .end_thread = shape / 180 * 50};
+}
+
+static void every_death_finds_its_object_when_every_event_draws_an_epoch(void **state)
+{
+    (void)state;
+    for (unsigned shape = 0; shape < SHAPES; shape++) {
+        struct threads_plan plan = plan_of(shape);
+        plan.every = true;
+        struct outcome outcome = run_plan(&plan);
+        if (outcome.mistaken != 0)
+            print_error("shape %u\n", shape);
+        assert_int_equal(outcome.mistaken, 0);
+        assert_int_equal(outcome.totals.unknown_frees, 0);
+        assert_int_equal(outcome.totals.stale, 0);
+        assert_true(outcome.is_complete);
+        assert_true(outcome.deaths > 1000);
+    }
+}
+
+static void every_death_of_a_single_thread_finds_its_object(void **state)
+{
+    (void)state;
+    for (unsigned shape = 0; shape < SHAPES; shape += 5) {
+        struct threads_plan plan = plan_of(shape);
+        struct outcome outcome = run_plan(&plan);
+        assert_int_equal(plan.lanes, 1);
+        assert_int_equal(outcome.mistaken, 0);
+        assert_int_equal(outcome.totals.unknown_frees, 0);
+        assert_int_equal(outcome.totals.stale, 0);
+    }
+}
+
+/* Epochs at transfers only leave it open which of several threads freed an address first when its
+ * blocks pass from hand to hand outside the heap. No event may be lost over it, and the books must
+ * balance. */
+static void no_event_is_lost_when_only_transfers_draw_epochs(void **state)
+{
+    (void)state;
+    uint64_t deaths = 0;
+    uint64_t mistaken = 0;
+    for (unsigned shape = 0; shape < SHAPES; shape++) {
+        struct threads_plan plan = plan_of(shape);
+        struct outcome outcome = run_plan(&plan);
+        const struct trace_totals *totals = &outcome.totals;
+        deaths += outcome.deaths;
+        mistaken += outcome.mistaken;
+        assert_true(outcome.is_complete);
+        assert_int_equal(totals->frees + totals->reallocs, outcome.deaths);
+        assert_int_equal(totals->objects - totals->live_objects,
+                         outcome.deaths - totals->unknown_frees + totals->stale);
+    }
+    print_message("%llu of %llu deaths went to another object of the same address\n",
+                  (unsigned long long)mistaken, (unsigned long long)deaths);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_death_finds_its_object_when_every_event_draws_an_epoch),
+        cmocka_unit_test(every_death_of_a_single_thread_finds_its_object),
+        cmocka_unit_test(no_event_is_lost_when_only_transfers_draw_epochs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

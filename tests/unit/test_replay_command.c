@@ -1,0 +1,220 @@
+/* test_replay_command.c - `mpress replay` as its users see it, and its figures. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/trace_builder.h"
+#include "tools/replay/replay.h"
+#include "tools/replay/stats.h"
+
+static struct builder builder;
+
+static int begin(void **state)
+{
+    (void)state;
+    builder_init(&builder);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    builder_fini(&builder);
+    return 0;
+}
+
+static void build_one_thread(unsigned count)
+{
+    builder_thread(&builder, 2, TRACE_THREAD_START, 100, NULL);
+    for (uint64_t i = 0; i < count; i++) {
+        unsigned kind = i % 7 == 0 ? TRACE_ZEROED : 0;
+        builder_alloc(&builder, 2, 0x10000 + i * 64, i % 100, 0, i % 11 == 0 ? 8 : 0, kind);
+        if (i % 5 == 0)
+            builder_realloc(&builder, 2, 0x10000 + i * 64, 0x10000 + i * 64, i % 1000, 0);
+        if (i >= 50)
+            builder_free(&builder, 2, 0x10000 + (i - 50) * 64);
+    }
+    builder_end(&builder, TRACE_END_EXIT);
+}
+
+static void build_bad_size(void)
+{
+    builder_alloc(&builder, 2, 0x10000, 777, 0, 0, 0);
+    builder_alloc(&builder, 2, 0x20000, 777, 0, 0, 0);
+    builder_free(&builder, 2, 0x10000);
+    builder_free(&builder, 2, 0x20000);
+    builder_end(&builder, TRACE_END_EXIT);
+}
+
+/* -- the command ------------------------------------------------------------------------------ */
+
+/* Its exit status, with stdout and stderr in `output`. */
+static int run_command(char *output, size_t capacity, char *const *arguments)
+{
+    int ends[2];
+    int count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        close(ends[0]);
+        int status = replay_main(count, (char **)(uintptr_t)arguments);
+        fflush(stdout);
+        _exit(status);
+    }
+    close(ends[1]);
+    size_t used = 0;
+    ssize_t got;
+    while (used + 1 < capacity && (got = read(ends[0], output + used, capacity - 1 - used)) > 0)
+        used += (size_t)got;
+    output[used] = '\0';
+    close(ends[0]);
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; *text != '\0'; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+static void expect_refusal(int status, const char *part, char *const *arguments)
+{
+    char output[16384];
+    int real = run_command(output, sizeof(output), arguments);
+    if (real != status || strstr(output, part) == NULL)
+        print_error("status %d: %s\n", real, output);
+    assert_int_equal(real, status);
+    assert_non_null(strstr(output, part));
+    assert_int_equal(count_lines(output), 1);
+}
+
+static void bad_usage_is_refused_in_one_line(void **state)
+{
+    (void)state;
+    expect_refusal(2, "which trace", (char *[]){"replay", NULL});
+    expect_refusal(2, "--runs 0", (char *[]){"replay", "--runs", "0", "x", NULL});
+    expect_refusal(2, "--touch some", (char *[]){"replay", "--touch", "some", "x", NULL});
+    expect_refusal(2, "--threads two", (char *[]){"replay", "--threads", "two", "x", NULL});
+    expect_refusal(2, "--nonsense", (char *[]){"replay", "--nonsense", "x", NULL});
+    expect_refusal(2, "what is y", (char *[]){"replay", "x", "y", NULL});
+    expect_refusal(2, "no allocator \"foo\"", (char *[]){"replay", "--with", "foo", "x", NULL});
+    expect_refusal(2, "--with glibc,", (char *[]){"replay", "--with", "glibc,", "x", NULL});
+    expect_refusal(1, "./no.so", (char *[]){"replay", "--with", "./no.so", "x", NULL});
+    expect_refusal(1, "/no/t.mpt: cannot be opened",
+                   (char *[]){"replay", "--with", "glibc", "/no/t.mpt", NULL});
+}
+
+static void a_replay_prints_a_table_or_json(void **state)
+{
+    (void)state;
+    char output[16384];
+    build_one_thread(3000);
+    char *path = builder_write(&builder);
+    char *table[] = {"replay", path, "--with", "glibc", "--runs", "2", "--verify", NULL};
+    assert_int_equal(run_command(output, sizeof(output), table), 0);
+    assert_non_null(strstr(output, "\nglibc "));
+    assert_non_null(strstr(output, "Verified"));
+    char *json[] = {"replay", path, "--with", "glibc", "--json", "--runs", "1", NULL};
+    assert_int_equal(run_command(output, sizeof(output), json), 0);
+    assert_int_equal(output[0], '{');
+    assert_non_null(strstr(output, "\"p99_9_ns\""));
+    assert_non_null(strstr(output, "\"complete\": true"));
+    unlink(path);
+    free(path);
+}
+
+static void a_failing_allocator_fails_the_command_and_not_the_others(void **state)
+{
+    (void)state;
+    char output[16384];
+    build_bad_size();
+    char *path = builder_write(&builder);
+    char *arguments[] = {"replay", path, "--with", BROKEN_HEAP_NULL_LIBRARY ",glibc", NULL};
+    assert_int_equal(run_command(output, sizeof(output), arguments), 1);
+    assert_non_null(strstr(output, "returned NULL for 777 bytes"));
+    assert_non_null(strstr(output, "\nglibc "));
+    unlink(path);
+    free(path);
+}
+
+static void a_trace_without_events_cannot_be_replayed(void **state)
+{
+    (void)state;
+    char output[4096];
+    char *path = builder_write(&builder);
+    char *arguments[] = {"replay", path, "--with", "glibc", NULL};
+    assert_int_equal(run_command(output, sizeof(output), arguments), 1);
+    assert_non_null(strstr(output, "nothing to replay"));
+    unlink(path);
+    free(path);
+}
+
+/* -- figures ---------------------------------------------------------------------------------- */
+
+static void buckets_are_exact_below_16_and_within_a_sixteenth_above(void **state)
+{
+    (void)state;
+    for (uint64_t ns = 0; ns < 100000; ns++) {
+        uint64_t least = result_bucket_ns(result_bucket(ns));
+        assert_true(least <= ns);
+        assert_true(ns < 16 ? least == ns : ns - least <= least / 16);
+    }
+    assert_true(result_bucket(UINT64_MAX) < RESULT_BUCKETS);
+}
+
+static void medians_and_percentiles_are_those_of_the_runs(void **state)
+{
+    (void)state;
+    struct result *runs = calloc(4, sizeof(*runs));
+    static const uint64_t walls[] = {30, 10, 40, 20};
+    for (size_t i = 0; i < 4; i++)
+        runs[i].wall_ns = walls[i];
+    runs[0].latency[5] = 990;
+    runs[0].latency[10] = 9;
+    runs[0].latency[12] = 1;
+    runs[0].latency_max_ns = 12;
+    struct stats stats;
+    stats_make(&stats, runs, 4, &runs[0]);
+    assert_int_equal(stats.wall_ns.median, 25);
+    assert_int_equal(stats.wall_ns.least, 10);
+    assert_int_equal(stats.latency.p50, 5);
+    assert_int_equal(stats.latency.p99, 10);
+    assert_int_equal(stats.latency.p999, 12);
+    stats_make(&stats, runs, 3, NULL);
+    assert_int_equal(stats.wall_ns.median, 30);
+    assert_false(stats.latency.is_known);
+    free(runs);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bad_usage_is_refused_in_one_line),
+        TEST(a_replay_prints_a_table_or_json),
+        TEST(a_failing_allocator_fails_the_command_and_not_the_others),
+        TEST(a_trace_without_events_cannot_be_replayed),
+        TEST(buckets_are_exact_below_16_and_within_a_sixteenth_above),
+        TEST(medians_and_percentiles_are_those_of_the_runs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,312 @@
+/* analysis.c - follows the events of a trace and books each under its stack, size, thread and age.
+ */
+#include "tools/analysis/analysis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/analysis/looks.h"
+
+enum {
+    AHEAD = 32,              /* events read before the first of them is booked: see read_ahead */
+    PROGRESS_BATCHES = 1024, /* batches of AHEAD events between two looks at the clock */
+    FIRST_SITES = 256,
+};
+
+/* -- where an event is booked ----------------------------------------------------------------- */
+
+static uint32_t find_site(struct analysis *analysis, uint32_t node)
+{
+    if (node >= analysis->facts->nodes)
+        node = 0;
+    uint32_t known = analysis->site_of_node[node];
+    if (known != 0)
+        return known - 1;
+    if (analysis->sites == analysis->site_room) {
+        size_t room = analysis->site_room == 0 ? FIRST_SITES : 2 * analysis->site_room;
+        analysis->site = store_grow(analysis->store, analysis->site, analysis->site_room, room,
+                                    sizeof analysis->site[0]);
+        analysis->site_room = room;
+    }
+    uint32_t number = (uint32_t)analysis->sites++;
+    analysis->site[number].node = node;
+    analysis->site_of_node[node] = number + 1;
+    return number;
+}
+
+static struct thread *find_thread(struct analysis *analysis, const struct trace_event *event)
+{
+    if (event->thread >= analysis->threads) {
+        size_t threads = (size_t)event->thread + 1;
+        analysis->thread = store_grow(analysis->store, analysis->thread, analysis->threads, threads,
+                                      sizeof analysis->thread[0]);
+        analysis->threads = threads;
+    }
+    struct thread *thread = &analysis->thread[event->thread];
+    thread->tid = event->tid;
+    return thread;
+}
+
+static struct size_class *find_size_class(struct analysis *analysis, uint64_t size)
+{
+    unsigned class = size <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(size - 1);
+    return &analysis->size[class];
+}
+
+static struct life_class *find_life_class(struct analysis *analysis, uint64_t ns)
+{
+    unsigned class = 0;
+    for (; ns >= 10 && class + 1 < LIFE_CLASSES; ns /= 10)
+        class ++;
+    return &analysis->life[class];
+}
+
+/* -- births and deaths ------------------------------------------------------------------------ */
+
+static void note_peak(struct analysis *analysis, uint64_t time_ns)
+{
+    if (analysis->total.now.bytes <= analysis->peak_bytes)
+        return;
+    analysis->peak_bytes = analysis->total.now.bytes;
+    analysis->peak_ns = time_ns;
+    analysis->peak_serial++;
+}
+
+static void book_birth(struct analysis *analysis, const struct trace_event *event,
+                       uint64_t birth_ns)
+{
+    uint32_t number = find_site(analysis, event->stack);
+    struct site *site = &analysis->site[number];
+    struct thread *thread = find_thread(analysis, event);
+    struct size_class *class = find_size_class(analysis, event->size);
+    uint64_t serial = analysis->peak_serial;
+
+    site->allocations++;
+    site->bytes += event->size;
+    thread->allocations++;
+    thread->bytes += event->size;
+    thread->last_object = event->object;
+    class->allocations++;
+    class->bytes += event->size;
+    analysis->allocations++;
+    analysis->allocated_bytes += event->size;
+
+    held_add(&site->held, event->size, serial);
+    held_add(&thread->held, event->size, serial);
+    held_add(&class->held, event->size, serial);
+    held_add(&analysis->total, event->size, serial);
+    looks_add(analysis, event->time_ns, event->size);
+    live_insert(&analysis->live, &(struct block){.object = event->object,
+                                                 .bytes = event->size,
+                                                 .birth_ns = birth_ns,
+                                                 .site = number,
+                                                 .thread = event->thread});
+    note_peak(analysis, event->time_ns);
+}
+
+/* Takes a block out of everything that holds it; false: the trace never saw its birth. */
+static bool book_death(struct analysis *analysis, uint64_t object, uint64_t time_ns,
+                       struct block *block)
+{
+    if (!live_remove(&analysis->live, object, block))
+        return false;
+    uint64_t serial = analysis->peak_serial;
+    held_remove(&analysis->site[block->site].held, block->bytes, serial);
+    held_remove(&analysis->thread[block->thread].held, block->bytes, serial);
+    held_remove(&find_size_class(analysis, block->bytes)->held, block->bytes, serial);
+    held_remove(&analysis->total, block->bytes, serial);
+    looks_add(analysis, time_ns, 0 - block->bytes);
+    return true;
+}
+
+/* Only what the program itself ended has a lifetime: not a block whose free was lost. */
+static void note_life(struct analysis *analysis, const struct block *block, uint64_t time_ns)
+{
+    uint64_t ns = time_ns > block->birth_ns ? time_ns - block->birth_ns : 0;
+    struct life_class *class = find_life_class(analysis, ns);
+    class->blocks++;
+    class->bytes += block->bytes;
+}
+
+/* -- events ----------------------------------------------------------------------------------- */
+
+static void end_stale(struct analysis *analysis, const struct trace_event *event)
+{
+    struct block block;
+    if (event->bits & TRACE_EVENT_STALE)
+        book_death(analysis, event->stale_object, event->time_ns, &block);
+}
+
+static void book_free(struct analysis *analysis, const struct trace_event *event)
+{
+    struct thread *thread = find_thread(analysis, event);
+    struct block block;
+    thread->frees++;
+    if (!book_death(analysis, event->old_object, event->time_ns, &block))
+        return;
+    note_life(analysis, &block, event->time_ns);
+    if (block.thread != event->thread) {
+        thread->frees_of_others++;
+        analysis->frees_of_others++;
+    } else if (thread->last_object == event->old_object) {
+        thread->temporary++;
+        analysis->temporary++;
+        analysis->site[block.site].temporary++;
+    }
+}
+
+static void note_realloc(struct realloc_facts *facts, const struct trace_event *event,
+                         const struct block *old)
+{
+    facts->calls++;
+    if (event->size > old->bytes)
+        facts->grown++;
+    else if (event->size < old->bytes)
+        facts->shrunk++;
+    if (event->bits & TRACE_EVENT_IN_PLACE) {
+        facts->in_place++;
+        return;
+    }
+    facts->moved++;
+    facts->copied_bytes += event->size < old->bytes ? event->size : old->bytes;
+}
+
+static void book_realloc(struct analysis *analysis, const struct trace_event *event)
+{
+    struct block old = {0};
+    end_stale(analysis, event);
+    bool is_known = book_death(analysis, event->old_object, event->time_ns, &old);
+    if (is_known)
+        note_realloc(&analysis->reallocs, event, &old);
+    book_birth(analysis, event, is_known ? old.birth_ns : event->time_ns);
+}
+
+static void book_name(struct analysis *analysis, const struct trace_visit *visit,
+                      const struct trace_event *event)
+{
+    const char *name = trace_thread_name(visit, event->thread);
+    if (*name != '\0')
+        find_thread(analysis, event)->name = store_copy_text(analysis->store, name);
+}
+
+static void book(struct analysis *analysis, const struct trace_visit *visit,
+                 const struct trace_event *event)
+{
+    switch (event->kind) {
+    case TRACE_EVENT_ALLOC:
+        end_stale(analysis, event);
+        book_birth(analysis, event, event->time_ns);
+        break;
+    case TRACE_EVENT_FREE:
+        book_free(analysis, event);
+        break;
+    case TRACE_EVENT_REALLOC:
+        book_realloc(analysis, event);
+        break;
+    case TRACE_EVENT_FAILED:
+        analysis->failed++;
+        break;
+    case TRACE_EVENT_THREAD_NAME:
+        book_name(analysis, visit, event);
+        break;
+    default:
+        find_thread(analysis, event);
+    }
+    if (event->time_ns > analysis->last_ns)
+        analysis->last_ns = event->time_ns;
+    timeline_add(&analysis->timeline, event->time_ns, analysis->total.now.bytes);
+}
+
+/* -- the whole trace -------------------------------------------------------------------------- */
+
+static void note_survivor(const struct block *block, void *context)
+{
+    struct site *site = &((struct analysis *)context)->site[block->site];
+    if (site->oldest_ns == 0 || block->birth_ns < site->oldest_ns)
+        site->oldest_ns = block->birth_ns;
+    if (block->birth_ns > site->newest_ns)
+        site->newest_ns = block->birth_ns;
+}
+
+static void show_progress(struct progress *progress, const struct trace_visit *visit)
+{
+    if (progress == NULL || !progress_is_due(progress))
+        return;
+    uint64_t events = trace_visit_totals(visit)->events;
+    progress_show_share(progress, "reading", (uint64_t)(trace_visit_progress(visit) * 1e6),
+                        1000 * 1000, events);
+}
+
+static void finish(struct analysis *analysis, const struct trace_visit *visit)
+{
+    analysis->totals = *trace_visit_totals(visit);
+    analysis->is_complete = trace_visit_is_complete(visit, &analysis->incomplete_why);
+    if (analysis->facts->end != NULL && analysis->facts->end->time_ns > analysis->last_ns)
+        analysis->last_ns = analysis->facts->end->time_ns;
+    live_visit(&analysis->live, note_survivor, analysis);
+    looks_finish(analysis);
+}
+
+static struct analysis *create(const struct trace *trace)
+{
+    struct store *store = store_create();
+    struct analysis *analysis = store_alloc(store, 1, sizeof *analysis);
+    analysis->store = store;
+    analysis->trace = trace;
+    analysis->facts = trace_facts(trace);
+    analysis->last_ns = analysis->facts->header.start_ns;
+    analysis->peak_serial = 1;
+    analysis->site_of_node =
+        store_alloc(store, analysis->facts->nodes + 1, sizeof analysis->site_of_node[0]);
+    live_init(&analysis->live, store);
+    timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
+    looks_init(analysis);
+    return analysis;
+}
+
+/* Reads up to AHEAD events. What booking them will touch is scattered over all live blocks; loading
+ * it early took 18.6 million events with 1.2 million blocks alive from 4.4 to 3.6 s. */
+static size_t read_ahead(struct analysis *analysis, struct trace_visit *visit,
+                         struct trace_event events[AHEAD])
+{
+    size_t count = 0;
+    for (; count < AHEAD && trace_visit_next(visit, &events[count]); count++) {
+        const struct trace_event *event = &events[count];
+        if (event->object != 0)
+            live_prefetch(&analysis->live, event->object);
+        if (event->old_object != 0)
+            live_prefetch(&analysis->live, event->old_object);
+    }
+    return count;
+}
+
+struct analysis *analysis_run(const struct trace *trace, struct progress *progress)
+{
+    struct analysis *analysis = create(trace);
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct trace_event events[AHEAD];
+    size_t count;
+    for (uint64_t batch = 0; (count = read_ahead(analysis, visit, events)) != 0; batch++) {
+        for (size_t i = 0; i < count; i++)
+            book(analysis, visit, &events[i]);
+        if (batch % PROGRESS_BATCHES == 0)
+            show_progress(progress, visit);
+    }
+    finish(analysis, visit);
+    trace_visit_destroy(visit);
+    if (progress != NULL)
+        progress_fini(progress);
+    return analysis;
+}
+
+void analysis_destroy(struct analysis *analysis)
+{
+    struct store *store = analysis->store;
+    store_destroy(store);
+}
+
+uint64_t analysis_since_start(const struct analysis *analysis, uint64_t time_ns)
+{
+    uint64_t start_ns = analysis->facts->header.start_ns;
+    return time_ns > start_ns ? time_ns - start_ns : 0;
+}

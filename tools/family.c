@@ -1,0 +1,168 @@
+/* family.c - traces that belong together are found by their names and told apart by their
+ * headers' start times, since a name may be left over from an earlier run. */
+#define _GNU_SOURCE /* strdup */
+#include "tools/family.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/place.h"
+#include "tools/trace/trace.h"
+#include "tools/units.h"
+
+enum {
+    BIGGER_FACTOR = 4, /* a trace this much bigger than the first program's is the main one */
+    PRINTED_MAX = 12,
+    COMMAND_BYTES = 160,
+};
+
+static bool read_header(const char *path, struct trace_header *header)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = pread(fd, header, sizeof *header, 0);
+    close(fd);
+    return got == (ssize_t)sizeof *header && header->magic == TRACE_MAGIC;
+}
+
+uint64_t family_read_written_bytes(const char *trace)
+{
+    struct trace_header header;
+    if (!read_header(trace, &header))
+        return 0;
+    return TRACE_HEADER_BYTES + header.blocks * TRACE_BLOCK_BYTES;
+}
+
+/* -- members ---------------------------------------------------------------------------------- */
+
+static char *read_command(const char *path)
+{
+    char command[COMMAND_BYTES] = "";
+    struct trace_error error;
+    struct trace *trace = trace_open(path, &error);
+    if (trace == NULL)
+        return strdup("(not readable)");
+    const struct trace_facts *facts = trace_facts(trace);
+    size_t used = 0;
+    for (size_t i = 0; i < facts->arguments && used + 2 < sizeof command; i++) {
+        int added = snprintf(command + used, sizeof command - used, "%s%s", i == 0 ? "" : " ",
+                             facts->argument[i]);
+        used += added < 0 ? 0 : (size_t)added;
+    }
+    trace_close(trace);
+    for (char *at = command; *at != '\0'; at++)
+        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+    return strdup(command);
+}
+
+static void add_member(struct family *family, const char *path, uint64_t since_ns)
+{
+    struct trace_header header;
+    struct stat status;
+    if (!read_header(path, &header) || header.start_ns < since_ns || stat(path, &status) != 0)
+        return;
+    size_t bytes = (family->members + 1) * sizeof family->member[0];
+    struct family_member *grown = realloc(family->member, bytes);
+    if (grown == NULL)
+        return;
+    family->member = grown;
+    grown[family->members++] = (struct family_member){.path = strdup(path),
+                                                      .command = read_command(path),
+                                                      .bytes = (uint64_t)status.st_size,
+                                                      .pid = header.pid,
+                                                      .start_ns = header.start_ns,
+                                                      .is_alive = kill((pid_t)header.pid, 0) == 0};
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+    const struct family_member *one = a, *other = b;
+    if (one->bytes != other->bytes)
+        return one->bytes < other->bytes ? 1 : -1;
+    return (one->start_ns > other->start_ns) - (one->start_ns < other->start_ns);
+}
+
+/* `out` = the stem of `trace` with glob's special characters quoted, then ".[0-9]*" + its ending.
+ */
+static void make_pattern(const char *trace, char out[2 * PLACE_BYTES + 16])
+{
+    size_t length = strlen(trace);
+    bool has_ending = length > 4 && strcmp(trace + length - 4, ".mpt") == 0;
+    size_t stem = has_ending ? length - 4 : length;
+    size_t used = 0;
+    for (size_t i = 0; i < stem && used + 2 < 2 * PLACE_BYTES; i++) {
+        if (strchr("*?[\\", trace[i]) != NULL)
+            out[used++] = '\\';
+        out[used++] = trace[i];
+    }
+    strcpy(out + used, has_ending ? ".[0-9]*.mpt" : ".[0-9]*");
+}
+
+void family_init(struct family *family, const char *trace, uint64_t since_ns)
+{
+    *family = (struct family){0};
+    add_member(family, trace, since_ns);
+    char pattern[2 * PLACE_BYTES + 16];
+    make_pattern(trace, pattern);
+    glob_t found;
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            add_member(family, found.gl_pathv[i], since_ns);
+        globfree(&found);
+    }
+    if (family->members > 1)
+        qsort(family->member, family->members, sizeof family->member[0], compare_bytes);
+}
+
+void family_fini(struct family *family)
+{
+    for (size_t i = 0; i < family->members; i++) {
+        free(family->member[i].path);
+        free(family->member[i].command);
+    }
+    free(family->member);
+}
+
+size_t family_find_main(const struct family *family, uint64_t pid)
+{
+    size_t last = 0;
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < family->members; i++) {
+        const struct family_member *member = &family->member[i];
+        if (member->pid == pid && member->start_ns >= last_ns) {
+            last_ns = member->start_ns;
+            last = i;
+        }
+    }
+    return family->member[0].bytes > BIGGER_FACTOR * family->member[last].bytes ? 0 : last;
+}
+
+/* -- as a list -------------------------------------------------------------------------------- */
+
+static void print_member(const struct family_member *member, bool is_marked, FILE *out)
+{
+    const char *slash = strrchr(member->path, '/');
+    const char *name = slash == NULL ? member->path : slash + 1;
+    int room = 80 - 16 - (int)strlen(name);
+    fprintf(out, "%c %9s  %s  %.*s%s\n", is_marked ? '*' : ' ', units_bytes(member->bytes).at, name,
+            room < 10 ? 10 : room, member->command, member->is_alive ? " (still runs)" : "");
+}
+
+void family_print(const struct family *family, size_t marked, FILE *out)
+{
+    fprintf(out, "\n%zu programs were recorded; the summary below is of the one with *:\n",
+            family->members);
+    for (size_t i = 0; i < family->members; i++) {
+        if (i < PRINTED_MAX - 1 || i == marked)
+            print_member(&family->member[i], i == marked, out);
+    }
+    size_t printed = marked < PRINTED_MAX - 1 ? PRINTED_MAX - 1 : PRINTED_MAX;
+    if (family->members > printed)
+        fprintf(out, "  ... and %zu more, none of them larger\n", family->members - printed);
+}

@@ -1,0 +1,39 @@
+/* family.h - the traces of one recording: a program's own and those of the processes it started. */
+#ifndef MPRESS_TOOLS_FAMILY_H
+#define MPRESS_TOOLS_FAMILY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct family_member {
+    char *path;
+    char *command;  /* the program's name and arguments, as far as the trace says */
+    uint64_t bytes; /* of the file */
+    uint64_t pid;
+    uint64_t start_ns; /* CLOCK_MONOTONIC */
+    bool is_alive;     /* the process still runs and may write */
+};
+
+struct family {
+    size_t members; /* largest first */
+    struct family_member *member;
+};
+
+/* Finds `trace` and its children's traces (".PID" or ".PID.N" before its ".mpt"), leaving out
+ * older files: those begun before `since_ns` of CLOCK_MONOTONIC. */
+void family_init(struct family *family, const char *trace, uint64_t since_ns);
+void family_fini(struct family *family);
+
+/* The one worth a summary: what process `pid` became last (a start script becomes the real program
+ * by exec), unless another trace is much bigger (a shell that only waits for the real program). */
+size_t family_find_main(const struct family *family, uint64_t pid);
+
+/* A line for each; `marked` is the member with the summary. */
+void family_print(const struct family *family, size_t marked, FILE *out);
+
+/* Bytes written so far into a trace that is being written; 0: not known. */
+uint64_t family_read_written_bytes(const char *trace);
+
+#endif

@@ -1,0 +1,103 @@
+/* main.c - one program, several commands; called mpress-replay it is `mpress replay`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "preload/mpress.h"
+#include "tools/cli.h"
+#include "tools/replay/replay.h"
+
+static const struct cli_command commands[] = {
+    {"record", record_main, "run a program and write a trace of its heap", record_help},
+    {"report", report_main, "leaks, peak, fragmentation and more, out of a trace", report_help},
+    {"replay", replay_main, "run a trace again under several allocators and compare", NULL},
+    {"options", options_main, "the library's options (MPRESS_...) and their values", options_help},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char usage[] =
+    "mpress: what a program does with its heap\n"
+    "\n"
+    "  mpress record [-o T.mpt] -- ./app args   run it and write a trace\n"
+    "  mpress report T.mpt                      what the trace tells\n"
+    "  mpress replay T.mpt --with mpress,glibc  the same work under other allocators\n"
+    "  LD_PRELOAD=libmpress.so ./app            just the faster heap\n"
+    "\n"
+    "Commands:\n";
+
+static const char more[] =
+    "\n"
+    "`mpress help COMMAND` or `mpress COMMAND --help` tells more about each;\n"
+    "`mpress --version` the version.\n";
+
+static int print_usage(FILE *out)
+{
+    fputs(usage, out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fputs(more, out);
+    return out == stdout ? CLI_OK : CLI_USAGE;
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    cli_say("there is no command \"%s\" (see mpress help)", name);
+    return CLI_USAGE;
+}
+
+static int print_help(const struct cli_command *command)
+{
+    if (command->help == NULL)
+        return command->run(2, (char *[]){(char *)command->name, "--help", NULL});
+    fputs(command->help, stdout);
+    return CLI_OK;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_usage(stdout);
+    const struct cli_command *command = find_command(argv[1]);
+    return command == NULL ? refuse_command(argv[1]) : print_help(command);
+}
+
+/* --help is answered here for every command, so that it works whatever else is on the line; what
+ * stands behind "--" or the first word of `record` is the program's. */
+static int run_command(const struct cli_command *command, int argc, char **argv)
+{
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return print_help(command);
+    return command->run(argc, argv);
+}
+
+static bool is_called(const char *argv0, const char *name)
+{
+    const char *slash = strrchr(argv0, '/');
+    return strcmp(slash == NULL ? argv0 : slash + 1, name) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 1 && is_called(argv[0], "mpress-replay"))
+        return replay_main(argc, argv);
+    if (argc < 2)
+        return print_usage(stderr);
+    const char *word = argv[1];
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        puts("mpress " MPRESS_VERSION);
+        return CLI_OK;
+    }
+    const struct cli_command *command = find_command(word);
+    return command == NULL ? refuse_command(word) : run_command(command, argc - 1, argv + 1);
+}

@@ -1,0 +1,316 @@
+/* record.c - `mpress record`: looks before it starts, stays to the end, sums up. */
+#define _GNU_SOURCE /* strsignal, setenv */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/cli.h"
+#include "tools/family.h"
+#include "tools/place.h"
+#include "tools/progress.h"
+#include "tools/report/report.h"
+#include "tools/run.h"
+#include "tools/target.h"
+#include "tools/units.h"
+
+const char record_help[] =
+    "Usage: mpress record [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+    "\n"
+    "Runs PROGRAM under libmpress.so and writes a trace: every allocation and free,\n"
+    "with call stacks. At its end prints a summary; `mpress report` tells the rest.\n"
+    "\n"
+    "  -o, --output T.mpt  where the trace goes; %p: the program's process id.\n"
+    "                      Default: mpress.PROGRAM.%p.mpt in this directory\n"
+    "      --force         replace T.mpt if it exists; refused otherwise\n"
+    "      --mode MODE     full (default): with call stacks; events: without, cheaper\n"
+    "      --depth N       deepest call stack recorded, 1..256 frames (default 128)\n"
+    "      --no-children   record PROGRAM only, not the processes that it starts\n"
+    "      --stats         the library's own statistics at exit too (MPRESS_STATS=1)\n"
+    "      --progress      show elapsed time, trace size and memory while it runs.\n"
+    "                      Default when stderr is a terminal and stdout is not:\n"
+    "                      otherwise it would write into the program's own output\n"
+    "  -q, --quiet         no summary and no progress\n"
+    "\n"
+    "Processes that PROGRAM starts are recorded beside it, in T.PID.mpt; they are\n"
+    "listed at the end. Interrupt the program (Ctrl-C) as usual: what was recorded\n"
+    "until then is summed up. A trace is readable after SIGKILL too.\n"
+    "\n"
+    "Environment: MPRESS_... options of the library are handed on (`mpress options`);\n"
+    "MPRESS_LIBRARY names another libmpress.so than the installed one.\n"
+    "Exit status: the program's own; 128 + N when signal N killed it; 127 when it is\n"
+    "not found, 126 when it cannot be run under the library, 125 when recording\n"
+    "failed, 2 for a wrong command line.\n";
+
+struct record {
+    const char *output; /* as asked; NULL: made from the program's name */
+    const char *mode;
+    const char *depth;
+    bool force, no_children, quiet, stats, show_progress;
+    char **arguments; /* the program and its arguments */
+    char program[TARGET_PATH_BYTES];
+    char library[PLACE_BYTES];
+    char trace[PLACE_BYTES]; /* absolute; %p not yet replaced */
+    struct progress progress;
+};
+
+/* -- the command line ------------------------------------------------------------------------- */
+
+enum { OPT_FORCE = 256, OPT_MODE, OPT_DEPTH, OPT_NO_CHILDREN, OPT_STATS, OPT_PROGRESS };
+
+static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                        {"quiet", no_argument, NULL, 'q'},
+                                        {"force", no_argument, NULL, OPT_FORCE},
+                                        {"mode", required_argument, NULL, OPT_MODE},
+                                        {"depth", required_argument, NULL, OPT_DEPTH},
+                                        {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
+                                        {"stats", no_argument, NULL, OPT_STATS},
+                                        {"progress", no_argument, NULL, OPT_PROGRESS},
+                                        {NULL, 0, NULL, 0}};
+
+static int take_option(struct record *record, int option, char **argv)
+{
+    uint64_t number;
+    switch (option) {
+    case 'o':
+        record->output = optarg;
+        return *optarg == '\0' ? cli_refuse("record", "-o needs a file name") : CLI_OK;
+    case OPT_MODE:
+        record->mode = optarg;
+        if (strcmp(optarg, "full") == 0 || strcmp(optarg, "events") == 0)
+            return CLI_OK;
+        return cli_refuse("record", "--mode %s: full or events", optarg);
+    case OPT_DEPTH:
+        record->depth = optarg;
+        if (cli_parse_number(optarg, 1, 256, &number))
+            return CLI_OK;
+        return cli_refuse("record", "--depth %s: a number from 1 to 256", optarg);
+    default:
+        return cli_refuse_option("record", option, argv);
+    }
+}
+
+static bool take_flag(struct record *record, int option)
+{
+    bool *flag = option == 'q'               ? &record->quiet
+                 : option == OPT_FORCE       ? &record->force
+                 : option == OPT_NO_CHILDREN ? &record->no_children
+                 : option == OPT_STATS       ? &record->stats
+                 : option == OPT_PROGRESS    ? &record->show_progress
+                                             : NULL;
+    if (flag != NULL)
+        *flag = true;
+    return flag != NULL;
+}
+
+static int parse(int argc, char **argv, struct record *record)
+{
+    int got;
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, "+:o:q", options, NULL)) != -1) {
+        int status = take_flag(record, got) ? CLI_OK : take_option(record, got, argv);
+        if (status != CLI_OK)
+            return status;
+    }
+    record->arguments = argv + optind;
+    if (optind == argc)
+        return cli_refuse("record", "which program? mpress record [-o T.mpt] -- ./app args");
+    return CLI_OK;
+}
+
+/* -- before it starts ------------------------------------------------------------------------- */
+
+static int find_program(struct record *record)
+{
+    char why[TARGET_WHY_BYTES];
+    enum target_verdict verdict = target_find(record->arguments[0], record->program, why);
+    if (verdict != TARGET_FINE)
+        cli_say("%s", why);
+    return (int)verdict;
+}
+
+static int find_library(struct record *record)
+{
+    if (place_find_library(record->library) != 0)
+        cli_say("%s: there is no such library (MPRESS_LIBRARY can name it)", record->library);
+    else if (!place_can_preload(record->library))
+        cli_say("%s: a path with a blank or a colon cannot be said in LD_PRELOAD", record->library);
+    else
+        return CLI_OK;
+    return CLI_RECORD_FAILED;
+}
+
+static int name_trace(struct record *record)
+{
+    char name[NAME_MAX + 1];
+    const char *slash = strrchr(record->program, '/');
+    snprintf(name, sizeof name, "mpress.%.200s.%%p.mpt",
+             slash == NULL ? record->program : slash + 1);
+    int error = place_make_absolute(record->output == NULL ? name : record->output, record->trace);
+    if (error != 0) {
+        cli_say("%s: %s", record->output, strerror(error));
+        return CLI_RECORD_FAILED;
+    }
+    return CLI_OK;
+}
+
+/* The trace must be new, and its directory writable: the library could only say so too late. */
+static int check_trace(struct record *record)
+{
+    struct stat status;
+    if (stat(record->trace, &status) == 0) {
+        if (!record->force) {
+            cli_say("%s exists already; --force replaces it", record->trace);
+            return CLI_RECORD_FAILED;
+        }
+        if (!S_ISREG(status.st_mode) || unlink(record->trace) != 0) {
+            cli_say("%s cannot be replaced", record->trace);
+            return CLI_RECORD_FAILED;
+        }
+    }
+    char *slash = strrchr(record->trace, '/');
+    *slash = '\0';
+    const char *directory = *record->trace == '\0' ? "/" : record->trace;
+    int failed = access(directory, W_OK);
+    if (failed != 0)
+        cli_say("%s: no trace can be written there: %s", directory, strerror(errno));
+    *slash = '/';
+    return failed != 0 ? CLI_RECORD_FAILED : CLI_OK;
+}
+
+/* -- while it runs ---------------------------------------------------------------------------- */
+
+/* The trace's name with every %p replaced, as the library would do it. */
+static void expand_name(const char *name, pid_t pid, char out[PLACE_BYTES])
+{
+    size_t used = 0;
+    for (; *name != '\0' && used + 24 < PLACE_BYTES; name++) {
+        if (name[0] == '%' && name[1] == 'p') {
+            used += (size_t)snprintf(out + used, PLACE_BYTES - used, "%d", (int)pid);
+            name++;
+        } else {
+            out[used++] = *name;
+        }
+    }
+    out[used] = '\0';
+}
+
+/* In the child: what the library is told. The name is made here, because it may hold the pid. */
+static void set_environment(pid_t own_pid, void *context)
+{
+    const struct record *record = context;
+    char trace[PLACE_BYTES];
+    char pid[16];
+    expand_name(record->trace, own_pid, trace);
+    snprintf(pid, sizeof pid, "%d", (int)own_pid);
+    setenv("MPRESS_TRACE", record->mode, 1);
+    setenv("MPRESS_TRACE_FILE", trace, 1);
+    if (record->depth != NULL)
+        setenv("MPRESS_TRACE_DEPTH", record->depth, 1);
+    if (record->no_children)
+        setenv("MPRESS_TRACE_PID", pid, 1);
+    if (record->stats)
+        setenv("MPRESS_STATS", "1", 1);
+    unsetenv("MPRESS_LIBRARY");
+    place_preload(record->library);
+}
+
+/* Resident memory of a process from /proc; 0: not known. */
+static uint64_t read_rss(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    unsigned long long size = 0, resident = 0;
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void show_progress(const struct run *run, void *context)
+{
+    struct record *record = context;
+    if (!progress_is_due(&record->progress))
+        return;
+    char trace[PLACE_BYTES];
+    expand_name(record->trace, run->pid, trace);
+    progress_show(&record->progress, "recording: %s, trace %s, resident %s",
+                  units_duration(progress_now_ns() - run->started_ns).at,
+                  units_bytes(family_read_written_bytes(trace)).at,
+                  units_bytes(read_rss(run->pid)).at);
+}
+
+/* -- after its end ---------------------------------------------------------------------------- */
+
+static void say_end(const struct record *record, const struct run *run)
+{
+    const char *name = record->arguments[0];
+    if (WIFSIGNALED(run->wait_status))
+        cli_say("%s was killed by signal %d (%s) after %s", name, WTERMSIG(run->wait_status),
+                strsignal(WTERMSIG(run->wait_status)),
+                units_duration(run->ended_ns - run->started_ns).at);
+    else
+        cli_say("%s ended with exit status %d after %s", name, WEXITSTATUS(run->wait_status),
+                units_duration(run->ended_ns - run->started_ns).at);
+}
+
+static void sum_up(struct record *record, const struct run *run)
+{
+    char trace[PLACE_BYTES];
+    expand_name(record->trace, run->pid, trace);
+    struct family family;
+    family_init(&family, trace, run->started_ns);
+    if (family.members == 0) {
+        cli_say("no trace was written to %s: the library was not loaded, or could not write",
+                trace);
+    } else {
+        size_t main_member = family_find_main(&family, (uint64_t)run->pid);
+        if (family.members > 1)
+            family_print(&family, main_member, stderr);
+        report_print_summary(family.member[main_member].path, stderr);
+    }
+    family_fini(&family);
+}
+
+static int run_program(struct record *record)
+{
+    struct run run;
+    int error = run_start(&run, record->program, record->arguments, set_environment, record);
+    if (error != 0) {
+        cli_say("%s: %s", record->program, strerror(error));
+        return error == ENOENT ? TARGET_NOT_FOUND : TARGET_NOT_RUNNABLE;
+    }
+    bool wanted = !record->quiet && (record->show_progress || isatty(STDOUT_FILENO) == 0);
+    progress_init(&record->progress, wanted, 0);
+    run_wait(&run, show_progress, record);
+    progress_fini(&record->progress);
+    if (!record->quiet) {
+        say_end(record, &run);
+        sum_up(record, &run);
+    }
+    return run_get_exit_status(&run);
+}
+
+int record_main(int argc, char **argv)
+{
+    struct record record = {.mode = "full"};
+    int status = parse(argc, argv, &record);
+    if (status == CLI_OK)
+        status = find_program(&record);
+    if (status == CLI_OK)
+        status = find_library(&record);
+    if (status == CLI_OK)
+        status = name_trace(&record);
+    if (status == CLI_OK)
+        status = check_trace(&record);
+    return status == CLI_OK ? run_program(&record) : status;
+}

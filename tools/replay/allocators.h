@@ -1,0 +1,23 @@
+/* allocators.h - allocators by name, as libraries to preload. */
+#ifndef MPRESS_TOOLS_REPLAY_ALLOCATORS_H
+#define MPRESS_TOOLS_REPLAY_ALLOCATORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ALLOCATOR_NAME_BYTES = 32, ALLOCATOR_PATH_BYTES = 4096, ALLOCATORS_MOST = 32 };
+
+struct allocator {
+    char name[ALLOCATOR_NAME_BYTES];    /* for tables */
+    char library[ALLOCATOR_PATH_BYTES]; /* absolute; "": nothing is preloaded */
+};
+
+struct allocators {
+    size_t count;
+    struct allocator all[ALLOCATORS_MOST];
+};
+
+/* Reads a list with commas. 0; else the exit status after one line on stderr. */
+int allocators_parse(const char *list, struct allocators *allocators);
+
+#endif

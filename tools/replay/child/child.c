@@ -1,0 +1,123 @@
+/* child.c - mpress-replay-child PROGRAM RESULT MODE TOUCH: started by `mpress replay` only; the
+ * first two are descriptors of memory files (program.h). */
+#define _GNU_SOURCE
+#include "tools/replay/child/child.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct child child;
+
+_Noreturn void child_fail(const char *format, ...)
+{
+    char text[RESULT_TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (child.result != NULL && child.result->error[0] == '\0')
+        memcpy(child.result->error, text, sizeof(text));
+    _exit(1);
+}
+
+static void *map(int fd, size_t bytes, int protection, int flags)
+{
+    void *start = mmap(NULL, bytes, protection, flags | MAP_POPULATE, fd, 0);
+    if (start == MAP_FAILED)
+        child_fail("%zu bytes cannot be mapped: %s", bytes, strerror(errno));
+    return start;
+}
+
+static void map_result(int fd)
+{
+    child.result = map(fd, sizeof(*child.result), PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static void map_program(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        child_fail("no program: %s", strerror(errno));
+    char *start = map(fd, (size_t)status.st_size, PROT_READ, MAP_SHARED);
+    child.program = (const void *)start;
+    if (child.program->magic != PROGRAM_MAGIC || child.program->bytes > (uint64_t)status.st_size)
+        child_fail("no program of this version");
+    child.words = (const void *)start;
+    child.threads = (const void *)(start + child.program->threads_at);
+    child.windows = (const void *)(start + child.program->windows_at);
+}
+
+static void map_tables(void)
+{
+    int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+    int access = PROT_READ | PROT_WRITE;
+    size_t slots = (size_t)child.program->slots + 1; /* control words name slot 0 */
+    child.slots = map(-1, slots * sizeof(*child.slots), access, anonymous);
+    size_t timed = child.mode == PROGRAM_TIMED ? child.program->threads : 1;
+    child.counters = map(-1, timed * sizeof(*child.counters), access, anonymous);
+}
+
+/* Which library malloc comes from, so that the parent can tell whether the preload worked. */
+static void name_owner(void)
+{
+    Dl_info info;
+    if (dladdr((void *)(uintptr_t)malloc, &info) != 0 && info.dli_fname != NULL)
+        snprintf(child.result->owner, sizeof(child.result->owner), "%s", info.dli_fname);
+}
+
+static void add_latencies(void)
+{
+    size_t timed = child.mode == PROGRAM_TIMED ? child.program->threads : 0;
+    for (size_t i = 0; i < timed; i++) {
+        const struct counters *counters = &child.counters[i];
+        for (size_t k = 0; k < RESULT_BUCKETS; k++)
+            child.result->latency[k] += counters->latency[k];
+        if (counters->latency_max_ns > child.result->latency_max_ns)
+            child.result->latency_max_ns = counters->latency_max_ns;
+    }
+}
+
+static void run_program(void)
+{
+    free(malloc(1)); /* the allocator is up before we look at our size */
+    resident_begin();
+    if (child.program->threads == 0)
+        return;
+    struct runner *first = gate_begin();
+    engine_run(first);
+    gate_finish(first);
+    gate_wait_for_end();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) {
+        fputs("mpress-replay-child: a part of mpress replay; run that\n", stderr);
+        return 2;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing is left behind */
+    map_result(atoi(argv[2]));
+    child.mode = (enum program_mode)atoi(argv[3]);
+    child.touch = (enum program_touch)atoi(argv[4]);
+    child.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    map_program(atoi(argv[1]));
+    map_tables();
+    name_owner();
+    if (child.mode == PROGRAM_TIMED)
+        clock_calibrate();
+    gate_init();
+    run_program();
+    resident_finish();
+    add_latencies();
+    child.result->is_done = 1;
+    _exit(0); /* the allocator's own exit work is not ours to time */
+}

@@ -1,0 +1,279 @@
+/* engine.c - runs the operations of a thread.
+ *
+ * One loop, made four times by inlining with constant arguments: plain, timed, checked, null. */
+#define _GNU_SOURCE
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/replay/child/child.h"
+
+enum { TOUCH_STEP = 4096 };
+
+/* -- the calls under test --------------------------------------------------------------------- */
+
+/* What a call would do at no cost: an address nobody looks at. */
+static inline void *bump(struct runner *runner, size_t size)
+{
+    runner->bump += (size + 31) & ~(size_t)15;
+    return (void *)runner->bump;
+}
+
+/* size 0 may yield NULL by the standard; then nothing could be waited for. */
+static inline size_t at_least_one(size_t size)
+{
+    return size + (size == 0);
+}
+
+static void *align(size_t alignment, size_t size)
+{
+    void *p = NULL;
+    return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
+}
+
+static inline void note_duration(struct runner *runner, uint64_t ticks)
+{
+    const struct child *of = runner->child;
+    uint64_t net = ticks > of->tick_overhead ? ticks - of->tick_overhead : 0;
+    uint64_t ns = (uint64_t)((double)net * of->ns_per_tick);
+    unsigned bucket = result_bucket(ns);
+    runner->counters->latency[bucket < RESULT_BUCKETS ? bucket : RESULT_BUCKETS - 1]++;
+    if (ns > runner->counters->latency_max_ns)
+        runner->counters->latency_max_ns = ns;
+}
+
+/* -- what the program would do with its memory ------------------------------------------------ */
+
+static inline void touch(void *object, size_t size, enum program_touch how)
+{
+    volatile char *bytes = object;
+    if (how == PROGRAM_TOUCH_PAGES) {
+        for (size_t i = 0; i < size; i += TOUCH_STEP)
+            bytes[i] = 1;
+    } else if (how == PROGRAM_TOUCH_ALL) {
+        memset(object, 1, size);
+    }
+}
+
+/* -- patterns --------------------------------------------------------------------------------- */
+
+/* Differs for neighbours, so that blocks that overlap are noticed. */
+static uint64_t pattern_of(const struct slot *slot)
+{
+    return (uint64_t)(uintptr_t)slot * UINT64_C(0x9E3779B97F4A7C15) ^ slot->size;
+}
+
+static void write_pattern(unsigned char *object, size_t size, uint64_t pattern)
+{
+    for (size_t i = 0; i < size; i++)
+        object[i] = (unsigned char)(pattern >> (8 * (i % 8)));
+}
+
+static void check_pattern(const unsigned char *object, size_t size, uint64_t pattern,
+                          const char *when)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (object[i] != (unsigned char)(pattern >> (8 * (i % 8))))
+            child_fail("byte %zu of a block of %zu bytes at %p was changed (noticed %s)", i, size,
+                       (const void *)object, when);
+    }
+}
+
+static void check_birth(const unsigned char *object, unsigned op, size_t size, size_t alignment)
+{
+    if ((uintptr_t)object % alignment != 0)
+        child_fail("a block of %zu bytes at %p is not aligned to %zu", size, (const void *)object,
+                   alignment);
+    for (size_t i = 0; op == PROGRAM_CALLOC && i < size; i++) {
+        if (object[i] != 0)
+            child_fail("byte %zu of a calloc of %zu bytes at %p is not zero", i, size,
+                       (const void *)object);
+    }
+}
+
+/* The smallest alignment that a block of that size must have. */
+static size_t natural_alignment(size_t size)
+{
+    size_t alignment = _Alignof(max_align_t);
+    while (alignment > 1 && alignment > size)
+        alignment /= 2;
+    return alignment;
+}
+
+/* -- operations ------------------------------------------------------------------------------- */
+
+struct operation {
+    unsigned op;
+    bool is_handed;
+    size_t size;
+    struct slot *slot;
+    unsigned alignment_log2;
+};
+
+static _Noreturn void fail_allocation(size_t size)
+{
+    child_fail("the allocator returned NULL for %zu bytes", size);
+}
+
+static inline __attribute__((always_inline)) void *
+call_birth(struct runner *runner, const struct operation *operation, enum program_mode mode)
+{
+    size_t size = at_least_one(operation->size);
+    if (mode == PROGRAM_NULL)
+        return bump(runner, size);
+    if (operation->op == PROGRAM_MALLOC)
+        return malloc(size);
+    if (operation->op == PROGRAM_CALLOC)
+        return calloc(1, size);
+    return align((size_t)1 << operation->alignment_log2, size);
+}
+
+static inline void put_object(struct slot *slot, void *object, bool is_handed)
+{
+    /* release: pairs with the acquire in take_object */
+    atomic_store_explicit(&slot->object, object, memory_order_release);
+    if (is_handed)
+        gate_hand_over();
+}
+
+static inline void *take_object(struct runner *runner, struct slot *slot)
+{
+    void *object = atomic_load_explicit(&slot->object, memory_order_acquire);
+    return __builtin_expect(object != NULL, 1) ? object : gate_wait_for_object(runner, slot);
+}
+
+static inline __attribute__((always_inline)) void run_birth(struct runner *runner,
+                                                            const struct operation *operation,
+                                                            enum program_mode mode,
+                                                            enum program_touch how)
+{
+    uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
+    void *object = call_birth(runner, operation, mode);
+    if (mode == PROGRAM_TIMED)
+        note_duration(runner, clock_ticks() - begun);
+    if (__builtin_expect(object == NULL, 0))
+        fail_allocation(operation->size);
+    struct slot *slot = operation->slot;
+    slot->size = operation->size;
+    if (mode == PROGRAM_CHECKED) {
+        size_t alignment = operation->op == PROGRAM_ALIGNED ? (size_t)1 << operation->alignment_log2
+                                                            : natural_alignment(operation->size);
+        check_birth(object, operation->op, operation->size, alignment);
+        write_pattern(object, operation->size, pattern_of(slot));
+    }
+    touch(object, mode == PROGRAM_CHECKED ? 0 : operation->size, how);
+    runner->live += (int64_t)operation->size;
+    put_object(slot, object, operation->is_handed);
+}
+
+static inline __attribute__((always_inline)) void
+run_death(struct runner *runner, struct slot *slot, enum program_mode mode)
+{
+    void *object = take_object(runner, slot);
+    runner->live -= (int64_t)slot->size;
+    if (mode == PROGRAM_CHECKED)
+        check_pattern(object, slot->size, pattern_of(slot), "when it was freed");
+    atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
+    uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
+    if (mode != PROGRAM_NULL)
+        free(object);
+    if (mode == PROGRAM_TIMED)
+        note_duration(runner, clock_ticks() - begun);
+}
+
+static inline __attribute__((always_inline)) void run_move(struct runner *runner,
+                                                           const struct operation *operation,
+                                                           struct slot *to, enum program_mode mode,
+                                                           enum program_touch how)
+{
+    struct slot *slot = operation->slot;
+    void *old = take_object(runner, slot);
+    size_t old_size = slot->size;
+    uint64_t pattern = pattern_of(slot);
+    size_t size = at_least_one(operation->size);
+    if (mode == PROGRAM_CHECKED)
+        check_pattern(old, old_size, pattern, "before it was reallocated");
+    runner->live += (int64_t)operation->size - (int64_t)old_size;
+    atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
+    uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
+    void *object = mode == PROGRAM_NULL ? bump(runner, size) : realloc(old, size);
+    if (mode == PROGRAM_TIMED)
+        note_duration(runner, clock_ticks() - begun);
+    if (__builtin_expect(object == NULL, 0))
+        fail_allocation(operation->size);
+    to->size = operation->size;
+    if (mode == PROGRAM_CHECKED) {
+        check_pattern(object, old_size < operation->size ? old_size : operation->size, pattern,
+                      "after it was reallocated");
+        write_pattern(object, operation->size, pattern_of(to));
+    }
+    touch(object, mode == PROGRAM_CHECKED ? 0 : operation->size, how);
+    put_object(to, object, operation->is_handed);
+}
+
+/* Constant arguments and the attribute make a loop without a test for each mode. */
+static inline __attribute__((always_inline)) void run(struct runner *runner, enum program_mode mode,
+                                                      enum program_touch how)
+{
+    const uint64_t *words = runner->child->words;
+    struct slot *slots = runner->child->slots;
+    const uint64_t *at = words + runner->child->threads[runner->thread].first_word;
+    for (;;) {
+        uint64_t word = *at++;
+        struct operation operation = {.op = word & PROGRAM_OP_MASK,
+                                      .is_handed = (word & PROGRAM_HANDED) != 0,
+                                      .size = (uint32_t)word >> PROGRAM_SIZE_SHIFT,
+                                      .slot = &slots[word >> PROGRAM_SLOT_SHIFT]};
+        if (__builtin_expect(operation.size == PROGRAM_SIZE_FOLLOWS, 0))
+            operation.size = *at++;
+        switch (operation.op) {
+        case PROGRAM_ALIGNED:
+            operation.alignment_log2 = (unsigned)*at++;
+            run_birth(runner, &operation, mode, how);
+            break;
+        case PROGRAM_MALLOC:
+        case PROGRAM_CALLOC:
+            run_birth(runner, &operation, mode, how);
+            break;
+        case PROGRAM_FREE:
+            run_death(runner, operation.slot, mode);
+            break;
+        case PROGRAM_REALLOC:
+            run_move(runner, &operation, operation.slot, mode, how);
+            break;
+        case PROGRAM_REALLOC_TO:
+            run_move(runner, &operation, &slots[*at++], mode, how);
+            break;
+        default:
+            if (operation.size == PROGRAM_END)
+                return;
+            if (operation.size == PROGRAM_JUMP)
+                at = words + *at;
+            else
+                gate_pass(runner, (uint32_t)*at++);
+        }
+    }
+}
+
+/* -- the loops -------------------------------------------------------------------------------- */
+
+void engine_run(struct runner *runner)
+{
+    enum program_touch how = runner->child->touch;
+    switch (runner->child->mode) {
+    case PROGRAM_TIMED:
+        run(runner, PROGRAM_TIMED, how);
+        break;
+    case PROGRAM_CHECKED:
+        run(runner, PROGRAM_CHECKED, PROGRAM_TOUCH_NONE);
+        break;
+    case PROGRAM_NULL:
+        run(runner, PROGRAM_NULL, PROGRAM_TOUCH_NONE);
+        break;
+    default:
+        if (how == PROGRAM_TOUCH_PAGES)
+            run(runner, PROGRAM_PLAIN, PROGRAM_TOUCH_PAGES);
+        else
+            run(runner, PROGRAM_PLAIN, how);
+    }
+}

@@ -1,0 +1,219 @@
+/* gate.c - keeps threads in their windows, lets them wait for each other, starts them.
+ *
+ *     gate.open        the window that threads may be in; only the last one done moves it
+ *     gate.remaining   threads that are not done with the open window
+ *
+ * Nobody spins for long: a few hundred cycles, then the futex. */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tools/replay/child/child.h"
+
+enum { SPINS = 200, STACK_BYTES = 256 * 1024 };
+
+static struct {
+    _Alignas(64) _Atomic uint32_t open;      /* futex */
+    _Atomic uint32_t open_waiters;           /* threads asleep or about to be */
+    _Alignas(64) _Atomic uint32_t remaining; /* of the open window */
+    _Atomic int64_t live;                    /* bytes asked, of all windows done */
+    _Alignas(64) _Atomic uint32_t handed;    /* futex: moves when someone may wait for an object */
+    _Atomic uint32_t object_waiters;
+    struct runner *runners; /* by thread */
+    uint64_t begun_ns;
+    uint64_t paused_ns; /* taken by samples while all threads stood still */
+} gate;
+
+static void sleep_at(_Atomic uint32_t *word, uint32_t value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+static void run_thread(struct runner *runner)
+{
+    gate_wait(child.threads[runner->thread].first_window);
+    engine_run(runner);
+    gate_finish(runner);
+}
+
+static void *start_thread(void *argument)
+{
+    run_thread(argument);
+    return NULL;
+}
+
+static void spawn(uint32_t thread)
+{
+    pthread_t id;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int error = pthread_create(&id, &attributes, start_thread, &gate.runners[thread]);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        child_fail("thread %u cannot be started: %s", thread, strerror(error));
+}
+
+static void spawn_with(uint32_t window)
+{
+    uint32_t thread = child.windows[window].spawned;
+    for (; thread != PROGRAM_NO_THREAD; thread = child.threads[thread].next_spawned)
+        spawn(thread);
+}
+
+void gate_init(void)
+{
+    size_t bytes = child.program->threads * sizeof(*gate.runners);
+    gate.runners = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (gate.runners == MAP_FAILED)
+        child_fail("no memory for %u threads", child.program->threads);
+    for (uint32_t i = 0; i < child.program->threads; i++) {
+        gate.runners[i] = (struct runner){.child = &child,
+                                          .thread = i,
+                                          .window = child.threads[i].first_window,
+                                          .bump = 0x10000000,
+                                          .counters = child.counters + i};
+    }
+    atomic_store(&gate.remaining, child.windows[0].participants);
+}
+
+struct runner *gate_begin(void)
+{
+    gate.begun_ns = clock_ns();
+    spawn_with(0);
+    return &gate.runners[0];
+}
+
+/* -- windows ---------------------------------------------------------------------------------- */
+
+void gate_wait(uint32_t window)
+{
+    for (unsigned spins = 0;; spins++) {
+        /* acquire: pairs with the release in open_next; what was done in earlier windows is seen */
+        uint32_t open = atomic_load_explicit(&gate.open, memory_order_acquire);
+        if (open >= window)
+            return;
+        if (spins < SPINS) {
+            relax();
+            continue;
+        }
+        atomic_fetch_add(&gate.open_waiters, 1);
+        sleep_at(&gate.open, open); /* returns at once if it moved */
+        atomic_fetch_sub(&gate.open_waiters, 1);
+    }
+}
+
+static void check_live(uint32_t window)
+{
+    int64_t live = atomic_load(&gate.live);
+    if (live != (int64_t)child.windows[window].live_bytes)
+        child_fail("at the end of window %u %lld bytes are asked for, recorded were %llu", window,
+                   (long long)live, (unsigned long long)child.windows[window].live_bytes);
+}
+
+/* All threads are done with the open window: nobody runs but the caller. */
+static void open_next(void)
+{
+    uint32_t window = atomic_load(&gate.open);
+    do {
+        uint64_t paused = clock_ns();
+        check_live(window);
+        resident_sample();
+        gate.paused_ns += clock_ns() - paused;
+        child.result->windows_done = ++window;
+    } while (window < child.program->windows && child.windows[window].participants == 0);
+    if (window == child.program->windows) {
+        child.result->wall_ns = clock_ns() - gate.begun_ns - gate.paused_ns;
+    } else {
+        atomic_store(&gate.remaining, child.windows[window].participants);
+        spawn_with(window);
+    }
+    /* seq_cst: either the waiter sees the new window or we see the waiter */
+    atomic_store(&gate.open, window);
+    if (atomic_load(&gate.open_waiters) != 0)
+        wake_all(&gate.open);
+}
+
+static void leave_window(struct runner *runner)
+{
+    atomic_fetch_add_explicit(&gate.live, runner->live, memory_order_relaxed);
+    runner->live = 0;
+    if (atomic_fetch_sub(&gate.remaining, 1) == 1)
+        open_next();
+}
+
+void gate_pass(struct runner *runner, uint32_t next)
+{
+    leave_window(runner);
+    gate_wait(next);
+    runner->window = next;
+}
+
+void gate_finish(struct runner *runner)
+{
+    uint32_t successor = child.threads[runner->thread].successor;
+    if (successor != PROGRAM_NO_THREAD)
+        spawn(successor);
+    leave_window(runner);
+}
+
+void gate_wait_for_end(void)
+{
+    gate_wait(child.program->windows);
+    for (uint32_t i = 0; i < child.program->threads; i++)
+        child.result->waits += gate.runners[i].waits;
+}
+
+/* -- objects of other threads ----------------------------------------------------------------- */
+
+void gate_hand_over(void)
+{
+    /* seq_cst: the store of the object comes before the load; pairs with gate_wait_for_object */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&gate.object_waiters, memory_order_relaxed) == 0)
+        return;
+    atomic_fetch_add(&gate.handed, 1);
+    wake_all(&gate.handed);
+}
+
+void *gate_wait_for_object(struct runner *runner, struct slot *slot)
+{
+    void *object = NULL;
+    runner->waits++;
+    for (unsigned spins = 0; spins < SPINS && object == NULL; spins++) {
+        relax();
+        object = atomic_load_explicit(&slot->object, memory_order_acquire);
+    }
+    if (object != NULL)
+        return object;
+    atomic_fetch_add(&gate.object_waiters, 1);
+    for (;;) {
+        uint32_t handed = atomic_load(&gate.handed);
+        object = atomic_load(&slot->object);
+        if (object != NULL)
+            break;
+        sleep_at(&gate.handed, handed);
+    }
+    atomic_fetch_sub(&gate.object_waiters, 1);
+    return object;
+}

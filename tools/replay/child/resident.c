@@ -1,0 +1,87 @@
+/* resident.c - resident memory of this process, without stdio or allocation. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tools/replay/child/child.h"
+
+static struct {
+    uint64_t before;
+    uint64_t peak;
+    uint64_t sum;
+    uint64_t samples;
+    struct rusage usage;
+} resident;
+
+static size_t read_file(const char *path, char *buffer, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        child_fail("%s cannot be read", path);
+    ssize_t got = read(fd, buffer, capacity - 1);
+    close(fd);
+    buffer[got > 0 ? got : 0] = '\0';
+    return got > 0 ? (size_t)got : 0;
+}
+
+static uint64_t read_number(const char *at)
+{
+    uint64_t n = 0;
+    while (*at == ' ' || *at == '\t')
+        at++;
+    for (; *at >= '0' && *at <= '9'; at++)
+        n = n * 10 + (uint64_t)(*at - '0');
+    return n;
+}
+
+static uint64_t read_resident(void)
+{
+    char text[128];
+    read_file("/proc/self/statm", text, sizeof(text));
+    const char *second = strchr(text, ' ');
+    return second == NULL ? 0 : read_number(second) * child.page_bytes;
+}
+
+/* The kernel's own high-water mark: what a sample between windows cannot see. */
+static uint64_t read_high_water(void)
+{
+    char text[4096];
+    read_file("/proc/self/status", text, sizeof(text));
+    const char *line = strstr(text, "VmHWM:");
+    return line == NULL ? 0 : read_number(line + 6) * 1024;
+}
+
+static uint64_t above_before(uint64_t bytes)
+{
+    return bytes > resident.before ? bytes - resident.before : 0;
+}
+
+void resident_begin(void)
+{
+    getrusage(RUSAGE_SELF, &resident.usage);
+    resident.before = read_resident();
+    child.result->resident_before = resident.before;
+}
+
+void resident_sample(void)
+{
+    uint64_t now = above_before(read_resident());
+    resident.sum += now;
+    resident.samples++;
+    if (now > resident.peak)
+        resident.peak = now;
+}
+
+void resident_finish(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t high = above_before(read_high_water());
+    child.result->resident_peak = high > resident.peak ? high : resident.peak;
+    child.result->resident_mean = resident.samples != 0 ? resident.sum / resident.samples : 0;
+    child.result->minor_faults = (uint64_t)(usage.ru_minflt - resident.usage.ru_minflt);
+    child.result->major_faults = (uint64_t)(usage.ru_majflt - resident.usage.ru_majflt);
+}

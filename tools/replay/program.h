@@ -1,0 +1,135 @@
+/* program.h - a trace made ready to be run: what `mpress replay` hands to its child processes.
+ *
+ * One memory file, mapped by every child:
+ *
+ *     struct program_header | chunks of operations | threads | windows
+ *
+ * Each thread has its own list of operations. Objects live in slots; who frees an object takes it
+ * out of its slot and waits if it is not there yet: so the order of each object's life is kept at
+ * any number of cores. Slots are used again, so that there are hardly more than live objects.
+ *
+ * The global order of the trace is cut into windows. No thread begins a window before all are done
+ * with the one before: threads drift apart by no more than a window, and at each window's end the
+ * bytes asked for are known exactly. One window ends at the recorded peak.
+ *
+ * P1  Within a window a slot changes its object only by operations of one thread, except that an
+ *     object flagged HANDED may be taken out by another: its slot was empty when the window began.
+ * P2  The slot of an object that has died is empty.
+ *
+ * An operation is a 64-bit word: op in bits 0..2, HANDED in bit 3, size in bits 4..31, slot in bits
+ * 32..63. A size that does not fit stands in a word of its own behind it (PROGRAM_SIZE_FOLLOWS),
+ * then come further operands, a word each. */
+#ifndef MPRESS_TOOLS_REPLAY_PROGRAM_H
+#define MPRESS_TOOLS_REPLAY_PROGRAM_H
+
+#include <stdint.h>
+
+#define PROGRAM_MAGIC UINT64_C(0x3150525352504d01)
+#define PROGRAM_NO_THREAD UINT32_MAX
+
+enum program_op {
+    PROGRAM_CONTROL = 0, /* size: enum program_control; an operand */
+    PROGRAM_MALLOC = 1,
+    PROGRAM_CALLOC = 2,
+    PROGRAM_ALIGNED = 3, /* operand: log2 of the alignment */
+    PROGRAM_FREE = 4,
+    PROGRAM_REALLOC = 5,    /* the slot stays */
+    PROGRAM_REALLOC_TO = 6, /* operand: the slot of the new object */
+};
+
+enum program_control {
+    PROGRAM_END = 0,    /* of the thread */
+    PROGRAM_WINDOW = 1, /* operand: the window that the next operations are in */
+    PROGRAM_JUMP = 2,   /* operand: index of the word to go on with */
+};
+
+enum {
+    PROGRAM_OP_MASK = 7,
+    PROGRAM_HANDED = 8,
+    PROGRAM_SIZE_SHIFT = 4,
+    PROGRAM_SLOT_SHIFT = 32,
+    PROGRAM_SIZE_FOLLOWS = (1 << 28) - 1,
+    PROGRAM_WINDOW_EVENTS_MOST = 1 << 16,
+    PROGRAM_WINDOW_EVENTS_LEAST = 1 << 10,
+};
+
+struct program_header {
+    uint64_t magic;
+    uint64_t bytes;      /* of the whole program */
+    uint64_t operations; /* mallocs, callocs, aligned, frees, reallocs */
+    uint64_t slots;      /* slots are 0..slots-1 */
+    uint64_t threads_at; /* byte offset of struct program_thread[threads] */
+    uint64_t windows_at; /* byte offset of struct program_window[windows] */
+    uint32_t threads;    /* thread 0 runs in the child's first thread */
+    uint32_t windows;
+    uint64_t peak_bytes;   /* asked, at the end of window `peak_window` */
+    uint64_t end_bytes;    /* asked, at the end */
+    uint64_t skipped;      /* frees of blocks older than the trace, failed allocations */
+    uint64_t peak_objects; /* alive at the same time */
+    uint32_t peak_window;
+    uint32_t handed_threads; /* 1: some object is flagged HANDED */
+};
+
+struct program_thread {
+    uint64_t first_word;   /* index of its first operation, in words from the program's start */
+    uint32_t first_window; /* its first operation is in */
+    uint32_t successor;    /* the thread that starts when this one ends; PROGRAM_NO_THREAD */
+    uint32_t next_spawned; /* the next one of those that start with the same window */
+    uint32_t tid;          /* as recorded */
+};
+
+struct program_window {
+    uint64_t live_bytes;   /* asked, at its end */
+    uint32_t participants; /* threads that have operations in it */
+    uint32_t spawned;      /* the first thread that starts with it; PROGRAM_NO_THREAD */
+};
+
+/* What a child reports, in a memory file that it and its parent map. */
+enum { RESULT_BUCKETS = 64 * 16, RESULT_TEXT_BYTES = 256 };
+
+struct result {
+    uint64_t is_done; /* 1: everything below holds */
+    uint64_t windows_done;
+    uint64_t wall_ns; /* from the first operation to the last, without looks at our own size */
+    uint64_t resident_before;
+    uint64_t resident_peak; /* bytes above resident_before */
+    uint64_t resident_mean; /* over the ends of all windows, above resident_before */
+    uint64_t minor_faults;
+    uint64_t major_faults;
+    uint64_t waits;                   /* for objects of other threads that were not there yet */
+    uint64_t latency[RESULT_BUCKETS]; /* calls by duration: see result_bucket */
+    uint64_t latency_max_ns;
+    uint64_t clock_ns; /* what measuring a call adds; already taken off */
+    char error[RESULT_TEXT_BYTES];
+    char owner[RESULT_TEXT_BYTES]; /* the library that malloc came from */
+};
+
+/* How a child runs; given on its command line. */
+enum program_mode {
+    PROGRAM_PLAIN,   /* at full speed */
+    PROGRAM_TIMED,   /* every call measured */
+    PROGRAM_CHECKED, /* patterns written and checked */
+    PROGRAM_NULL,    /* calls that do nothing: what the replay itself costs */
+};
+
+enum program_touch { PROGRAM_TOUCH_NONE, PROGRAM_TOUCH_PAGES, PROGRAM_TOUCH_ALL };
+
+/* Bucket of a duration: 16 steps per doubling (HdrHistogram's way), exact below 16 ns. */
+static inline unsigned result_bucket(uint64_t ns)
+{
+    if (ns < 16)
+        return (unsigned)ns;
+    unsigned log = 63U - (unsigned)__builtin_clzll(ns);
+    return (log - 3) * 16 + (unsigned)((ns >> (log - 4)) & 15);
+}
+
+/* The smallest duration of a bucket. */
+static inline uint64_t result_bucket_ns(unsigned bucket)
+{
+    if (bucket < 16)
+        return bucket;
+    unsigned log = bucket / 16 + 3;
+    return (UINT64_C(1) << log) | ((uint64_t)(bucket & 15) << (log - 4));
+}
+
+#endif

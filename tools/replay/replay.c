@@ -1,0 +1,193 @@
+/* replay.c - `mpress replay`: reads, compiles, runs in turns, prints. */
+#include "tools/replay/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+#include "tools/progress.h"
+#include "tools/replay/allocators.h"
+#include "tools/replay/compile.h"
+#include "tools/replay/options.h"
+#include "tools/replay/run.h"
+#include "tools/replay/table.h"
+#include "tools/trace/memory.h"
+
+enum { PROGRESS_DELAY_NS = 300000000 };
+
+/* One line for all that goes on; compile_trace's call-back has no room for more. */
+static struct {
+    struct progress line;
+    uint64_t rounds; /* runs altogether */
+    uint64_t round;  /* done */
+} shown;
+
+static void show_reading(double share)
+{
+    if (progress_is_due(&shown.line))
+        progress_show(&shown.line, "reading  %.0f %%", 100 * share);
+}
+
+static void show_run(const struct run_plan *plan, double share)
+{
+    if (!progress_is_due(&shown.line))
+        return;
+    double done = (double)shown.round + share;
+    double spent = (double)(progress_now_ns() - shown.line.started_ns) / 1e9;
+    double left = done > 0 ? spent * ((double)shown.rounds - done) / done : 0;
+    progress_show(&shown.line, "replaying under %s  run %llu of %llu, %.0f %%, about %.0f s left",
+                  plan->what, (unsigned long long)shown.round + 1, (unsigned long long)shown.rounds,
+                  100 * share, left);
+}
+
+/* -- runs ------------------------------------------------------------------------------------- */
+
+static bool run(struct run_plan *plan, struct row *row, enum program_mode mode,
+                struct result *result)
+{
+    if (row->error[0] == '\0') {
+        plan->what = row->allocator->name;
+        run_once(plan, row->allocator, mode, result);
+        if (!result->is_done)
+            memcpy(row->error, result->error, sizeof(row->error));
+    }
+    shown.round++;
+    return row->error[0] == '\0';
+}
+
+/* In turns, so that what else the machine does hits all alike. */
+static void run_in_turns(struct run_plan *plan, struct table *table, struct result *results)
+{
+    unsigned runs = table->options->runs;
+    for (unsigned round = 0; round < runs; round++) {
+        for (size_t i = 0; i < table->rows; i++)
+            run(plan, &table->row[i], PROGRAM_PLAIN, &results[i * runs + round]);
+    }
+}
+
+static void run_rest(struct run_plan *plan, struct table *table, struct row *row,
+                     const struct result *results)
+{
+    struct result timed;
+    struct result checked;
+    bool is_timed = table->options->is_timed && run(plan, row, PROGRAM_TIMED, &timed);
+    if (table->options->is_verified)
+        row->is_verified = run(plan, row, PROGRAM_CHECKED, &checked);
+    if (row->error[0] == '\0')
+        stats_make(&row->stats, results, table->options->runs, is_timed ? &timed : NULL);
+}
+
+static uint64_t measure_overhead(struct run_plan *plan)
+{
+    static const struct allocator nothing = {.name = "nothing"};
+    struct row row = {.allocator = &nothing};
+    struct result result;
+    return run(plan, &row, PROGRAM_NULL, &result) ? result.wall_ns : 0;
+}
+
+static void run_all(struct table *table)
+{
+    const struct options *options = table->options;
+    struct run_plan plan = {.compiled = table->compiled,
+                            .touch = options->touch,
+                            .show = shown.line.is_on ? show_run : NULL};
+    struct result *results = memory_alloc(table->rows * options->runs, sizeof(*results));
+    shown.round = 0;
+    shown.rounds = table->rows * (options->runs + options->is_timed + options->is_verified) + 1;
+    progress_init(&shown.line, !options->is_quiet, PROGRESS_DELAY_NS);
+    table->overhead_ns = measure_overhead(&plan);
+    run_in_turns(&plan, table, results);
+    for (size_t i = 0; i < table->rows; i++)
+        run_rest(&plan, table, &table->row[i], results + i * options->runs);
+    progress_fini(&shown.line);
+    free(results);
+}
+
+/* -- the command ------------------------------------------------------------------------------ */
+
+static int print_table(const struct table *table)
+{
+    int status = CLI_OK;
+    for (size_t i = 0; i < table->rows; i++) {
+        if (table->row[i].error[0] == '\0')
+            continue;
+        cli_say("%s: %s", table->row[i].allocator->name, table->row[i].error);
+        status = CLI_FAILED;
+    }
+    if (!table->options->is_json)
+        table_print(table, stdout);
+    else if (table_print_json(table, stdout) != 0)
+        status = CLI_FAILED;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    cli_say("the results could not be written: %s", strerror(errno));
+    return CLI_FAILED;
+}
+
+static int replay_compiled(const struct options *options, const struct trace *trace,
+                           const struct allocators *allocators, const struct compiled *compiled)
+{
+    struct table table = {.options = options,
+                          .facts = trace_facts(trace),
+                          .compiled = compiled,
+                          .rows = allocators->count};
+    table.row = memory_alloc(table.rows, sizeof(*table.row));
+    for (size_t i = 0; i < table.rows; i++)
+        table.row[i].allocator = &allocators->all[i];
+    run_all(&table);
+    int status = print_table(&table);
+    free(table.row);
+    return status;
+}
+
+static void say_warnings(const struct trace *trace)
+{
+    const char *line;
+    for (size_t i = 0; (line = trace_warning(trace, i)) != NULL; i++)
+        cli_say("%s", line);
+}
+
+static int replay_trace(const struct options *options, const struct trace *trace,
+                        const struct allocators *allocators)
+{
+    struct compiled compiled;
+    say_warnings(trace);
+    progress_init(&shown.line, !options->is_quiet, PROGRESS_DELAY_NS);
+    int error = compile_trace(trace, options->is_one_thread, shown.line.is_on ? show_reading : NULL,
+                              &compiled);
+    progress_fini(&shown.line);
+    if (error != 0) {
+        cli_say("%s: no memory for the replay: %s", options->trace, strerror(error));
+        return CLI_FAILED;
+    }
+    if (compiled.program->operations == 0) {
+        cli_say("%s: there is nothing to replay in it", options->trace);
+        compile_free(&compiled);
+        return CLI_FAILED;
+    }
+    int status = replay_compiled(options, trace, allocators, &compiled);
+    compile_free(&compiled);
+    return status;
+}
+
+int replay_main(int argc, char **argv)
+{
+    struct options options;
+    int status = options_parse(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    struct allocators *allocators = memory_alloc(1, sizeof(*allocators));
+    status = allocators_parse(options.with, allocators);
+    struct trace_error error;
+    struct trace *trace = status == 0 ? trace_open(options.trace, &error) : NULL;
+    if (status == 0 && trace == NULL) {
+        cli_say("%s", error.text);
+        status = CLI_FAILED;
+    }
+    if (trace != NULL)
+        status = replay_trace(&options, trace, allocators);
+    trace_close(trace);
+    free(allocators);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* run.h - runs a program once, in a child process. */
+#ifndef MPRESS_TOOLS_REPLAY_RUN_H
+#define MPRESS_TOOLS_REPLAY_RUN_H
+
+#include <stdbool.h>
+
+#include "tools/replay/allocators.h"
+#include "tools/replay/compile.h"
+
+/* What all runs have in common. */
+struct run_plan {
+    const struct compiled *compiled;
+    enum program_touch touch;
+    void (*show)(const struct run_plan *plan, double share); /* about ten times a second; or NULL */
+    const char *what;                                        /* is run now, for `show` */
+    void *user;
+};
+
+/* Fills in *result; if it is not done, its `error` says why in one line. */
+void run_once(const struct run_plan *plan, const struct allocator *allocator,
+              enum program_mode mode, struct result *result);
+
+#endif

@@ -1,0 +1,39 @@
+/* table.h - the results of a replay, for people and for programs. */
+#ifndef MPRESS_TOOLS_REPLAY_TABLE_H
+#define MPRESS_TOOLS_REPLAY_TABLE_H
+
+#include <stdio.h>
+
+#include "tools/replay/allocators.h"
+#include "tools/replay/compile.h"
+#include "tools/replay/options.h"
+#include "tools/replay/stats.h"
+
+struct row {
+    const struct allocator *allocator;
+    struct stats stats;
+    bool is_verified;
+    char error[RESULT_TEXT_BYTES]; /* "": all its runs were done */
+};
+
+struct table {
+    const struct options *options;
+    const struct trace_facts *facts;
+    const struct compiled *compiled;
+    uint64_t overhead_ns; /* wall time of a run whose calls do nothing; 0: it failed */
+    size_t rows;
+    struct row *row;
+};
+
+/* Peak resident memory / most bytes asked - 1 (Johnstone & Wilson 1998). */
+double table_fragmentation(const struct table *table, const struct row *row);
+
+/* Operations per second. */
+double table_rate(const struct table *table, const struct row *row);
+
+void table_print(const struct table *table, FILE *out);
+
+/* json.c; 0, or EIO. */
+int table_print_json(const struct table *table, FILE *out);
+
+#endif

@@ -1,0 +1,118 @@
+/* header.c - what was recorded, and whether all of it is there. */
+#include "tools/report/report.h"
+
+#include <string.h>
+
+#include "tools/units.h"
+
+const char *report_describe_end(const struct report *report)
+{
+    const struct trace_end *end = report->analysis->facts->end;
+    if (end == NULL)
+        return "no end record: it was killed, became another program, or still runs";
+    switch (end->reason) {
+    case TRACE_END_EXIT:
+        return "it ended by itself";
+    case TRACE_END_STOPPED:
+        return "recording was stopped before its end";
+    case TRACE_END_DISK:
+        return "recording ended early: the disk was full or a limit reached";
+    default:
+        return "it ended";
+    }
+}
+
+const char *report_strip_path(const struct report *report, const char *message)
+{
+    const char *path = report->analysis->facts->path;
+    size_t length = strlen(path);
+    bool has_path = strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0;
+    return has_path ? message + length + 2 : message;
+}
+
+static void print_row(const struct page *page, const char *name, const char *text)
+{
+    char mark[16];
+    snprintf(mark, sizeof mark, "%-10s", name);
+    page_paragraph(page, 2, mark, "%s", text);
+}
+
+static void print_command(const struct report *report)
+{
+    const struct trace_facts *facts = report->analysis->facts;
+    char text[1024] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < facts->arguments && used + 8 < sizeof text; i++) {
+        char cell[PAGE_CELL_BYTES];
+        page_fit(cell, facts->argument[i], 200, false);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : " ", cell);
+    }
+    print_row(&report->page, "command", *text == '\0' ? "(not in the trace)" : text);
+}
+
+static void print_process(const struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
+    const struct trace_facts *facts = analysis->facts;
+    char text[512];
+    snprintf(text, sizeof text, "%llu, %s in %s; %s%s", (unsigned long long)facts->header.pid,
+             units_plural(analysis->totals.threads, "thread").at,
+             units_duration(analysis_since_start(analysis, analysis->last_ns)).at,
+             report_describe_end(report),
+             facts->header.forked ? "; child of a fork: its parent's blocks are not in here" : "");
+    print_row(&report->page, "process", text);
+}
+
+static void print_trace(const struct report *report)
+{
+    const struct trace_facts *facts = report->analysis->facts;
+    char text[1024];
+    const struct trace_totals *totals = &report->analysis->totals;
+    double each = totals->events == 0 ? 0 : (double)facts->file_bytes / (double)totals->events;
+    snprintf(text, sizeof text, "%s, %s (%.1f bytes an event), by %.64s", facts->path,
+             units_bytes(facts->file_bytes).at, each,
+             *facts->header.library == '\0' ? "an unnamed library" : facts->header.library);
+    print_row(&report->page, "trace", text);
+}
+
+static void print_events(const struct report *report)
+{
+    const struct trace_totals *totals = &report->analysis->totals;
+    char text[512];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s: %s allocated, %s freed, %s reallocated",
+                                   units_count(totals->events).at, units_count(totals->allocs).at,
+                                   units_count(totals->frees).at, units_count(totals->reallocs).at);
+    if (totals->failed != 0)
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s failed",
+                                 units_count(totals->failed).at);
+    if (totals->unknown_frees != 0)
+        snprintf(text + used, sizeof text - used, "; %s freed blocks older than the trace",
+                 units_count(totals->unknown_frees).at);
+    print_row(&report->page, "events", text);
+}
+
+static void print_completeness(const struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
+    char text[1024];
+    if (analysis->is_complete)
+        snprintf(text, sizeof text, "yes: every event is there, none was dropped");
+    else
+        snprintf(text, sizeof text, "not proven: %s",
+                 report_strip_path(report, analysis->incomplete_why.text));
+    print_row(&report->page, "complete", text);
+    for (size_t i = 0; trace_warning(report->trace, i) != NULL; i++)
+        print_row(&report->page, i == 0 ? "warnings" : "",
+                  report_strip_path(report, trace_warning(report->trace, i)));
+}
+
+void report_header(struct report *report)
+{
+    const struct page *page = &report->page;
+    fprintf(page->out, "%sHEAP REPORT%s\n", page_bold(page), page_plain(page));
+    print_command(report);
+    print_process(report);
+    print_trace(report);
+    print_events(report);
+    print_completeness(report);
+}

@@ -1,0 +1,65 @@
+/* report.h - `mpress report`: its parts, all over one finished analysis. */
+#ifndef MPRESS_TOOLS_REPORT_REPORT_H
+#define MPRESS_TOOLS_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "tools/analysis/analysis.h"
+#include "tools/analysis/groups.h"
+#include "tools/report/page.h"
+#include "tools/symbols/symbols.h"
+
+enum report_folded {
+    REPORT_FOLDED_NONE,
+    REPORT_FOLDED_END,
+    REPORT_FOLDED_PEAK,
+    REPORT_FOLDED_ALLOCATIONS,
+    REPORT_FOLDED_BYTES,
+    REPORT_FOLDED_TEMPORARY,
+};
+
+struct report {
+    const char *path;
+    size_t top;   /* stacks in each list; SIZE_MAX: all */
+    size_t depth; /* frames of each stack */
+    struct trace *trace;
+    struct analysis *analysis;
+    struct groups groups;
+    struct symbols *symbols;
+    struct page page;
+};
+
+/* Reads the trace and analyses it. 0, or 1 after a line on stderr. */
+int report_init(struct report *report, const char *path, bool wants_progress);
+void report_fini(struct report *report);
+
+/* What `mpress record` ends with: the verdict, and where the rest is. 0, or 1 after a line. */
+int report_print_summary(const char *path, FILE *out);
+
+void report_text(struct report *report);          /* text.c */
+void report_header(struct report *report);        /* header.c */
+void report_verdict(struct report *report);       /* verdict.c */
+void report_stacks_at_end(struct report *report); /* stacks.c ... */
+void report_stacks_at_peak(struct report *report);
+void report_stacks_hot(struct report *report);
+void report_stacks_temporary(struct report *report);
+void report_fragmentation(struct report *report); /* tables.c ... */
+void report_sizes(struct report *report);
+void report_lifetimes(struct report *report);
+void report_threads(struct report *report);
+void report_reallocs(struct report *report);
+int report_json(struct report *report, FILE *out);                             /* json.c */
+void report_folded(struct report *report, enum report_folded what, FILE *out); /* folded.c */
+
+/* "killed or still running", "exit"...: how the trace ends. */
+const char *report_describe_end(const struct report *report);
+
+/* A message about the trace without its path in front, which stands above it already. */
+const char *report_strip_path(const struct report *report, const char *message);
+
+/* The innermost function of a group and who called it, in a few words. */
+void report_name_group(struct report *report, const struct group *group, char out[PAGE_CELL_BYTES]);
+
+#endif

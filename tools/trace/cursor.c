@@ -1,0 +1,300 @@
+/* cursor.c - decodes the records of one event lane.
+ *
+ * Every field is checked while it is decoded, in every visit: nothing that was checked earlier is
+ * relied on. A record that cannot be ends its block; what follows is a DROPPED record of unknown
+ * count, and the lane goes on with its next block. */
+#include "tools/trace/cursor.h"
+
+#include <string.h>
+
+void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane)
+{
+    memset(cursor, 0, sizeof(*cursor));
+    cursor->trace = trace;
+    cursor->lane = lane;
+}
+
+uint64_t cursor_bytes(const struct cursor *cursor)
+{
+    const struct file_block *blocks = cursor->trace->blocks + cursor->lane->first;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i + 1 < cursor->next_block; i++)
+        bytes += blocks[i].limit;
+    if (cursor->block != NULL)
+        bytes += (uint64_t)(cursor->at - file_payload(cursor->trace, cursor->block));
+    return bytes;
+}
+
+/* -- fields ----------------------------------------------------------------------------------- */
+
+/* Most numbers are one byte long. */
+static inline const unsigned char *get(const unsigned char *at, const unsigned char *end,
+                                       uint64_t *n)
+{
+    if (at < end && *at < 0x80) {
+        *n = *at;
+        return at + 1;
+    }
+    return trace_get_uvarint(at, end, n);
+}
+
+/* An address as the distance from `base`; NULL: no address. */
+static inline const unsigned char *get_units(const struct cursor *cursor, const unsigned char *at,
+                                             uint64_t *base)
+{
+    uint64_t step = 0;
+    at = get(at, cursor->end, &step);
+    if (at == NULL)
+        return NULL;
+    *base += (uint64_t)trace_unzigzag(step);
+    return *base == 0 || *base >> 60 != 0 ? NULL : at;
+}
+
+static inline const unsigned char *get_stack(struct cursor *cursor, const unsigned char *at,
+                                             uint32_t *stack)
+{
+    uint64_t n = 0;
+    at = get(at, cursor->end, &n);
+    if (at == NULL || n > (uint64_t)UINT32_MAX + TRACE_SLOTS)
+        return NULL;
+    *stack = n < TRACE_SLOTS ? cursor->stacks[n] : (uint32_t)(n - TRACE_SLOTS);
+    cursor->stacks[trace_slot(*stack)] = *stack;
+    return at;
+}
+
+static inline void remember_address(struct cursor *cursor, uint64_t size, uint64_t units)
+{
+    cursor->alloc_at[trace_slot(size)] = units;
+    cursor->recent[trace_recent_slot(units)] = units;
+}
+
+/* stack, size, address, alignment: the common part of ALLOC and REALLOC. */
+static inline const unsigned char *get_birth(struct cursor *cursor, const unsigned char *at,
+                                             struct cursor_record *record)
+{
+    at = get_stack(cursor, at, &record->stack);
+    if (at == NULL)
+        return NULL;
+    uint64_t *size = &cursor->sizes[trace_slot(record->stack)];
+    if ((record->bits & TRACE_SIZE_KNOWN) == 0)
+        at = get(at, cursor->end, size);
+    if (at == NULL || *size > INT64_MAX)
+        return NULL;
+    record->size = *size;
+    record->units = record->old_units;
+    if (record->op == TRACE_ALLOC || (record->bits & TRACE_IN_PLACE) == 0) {
+        record->units = cursor->alloc_at[trace_slot(*size)];
+        at = get_units(cursor, at, &record->units);
+    }
+    if (at == NULL)
+        return NULL;
+    remember_address(cursor, *size, record->units);
+    if ((record->bits & TRACE_ALIGNED) != 0) {
+        if (at >= cursor->end || *at >= 63)
+            return NULL;
+        record->alignment_log2 = *at++;
+    }
+    return at;
+}
+
+static inline const unsigned char *get_death(struct cursor *cursor, const unsigned char *at,
+                                             unsigned argument, struct cursor_record *record)
+{
+    if (argument == 0) {
+        at = get_units(cursor, at, &cursor->freed_at);
+        record->old_units = cursor->freed_at;
+        return at;
+    }
+    record->old_units = cursor->recent[argument];
+    return record->old_units == 0 ? NULL : at;
+}
+
+static const unsigned char *get_thread(const struct cursor *cursor, const unsigned char *at,
+                                       struct cursor_record *record)
+{
+    if (record->kind == TRACE_THREAD_END)
+        return at;
+    if (record->kind != TRACE_THREAD_START && record->kind != TRACE_THREAD_NAME)
+        return NULL;
+    at = get(at, cursor->end, &record->size);
+    if (at == NULL || record->kind == TRACE_THREAD_START)
+        return at;
+    if (record->size > (size_t)(cursor->end - at))
+        return NULL;
+    record->units = (uint64_t)(at - cursor->trace->base);
+    return at + record->size;
+}
+
+static const unsigned char *get_other(const struct cursor *cursor, const unsigned char *at,
+                                      struct cursor_record *record)
+{
+    uint64_t length = 0;
+    uint64_t stack = 0;
+    at = get(at, cursor->end, &length);
+    if (at == NULL || length > (size_t)(cursor->end - at))
+        return NULL;
+    const unsigned char *end = at + length;
+    if (record->kind == TRACE_FAILED) {
+        at = get(at, end, &stack);
+        if (at == NULL || stack > UINT32_MAX)
+            return NULL;
+        record->stack = (uint32_t)stack;
+    }
+    if (record->kind == TRACE_FAILED || record->kind == TRACE_DROPPED)
+        at = get(at, end, &record->size);
+    return at == NULL ? NULL : end;
+}
+
+/* -- records ---------------------------------------------------------------------------------- */
+
+static inline uint64_t add_or_saturate(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* Decodes the record at cursor->at into *record; the place behind it, or NULL: it cannot be. */
+static inline const unsigned char *get_record(struct cursor *cursor, struct cursor_record *record)
+{
+    const unsigned char *at = cursor->at;
+    unsigned argument = *at >> 3;
+    uint64_t n = 0;
+    *record = (struct cursor_record){.op = *at & 7};
+    at++;
+    switch (record->op) {
+    case TRACE_ALLOC:
+        record->bits = (uint8_t)argument;
+        return get_birth(cursor, at, record);
+    case TRACE_FREE:
+        return get_death(cursor, at, argument, record);
+    case TRACE_REALLOC:
+        record->bits = (uint8_t)argument;
+        at = get_death(cursor, at, 0, record);
+        return at == NULL ? NULL : get_birth(cursor, at, record);
+    case TRACE_SYNC:
+        at = get(at, cursor->end, &n);
+        cursor->epoch = add_or_saturate(cursor->epoch, n);
+        record->size = cursor->epoch;
+        return at;
+    case TRACE_TIME:
+        at = get(at, cursor->end, &n);
+        cursor->time_ns = add_or_saturate(cursor->time_ns, n);
+        return at;
+    case TRACE_THREAD:
+        record->kind = (uint8_t)argument;
+        return get_thread(cursor, at, record);
+    case TRACE_OTHER:
+        record->kind = (uint8_t)argument;
+        return get_other(cursor, at, record);
+    default:
+        return NULL;
+    }
+}
+
+static struct cursor_record gap_record(void)
+{
+    return (struct cursor_record){.op = TRACE_OTHER, .kind = TRACE_DROPPED};
+}
+
+/* Spreads the time up to `until` evenly over the records since the last known time. */
+static void spread_time(struct cursor *cursor, struct cursor_record *first,
+                        const struct cursor_record *end, uint64_t until)
+{
+    uint64_t from = cursor->latest_ns;
+    uint64_t count = (uint64_t)(end - first);
+    uint64_t span = until > from ? until - from : 0;
+    uint64_t step = count != 0 ? span / count : 0;
+    for (uint64_t i = 0; i < count; i++)
+        first[i].time_ns = from + step * i;
+    cursor->latest_ns = from + span;
+}
+
+/* -- blocks ----------------------------------------------------------------------------------- */
+
+static bool is_at_end_of_block(const struct cursor *cursor)
+{
+    return cursor->at >= cursor->end || (cursor->block->is_open && *cursor->at == 0);
+}
+
+/* Gives up the rest of the block. In an open one a bad record may be just the cut end of a file. */
+static void skip_damaged(struct cursor *cursor)
+{
+    size_t byte = (size_t)(cursor->at - file_payload(cursor->trace, cursor->block));
+    cursor->at = cursor->end;
+    if (cursor->block->is_open && cursor->block->limit < TRACE_PAYLOAD_BYTES)
+        return;
+    cursor->is_gap_next = true;
+    if (cursor->damaged_block == 0) {
+        cursor->damaged_block = cursor->block->index + 1;
+        cursor->damaged_byte = (uint32_t)byte + TRACE_BLOCK_HEADER_BYTES;
+    }
+}
+
+/* Moves on to the next block of the lane; false: there is none. A block starts with a SYNC of its
+ * own if SYNCs were lost with blocks before it; then *record holds that. */
+static bool enter_block(struct cursor *cursor, struct cursor_record *record)
+{
+    if (cursor->next_block >= cursor->lane->count)
+        return false;
+    const struct file_block *block =
+        &cursor->trace->blocks[cursor->lane->first + cursor->next_block];
+    cursor->next_block++;
+    cursor->block = block;
+    cursor->at = file_payload(cursor->trace, block);
+    cursor->end = cursor->at + block->limit;
+    cursor->is_gap_next |= block->is_after_gap;
+    cursor->time_ns = block->time_ns;
+    cursor->freed_at = 0;
+    memset(cursor->stacks, 0, sizeof(cursor->stacks));
+    memset(cursor->sizes, 0, sizeof(cursor->sizes));
+    memset(cursor->alloc_at, 0, sizeof(cursor->alloc_at));
+    memset(cursor->recent, 0, sizeof(cursor->recent));
+    if (block->epoch > cursor->epoch) {
+        cursor->epoch = block->epoch;
+        *record = (struct cursor_record){
+            .op = TRACE_SYNC, .size = block->epoch, .time_ns = cursor->latest_ns};
+    }
+    return true;
+}
+
+size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t most)
+{
+    size_t count = 0;
+    size_t untimed = 0; /* records from here on wait for the next known time */
+    while (count < most) {
+        struct cursor_record *record = &records[count];
+        if (cursor->block == NULL || is_at_end_of_block(cursor)) {
+            record->op = 0;
+            bool is_entered = enter_block(cursor, record);
+            bool is_sync = is_entered && record->op == TRACE_SYNC;
+            spread_time(cursor, &records[untimed], record + is_sync,
+                        is_entered ? cursor->time_ns : 0);
+            count += is_sync;
+            untimed = count;
+            if (!is_entered || is_sync)
+                return count;
+            continue;
+        }
+        if (cursor->is_gap_next) {
+            cursor->is_gap_next = false;
+            *record = gap_record();
+            count++;
+            continue;
+        }
+        const unsigned char *next = get_record(cursor, record);
+        if (next == NULL) {
+            skip_damaged(cursor);
+            continue;
+        }
+        cursor->at = next;
+        if (record->op == TRACE_TIME) {
+            spread_time(cursor, &records[untimed], record, cursor->time_ns);
+            untimed = count;
+            continue;
+        }
+        count++;
+        if (record->op == TRACE_SYNC)
+            break;
+    }
+    spread_time(cursor, &records[untimed], &records[count], 0);
+    return count;
+}

@@ -1,0 +1,51 @@
+/* cursor.h - decodes the records of one event lane, one after another. */
+#ifndef MPRESS_TOOLS_TRACE_CURSOR_H
+#define MPRESS_TOOLS_TRACE_CURSOR_H
+
+#include "tools/trace/file.h"
+
+/* A decoded record. TIME records are not among them: they are in time_ns. */
+struct cursor_record {
+    uint8_t op;             /* enum trace_op */
+    uint8_t bits;           /* ALLOC, REALLOC: enum trace_alloc_bits */
+    uint8_t alignment_log2; /* ALLOC, REALLOC */
+    uint8_t kind;           /* THREAD, OTHER */
+    uint32_t stack;
+    uint64_t units;     /* ALLOC, REALLOC: the address born. THREAD_NAME: where in the file */
+    uint64_t old_units; /* FREE, REALLOC: the address that dies */
+    uint64_t size;      /* bytes asked; SYNC: the epoch; THREAD: tid or length of the name;
+                         * DROPPED: how many, 0: not known */
+    uint64_t time_ns;
+};
+
+/* Where decoding of a lane stands, with the state that format.h describes. */
+struct cursor {
+    const struct trace *trace;
+    const struct file_lane *lane;
+    const struct file_block *block; /* the current one; NULL before the first */
+    const unsigned char *at;
+    const unsigned char *end;
+    uint32_t next_block;    /* of the lane */
+    bool is_gap_next;       /* say that events are missing before going on */
+    uint32_t damaged_block; /* index in the file + 1 of the first bad record; 0: none */
+    uint32_t damaged_byte;  /* and where in the block */
+    uint64_t time_ns;
+    uint64_t latest_ns; /* never runs backwards */
+    uint64_t epoch;
+    uint64_t freed_at;
+    uint32_t stacks[TRACE_SLOTS];
+    uint64_t sizes[TRACE_SLOTS];
+    uint64_t alloc_at[TRACE_SLOTS];
+    uint64_t recent[TRACE_RECENT_SLOTS];
+};
+
+void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane);
+
+/* Decodes up to `most` records, but none behind a SYNC. Fewer than `most` without a SYNC at the
+ * end: the lane is over. */
+size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t most);
+
+/* Payload bytes of the lane that lie behind us. */
+uint64_t cursor_bytes(const struct cursor *cursor);
+
+#endif

@@ -1,0 +1,81 @@
+/* file.h - an open trace as the parts of the reader see it; users see trace.h only.
+ *
+ * file.c maps the file and sorts its blocks into lanes; info.c and stacks.c read lanes 0 and 1 at
+ * once; cursor.c decodes event lanes when a visit wants them. */
+#ifndef MPRESS_TOOLS_TRACE_FILE_H
+#define MPRESS_TOOLS_TRACE_FILE_H
+
+#include "tools/trace/trace.h"
+
+/* A block that is worth reading. What its header said is copied: a file may change under us. */
+struct file_block {
+    uint32_t index; /* in the file */
+    uint32_t lane;
+    uint32_t sequence;
+    uint32_t limit;    /* payload bytes that may be read */
+    bool is_open;      /* it ends at the first zero byte, not at `limit` */
+    bool is_after_gap; /* blocks of this lane before it are missing or damaged */
+    uint64_t time_ns;
+    uint64_t epoch;
+};
+
+/* The blocks of one lane, in order: blocks[first] .. blocks[first + count - 1]. */
+struct file_lane {
+    uint32_t lane;
+    uint32_t count;
+    size_t first;
+    bool is_cut; /* its last blocks are missing or damaged */
+};
+
+struct trace {
+    char *path;
+    const unsigned char *base; /* the mapping */
+    size_t bytes;
+    struct file_block *blocks; /* by lane, then sequence */
+    size_t block_count;
+    struct file_lane *lanes; /* by number */
+    size_t lane_count;
+    const struct file_lane *event_lanes; /* the tail of `lanes` */
+    uint64_t event_bytes;                /* payload of all event lanes */
+    struct trace_facts facts;
+    size_t argument_capacity;
+    size_t module_capacity;
+    size_t sample_capacity;
+    size_t mark_capacity;
+    char *command; /* what facts.argument points into */
+    struct trace_end end;
+    uint64_t *node_ips; /* by node id */
+    uint32_t *node_parents;
+    uint8_t *node_is_exact;
+    size_t node_ip_capacity;
+    size_t node_parent_capacity;
+    char **warnings;
+    size_t warning_count;
+    size_t warning_capacity;
+    size_t warnings_untold; /* beyond the most that are kept */
+    size_t damaged;         /* blocks that could not be used */
+};
+
+/* Payload of a block. */
+static inline const unsigned char *file_payload(const struct trace *trace,
+                                                const struct file_block *block)
+{
+    return trace->base + TRACE_HEADER_BYTES + (size_t)block->index * TRACE_BLOCK_BYTES +
+           TRACE_BLOCK_HEADER_BYTES;
+}
+
+/* The blocks of lane `number`, or NULL. */
+const struct file_lane *file_find_lane(const struct trace *trace, uint32_t number);
+
+/* Adds a warning; the path is put before it. */
+void file_warn(struct trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A NUL-terminated copy in which control characters became '?': these texts go to terminals. */
+char *file_copy_text(const unsigned char *text, size_t bytes);
+
+void info_read(struct trace *trace);
+void info_free(struct trace *trace);
+void stacks_read(struct trace *trace);
+void stacks_flag_exact(struct trace *trace, uint64_t node);
+
+#endif

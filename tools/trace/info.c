@@ -1,0 +1,272 @@
+/* info.c - the info lane: what the file says about the process as a whole. */
+#include "tools/trace/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/memory.h"
+
+/* What is left of a record's payload. A read beyond its end yields zeros and sets is_short. */
+struct payload {
+    const unsigned char *at;
+    const unsigned char *end;
+    bool is_short;
+};
+
+static uint64_t take_uvarint(struct payload *from)
+{
+    uint64_t n = 0;
+    const unsigned char *next = trace_get_uvarint(from->at, from->end, &n);
+    if (next == NULL) {
+        from->is_short = true;
+        return 0;
+    }
+    from->at = next;
+    return n;
+}
+
+static void take_bytes(struct payload *from, void *to, size_t bytes)
+{
+    if ((size_t)(from->end - from->at) < bytes) {
+        from->is_short = true;
+        memset(to, 0, bytes);
+        return;
+    }
+    memcpy(to, from->at, bytes);
+    from->at += bytes;
+}
+
+static uint64_t take_u64(struct payload *from)
+{
+    uint64_t n;
+    take_bytes(from, &n, sizeof(n));
+    return n;
+}
+
+static char *take_text(struct payload *from)
+{
+    char *text = file_copy_text(from->at, (size_t)(from->end - from->at));
+    from->at = from->end;
+    return text;
+}
+
+/* -- records ---------------------------------------------------------------------------------- */
+
+/* Arguments keep their newlines and tabs: scripts on a command line have them. */
+static void clean_argument(char *argument)
+{
+    for (; *argument != '\0'; argument++) {
+        unsigned char byte = (unsigned char)*argument;
+        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f)
+            *argument = '?';
+    }
+}
+
+static void add_argument(struct trace *trace, char *argument)
+{
+    struct trace_facts *facts = &trace->facts;
+    const char **grown = memory_grow((void *)(uintptr_t)facts->argument, facts->arguments,
+                                     &trace->argument_capacity, sizeof(*grown));
+    clean_argument(argument);
+    grown[facts->arguments++] = argument;
+    facts->argument = grown;
+}
+
+static void read_command(struct trace *trace, struct payload *from)
+{
+    size_t bytes = (size_t)(from->end - from->at);
+    if (trace->command != NULL || bytes == 0)
+        return;
+    trace->command = memory_alloc(bytes + 1, 1);
+    memcpy(trace->command, from->at, bytes);
+    for (size_t at = 0; at < bytes;) {
+        char *argument = trace->command + at;
+        at += strlen(argument) + 1;
+        add_argument(trace, argument);
+    }
+}
+
+static void read_module(struct trace *trace, struct payload *from)
+{
+    struct trace_facts *facts = &trace->facts;
+    struct trace_module module = {.unloaded_ns = UINT64_MAX};
+    uint8_t build_id_bytes = 0;
+    module.loaded_ns = take_uvarint(from);
+    module.bias = take_u64(from);
+    module.start = take_u64(from);
+    module.end = take_u64(from);
+    take_bytes(from, &build_id_bytes, 1);
+    if (from->is_short || module.end < module.start || build_id_bytes > from->end - from->at) {
+        from->is_short = true;
+        return;
+    }
+    module.build_id = from->at;
+    module.build_id_bytes = build_id_bytes;
+    from->at += build_id_bytes;
+    module.path = take_text(from);
+    struct trace_module *grown = memory_grow((void *)(uintptr_t)facts->module, facts->modules,
+                                             &trace->module_capacity, sizeof(*grown));
+    grown[facts->modules++] = module;
+    facts->module = grown;
+}
+
+static void read_unmodule(struct trace *trace, struct payload *from)
+{
+    uint64_t time_ns = take_uvarint(from);
+    uint64_t start = take_u64(from);
+    struct trace_module *modules = (struct trace_module *)(uintptr_t)trace->facts.module;
+    for (size_t i = trace->facts.modules; !from->is_short && i-- > 0;) {
+        if (modules[i].start == start && modules[i].unloaded_ns == UINT64_MAX) {
+            modules[i].unloaded_ns = time_ns;
+            return;
+        }
+    }
+}
+
+static void read_sample(struct trace *trace, struct payload *from)
+{
+    struct trace_facts *facts = &trace->facts;
+    struct trace_sample sample;
+    take_bytes(from, &sample, sizeof(sample));
+    if (from->is_short)
+        return;
+    struct trace_sample *grown = memory_grow((void *)(uintptr_t)facts->sample, facts->samples,
+                                             &trace->sample_capacity, sizeof(*grown));
+    grown[facts->samples++] = sample;
+    facts->sample = grown;
+}
+
+static void read_mark(struct trace *trace, struct payload *from)
+{
+    struct trace_facts *facts = &trace->facts;
+    uint64_t time_ns = take_uvarint(from);
+    if (from->is_short)
+        return;
+    struct trace_mark *grown = memory_grow((void *)(uintptr_t)facts->mark, facts->marks,
+                                           &trace->mark_capacity, sizeof(*grown));
+    grown[facts->marks++] = (struct trace_mark){time_ns, take_text(from)};
+    facts->mark = grown;
+}
+
+static void read_end(struct trace *trace, struct payload *from)
+{
+    struct trace_end end;
+    take_bytes(from, &end, sizeof(end));
+    if (from->is_short || trace->facts.end != NULL)
+        return;
+    trace->end = end;
+    trace->facts.end = &trace->end;
+}
+
+static void read_text(const char **text, struct payload *from)
+{
+    if (*text == NULL)
+        *text = take_text(from);
+}
+
+static void read_record(struct trace *trace, unsigned type, struct payload *from)
+{
+    switch (type) {
+    case TRACE_INFO_COMMAND:
+        read_command(trace, from);
+        break;
+    case TRACE_INFO_EXE:
+        read_text(&trace->facts.exe, from);
+        break;
+    case TRACE_INFO_CWD:
+        read_text(&trace->facts.cwd, from);
+        break;
+    case TRACE_INFO_MODULE:
+        read_module(trace, from);
+        break;
+    case TRACE_INFO_UNMODULE:
+        read_unmodule(trace, from);
+        break;
+    case TRACE_INFO_SAMPLE:
+        read_sample(trace, from);
+        break;
+    case TRACE_INFO_MARK:
+        read_mark(trace, from);
+        break;
+    case TRACE_INFO_EXACT:
+        stacks_flag_exact(trace, take_uvarint(from));
+        break;
+    case TRACE_INFO_END:
+        read_end(trace, from);
+        break;
+    default: /* of a later library */
+        break;
+    }
+}
+
+/* -- the lane --------------------------------------------------------------------------------- */
+
+static void warn_about_record(struct trace *trace, const struct file_block *block,
+                              const unsigned char *at)
+{
+    trace->damaged++;
+    file_warn(trace, "info record at byte %zu of block %u is damaged; the rest of it was skipped",
+              (size_t)(at - file_payload(trace, block)) + TRACE_BLOCK_HEADER_BYTES, block->index);
+}
+
+static void read_info_block(struct trace *trace, const struct file_block *block)
+{
+    const unsigned char *at = file_payload(trace, block);
+    const unsigned char *end = at + block->limit;
+    while (at < end && !(block->is_open && *at == 0)) {
+        uint64_t length = 0;
+        const unsigned char *payload = trace_get_uvarint(at + 1, end, &length);
+        if (payload == NULL || length > (size_t)(end - payload)) {
+            if (!block->is_open) /* in an open block: cut with the file */
+                warn_about_record(trace, block, at);
+            return;
+        }
+        struct payload from = {.at = payload, .end = payload + length};
+        read_record(trace, *at, &from);
+        if (from.is_short) {
+            warn_about_record(trace, block, at);
+            return;
+        }
+        at = payload + length;
+    }
+}
+
+void info_read(struct trace *trace)
+{
+    const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_INFO);
+    for (size_t i = 0; lane != NULL && i < lane->count; i++)
+        read_info_block(trace, &trace->blocks[lane->first + i]);
+    if (trace->facts.exe == NULL)
+        trace->facts.exe = file_copy_text(NULL, 0);
+    if (trace->facts.cwd == NULL)
+        trace->facts.cwd = file_copy_text(NULL, 0);
+}
+
+void info_free(struct trace *trace)
+{
+    const struct trace_facts *facts = &trace->facts;
+    for (size_t i = 0; i < facts->modules; i++)
+        free((void *)(uintptr_t)facts->module[i].path);
+    for (size_t i = 0; i < facts->marks; i++)
+        free((void *)(uintptr_t)facts->mark[i].label);
+    free((void *)(uintptr_t)facts->module);
+    free((void *)(uintptr_t)facts->sample);
+    free((void *)(uintptr_t)facts->mark);
+    free((void *)(uintptr_t)facts->argument);
+    free((void *)(uintptr_t)facts->exe);
+    free((void *)(uintptr_t)facts->cwd);
+    free(trace->command);
+}
+
+const struct trace_module *trace_module_find(const struct trace *trace, uint64_t address,
+                                             uint64_t time_ns)
+{
+    const struct trace_facts *facts = &trace->facts;
+    for (size_t i = facts->modules; i-- > 0;) {
+        const struct trace_module *module = &facts->module[i];
+        if (address >= module->start && address < module->end && time_ns >= module->loaded_ns &&
+            time_ns < module->unloaded_ns)
+            return module;
+    }
+    return NULL;
+}

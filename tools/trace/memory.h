@@ -1,0 +1,14 @@
+/* memory.h - memory that is there or ends the process with one line: a tool cannot go on without.
+ */
+#ifndef MPRESS_TOOLS_TRACE_MEMORY_H
+#define MPRESS_TOOLS_TRACE_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed memory for `count` objects of `bytes` each; give it back with free(). */
+void *memory_alloc(size_t count, size_t bytes);
+
+/* Makes room for one more element behind the `count` that are in use, doubling when full. */
+void *memory_grow(void *array, size_t count, size_t *capacity, size_t bytes);
+
+#endif

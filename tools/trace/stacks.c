@@ -1,0 +1,75 @@
+/* stacks.c - the stack lane: a tree of frames, numbered in file order. */
+#include "tools/trace/file.h"
+
+#include <stdlib.h>
+
+#include "tools/trace/memory.h"
+
+static void add_node(struct trace *trace, uint64_t ip, uint32_t parent)
+{
+    size_t id = trace->facts.nodes;
+    trace->node_ips =
+        memory_grow(trace->node_ips, id, &trace->node_ip_capacity, sizeof(*trace->node_ips));
+    trace->node_parents = memory_grow(trace->node_parents, id, &trace->node_parent_capacity,
+                                      sizeof(*trace->node_parents));
+    trace->node_ips[id] = ip;
+    trace->node_parents[id] = parent;
+    trace->facts.nodes++;
+}
+
+/* Reads the nodes of a block; false: the ids of whatever follows cannot be known any more. */
+static bool read_stack_block(struct trace *trace, const struct file_block *block)
+{
+    const unsigned char *at = file_payload(trace, block);
+    const unsigned char *end = at + block->limit;
+    uint64_t ip = 0;
+    while (at < end && !(block->is_open && *at == 0)) {
+        uint64_t up = 0;
+        uint64_t step = 0;
+        const unsigned char *next = trace_get_uvarint(at, end, &up);
+        next = next == NULL ? NULL : trace_get_uvarint(next, end, &step);
+        if (next == NULL && block->is_open)
+            return true; /* cut with the file */
+        uint64_t id = trace->facts.nodes;
+        if (next == NULL || up == 0 || up > id || id >= UINT32_MAX)
+            return false;
+        ip += (uint64_t)trace_unzigzag(step);
+        add_node(trace, ip, (uint32_t)(id - up));
+        at = next;
+    }
+    return true;
+}
+
+void stacks_read(struct trace *trace)
+{
+    add_node(trace, 0, 0);
+    const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_STACKS);
+    for (size_t i = 0; lane != NULL && i < lane->count; i++) {
+        const struct file_block *block = &trace->blocks[lane->first + i];
+        if (!block->is_after_gap && read_stack_block(trace, block))
+            continue;
+        trace->damaged++;
+        file_warn(trace,
+                  "the stack lane is cut in block %u: %zu nodes are known, later call "
+                  "stacks are shown as unknown",
+                  block->index, trace->facts.nodes - 1);
+        return;
+    }
+}
+
+void stacks_flag_exact(struct trace *trace, uint64_t node)
+{
+    if (node == 0 || node >= trace->facts.nodes)
+        return;
+    if (trace->node_is_exact == NULL)
+        trace->node_is_exact = memory_alloc(trace->facts.nodes, 1);
+    trace->node_is_exact[node] = 1;
+}
+
+struct trace_node trace_node(const struct trace *trace, uint32_t id)
+{
+    if (id >= trace->facts.nodes)
+        return (struct trace_node){0, 0, false};
+    bool is_exact = trace->node_is_exact != NULL && trace->node_is_exact[id] != 0;
+    return (struct trace_node){trace->node_ips[id], trace->node_parents[id], is_exact};
+}

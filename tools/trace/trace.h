@@ -1,0 +1,183 @@
+/* trace.h - reads trace files (tracer/format.h) for all tools.
+ *
+ *     struct trace_error error;
+ *     struct trace *trace = trace_open("app.mpt", &error);
+ *     if (trace == NULL)
+ *         ... print error.text, exit 1
+ *     ... trace_warning(trace, i): one line each; show them
+ *     struct trace_visit *visit = trace_visit_create(trace);
+ *     struct trace_event event;
+ *     while (trace_visit_next(visit, &event))
+ *         ...
+ *     trace_visit_destroy(visit);
+ *     trace_close(trace);
+ *
+ * Nothing in a file is believed: what is whole is read, what is not becomes a warning. Everything
+ * a function returns a pointer to belongs to the trace and lives until trace_close. One trace may
+ * be visited several times and by several threads at once, each with a visit of its own; every
+ * visit yields the same events. Out of memory ends the process with one line. */
+#ifndef MPRESS_TOOLS_TRACE_TRACE_H
+#define MPRESS_TOOLS_TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tracer/format.h"
+
+struct trace;
+struct trace_visit;
+
+/* What is wrong with a file: one line without newline: what, where, what to do. */
+struct trace_error {
+    char text[512];
+};
+
+/* NULL: it cannot be opened or is not a trace. The text names the path. */
+struct trace *trace_open(const char *path, struct trace_error *error);
+void trace_close(struct trace *trace);
+
+/* -- the process ------------------------------------------------------------------------------ */
+
+struct trace_module {
+    uint64_t loaded_ns;
+    uint64_t unloaded_ns; /* UINT64_MAX: never */
+    uint64_t bias;        /* load address - link address */
+    uint64_t start;       /* mapped range [start, end) */
+    uint64_t end;
+    const uint8_t *build_id;
+    size_t build_id_bytes; /* 0: none */
+    const char *path;      /* NUL-terminated; may be empty */
+};
+
+struct trace_mark {
+    uint64_t time_ns;
+    const char *label;
+};
+
+/* What the file says about the process as a whole. Times are those of the events: CLOCK_MONOTONIC;
+ * subtract header.start_ns for "since the start". */
+struct trace_facts {
+    const char *path; /* the file's, as opened */
+    uint64_t file_bytes;
+    struct trace_header header;
+    size_t arguments; /* of the command line */
+    const char *const *argument;
+    const char *exe; /* "" if the file does not say */
+    const char *cwd;
+    size_t modules; /* in order of loading */
+    const struct trace_module *module;
+    size_t samples; /* in file order */
+    const struct trace_sample *sample;
+    size_t marks;
+    const struct trace_mark *mark;
+    const struct trace_end *end; /* NULL: no end record; the process was killed or still runs */
+    size_t event_lanes;
+    size_t nodes; /* of the stack tree, node 0 included: ids are 0..nodes-1 */
+};
+
+const struct trace_facts *trace_facts(const struct trace *trace);
+
+/* Warning number `index` from 0, one line without newline; NULL behind the last. Those of a visit
+ * (frees of unknown blocks, lost events) are in struct trace_totals. */
+const char *trace_warning(const struct trace *trace, size_t index);
+
+/* -- stacks ----------------------------------------------------------------------------------- */
+
+struct trace_node {
+    uint64_t ip;     /* a return address: look up ip - 1 unless it is exact */
+    uint32_t parent; /* the caller; 0: this is the outermost frame. Always smaller than the id */
+    bool is_exact;   /* interrupted by a signal here: look up ip itself */
+};
+
+/* Node `id`; id 0 (no stack) and ids out of range are a node with ip 0 and parent 0. The innermost
+ * frame is the node itself, then its parent, and so on up to 0. */
+struct trace_node trace_node(const struct trace *trace, uint32_t id);
+
+/* The module that was mapped at `address` at that time, or NULL. */
+const struct trace_module *trace_module_find(const struct trace *trace, uint64_t address,
+                                             uint64_t time_ns);
+
+/* -- events ----------------------------------------------------------------------------------- */
+
+enum trace_event_kind {
+    TRACE_EVENT_ALLOC,
+    TRACE_EVENT_FREE,
+    TRACE_EVENT_REALLOC, /* old object dies, new one is born, in one step */
+    TRACE_EVENT_FAILED,  /* an allocation of `size` that returned NULL */
+    TRACE_EVENT_DROPPED, /* `size` events (0: not known how many) are missing here in this thread */
+    TRACE_EVENT_THREAD_START,
+    TRACE_EVENT_THREAD_END,
+    TRACE_EVENT_THREAD_NAME, /* trace_thread_name() has it now */
+};
+
+enum trace_event_bits {
+    TRACE_EVENT_ZEROED = 1,   /* calloc */
+    TRACE_EVENT_CPP = 2,      /* operator new */
+    TRACE_EVENT_IN_PLACE = 4, /* realloc that did not move */
+    TRACE_EVENT_UNKNOWN = 8,  /* FREE, REALLOC: the old block is older than the trace or its birth
+                               * was lost; old_object is 0 then */
+    TRACE_EVENT_STALE = 16,   /* ALLOC, REALLOC: a block was still alive at this address: its free
+                               * was lost. stale_object tells which; it ends here */
+};
+
+/* One event, fields without meaning for its kind are 0. Objects are numbered 1, 2, 3... by birth;
+ * number 0 is none. An object dies by the FREE or REALLOC that has it as old_object, or by the
+ * STALE event that has it as stale_object, or lives to the end. */
+struct trace_event {
+    uint8_t kind;           /* enum trace_event_kind */
+    uint8_t bits;           /* enum trace_event_bits */
+    uint8_t alignment_log2; /* asked for, when above 16; else 0 */
+    uint32_t thread;        /* threads are numbered 0, 1, 2... in order of their first event */
+    uint32_t tid;           /* of that thread; 0: not known */
+    uint32_t lane;
+    uint32_t stack; /* ALLOC, REALLOC, FAILED: node id; 0: none */
+    uint32_t reserved;
+    uint64_t time_ns;    /* interpolated; never runs backwards within a thread */
+    uint64_t object;     /* born here: ALLOC, REALLOC */
+    uint64_t address;    /* of the object born */
+    uint64_t size;       /* bytes asked */
+    uint64_t old_object; /* dies here: FREE, REALLOC; 0: unknown */
+    uint64_t old_address;
+    uint64_t old_size;     /* bytes asked for the one that dies; 0 if unknown */
+    uint64_t stale_object; /* see TRACE_EVENT_STALE */
+    uint64_t stale_size;
+};
+
+/* Totals of what a visit has yielded so far. */
+struct trace_totals {
+    uint64_t events; /* ALLOC, FREE, REALLOC, FAILED */
+    uint64_t allocs;
+    uint64_t frees;
+    uint64_t reallocs;
+    uint64_t failed;
+    uint64_t dropped;       /* events known to be missing */
+    uint64_t unknown_frees; /* of blocks never seen (with reallocs of such) */
+    uint64_t stale;         /* blocks whose free was lost */
+    uint64_t objects;       /* born */
+    uint64_t threads;
+    uint64_t live_objects;
+    uint64_t live_bytes; /* asked, now */
+    uint64_t peak_bytes; /* the most live_bytes ever was */
+    uint64_t peak_event; /* `events` when that was first reached */
+    uint64_t peak_time_ns;
+};
+
+/* All events of all threads in one order that can have happened (format.h, ORDER): each free
+ * follows its allocation, and lives of one address do not overlap. */
+struct trace_visit *trace_visit_create(const struct trace *trace);
+bool trace_visit_next(struct trace_visit *visit, struct trace_event *event);
+const struct trace_totals *trace_visit_totals(const struct trace_visit *visit);
+void trace_visit_destroy(struct trace_visit *visit);
+
+/* Name of a thread as far as the visit has come; "" if it has none. */
+const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread);
+
+/* Share of the file's events that the visit has yielded, 0..1, for a progress display. */
+double trace_visit_progress(const struct trace_visit *visit);
+
+/* After the last event: whether it is proven that nothing is missing (the end record's counts
+ * equal ours, no drops, no damage). If not, `why` (may be NULL) says so in one line. */
+bool trace_visit_is_complete(const struct trace_visit *visit, struct trace_error *why);
+
+#endif

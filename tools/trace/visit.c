@@ -1,0 +1,316 @@
+/* visit.c - from ordered records to events: who is born, who dies, in which thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/file.h"
+#include "tools/trace/memory.h"
+#include "tools/trace/objects.h"
+#include "tools/trace/order.h"
+
+#define VISIT_NO_THREAD UINT32_MAX
+
+enum { NAME_BYTES_MOST = 63 };
+
+struct thread {
+    char *name; /* NULL: none */
+    uint32_t tid;
+};
+
+struct trace_visit {
+    const struct trace *trace;
+    struct order *order;
+    struct objects objects;
+    uint32_t *lane_threads; /* the thread that runs in each event lane now */
+    struct thread *threads;
+    size_t thread_capacity;
+    struct trace_totals totals;
+    size_t damages;
+    uint32_t damaged_block; /* + 1; 0: no bad record was met */
+    uint32_t damaged_byte;
+};
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+static uint32_t add_thread(struct trace_visit *visit, uint32_t lane, uint32_t tid)
+{
+    uint32_t number = (uint32_t)visit->totals.threads++;
+    visit->threads =
+        memory_grow(visit->threads, number, &visit->thread_capacity, sizeof(*visit->threads));
+    visit->threads[number] = (struct thread){NULL, tid};
+    visit->lane_threads[lane] = number;
+    return number;
+}
+
+static uint32_t find_thread(struct trace_visit *visit, uint32_t lane)
+{
+    uint32_t thread = visit->lane_threads[lane];
+    return thread != VISIT_NO_THREAD ? thread : add_thread(visit, lane, 0);
+}
+
+static void name_thread(struct trace_visit *visit, uint32_t thread,
+                        const struct cursor_record *record)
+{
+    size_t bytes = record->size < NAME_BYTES_MOST ? (size_t)record->size : NAME_BYTES_MOST;
+    free(visit->threads[thread].name);
+    visit->threads[thread].name = file_copy_text(visit->trace->base + record->units, bytes);
+}
+
+const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread)
+{
+    bool is_named = thread < visit->totals.threads && visit->threads[thread].name != NULL;
+    return is_named ? visit->threads[thread].name : "";
+}
+
+/* -- lives ------------------------------------------------------------------------------------ */
+
+static uint64_t address_of(const struct trace_visit *visit, uint64_t units)
+{
+    return units << visit->trace->facts.header.address_shift;
+}
+
+static void remove_object(struct trace_visit *visit, struct object *object)
+{
+    visit->totals.live_bytes -= object->size;
+    visit->totals.live_objects--;
+    objects_remove(&visit->objects, object);
+}
+
+static void apply_death(struct trace_visit *visit, const struct cursor_record *record,
+                        struct trace_event *event)
+{
+    struct object *object = objects_find(&visit->objects, record->old_units);
+    event->old_address = address_of(visit, record->old_units);
+    if (object == NULL) {
+        event->bits |= TRACE_EVENT_UNKNOWN;
+        visit->totals.unknown_frees++;
+        return;
+    }
+    event->old_object = object->number;
+    event->old_size = object->size;
+    remove_object(visit, object);
+}
+
+static void note_peak(struct trace_visit *visit, uint64_t time_ns)
+{
+    struct trace_totals *totals = &visit->totals;
+    if (totals->live_bytes <= totals->peak_bytes)
+        return;
+    totals->peak_bytes = totals->live_bytes;
+    totals->peak_event = totals->events;
+    totals->peak_time_ns = time_ns;
+}
+
+static uint8_t birth_bits(const struct cursor_record *record)
+{
+    unsigned bits = 0;
+    if ((record->bits & TRACE_ZEROED) != 0)
+        bits |= TRACE_EVENT_ZEROED;
+    if ((record->bits & TRACE_CPP) != 0)
+        bits |= TRACE_EVENT_CPP;
+    if (record->op == TRACE_REALLOC && (record->bits & TRACE_IN_PLACE) != 0)
+        bits |= TRACE_EVENT_IN_PLACE;
+    return (uint8_t)bits;
+}
+
+static uint32_t known_stack(const struct trace_visit *visit, uint32_t stack)
+{
+    return stack < visit->trace->facts.nodes ? stack : 0;
+}
+
+static void apply_birth(struct trace_visit *visit, const struct cursor_record *record,
+                        struct trace_event *event)
+{
+    struct object *stale = objects_find(&visit->objects, record->units);
+    event->bits |= birth_bits(record);
+    if (stale != NULL) {
+        event->bits |= TRACE_EVENT_STALE;
+        event->stale_object = stale->number;
+        event->stale_size = stale->size;
+        visit->totals.stale++;
+        remove_object(visit, stale);
+    }
+    event->object = ++visit->totals.objects;
+    event->address = address_of(visit, record->units);
+    event->size = record->size;
+    event->alignment_log2 = record->alignment_log2;
+    event->stack = known_stack(visit, record->stack);
+    objects_insert(&visit->objects, record->units, event->object, record->size);
+    visit->totals.live_objects++;
+    visit->totals.live_bytes += record->size;
+    note_peak(visit, record->time_ns);
+}
+
+/* -- events ----------------------------------------------------------------------------------- */
+
+static bool apply_thread(struct trace_visit *visit, const struct order_step *step,
+                         struct trace_event *event)
+{
+    const struct cursor_record *record = step->record;
+    switch (record->kind) {
+    case TRACE_THREAD_START:
+        event->thread = add_thread(visit, step->lane, (uint32_t)record->size);
+        event->tid = visit->threads[event->thread].tid;
+        event->kind = TRACE_EVENT_THREAD_START;
+        return true;
+    case TRACE_THREAD_END:
+        event->kind = TRACE_EVENT_THREAD_END;
+        visit->lane_threads[step->lane] = VISIT_NO_THREAD;
+        return true;
+    default:
+        event->kind = TRACE_EVENT_THREAD_NAME;
+        name_thread(visit, event->thread, record);
+        return true;
+    }
+}
+
+static bool apply_other(struct trace_visit *visit, const struct cursor_record *record,
+                        struct trace_event *event)
+{
+    event->size = record->size;
+    if (record->kind == TRACE_FAILED) {
+        event->kind = TRACE_EVENT_FAILED;
+        event->stack = known_stack(visit, record->stack);
+        visit->totals.events++;
+        visit->totals.failed++;
+        return true;
+    }
+    if (record->kind == TRACE_DROPPED) {
+        event->kind = TRACE_EVENT_DROPPED;
+        visit->totals.dropped += record->size;
+        visit->damages += record->size == 0;
+        return true;
+    }
+    return false; /* of a later library */
+}
+
+/* Makes *event of a record; false: it is none. */
+static bool apply_record(struct trace_visit *visit, const struct order_step *step,
+                         struct trace_event *event)
+{
+    const struct cursor_record *record = step->record;
+    switch (record->op) {
+    case TRACE_ALLOC:
+        event->kind = TRACE_EVENT_ALLOC;
+        visit->totals.events++;
+        visit->totals.allocs++;
+        apply_birth(visit, record, event);
+        return true;
+    case TRACE_FREE:
+        event->kind = TRACE_EVENT_FREE;
+        visit->totals.events++;
+        visit->totals.frees++;
+        apply_death(visit, record, event);
+        return true;
+    case TRACE_REALLOC:
+        event->kind = TRACE_EVENT_REALLOC;
+        visit->totals.events++;
+        visit->totals.reallocs++;
+        apply_death(visit, record, event);
+        apply_birth(visit, record, event);
+        return true;
+    case TRACE_THREAD:
+        return apply_thread(visit, step, event);
+    default:
+        return apply_other(visit, record, event);
+    }
+}
+
+bool trace_visit_next(struct trace_visit *visit, struct trace_event *event)
+{
+    struct order_step step;
+    while (order_next(visit->order, &visit->objects, &step)) {
+        const struct cursor_record *record = step.record;
+        *event = (struct trace_event){.time_ns = record->time_ns};
+        event->lane = visit->trace->event_lanes[step.lane].lane;
+        if (record->op != TRACE_THREAD || record->kind != TRACE_THREAD_START) {
+            event->thread = find_thread(visit, step.lane);
+            event->tid = visit->threads[event->thread].tid;
+        }
+        if (apply_record(visit, &step, event))
+            return true;
+    }
+    return false;
+}
+
+/* -- the visit -------------------------------------------------------------------------------- */
+
+struct trace_visit *trace_visit_create(const struct trace *trace)
+{
+    struct trace_visit *visit = memory_alloc(1, sizeof(*visit));
+    visit->trace = trace;
+    visit->order = order_create(trace);
+    objects_init(&visit->objects);
+    visit->lane_threads = memory_alloc(trace->facts.event_lanes, sizeof(*visit->lane_threads));
+    for (size_t i = 0; i < trace->facts.event_lanes; i++)
+        visit->lane_threads[i] = VISIT_NO_THREAD;
+    return visit;
+}
+
+void trace_visit_destroy(struct trace_visit *visit)
+{
+    for (size_t i = 0; i < visit->totals.threads; i++)
+        free(visit->threads[i].name);
+    free(visit->threads);
+    free(visit->lane_threads);
+    objects_fini(&visit->objects);
+    order_destroy(visit->order);
+    free(visit);
+}
+
+const struct trace_totals *trace_visit_totals(const struct trace_visit *visit)
+{
+    return &visit->totals;
+}
+
+double trace_visit_progress(const struct trace_visit *visit)
+{
+    const struct trace *trace = visit->trace;
+    uint64_t done = 0;
+    for (uint32_t i = 0; i < trace->facts.event_lanes; i++)
+        done += cursor_bytes(order_cursor(visit->order, i));
+    return trace->event_bytes == 0 ? 1 : (double)done / (double)trace->event_bytes;
+}
+
+/* -- completeness ----------------------------------------------------------------------------- */
+
+static const struct cursor *find_damage(const struct trace_visit *visit)
+{
+    for (uint32_t i = 0; i < visit->trace->facts.event_lanes; i++) {
+        const struct cursor *cursor = order_cursor(visit->order, i);
+        if (cursor->damaged_block != 0)
+            return cursor;
+    }
+    return NULL;
+}
+
+bool trace_visit_is_complete(const struct trace_visit *visit, struct trace_error *why)
+{
+    struct trace_error unused;
+    struct trace_error *text = why != NULL ? why : &unused;
+    const struct trace *trace = visit->trace;
+    const struct trace_end *end = trace->facts.end;
+    const struct trace_totals *totals = &visit->totals;
+    const struct cursor *damage = find_damage(visit);
+    text->text[0] = '\0';
+    if (damage != NULL)
+        snprintf(text->text, sizeof(text->text),
+                 "%.256s: record at byte %u of block %u is damaged; events behind it in that "
+                 "block are missing",
+                 trace->path, damage->damaged_byte, damage->damaged_block - 1);
+    else if (trace->damaged != 0 || visit->damages != 0)
+        snprintf(text->text, sizeof(text->text), "%.256s: damaged blocks were left out",
+                 trace->path);
+    else if (end == NULL)
+        snprintf(text->text, sizeof(text->text),
+                 "%.256s: no end record: the process was killed or still runs", trace->path);
+    else if (end->events != totals->events)
+        snprintf(text->text, sizeof(text->text),
+                 "%.256s: holds %llu events where %llu were recorded", trace->path,
+                 (unsigned long long)totals->events, (unsigned long long)end->events);
+    else if (end->dropped != 0 || totals->dropped != 0)
+        snprintf(
+            text->text, sizeof(text->text), "%.256s: %llu events were not recorded", trace->path,
+            (unsigned long long)(end->dropped > totals->dropped ? end->dropped : totals->dropped));
+    return text->text[0] == '\0';
+}

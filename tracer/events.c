@@ -1,0 +1,457 @@
+/* events.c - the records of event lanes: what happens between a call of the slow door and the bytes
+ * in the file. The encoding is format.h's; the state it needs is in struct lane.
+ *
+ * Every event: enter (busy, lane, clock) - the stack - room - fields - first byte - leave. */
+#include "tracer/tracer.h"
+
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/os.h"
+#include "tracer/lane.h"
+#include "tracer/recorder.h"
+#include "tracer/thread.h"
+#include "tracer/unwind.h"
+
+enum {
+    EVENTS_PER_TICK = 64,         /* the clock costs 22 ns: 0.35 for each event */
+    EVENTS_TICKS_TIMED = 16,      /* one event of 1024 is timed to its end */
+    EVENTS_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
+    EVENTS_SAMPLE_NS = 50000000,  /* between samples; 20 a second draw a curve */
+};
+
+/* -- small records ---------------------------------------------------------------------------- */
+
+static unsigned first_byte(unsigned op, unsigned argument)
+{
+    MP_ASSERT(op >= TRACE_ALLOC && op <= TRACE_OTHER && argument < 32);
+    return op | argument << 3;
+}
+
+/* Room for a record of ops 1..6; false: the disk is full. */
+static inline bool have_room(struct lane *lane)
+{
+    return MP_LIKELY(lane_has_room(lane)) || lane_renew(lane);
+}
+
+static bool write_time(struct lane *lane, uint64_t now_ns)
+{
+    if (!have_room(lane))
+        return false;
+    if (now_ns <= lane->time_ns)
+        return true;
+    unsigned char *end = trace_put_uvarint(lane->at + 1, now_ns - lane->time_ns);
+    lane->time_ns = now_ns;
+    lane_commit(lane, first_byte(TRACE_TIME, 0), end);
+    return true;
+}
+
+static bool write_sync(struct lane *lane)
+{
+    if (!have_room(lane))
+        return false;
+    /* acq_rel: an object given away before one draw and taken before a later one passes between
+     * them through memory that the heap orders; the numbers must be ordered alike */
+    uint64_t epoch = atomic_fetch_add_explicit(&recorder.epoch, 1, memory_order_acq_rel) + 1;
+    MP_ASSERT(epoch > lane->epoch);
+    unsigned char *end = trace_put_uvarint(lane->at + 1, epoch - lane->epoch);
+    lane->epoch = epoch;
+    lane_commit(lane, first_byte(TRACE_SYNC, 0), end);
+    return true;
+}
+
+/* One thread needs no order, and the caller's epochs do for what its heap exchanges with threads to
+ * come. Among several threads only an epoch for every event leaves nothing open (format.h, ORDER).
+ */
+static inline bool is_ordered_by_caller(void)
+{
+    return recorder.ordered_by_caller && *recorder.single_thread_mark != 0;
+}
+
+static inline bool write_own_sync(struct lane *lane)
+{
+    return is_ordered_by_caller() || write_sync(lane);
+}
+
+static void put_dropped(struct lane *lane, uint64_t count)
+{
+    unsigned char number[10];
+    size_t bytes = (size_t)(trace_put_uvarint(number, count) - number);
+    unsigned char *end = trace_put_uvarint(lane->at + 1, bytes);
+    memcpy(end, number, bytes);
+    lane->dropped += count;
+    lane_commit(lane, first_byte(TRACE_OTHER, TRACE_DROPPED), end + bytes);
+}
+
+static bool write_missed(struct lane *lane)
+{
+    if (!have_room(lane))
+        return false;
+    uint32_t count = atomic_exchange_explicit(&lane->missed, 0, memory_order_relaxed);
+    if (count != 0)
+        put_dropped(lane, count);
+    bool is_due = thread_self.sync_missed;
+    thread_self.sync_missed = false;
+    return !is_due || write_sync(lane);
+}
+
+void events_write_missed(struct lane *lane)
+{
+    if (lane->block.start != NULL && lane_has_room(lane))
+        (void)write_missed(lane);
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+static bool write_name(struct lane *lane)
+{
+    char name[OS_THREAD_NAME_BYTES];
+    os_thread_name(name);
+    size_t length = strlen(name);
+    if (length == 0 || strncmp(name, lane->name, sizeof(name)) == 0)
+        return true;
+    if (!have_room(lane))
+        return false;
+    memcpy(lane->name, name, sizeof(name));
+    unsigned char *end = trace_put_uvarint(lane->at + 1, length);
+    memcpy(end, name, length);
+    lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_NAME), end + length);
+    return true;
+}
+
+bool events_begin_thread(struct lane *lane)
+{
+    lane->name[0] = '\0';
+    if (!write_time(lane, os_time_ns()) || !have_room(lane))
+        return false;
+    unsigned char *end = trace_put_uvarint(lane->at + 1, (uint64_t)os_thread_id());
+    lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
+    lane->until_tick = EVENTS_PER_TICK;
+    return write_name(lane);
+}
+
+void events_end_thread(struct lane *lane)
+{
+    if (write_missed(lane) && write_name(lane) && write_time(lane, os_time_ns()) && have_room(lane))
+        lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_END), lane->at + 1);
+    else
+        recorder_fail(lane);
+}
+
+static struct lane *begin_thread(void)
+{
+    struct lane *lane = lane_get();
+    if (lane == NULL)
+        return NULL;
+    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
+    thread_self.lane = lane;
+    walk_forget(lane->walk);
+    if (recorder_is_on() && events_begin_thread(lane))
+        return lane;
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    if (recorder_is_on()) {
+        atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+        recorder_fail(lane);
+    }
+    return NULL;
+}
+
+/* -- entering and leaving --------------------------------------------------------------------- */
+
+/* An event of a signal handler that interrupted the tracer: the place it would have is taken. */
+static void count_missed(void)
+{
+    if (!recorder_is_on())
+        return;
+    struct lane *lane = thread_self.lane;
+    if (lane != NULL)
+        atomic_fetch_add_explicit(&lane->missed, 1, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+}
+
+static void leave(struct lane *lane)
+{
+    /* release: tracer_stop reads the lane once it sees the zero */
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    thread_end_busy();
+}
+
+static void leave_lost(struct lane *lane)
+{
+    atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+    recorder_fail(lane);
+    leave(lane);
+}
+
+/* Every 64th event. */
+static bool tick(struct lane *lane)
+{
+    lane->until_tick = EVENTS_PER_TICK - 1;
+    lane->is_timed = ++lane->ticks % EVENTS_TICKS_TIMED == 0;
+    return write_time(lane, os_time_ns());
+}
+
+/* What is rare before an event; false: the trace ended. */
+static bool catch_up(struct lane *lane)
+{
+    if (!recorder_is_on())
+        return false;
+    if (lane->until_tick-- == 0 && !tick(lane))
+        return false;
+    if (thread_self.sync_missed || atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0)
+        return write_missed(lane);
+    return true;
+}
+
+/* The calling thread's first event, or the first of a forked child. Busy already. */
+static struct lane *enter_first(void)
+{
+    if (!recorder_is_on() && !recorder_open_pending())
+        return NULL;
+    struct lane *lane = thread_self.lane;
+    return lane != NULL ? lane : begin_thread();
+}
+
+/* The lane to write to, marked as being written; NULL: nothing is recorded. */
+static inline struct lane *enter(void)
+{
+    if (MP_UNLIKELY(thread_self.busy)) {
+        count_missed();
+        return NULL;
+    }
+    if (atomic_load_explicit(&recorder.phase, memory_order_relaxed) == RECORDER_OFF)
+        return NULL;
+    thread_self.busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    struct lane *lane = thread_self.lane;
+    if (MP_UNLIKELY(lane == NULL) && (lane = enter_first()) == NULL) {
+        thread_end_busy();
+        return NULL;
+    }
+    /* tracer_stop stores the phase, passes a barrier through every thread and then reads `writing`:
+     * either it sees the 1 or we see the phase. No barrier is needed here. */
+    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (MP_LIKELY(catch_up(lane)))
+        return lane;
+    if (recorder_is_on())
+        leave_lost(lane);
+    else
+        leave(lane);
+    return NULL;
+}
+
+/* After an event that was timed, the other things that are due now and then. */
+static void finish_timed(struct lane *lane)
+{
+    lane->is_timed = false;
+    uint64_t now = os_time_ns();
+    uint64_t took = now - lane->time_ns;
+    if (took > recorder.clock_ns && took < EVENTS_TIMED_MOST_NS)
+        lane->overhead_ns += (took - recorder.clock_ns) * EVENTS_PER_TICK * EVENTS_TICKS_TIMED;
+    uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
+    if (now - last < EVENTS_SAMPLE_NS ||
+        !atomic_compare_exchange_strong_explicit(&recorder.sampled_ns, &last, now,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    if (!recorder_sample(now))
+        recorder_fail(lane);
+}
+
+static inline void leave_written(struct lane *lane)
+{
+    if (MP_UNLIKELY(lane->is_timed))
+        finish_timed(lane);
+    leave(lane);
+}
+
+/* -- allocations ------------------------------------------------------------------------------ */
+
+/* What ALLOC and REALLOC have in common. */
+struct birth {
+    uint64_t units;
+    uint64_t size;
+    uint32_t stack;
+    unsigned argument; /* bits of enum trace_alloc_bits */
+    unsigned char alignment_log2;
+};
+
+static inline uint64_t units_of(const void *p)
+{
+    return (uint64_t)(uintptr_t)p >> recorder.address_shift;
+}
+
+static inline unsigned char *put_stack(struct lane *lane, unsigned char *at, uint32_t id)
+{
+    unsigned slot = trace_slot(id);
+    if (lane->stacks[slot] == id) {
+        *at = (unsigned char)slot;
+        return at + 1;
+    }
+    lane->stacks[slot] = id;
+    return trace_put_uvarint(at, (uint64_t)id + TRACE_SLOTS);
+}
+
+/* Writes stack, size, address, alignment; sets TRACE_SIZE_KNOWN when it applies. */
+static inline unsigned char *put_birth(struct lane *lane, unsigned char *at, struct birth *birth)
+{
+    at = put_stack(lane, at, birth->stack);
+    uint64_t *known_size = &lane->sizes[trace_slot(birth->stack)];
+    if (*known_size == birth->size) {
+        birth->argument |= TRACE_SIZE_KNOWN;
+    } else {
+        at = trace_put_uvarint(at, birth->size);
+        *known_size = birth->size;
+    }
+    uint64_t *last = &lane->alloc_at[trace_slot(birth->size)];
+    if ((birth->argument & TRACE_IN_PLACE) == 0)
+        at = trace_put_svarint(at, (int64_t)(birth->units - *last));
+    *last = birth->units;
+    lane->recent[trace_recent_slot(birth->units)] = birth->units;
+    if ((birth->argument & TRACE_ALIGNED) != 0)
+        *at++ = birth->alignment_log2;
+    return at;
+}
+
+/* The stack of the event; *written false: the disk is full. */
+static inline uint32_t stack_of(struct lane *lane, const struct tracer_caller *caller,
+                                bool *written)
+{
+    uint32_t id = 0;
+    *written = recorder.depth == 0 || unwind(lane, caller, recorder.depth, &id);
+    return id;
+}
+
+void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                  const struct tracer_caller *caller)
+{
+    struct lane *lane = enter();
+    if (lane == NULL)
+        return;
+    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
+    bool written;
+    struct birth birth = {.units = units_of(p), .size = asked, .argument = bits};
+    birth.stack = stack_of(lane, caller, &written);
+    if (alignment > 16) {
+        birth.argument |= TRACE_ALIGNED;
+        birth.alignment_log2 = (unsigned char)log2_floor(alignment);
+    }
+    if (!written || !write_own_sync(lane) || !have_room(lane)) {
+        leave_lost(lane);
+        return;
+    }
+    unsigned char *end = put_birth(lane, lane->at + 1, &birth);
+    lane->events++;
+    lane_commit(lane, first_byte(TRACE_ALLOC, birth.argument), end);
+    leave_written(lane);
+}
+
+void tracer_free(const void *p)
+{
+    struct lane *lane = enter();
+    if (lane == NULL)
+        return;
+    if (!have_room(lane)) {
+        leave_lost(lane);
+        return;
+    }
+    uint64_t units = units_of(p);
+    unsigned slot = trace_recent_slot(units);
+    unsigned char *end = lane->at + 1;
+    if (lane->recent[slot] != units) {
+        slot = 0;
+        end = trace_put_svarint(end, (int64_t)(units - lane->freed_at));
+        lane->freed_at = units;
+    }
+    lane->events++;
+    lane_commit(lane, first_byte(TRACE_FREE, slot), end);
+    if (MP_LIKELY(write_own_sync(lane)))
+        leave_written(lane);
+    else
+        leave_lost(lane);
+}
+
+void tracer_realloc(const void *old, const void *new, size_t asked,
+                    const struct tracer_caller *caller)
+{
+    struct lane *lane = enter();
+    if (lane == NULL)
+        return;
+    bool written;
+    struct birth birth = {.units = units_of(new), .size = asked};
+    birth.stack = stack_of(lane, caller, &written);
+    if (!written || !write_own_sync(lane) || !have_room(lane)) {
+        leave_lost(lane);
+        return;
+    }
+    if (old == new)
+        birth.argument = TRACE_IN_PLACE;
+    uint64_t old_units = units_of(old);
+    unsigned char *end = trace_put_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
+    lane->freed_at = old_units;
+    end = put_birth(lane, end, &birth);
+    lane->events++;
+    lane_commit(lane, first_byte(TRACE_REALLOC, birth.argument), end);
+    if (MP_LIKELY(write_own_sync(lane)))
+        leave_written(lane);
+    else
+        leave_lost(lane);
+}
+
+void tracer_failed(size_t asked, const struct tracer_caller *caller)
+{
+    struct lane *lane = enter();
+    if (lane == NULL)
+        return;
+    bool written;
+    uint32_t stack = stack_of(lane, caller, &written);
+    if (!written || !have_room(lane)) {
+        leave_lost(lane);
+        return;
+    }
+    unsigned char fields[20];
+    unsigned char *at = trace_put_uvarint(trace_put_uvarint(fields, stack), asked);
+    size_t bytes = (size_t)(at - fields);
+    unsigned char *end = trace_put_uvarint(lane->at + 1, bytes);
+    memcpy(end, fields, bytes);
+    lane->events++;
+    lane_commit(lane, first_byte(TRACE_OTHER, TRACE_FAILED), end + bytes);
+    leave_written(lane);
+}
+
+/* -- the rest --------------------------------------------------------------------------------- */
+
+void tracer_sync(void)
+{
+    /* A thread without a lane has recorded no object that it could give away, and what it takes
+     * may be put into order as late as at its first record. */
+    if (thread_self.busy || thread_self.lane == NULL) {
+        thread_self.sync_missed = true;
+        return;
+    }
+    if (!is_ordered_by_caller())
+        return;
+    struct lane *lane = enter();
+    if (lane == NULL)
+        return;
+    if (write_sync(lane))
+        leave(lane);
+    else
+        leave_lost(lane);
+}
+
+void tracer_thread_exit(void)
+{
+    struct lane *lane = thread_self.lane;
+    if (lane == NULL || !thread_begin_busy())
+        return;
+    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (recorder_is_on())
+        events_end_thread(lane);
+    thread_self.lane = NULL;
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    lane_put(lane);
+    thread_end_busy();
+}

@@ -1,0 +1,295 @@
+/* file.c - see file.h. */
+#include "tracer/file.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/base/say.h"
+
+enum {
+    FILE_PATH_BYTES = 4096,
+    FILE_NAMES_TRIED = 1000,
+    FILE_FIRST_WINDOW = 4, /* blocks: info, stacks, two threads; what a short process needs */
+    FILE_MOST_WINDOW = 16, /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
+};
+
+static struct {
+    struct lock lock;
+    int fd;                        /* -1: none */
+    struct os_identity identity;   /* of the file created; never changes while it is open */
+    struct trace_header *header;   /* mapped; NULL: no file */
+    unsigned char *window;         /* next block; lock */
+    uint32_t window_blocks;        /* blocks left in the window; lock */
+    uint32_t next_window;          /* blocks of the next one; lock */
+    uint64_t mapped;               /* blocks the file has disk space for; lock */
+    _Atomic uint64_t blocks;       /* handed out; lock for writing */
+    _Atomic int error;             /* first failure of this file; 0: none */
+    char pattern[FILE_PATH_BYTES]; /* absolute, with %p */
+    char path[FILE_PATH_BYTES];
+} file = {.lock = LOCK_INIT(LOCK_RANK_TRACE_FILE), .fd = -1};
+
+int file_error(void)
+{
+    return atomic_load_explicit(&file.error, memory_order_relaxed);
+}
+
+const char *file_path(void)
+{
+    return file.path;
+}
+
+uint64_t file_blocks(void)
+{
+    return atomic_load_explicit(&file.blocks, memory_order_relaxed);
+}
+
+/* -- names ------------------------------------------------------------------------------------ */
+
+int file_set_path(const char *path)
+{
+    struct text text = TEXT_IN(file.pattern);
+    if (path[0] != '/') {
+        os_working_directory(file.pattern, sizeof(file.pattern));
+        text.used = strlen(file.pattern);
+        text_add(&text, "/");
+    }
+    text_add(&text, "%s", path);
+    /* 40: room for two numbers */
+    return text.used + 40 < sizeof(file.pattern) ? 0 : ENAMETOOLONG;
+}
+
+/* Appends `pattern` up to `end` with every %p replaced. */
+static void add_pattern(struct text *text, const char *pattern, const char *end)
+{
+    while (pattern < end) {
+        if (pattern[0] == '%' && pattern + 1 < end && pattern[1] == 'p') {
+            text_add(text, "%d", os_process_id());
+            pattern += 2;
+        } else {
+            text_add(text, "%c", *pattern++);
+        }
+    }
+}
+
+/* Name number `attempt`: a.mpt, a.PID.mpt, a.PID.2.mpt, a.PID.3.mpt... */
+static void make_path(unsigned attempt)
+{
+    const char *end = file.pattern + strlen(file.pattern);
+    const char *dot = end;
+    if (end - file.pattern > 4 && memcmp(end - 4, ".mpt", 4) == 0)
+        dot = end - 4;
+    struct text text = TEXT_IN(file.path);
+    add_pattern(&text, file.pattern, dot);
+    if (attempt >= 1)
+        text_add(&text, ".%d", os_process_id());
+    if (attempt >= 2)
+        text_add(&text, ".%u", attempt);
+    add_pattern(&text, dot, end);
+}
+
+static int create_new(void)
+{
+    int error = EEXIST;
+    for (unsigned attempt = 0; attempt < FILE_NAMES_TRIED && error == EEXIST; attempt++) {
+        make_path(attempt);
+        error = os_file_create(file.path, &file.fd);
+    }
+    return error;
+}
+
+/* -- windows ---------------------------------------------------------------------------------- */
+
+/* True when the descriptor is still ours; if the program closed it, the name leads back to it. */
+static bool descriptor_is_ours(void)
+{
+    struct os_identity now;
+    if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
+        memcmp(&now, &file.identity, sizeof(now)) == 0)
+        return true;
+    file.fd = -1;
+    int again;
+    if (os_file_open(file.path, &again) != 0)
+        return false;
+    if (os_file_identity(again, &now) != 0 || memcmp(&now, &file.identity, sizeof(now)) != 0) {
+        os_file_close(again);
+        return false;
+    }
+    file.fd = again;
+    return true;
+}
+
+/* Maps [from, from + bytes) of the file wherever its pages begin. */
+static unsigned char *map_range(uint64_t from, size_t bytes)
+{
+    size_t slack = from & (os_page_bytes() - 1);
+    unsigned char *mapped = os_file_map(file.fd, from - slack, bytes + slack);
+    return mapped != NULL ? mapped + slack : NULL;
+}
+
+/* Unmaps the whole pages of a range; a page that is shared with a neighbour stays. */
+static void unmap_range(unsigned char *start, size_t bytes)
+{
+    size_t page = os_page_bytes();
+    uintptr_t from = round_up((uintptr_t)start, page);
+    uintptr_t end = round_down((uintptr_t)start + bytes, page);
+    if (from < end)
+        os_unmap((void *)from, end - from);
+}
+
+static uint64_t block_offset(uint64_t index)
+{
+    return TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
+}
+
+/* Claims disk space for another window and maps it; the first one has the header in front. */
+static int add_window(void)
+{
+    uint64_t from = file.mapped == 0 ? 0 : block_offset(file.mapped);
+    uint64_t end = block_offset(file.mapped + file.next_window);
+    if (!descriptor_is_ours())
+        return EBADF;
+    int error = os_file_extend(file.fd, from, end - from);
+    if (error != 0)
+        return error;
+    unsigned char *start = map_range(from, (size_t)(end - from));
+    if (start == NULL)
+        return ENOMEM;
+    if (file.mapped == 0) {
+        file.header = (struct trace_header *)(void *)start;
+        start += TRACE_HEADER_BYTES;
+    }
+    file.window = start;
+    file.window_blocks = file.next_window;
+    file.mapped += file.next_window;
+    if (file.next_window < FILE_MOST_WINDOW)
+        file.next_window *= 2;
+    return 0;
+}
+
+/* -- blocks ----------------------------------------------------------------------------------- */
+
+static struct file_block take_locked(void)
+{
+    struct file_block none = {NULL, 0};
+    if (file.header == NULL || file_error() != 0)
+        return none;
+    int error = file.window_blocks == 0 ? add_window() : 0;
+    if (error != 0) {
+        atomic_store_explicit(&file.error, error, memory_order_relaxed);
+        return none;
+    }
+    uint64_t index = file_blocks();
+    struct file_block block = {file.window, block_offset(index)};
+    MP_ASSERT(index + file.window_blocks == file.mapped);
+    file.window += TRACE_BLOCK_BYTES;
+    file.window_blocks--;
+    atomic_store_explicit(&file.blocks, index + 1, memory_order_relaxed);
+    file.header->blocks = index + 1;
+    return block;
+}
+
+struct file_block file_take_block(void)
+{
+    lock_take(&file.lock);
+    struct file_block block = take_locked();
+    lock_drop(&file.lock);
+    return block;
+}
+
+void file_put_block(struct file_block block)
+{
+    unmap_range(block.start, TRACE_BLOCK_BYTES);
+}
+
+void file_trim_block(struct file_block block, uint32_t used)
+{
+    size_t page = os_page_bytes();
+    uint64_t from = round_up(block.offset + TRACE_BLOCK_HEADER_BYTES + used, page);
+    uint64_t end = round_down(block.offset + TRACE_BLOCK_BYTES, page);
+    lock_take(&file.lock);
+    if (from < end && file.header != NULL && descriptor_is_ours())
+        os_file_punch(file.fd, from, end - from);
+    lock_drop(&file.lock);
+}
+
+/* -- life of the file ------------------------------------------------------------------------- */
+
+static void write_header(const struct trace_header *start)
+{
+    *file.header = *start;
+    file.header->magic = 0;
+    file.header->version = TRACE_VERSION;
+    file.header->header_bytes = TRACE_HEADER_BYTES;
+    file.header->block_bytes = TRACE_BLOCK_BYTES;
+    file.header->page_bytes = (uint32_t)os_page_bytes();
+    file.header->blocks = 0;
+    /* release: whoever sees the magic sees the rest */
+    atomic_store_explicit((_Atomic uint64_t *)&file.header->magic, TRACE_MAGIC,
+                          memory_order_release);
+}
+
+static int create_and_map(void)
+{
+    int error = create_new();
+    if (error != 0)
+        return error;
+    file.next_window = FILE_FIRST_WINDOW;
+    error = os_file_identity(file.fd, &file.identity);
+    if (error == 0)
+        error = add_window();
+    if (error != 0) {
+        os_file_remove(file.path);
+        os_file_close(file.fd);
+        file.fd = -1;
+    }
+    return error;
+}
+
+int file_create(const struct trace_header *start)
+{
+    MP_ASSERT(file.header == NULL);
+    atomic_store_explicit(&file.error, 0, memory_order_relaxed);
+    atomic_store_explicit(&file.blocks, 0, memory_order_relaxed);
+    file.mapped = 0;
+    file.window_blocks = 0;
+    int error = create_and_map();
+    if (error != 0)
+        say("no trace: cannot create %s: error %d", file.path, error);
+    else
+        write_header(start);
+    return error;
+}
+
+void file_close(void)
+{
+    lock_take(&file.lock);
+    if (file.header != NULL) {
+        unmap_range(file.window, (size_t)file.window_blocks * TRACE_BLOCK_BYTES);
+        if (descriptor_is_ours()) {
+            os_file_truncate(file.fd, block_offset(file_blocks()));
+            os_file_close(file.fd);
+        }
+        unmap_range((unsigned char *)file.header, TRACE_HEADER_BYTES);
+        file.header = NULL;
+        file.window_blocks = 0;
+        file.fd = -1;
+    }
+    lock_drop(&file.lock);
+}
+
+void file_abandon(void)
+{
+    lock_reset(&file.lock);
+    struct os_identity now;
+    if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
+        memcmp(&now, &file.identity, sizeof(now)) == 0)
+        os_file_close(file.fd);
+    file.fd = -1;
+    file.header = NULL;
+    file.window_blocks = 0;
+}

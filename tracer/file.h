@@ -1,0 +1,52 @@
+/* file.h - the file of a trace: its name, its header, and the blocks handed out of it.
+ *
+ * The file grows by windows of several blocks. Disk space is claimed before a window is mapped, so
+ * a full disk is an error here and never a SIGBUS. A block is unmapped as soon as it is full.
+ *
+ *     offset 0        4096                                     4096 + n * 64 KiB
+ *     | header, stays | first window: 4 blocks | 8 | 16 | 16 ...
+ *
+ * The descriptor may be closed behind our back by a program that tidies up, and its number may then
+ * belong to something precious: it is compared with what was created before each use. */
+#ifndef MPRESS_TRACER_FILE_H
+#define MPRESS_TRACER_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tracer/format.h"
+
+/* A block in memory and in the file. */
+struct file_block {
+    unsigned char *start; /* NULL: none */
+    uint64_t offset;      /* of its first byte in the file */
+};
+
+/* Remembers where traces go: made absolute, %p kept. 0 or ENAMETOOLONG. */
+int file_set_path(const char *path);
+
+/* Creates a file that did not exist and writes its header; `start` holds what the header says
+ * apart from the constants. Says one line when it cannot. */
+int file_create(const struct trace_header *start);
+
+/* The next block, zeroed; nothing but SIGKILL takes it away. Without a start: the disk is full, the
+ * file was closed or a limit met; file_error() tells. */
+struct file_block file_take_block(void);
+
+/* The block was closed; its memory is given back. */
+void file_put_block(struct file_block block);
+
+/* The end of a short block was never written: gives its disk space back. */
+void file_trim_block(struct file_block block, uint32_t used);
+
+/* Cuts the file behind its last block and lets go of it; no block is handed out any more. */
+void file_close(void);
+
+/* In a forked child: forgets the parent's file without a trace of us in it. */
+void file_abandon(void);
+
+int file_error(void);
+const char *file_path(void);
+uint64_t file_blocks(void);
+
+#endif

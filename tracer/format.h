@@ -1,0 +1,273 @@
+/* format.h - the trace file, byte by byte: the only contract between a traced process and the
+ * tools.
+ *
+ * One file per process. Everything is little-endian. The file is written in place through shared
+ * mappings, so what was written before a SIGKILL is there to read.
+ *
+ *     0          4096         4096+64K      4096+128K
+ *     | header   | block 0    | block 1     | block 2 ...        (every block 64 KiB)
+ *
+ * BLOCKS. Each block belongs to one lane: a sequence of records that one thread at a time appends
+ * to. Lane 0 is the info lane, lane 1 the stack lane, lanes 2.. are event lanes (one for each
+ * thread that is alive at the same time; a new thread continues the lane of a dead one behind a
+ * THREAD record). A lane's blocks are found by scanning the file for its lane number; `sequence`
+ * counts them 0, 1, 2... A block never holds half a record. A block whose magic is zero was
+ * preallocated and never used.
+ *
+ *     struct trace_block_header (40 bytes) | payload: records | zero bytes to 64 KiB
+ *
+ * A closed block (`used` != 0) has exactly `used` payload bytes and their checksum. An open one
+ * (the process runs or was killed) has used == 0: its records end at the first record whose first
+ * byte is zero. A writer stores the first byte of a record last, so no torn record is ever seen.
+ *
+ * NUMBERS. uvarint: 7 bits a byte, lowest first, high bit = more follows; at most 10 bytes.
+ * svarint: zigzag, (n << 1) ^ (n >> 63), as uvarint.
+ *
+ * EVENT LANES. First byte = op | argument << 3 (op 1..7, argument 0..31), then the fields below.
+ * Both sides keep this state, which starts anew (all zero) in every block:
+ *     stacks[64]     stack ids; slot of id s: trace_slot(s)
+ *     sizes[64]      last size asked under the stack in the same slot
+ *     alloc_at[64]   last address handed out for the same size: slot trace_slot(size)
+ *     freed_at       last address in a FREE whose argument was 0
+ *     recent[32]     addresses handed out lately; slot of address a: trace_recent_slot(a)
+ *     time_ns        starts as the block header's time_ns
+ *     epoch          starts as the block header's epoch
+ * Addresses are stored as (a >> header.address_shift), here called units.
+ *
+ *  op 1 ALLOC    stack, size, address, [log2 of the alignment: 1 byte]
+ *     argument bit 0: size is not stored: it equals sizes[slot of the stack]
+ *              bit 1: the alignment byte is present (alignment above 16 asked for)
+ *              bit 2: zeroed (calloc);  bit 3: C++ operator new
+ *     stack    uvarint: below 64: the id in stacks[that slot]; else id + 64. Then stacks[slot]=id.
+ *     size     uvarint, bytes asked; sizes[slot of the stack] = size
+ *     address  svarint: units - alloc_at[slot of the size]; alloc_at[..] = units;
+ *              then recent[trace_recent_slot(units)] = units
+ *  op 2 FREE     argument n != 0: the address is recent[n], nothing follows (slot 0 is not used)
+ *                argument 0: svarint units - freed_at; freed_at = units
+ *  op 3 REALLOC  svarint old units - freed_at; freed_at = old units; then stack, size, address as
+ *     in ALLOC, argument bits as in ALLOC; bit 4: stayed in place (no address stored, it is the
+ *     old one; alloc_at and recent are updated all the same). One move: old dies, new is born.
+ *  op 4 SYNC     uvarint epoch - last epoch of the lane (> 0). See ORDER.
+ *  op 5 TIME     uvarint nanoseconds since the lane's last time. Sets the clock of what follows.
+ *  op 6 THREAD   argument 1: a thread starts in this lane: uvarint tid. argument 2: it ended.
+ *                argument 3: its name: uvarint length, bytes.
+ *  op 7 OTHER    argument = kind; uvarint length, that many bytes (a reader skips unknown kinds)
+ *     kind 1 FAILED: uvarint stack id, uvarint size: an allocation that returned NULL
+ *     kind 2 DROPPED: uvarint count: that many events were lost at this place
+ *
+ * A record of a thread stands behind (after) its allocation and before its free. Frees of addresses
+ * never seen are of blocks older than the trace.
+ *
+ * ORDER between lanes. Whenever a thread gives objects to shared structures it draws a number from
+ * a global counter first, and whenever it takes objects from there it draws one afterwards; each
+ * draw is a SYNC record. Hence for one address the lives are totally ordered: a birth lies after
+ * the last SYNC before it in its lane, a death before the next SYNC behind it in its lane, and the
+ * SYNC that gave the address away has a smaller epoch than the one that received it. Replaying
+ * lanes segment by segment in the order of the SYNC that ends each segment, and running another
+ * lane ahead when a free meets an address not yet born, yields one legal history of the whole
+ * process. What this leaves open: threads that hand blocks to each other outside the heap while
+ * their magazines reuse the addresses without any draw. The reader then has to choose between
+ * histories (order.h of the trace reader), and in tests with small heaps and many hand-overs took
+ * up to half of such deaths for that of another object of the same address. A writer that draws a
+ * number for every event (before the death is done, after the birth was made) leaves nothing open:
+ * then every death finds its object exactly. So should writers as soon as a second thread records.
+ *
+ * STACK LANE. A tree of frames; node ids are implied: 1, 2, 3... in file order; id 0 = no stack.
+ *     uvarint (own id - parent id) (never zero: parents come first; parent 0 = outermost frame)
+ *     svarint ip - ip of the previous record of this block (0 at the start of a block)
+ * ip is a return address (look up ip - 1), except in nodes flagged by the info lane's EXACT record.
+ *
+ * INFO LANE. u8 type, uvarint length, payload. Types: enum trace_info. Strings are not terminated.
+ */
+#ifndef MPRESS_TRACER_FORMAT_H
+#define MPRESS_TRACER_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRACE_MAGIC UINT64_C(0x31454341525450ef) /* bytes ef 50 54 52 41 43 45 31: ".PTRACE1" */
+#define TRACE_BLOCK_MAGIC UINT32_C(0x4b4c426d)   /* bytes "mBLK" */
+#define TRACE_VERSION 1U
+
+enum {
+    TRACE_HEADER_BYTES = 4096,
+    TRACE_BLOCK_BYTES = 64 * 1024,
+    TRACE_BLOCK_HEADER_BYTES = 40,
+    TRACE_PAYLOAD_BYTES = TRACE_BLOCK_BYTES - TRACE_BLOCK_HEADER_BYTES,
+    TRACE_LANE_INFO = 0,
+    TRACE_LANE_STACKS = 1,
+    TRACE_LANE_EVENTS = 2, /* the first of the event lanes */
+    TRACE_SLOTS = 64,
+    TRACE_RECENT_SLOTS = 32,
+    TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 1..6 is longer, names apart (16 bytes) */
+};
+
+enum trace_op {
+    TRACE_ALLOC = 1,
+    TRACE_FREE = 2,
+    TRACE_REALLOC = 3,
+    TRACE_SYNC = 4,
+    TRACE_TIME = 5,
+    TRACE_THREAD = 6,
+    TRACE_OTHER = 7,
+};
+
+enum trace_alloc_bits {
+    TRACE_SIZE_KNOWN = 1,
+    TRACE_ALIGNED = 2,
+    TRACE_ZEROED = 4,
+    TRACE_CPP = 8,
+    TRACE_IN_PLACE = 16,
+};
+
+enum trace_thread_kind { TRACE_THREAD_START = 1, TRACE_THREAD_END = 2, TRACE_THREAD_NAME = 3 };
+enum trace_other_kind { TRACE_FAILED = 1, TRACE_DROPPED = 2 };
+
+enum trace_info {
+    TRACE_INFO_COMMAND = 1,  /* the command line: arguments, each ended by a NUL byte */
+    TRACE_INFO_EXE = 2,      /* path of the executable */
+    TRACE_INFO_MODULE = 3,   /* uvarint time_ns, u64 bias (load address - link address), u64 start,
+                              * u64 end (mapped range), u8 n, n bytes of build-id, path (rest) */
+    TRACE_INFO_UNMODULE = 4, /* uvarint time_ns, u64 start: the module that began there is gone */
+    TRACE_INFO_SAMPLE = 5,   /* struct trace_sample */
+    TRACE_INFO_MARK = 6,     /* uvarint time_ns, label */
+    TRACE_INFO_EXACT = 7,    /* uvarint node id: its ip is exact (interrupted by a signal) */
+    TRACE_INFO_END = 8,      /* struct trace_end: nothing is written behind it */
+    TRACE_INFO_CWD = 9,      /* working directory at start */
+};
+
+struct trace_header {
+    uint64_t magic;         /* TRACE_MAGIC */
+    uint32_t version;       /* TRACE_VERSION */
+    uint32_t header_bytes;  /* TRACE_HEADER_BYTES */
+    uint32_t block_bytes;   /* TRACE_BLOCK_BYTES */
+    uint32_t address_shift; /* 4, or 3 under an allocator that aligns to 8 */
+    uint32_t page_bytes;
+    uint32_t has_stacks; /* 1: ALLOC records carry stack ids */
+    uint64_t pid;
+    uint64_t parent_pid;
+    uint64_t start_wall_ns; /* CLOCK_REALTIME at start, ns since 1970 */
+    uint64_t start_ns;      /* CLOCK_MONOTONIC at start; all times of the file are of this clock */
+    uint64_t forked;        /* 1: the child of a fork: blocks of its parent are alive, unrecorded */
+    uint64_t blocks;        /* blocks handed out so far; a hint: scan the file */
+    char library[64];       /* version of the library and its heap, NUL-terminated */
+};
+
+struct trace_block_header {
+    uint32_t magic; /* TRACE_BLOCK_MAGIC, written last */
+    uint32_t lane;
+    uint32_t sequence; /* of this lane */
+    uint32_t used;     /* payload bytes once closed; 0 while open */
+    uint64_t checksum; /* trace_checksum(payload, used) once closed */
+    uint64_t time_ns;  /* when the block was opened */
+    uint64_t epoch;    /* last epoch of the lane before this block */
+};
+
+/* A look at the heap and at the process; bytes unless named otherwise. The terms are those of the
+ * README's definitions: resident heap = asked + internal + external + cached + dirty + meta. */
+struct trace_sample {
+    uint64_t time_ns;
+    uint64_t live;         /* usable bytes of the blocks the program holds */
+    uint64_t live_objects; /* count */
+    uint64_t external;     /* free objects inside partly used slabs */
+    uint64_t cached;       /* in magazines and depots */
+    uint64_t dirty;        /* free spans not given back */
+    uint64_t meta;         /* resident bookkeeping of the allocator */
+    uint64_t tracer;       /* resident memory of the tracer itself */
+    uint64_t largest_free; /* largest free span of the unit heap */
+    uint64_t total_free;   /* all its free spans below the frontier */
+    uint64_t rss;          /* resident set of the process; 0: not known */
+    uint64_t rss_anon;     /* its anonymous part; 0: not known */
+};
+
+/* Totals of the whole file, counted by the writer: a reader proves completeness with them. */
+struct trace_end {
+    uint64_t time_ns;
+    uint64_t events;  /* ALLOC, FREE, REALLOC and FAILED records */
+    uint64_t dropped; /* events lost; 0 unless dropping was asked for or the disk was full */
+    uint64_t nodes;   /* stack nodes */
+    uint64_t lanes;   /* lanes used, info and stack lane included */
+    uint64_t blocks;
+    uint64_t overhead_ns; /* time spent recording, estimated by sampling; 0: not measured */
+    uint64_t reason;      /* enum trace_end_reason */
+};
+
+enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
+
+_Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
+_Static_assert(sizeof(struct trace_header) == 144, "file format");
+_Static_assert(sizeof(struct trace_sample) == 96, "file format");
+_Static_assert(sizeof(struct trace_end) == 64, "file format");
+
+/* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
+static inline unsigned trace_slot(uint64_t key)
+{
+    return (unsigned)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 58);
+}
+
+/* Slot 1..31 of an address in units; slot 0 is never used. */
+static inline unsigned trace_recent_slot(uint64_t units)
+{
+    unsigned slot = (unsigned)((units * UINT64_C(0x9E3779B97F4A7C15)) >> 59);
+    return slot != 0 ? slot : 1;
+}
+
+static inline unsigned char *trace_put_uvarint(unsigned char *at, uint64_t n)
+{
+    while (n >= 0x80) {
+        *at++ = (unsigned char)(n | 0x80);
+        n >>= 7;
+    }
+    *at++ = (unsigned char)n;
+    return at;
+}
+
+static inline uint64_t trace_zigzag(int64_t n)
+{
+    return ((uint64_t)n << 1) ^ (uint64_t)(n >> 63);
+}
+
+static inline int64_t trace_unzigzag(uint64_t n)
+{
+    return (int64_t)(n >> 1) ^ -(int64_t)(n & 1);
+}
+
+static inline unsigned char *trace_put_svarint(unsigned char *at, int64_t n)
+{
+    return trace_put_uvarint(at, trace_zigzag(n));
+}
+
+/* Reads a uvarint of [at, end) into *n; the place behind it, or NULL: cut short or over 64 bits. */
+static inline const unsigned char *trace_get_uvarint(const unsigned char *at,
+                                                     const unsigned char *end, uint64_t *n)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
+        unsigned char byte = *at++;
+        if (shift == 63 && byte > 1)
+            return NULL;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0) {
+            *n = value;
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* Two running sums over 32-bit words, the tail padded with zeros (after Fletcher 1982). */
+static inline uint64_t trace_checksum(const unsigned char *payload, size_t bytes)
+{
+    uint64_t sum = 1;
+    uint64_t sum_of_sums = 0;
+    for (size_t i = 0; i < bytes; i += 4) {
+        uint32_t word = 0;
+        for (size_t k = 0; k < 4 && i + k < bytes; k++)
+            word |= (uint32_t)payload[i + k] << (8 * k);
+        sum += word;
+        sum_of_sums += sum;
+    }
+    return sum ^ (sum_of_sums << 32 | sum_of_sums >> 32);
+}
+
+#endif

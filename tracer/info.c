@@ -1,0 +1,181 @@
+/* info.c - see info.h and the end of format.h's comment. */
+#include "tracer/info.h"
+
+#include <string.h>
+
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "tracer/lane.h"
+#include "tracer/recorder.h"
+
+enum {
+    INFO_HEAD_BYTES = 11,           /* type and length */
+    INFO_COMMAND_BYTES = 32 * 1024, /* longer command lines are cut */
+    INFO_PATH_BYTES = 4096,
+    INFO_LABEL_BYTES = 1024,
+    INFO_BUILD_ID_BYTES = 64,
+    INFO_END_BYTES = INFO_HEAD_BYTES + sizeof(struct trace_end),
+};
+
+static struct {
+    struct lock lock;
+    struct lane *lane; /* NULL: no trace; lock */
+} info = {.lock = LOCK_INIT(LOCK_RANK_TRACE_INFO)};
+
+struct piece {
+    const void *bytes;
+    size_t count;
+};
+
+/* -- one record ------------------------------------------------------------------------------- */
+
+static void put_record(struct lane *lane, unsigned type, const struct piece *pieces, size_t count)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += pieces[i].count;
+    unsigned char *at = trace_put_uvarint(lane->at + 1, length);
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].count != 0)
+            memcpy(at, pieces[i].bytes, pieces[i].count);
+        at += pieces[i].count;
+    }
+    lane->events++;
+    lane_commit(lane, type, at);
+}
+
+static bool write_record(unsigned type, const struct piece *pieces, size_t count)
+{
+    size_t length = INFO_HEAD_BYTES + INFO_END_BYTES;
+    for (size_t i = 0; i < count; i++)
+        length += pieces[i].count;
+    lock_take(&info.lock);
+    bool written = info.lane != NULL && lane_reserve(info.lane, length);
+    if (written)
+        put_record(info.lane, type, pieces, count);
+    lock_drop(&info.lock);
+    return written;
+}
+
+static bool write_text(unsigned type, const char *text, size_t count)
+{
+    struct piece piece = {text, count};
+    return write_record(type, &piece, 1);
+}
+
+static size_t length_of(const char *text, size_t most)
+{
+    const char *end = memchr(text, '\0', most);
+    return end != NULL ? (size_t)(end - text) : most;
+}
+
+/* -- the kinds -------------------------------------------------------------------------------- */
+
+bool info_write_sample(const struct trace_sample *sample)
+{
+    struct piece piece = {sample, sizeof(*sample)};
+    return write_record(TRACE_INFO_SAMPLE, &piece, 1);
+}
+
+bool info_write_mark(const char *label)
+{
+    unsigned char head[10];
+    size_t head_bytes = (size_t)(trace_put_uvarint(head, os_time_ns()) - head);
+    size_t length = length_of(label, INFO_LABEL_BYTES);
+    struct piece pieces[2] = {{head, head_bytes}, {label, length}};
+    return write_record(TRACE_INFO_MARK, pieces, 2);
+}
+
+bool info_write_exact(uint32_t node)
+{
+    unsigned char head[10];
+    struct piece piece = {head, (size_t)(trace_put_uvarint(head, node) - head)};
+    return write_record(TRACE_INFO_EXACT, &piece, 1);
+}
+
+static unsigned char *put_u64(unsigned char *at, uint64_t n)
+{
+    memcpy(at, &n, sizeof(n));
+    return at + sizeof(n);
+}
+
+bool info_write_module(const struct info_module *module)
+{
+    unsigned char head[10 + 3 * 8 + 1 + INFO_BUILD_ID_BYTES];
+    size_t id_bytes = module->build_id_bytes <= INFO_BUILD_ID_BYTES ? module->build_id_bytes
+                                                                    : INFO_BUILD_ID_BYTES;
+    unsigned char *at = trace_put_uvarint(head, os_time_ns());
+    at = put_u64(at, module->bias);
+    at = put_u64(at, module->start);
+    at = put_u64(at, module->end);
+    *at++ = (unsigned char)id_bytes;
+    if (id_bytes != 0)
+        memcpy(at, module->build_id, id_bytes);
+    at += id_bytes;
+    struct piece pieces[2] = {{head, (size_t)(at - head)},
+                              {module->path, length_of(module->path, INFO_PATH_BYTES)}};
+    return write_record(TRACE_INFO_MODULE, pieces, 2);
+}
+
+bool info_write_unmodule(uintptr_t start)
+{
+    unsigned char head[18];
+    unsigned char *at = put_u64(trace_put_uvarint(head, os_time_ns()), start);
+    struct piece piece = {head, (size_t)(at - head)};
+    return write_record(TRACE_INFO_UNMODULE, &piece, 1);
+}
+
+/* -- life of the lane ------------------------------------------------------------------------- */
+
+static bool write_process(void)
+{
+    char *text = os_map(INFO_COMMAND_BYTES);
+    if (text == NULL)
+        return false;
+    size_t length = os_file_read("/proc/self/cmdline", text, INFO_COMMAND_BYTES);
+    bool written = write_text(TRACE_INFO_COMMAND, text, length);
+    length = os_link_read("/proc/self/exe", text, INFO_PATH_BYTES);
+    written = write_text(TRACE_INFO_EXE, text, length) && written;
+    length = os_working_directory(text, INFO_PATH_BYTES);
+    written = write_text(TRACE_INFO_CWD, text, length) && written;
+    os_unmap(text, INFO_COMMAND_BYTES);
+    return written;
+}
+
+bool info_create(void)
+{
+    info.lane = lane_create(TRACE_LANE_INFO);
+    return info.lane != NULL && write_process();
+}
+
+static bool take_in_time(void)
+{
+    uint64_t start = os_time_ns();
+    while (!lock_try(&info.lock)) {
+        if (os_time_ns() - start > RECORDER_PATIENCE_NS)
+            return false;
+        os_yield();
+    }
+    return true;
+}
+
+bool info_finish(const struct trace_end *end)
+{
+    if (!take_in_time())
+        return false;
+    bool written = info.lane != NULL && info.lane->block.start != NULL;
+    if (written) {
+        struct piece piece = {end, sizeof(*end)};
+        put_record(info.lane, TRACE_INFO_END, &piece, 1);
+        lane_finish(info.lane);
+    }
+    info.lane = NULL;
+    lock_drop(&info.lock);
+    return written;
+}
+
+void info_abandon(void)
+{
+    lock_reset(&info.lock);
+    info.lane = NULL;
+}

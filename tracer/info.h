@@ -1,0 +1,42 @@
+/* info.h - the info lane: what the process is, its modules, samples, marks, the end record.
+ *
+ * Each function writes one record under the lane's lock. False: the disk is full (file_error()).
+ * The last bytes of a block are kept for the end record, so that a full disk cannot prevent it. */
+#ifndef MPRESS_TRACER_INFO_H
+#define MPRESS_TRACER_INFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tracer/format.h"
+
+struct lane;
+
+/* A new lane, with command line, executable and working directory; called before other lanes are
+ * made. False: no memory or no disk. */
+bool info_create(void);
+
+bool info_write_sample(const struct trace_sample *sample);
+bool info_write_mark(const char *label);
+bool info_write_exact(uint32_t node);
+bool info_write_unmodule(uintptr_t start);
+
+struct info_module {
+    uint64_t bias;
+    uint64_t start;
+    uint64_t end;
+    const unsigned char *build_id;
+    size_t build_id_bytes;
+    const char *path;
+};
+bool info_write_module(const struct info_module *module);
+
+/* Nothing follows. When the lock is not to be had (its holder may be the thread that asks, in a
+ * signal handler) nothing is written and the lane stays open. */
+bool info_finish(const struct trace_end *end);
+
+/* In a forked child: there is no info lane. */
+void info_abandon(void);
+
+#endif

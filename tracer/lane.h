@@ -1,0 +1,110 @@
+/* lane.h - a lane of the file: the block it writes now, and the writer's half of the state that
+ * format.h describes.
+ *
+ * One thread at a time writes a lane: the thread that holds an event lane, or the holder of the
+ * lock of the info or the stack lane. A record is built behind its first byte, which is zero until
+ * lane_commit stores it: so a reader of the file never sees half a record, whenever we are killed.
+ *
+ *     block        at             limit              block end
+ *     | header | records | zeros    | TRACE_EVENT_BYTES_MAX |
+ *
+ * Lanes live in memory of their own, for ever, that reads as zeros in the child of a fork: a child
+ * that was made behind our back finds at == limit, which leads to lane_renew and there to a stop.
+ *
+ * L1  block.start == NULL, or block.start + 40 <= at <= block.start + 64 KiB
+ * L2  the bytes from `at` to the end of the block are zero, except while a record is being written
+ * L3  what a reader has replayed up to `at` is exactly the state below */
+#ifndef MPRESS_TRACER_LANE_H
+#define MPRESS_TRACER_LANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+#include "tracer/file.h"
+#include "tracer/format.h"
+
+struct walk;
+
+/* All fields belong to the lane's writer unless said otherwise. */
+struct lane {
+    unsigned char *at;        /* place of the next record (L1) */
+    unsigned char *limit;     /* from here on a new block is needed; 0 with at: none yet */
+    _Atomic uint32_t writing; /* 1: the writer is between entering and leaving; tracer_stop reads */
+    _Atomic uint32_t missed;  /* events lost to signal handlers, not yet recorded */
+    uint32_t until_tick;      /* events before the clock is read again */
+    uint32_t ticks;           /* clock readings; every 16th event read is timed to its end */
+    bool is_timed;            /* this event is being timed */
+
+    /* the state of format.h (L3); starts anew in every block */
+    uint64_t time_ns;
+    uint64_t epoch;
+    uint64_t freed_at; /* units */
+    uint32_t stacks[TRACE_SLOTS];
+    uint64_t sizes[TRACE_SLOTS];
+    uint64_t alloc_at[TRACE_SLOTS];      /* units */
+    uint64_t recent[TRACE_RECENT_SLOTS]; /* units */
+    uint64_t last_ip;                    /* stack lane only */
+
+    /* totals; tracer_stop adds them up */
+    uint64_t events;
+    uint64_t dropped;
+    uint64_t overhead_ns;
+
+    struct file_block block;
+    uint32_t number;
+    uint32_t sequence;               /* of the next block */
+    uint64_t alive;                  /* LANE_ALIVE; 0: wiped by a fork */
+    char name[OS_THREAD_NAME_BYTES]; /* of the thread, as last recorded */
+    struct walk *walk;               /* memory of the thread's last call stack, or NULL */
+    struct lane *next;               /* all lanes; constant */
+    struct lane *next_free;          /* lanes without a thread; lock of the lane list */
+};
+
+/* A new lane with the next free number from `first` on. NULL: no memory. */
+struct lane *lane_create(uint32_t first);
+
+/* An event lane that no thread holds, or a new one. NULL: no memory. */
+struct lane *lane_get(void);
+void lane_put(struct lane *lane);
+
+/* All lanes, newest first; follow `next`. */
+struct lane *lane_newest(void);
+uint32_t lane_count(void);
+
+/* In a forked child: there are no lanes any more. */
+void lane_abandon_all(void);
+
+/* Closes the block and opens another. False: there is none, and file_error() tells why. */
+bool lane_renew(struct lane *lane);
+
+/* Closes the lane's block: length and checksum. The lane has none then. */
+void lane_close(struct lane *lane);
+
+/* lane_close for the last time: the rest of the block gives its disk space back. */
+void lane_finish(struct lane *lane);
+
+/* Room for a record of up to TRACE_EVENT_BYTES_MAX bytes. */
+static inline bool lane_has_room(const struct lane *lane)
+{
+    return lane->at < lane->limit;
+}
+
+/* Room for a record of that many bytes; more than a block holds there never is. */
+bool lane_reserve(struct lane *lane, size_t bytes);
+
+/* The record that was built from at + 1 to `end` begins to exist. */
+static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)
+{
+    MP_ASSERT(first != 0 && first < 256);
+    MP_ASSERT(end > lane->at && end <= lane->block.start + TRACE_BLOCK_BYTES);
+    /* release: no byte of the record is stored after this one */
+    atomic_store_explicit((_Atomic unsigned char *)lane->at, (unsigned char)first,
+                          memory_order_release);
+    lane->at = end;
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* recorder.h - what tracer.c (the life of a trace) and events.c (its records) share. */
+#ifndef MPRESS_TRACER_RECORDER_H
+#define MPRESS_TRACER_RECORDER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tracer/tracer.h"
+
+struct lane;
+
+/* OFF -> ON in tracer_start; ON -> OFF at the end, once and for all. In the child of a fork that is
+ * to be followed: ON -> PENDING in tracer_fork_child, -> OPENING -> ON at its first event. */
+enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPENING };
+
+struct recorder {
+    _Atomic uint32_t phase;
+    unsigned address_shift; /* constant while ON, as are the next three */
+    unsigned depth;         /* frames; 0: no stacks */
+    bool ordered_by_caller; /* until a second thread exists: then every event draws an epoch */
+    const volatile char *single_thread_mark; /* of os.h */
+    uint64_t clock_ns;                       /* what a reading of the clock takes */
+    void (*sample_heap)(struct trace_sample *sample);
+    _Atomic uint64_t epoch;      /* last one drawn */
+    _Atomic uint64_t sampled_ns; /* time of the last sample */
+    _Atomic uint64_t lost;       /* events lost of threads that have no lane */
+};
+
+extern struct recorder recorder;
+
+/* How long the end of a trace waits for a thread in the middle of something. Mostly it is between
+ * two instructions; it may be off the processor; it may be what the caller interrupted, and never
+ * go on.
+ */
+#define RECORDER_PATIENCE_NS UINT64_C(500000000)
+
+static inline bool recorder_is_on(void)
+{
+    /* acquire: what tracer_start prepared is there */
+    return atomic_load_explicit(&recorder.phase, memory_order_acquire) == RECORDER_ON;
+}
+
+/* Opens the file of a forked child that is followed. False: somebody else is at it, or no file. */
+bool recorder_open_pending(void);
+
+/* Something could not be written. The calling thread is busy; `self` is its lane or NULL, at a
+ * record boundary. Ends the trace with one line, or, in a child that a fork made behind our back,
+ * without a word. */
+void recorder_fail(struct lane *self);
+
+/* Takes a sample and writes it; the calling thread is busy and holds no lock. */
+bool recorder_sample(uint64_t now_ns);
+
+/* The thread starts (its lane was just given to it) and ends; false: the disk is full. */
+bool events_begin_thread(struct lane *lane);
+void events_end_thread(struct lane *lane);
+
+/* Writes what signal handlers missed, if there is room; for the end of the trace. */
+void events_write_missed(struct lane *lane);
+
+#endif

@@ -1,0 +1,121 @@
+/* stacks.c - see stacks.h, and STACK LANE in format.h. */
+#include "tracer/stacks.h"
+
+#include <stdatomic.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "tracer/info.h"
+#include "tracer/lane.h"
+#include "tracer/recorder.h"
+#include "tracer/table.h"
+
+/* In the table: key = address, its top bit for exact ones (user addresses have none); value =
+ * parent << 32 | id. Roots have no parent; their place holds a generation with the top bit set. */
+#define STACKS_EXACT (UINT64_C(1) << 63)
+#define STACKS_TAG_MASK UINT64_C(0xffffffff00000000)
+#define STACKS_ROOT UINT32_C(0x80000000)
+
+static struct {
+    struct lock lock;
+    struct lane *lane;           /* lock; NULL: no trace */
+    _Atomic uint32_t count;      /* nodes so far = id of the last; lock for writing */
+    _Atomic uint32_t generation; /* of roots */
+    struct table nodes;          /* lock for writing */
+} stacks = {.lock = LOCK_INIT(LOCK_RANK_TRACE_STACKS), .nodes = {.tag_mask = STACKS_TAG_MASK}};
+
+uint32_t stacks_count(void)
+{
+    return atomic_load_explicit(&stacks.count, memory_order_relaxed);
+}
+
+size_t stacks_bytes(void)
+{
+    return table_bytes(&stacks.nodes);
+}
+
+bool stacks_create(void)
+{
+    stacks.lane = lane_create(TRACE_LANE_STACKS);
+    return stacks.lane != NULL;
+}
+
+static uint64_t tag_of(uint32_t parent)
+{
+    uint32_t generation = atomic_load_explicit(&stacks.generation, memory_order_relaxed);
+    return (uint64_t)(parent != 0 ? parent : STACKS_ROOT | generation) << 32;
+}
+
+/* Appends the record of the node that will have the next id. */
+static bool write_node(struct lane *lane, uint32_t id, uint32_t parent, uintptr_t ip)
+{
+    if (!lane_has_room(lane) && !lane_renew(lane))
+        return false;
+    unsigned char first[10];
+    unsigned char *at = lane->at + 1;
+    unsigned char *head = trace_put_uvarint(first, id - parent);
+    for (unsigned char *from = first + 1; from < head; from++)
+        *at++ = *from;
+    at = trace_put_svarint(at, (int64_t)(ip - lane->last_ip));
+    lane->last_ip = ip;
+    lane_commit(lane, first[0], at);
+    return true;
+}
+
+static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip)
+{
+    uint32_t found = (uint32_t)table_find(&stacks.nodes, key, tag_of(parent));
+    if (found != 0 || stacks.lane == NULL)
+        return found;
+    uint32_t id = stacks_count() + 1;
+    MP_ASSERT(parent < id);
+    if (id >= STACKS_ROOT || !write_node(stacks.lane, id, parent, ip))
+        return 0;
+    atomic_store_explicit(&stacks.count, id, memory_order_relaxed);
+    /* Without memory for the table the node is found by nobody and written again next time. */
+    (void)table_insert(&stacks.nodes, key, tag_of(parent) | id);
+    return id;
+}
+
+uint32_t stacks_get_node(uint32_t parent, uintptr_t ip, bool is_exact)
+{
+    uint64_t key = is_exact ? ip | STACKS_EXACT : ip;
+    uint32_t id = (uint32_t)table_find(&stacks.nodes, key, tag_of(parent));
+    if (MP_LIKELY(id != 0))
+        return id;
+    lock_take(&stacks.lock);
+    uint32_t count = stacks_count();
+    id = add_node(key, parent, ip);
+    lock_drop(&stacks.lock);
+    if (id > count && is_exact && !info_write_exact(id))
+        return 0;
+    return id;
+}
+
+void stacks_start_anew(void)
+{
+    atomic_fetch_add_explicit(&stacks.generation, 1, memory_order_relaxed);
+}
+
+void stacks_finish(void)
+{
+    uint64_t start = os_time_ns();
+    while (!lock_try(&stacks.lock)) {
+        if (os_time_ns() - start > RECORDER_PATIENCE_NS)
+            return;
+        os_yield();
+    }
+    if (stacks.lane != NULL)
+        lane_finish(stacks.lane);
+    stacks.lane = NULL;
+    lock_drop(&stacks.lock);
+}
+
+void stacks_abandon(void)
+{
+    lock_reset(&stacks.lock);
+    atomic_store_explicit(&stacks.count, 0, memory_order_relaxed);
+    stacks.lane = NULL;
+    table_clear(&stacks.nodes);
+}

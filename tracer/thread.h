@@ -1,0 +1,36 @@
+/* thread.h - what the tracer keeps for each thread: a pointer and two flags of TLS. */
+#ifndef MPRESS_TRACER_THREAD_H
+#define MPRESS_TRACER_THREAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lane;
+
+struct thread {
+    struct lane *lane; /* NULL: none yet, or given back */
+    bool busy;         /* inside the tracer; a signal handler that finds it true records nothing */
+    bool sync_missed;  /* an epoch was due while busy or without a lane: the next event draws it */
+};
+
+/* initial-exec: an access is one instruction and never allocates. */
+extern _Thread_local __attribute__((tls_model("initial-exec"))) struct thread thread_self;
+
+/* Marks this thread busy; false: it was. The compiler moves nothing across either call. */
+static inline bool thread_begin_busy(void)
+{
+    if (thread_self.busy)
+        return false;
+    thread_self.busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    return true;
+}
+
+static inline void thread_end_busy(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    thread_self.busy = false;
+}
+
+#endif

@@ -1,0 +1,282 @@
+/* tracer.c - the life of a trace: start, samples, marks, forks, the end. */
+#include "tracer/tracer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+#include "allocators/base/say.h"
+#include "tracer/file.h"
+#include "tracer/info.h"
+#include "tracer/lane.h"
+#include "tracer/modules.h"
+#include "tracer/recorder.h"
+#include "tracer/stacks.h"
+#include "tracer/thread.h"
+#include "tracer/unwind.h"
+
+#define TRACER_LIBRARY "mpress " TRACER_VERSION
+
+enum {
+    TRACER_DEPTH_MOST = 256,
+};
+
+_Thread_local struct thread thread_self;
+struct recorder recorder;
+
+bool tracer_is_on(void)
+{
+    uint32_t phase = atomic_load_explicit(&recorder.phase, memory_order_relaxed);
+    return phase != RECORDER_OFF;
+}
+
+/* -- start ------------------------------------------------------------------------------------ */
+
+static int open_trace(bool forked)
+{
+    struct trace_header header = {
+        .address_shift = recorder.address_shift,
+        .has_stacks = recorder.depth != 0,
+        .pid = (uint64_t)os_process_id(),
+        .parent_pid = (uint64_t)os_parent_id(),
+        .start_wall_ns = os_wall_ns(),
+        .start_ns = os_time_ns(),
+        .forked = forked,
+        .library = TRACER_LIBRARY,
+    };
+    int error = file_create(&header);
+    if (error != 0)
+        return error;
+    bool ready = info_create() && stacks_create() && modules_write();
+    if (ready)
+        return 0;
+    error = file_error() != 0 ? file_error() : ENOMEM;
+    say("no trace: %s: error %d", file_path(), error);
+    file_close();
+    return error;
+}
+
+/* What one reading of the clock takes, at best. */
+static uint64_t measure_clock(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 16; i++) {
+        uint64_t before = os_time_ns();
+        uint64_t took = os_time_ns() - before;
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+static int start(const struct tracer_options *options)
+{
+    int error = file_set_path(options->path);
+    if (error != 0) {
+        say("no trace: the path is too long: %s", options->path);
+        return error;
+    }
+    recorder.address_shift = options->address_shift;
+    recorder.ordered_by_caller = options->ordered_by_caller;
+    recorder.single_thread_mark = os_single_thread_mark();
+    recorder.sample_heap = options->sample_heap;
+    recorder.clock_ns = measure_clock();
+    recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
+    if (recorder.depth != 0 && !unwind_init())
+        recorder.depth = 0;
+    modules_refresh();
+    error = open_trace(false);
+    if (error != 0)
+        return error;
+    (void)recorder_sample(os_time_ns());
+    /* release: pairs with the acquire in recorder_is_on */
+    atomic_store_explicit(&recorder.phase, RECORDER_ON, memory_order_release);
+    return 0;
+}
+
+int tracer_start(const struct tracer_options *options)
+{
+    MP_ASSERT(options->address_shift == 3 || options->address_shift == 4);
+    if (tracer_is_on() || !thread_begin_busy())
+        return EBUSY;
+    int error = start(options);
+    thread_end_busy();
+    return error;
+}
+
+/* -- samples and marks ------------------------------------------------------------------------ */
+
+bool recorder_sample(uint64_t now_ns)
+{
+    struct trace_sample sample = {0};
+    if (recorder.sample_heap != NULL)
+        recorder.sample_heap(&sample);
+    sample.time_ns = now_ns;
+    sample.tracer = stacks_bytes() + (uint64_t)lane_count() * os_page_bytes();
+    if (!os_resident(&sample.rss, &sample.rss_anon))
+        sample.rss = sample.rss_anon = 0;
+    return info_write_sample(&sample);
+}
+
+/* For what any thread may ask at any time: busy, on, and in no lane. */
+static bool begin_aside(void)
+{
+    if (!recorder_is_on() || !thread_begin_busy())
+        return false;
+    if (recorder_is_on())
+        return true;
+    thread_end_busy();
+    return false;
+}
+
+static void end_aside(bool written)
+{
+    if (!written)
+        recorder_fail(NULL);
+    thread_end_busy();
+}
+
+void tracer_mark(const char *label)
+{
+    if (begin_aside())
+        end_aside(info_write_mark(label));
+}
+
+void tracer_sample(void)
+{
+    if (!begin_aside())
+        return;
+    uint64_t now = os_time_ns();
+    atomic_store_explicit(&recorder.sampled_ns, now, memory_order_relaxed);
+    end_aside(recorder_sample(now));
+}
+
+void tracer_module_unloaded(void)
+{
+    if (!begin_aside())
+        return;
+    unwind_forget_code();
+    end_aside(modules_refresh());
+}
+
+/* -- the end ---------------------------------------------------------------------------------- */
+
+/* Waits until the lane's writer is between two events. False: it stays in the middle of one. */
+static bool is_at_rest(const struct lane *lane)
+{
+    uint64_t start = os_time_ns();
+    /* acquire: pairs with the release in leave: what the event wrote is there */
+    while (atomic_load_explicit(&lane->writing, memory_order_acquire) != 0) {
+        if (os_time_ns() - start > RECORDER_PATIENCE_NS)
+            return false;
+        os_yield();
+    }
+    return true;
+}
+
+static void add_lane(struct trace_end *end, const struct lane *lane)
+{
+    end->lanes += lane->sequence != 0;
+    if (lane->number < TRACE_LANE_EVENTS)
+        return;
+    end->events += lane->events;
+    end->dropped += lane->dropped;
+    end->overhead_ns += lane->overhead_ns;
+}
+
+/* A lane whose writer does not come to rest (it was stopped, or is what we interrupted) stays open:
+ * the reader finds its end by itself. */
+static void finish_lane(struct trace_end *end, struct lane *lane, const struct lane *self)
+{
+    if (lane->number >= TRACE_LANE_EVENTS && (lane == self || is_at_rest(lane))) {
+        events_write_missed(lane);
+        lane_finish(lane);
+    }
+    add_lane(end, lane);
+}
+
+static void finish(enum trace_end_reason reason, const struct lane *self)
+{
+    struct trace_end end = {.reason = reason};
+    os_barrier(); /* pairs with the order of stores in enter (events.c) */
+    for (struct lane *lane = lane_newest(); lane != NULL; lane = lane->next)
+        finish_lane(&end, lane, self);
+    stacks_finish();
+    end.nodes = stacks_count();
+    end.blocks = file_blocks();
+    end.dropped += atomic_load_explicit(&recorder.lost, memory_order_relaxed);
+    end.time_ns = os_time_ns();
+    if (info_finish(&end))
+        file_close();
+}
+
+static bool turn_off(void)
+{
+    return atomic_exchange_explicit(&recorder.phase, RECORDER_OFF, memory_order_acq_rel) ==
+           RECORDER_ON;
+}
+
+void recorder_fail(struct lane *self)
+{
+    MP_ASSERT(thread_self.busy);
+    if (!turn_off())
+        return;
+    int error = file_error();
+    if (error == 0)
+        return; /* the file is our parent's */
+    say("the trace ends here, the program goes on: %s cannot grow: error %d", file_path(), error);
+    finish(TRACE_END_DISK, self);
+}
+
+/* Called inside a signal handler that interrupted the tracer, what it was at stays as it is. */
+void tracer_stop(enum trace_end_reason reason)
+{
+    bool is_nested = !thread_begin_busy();
+    if (recorder_is_on() && !is_nested)
+        (void)recorder_sample(os_time_ns());
+    if (turn_off())
+        finish(reason, NULL);
+    if (!is_nested)
+        thread_end_busy();
+}
+
+void tracer_dropped(void)
+{
+    atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+}
+
+/* -- fork ------------------------------------------------------------------------------------- */
+
+/* The parent's blocks stay mapped, untouched: they cost nothing. Its lanes read as zeros now. */
+void tracer_fork_child(bool follow)
+{
+    uint32_t phase = atomic_load_explicit(&recorder.phase, memory_order_relaxed);
+    if (phase == RECORDER_OFF)
+        return;
+    thread_self.lane = NULL;
+    thread_self.sync_missed = false;
+    file_abandon();
+    info_abandon();
+    stacks_abandon();
+    modules_abandon();
+    unwind_abandon();
+    lane_abandon_all();
+    atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
+    atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
+    bool goes_on = follow && !thread_self.busy;
+    atomic_store_explicit(&recorder.phase, goes_on ? RECORDER_PENDING : RECORDER_OFF,
+                          memory_order_relaxed);
+}
+
+bool recorder_open_pending(void)
+{
+    MP_ASSERT(thread_self.busy);
+    uint32_t phase = RECORDER_PENDING;
+    if (!atomic_compare_exchange_strong_explicit(&recorder.phase, &phase, RECORDER_OPENING,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return false;
+    bool opened = open_trace(true) == 0;
+    atomic_store_explicit(&recorder.phase, opened ? RECORDER_ON : RECORDER_OFF,
+                          memory_order_release);
+    return opened;
+}

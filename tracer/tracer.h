@@ -1,0 +1,85 @@
+/* tracer.h - records what a heap does, cheaply, losslessly, and so that it survives SIGKILL.
+ *
+ * preload/ calls these from its slow door; the tracer never calls the heap. One trace per process.
+ * Where "recording" is said below: the calling thread holds a lane of the file (see format.h), gets
+ * one at its first event, and gives it back in tracer_thread_exit. No function here allocates,
+ * takes a lock of the allocator, touches errno, or is a cancellation point.
+ *
+ * A trace that cannot go on (disk full, limits) says so in one line, closes itself, and the program
+ * goes on: the functions then do nothing. */
+#ifndef MPRESS_TRACER_TRACER_H
+#define MPRESS_TRACER_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tracer/format.h"
+
+/* Where the program stood when it called: the return address into its code, and the stack and frame
+ * pointers it will have on return. Taken by the entry point from its own frame. */
+struct tracer_caller {
+    uintptr_t ip;
+    uintptr_t sp;
+    uintptr_t bp;
+};
+
+struct tracer_options {
+    const char *path;       /* %p: process id; copied. Not overwritten: see tracer_start */
+    unsigned address_shift; /* 4: every address is a multiple of 16; 3: of 8 */
+    unsigned depth;         /* frames, 1..256; 0: no stacks */
+    bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
+                             * every event by itself (heaps that do not tell when objects move) */
+    /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from
+     * any thread that records, with no lock of the tracer held. */
+    void (*sample_heap)(struct trace_sample *sample);
+};
+
+/* Starts recording into a new file. The name taken is `path` with %p replaced; if that exists,
+ * ".PID" is put before its ".mpt" ending (or appended), then ".PID.2" and so on: the first process
+ * of a family gets the plain name. 0, or an errno value after one line on stderr. Once; not
+ * concurrently with itself. Loads libunwind when depth is not 0: call it from a constructor or
+ * later, never from within an allocation. */
+int tracer_start(const struct tracer_options *options);
+
+/* Writes the end record, closes every block, and cuts the file to its used part. Events of threads
+ * that still run are not recorded any more. */
+void tracer_stop(enum trace_end_reason reason);
+
+/* True between a successful tracer_start and the end of the trace. */
+bool tracer_is_on(void);
+
+/* Events. `p` is what the program got or gives; record an allocation after it was made and a free
+ * before it is done; a realloc once, after the new block is there and before the old one is freed.
+ * `bits`: TRACE_ZEROED, TRACE_CPP. `alignment`: asked for, or 0. */
+void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                  const struct tracer_caller *caller);
+void tracer_free(const void *p);
+void tracer_realloc(const void *old, const void *new, size_t asked,
+                    const struct tracer_caller *caller);
+void tracer_failed(size_t asked, const struct tracer_caller *caller);
+
+/* An event that cannot be recorded where it happens (a signal handler inside the heap): counted. */
+void tracer_dropped(void);
+
+/* This thread is about to give objects to structures that other threads take from, or has just
+ * taken some (format.h, ORDER). */
+void tracer_sync(void);
+
+/* A label in the timeline; any thread. */
+void tracer_mark(const char *label);
+
+/* Takes a sample of the heap now (they are also taken by themselves as blocks fill). */
+void tracer_sample(void);
+
+/* The calling thread ends: its lane is free for another. Later events of it get a lane again. */
+void tracer_thread_exit(void);
+
+/* In the child of a fork, before anything else of the tracer: lets go of the parent's file. With
+ * `follow` the child records into a file of its own, made at its first event. */
+void tracer_fork_child(bool follow);
+
+/* A shared object was unloaded: addresses learned so far may mean something else now. */
+void tracer_module_unloaded(void);
+
+#endif

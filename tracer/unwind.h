@@ -1,0 +1,31 @@
+/* unwind.h - from where a thread stands to the id of its call stack. */
+#ifndef MPRESS_TRACER_UNWIND_H
+#define MPRESS_TRACER_UNWIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tracer/tracer.h"
+
+struct lane;
+struct walk;
+
+/* Loads what unwinding needs. False, after one line: no stacks on this machine. Once, from a place
+ * where the loader may be called; the calling thread is busy. */
+bool unwind_init(void);
+
+/* The id of the stack of the caller, cut to its innermost `depth` frames: then the outermost one
+ * kept is a root of the tree. False: the stack could not be written (file_error()). The calling
+ * thread is busy and holds no lock. */
+bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id);
+
+/* The memory of a thread that has ended must not serve the next one. NULL is allowed. */
+void walk_forget(struct walk *walk);
+
+/* Code was unmapped: what was learned about it is void. */
+void unwind_forget_code(void);
+
+/* In a forked child, whose only thread is the caller. */
+void unwind_abandon(void);
+
+#endif

@@ -1,0 +1,32 @@
+/* unwind_none.c - unwind.h for processors whose frames nobody has described to us yet. */
+#include "tracer/unwind.h"
+
+#include "allocators/base/say.h"
+
+bool unwind_init(void)
+{
+    say("no call stacks in the trace: they are read on x86-64 only");
+    return false;
+}
+
+bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id)
+{
+    (void)lane;
+    (void)caller;
+    (void)depth;
+    *id = 0;
+    return true;
+}
+
+void walk_forget(struct walk *walk)
+{
+    (void)walk;
+}
+
+void unwind_forget_code(void)
+{
+}
+
+void unwind_abandon(void)
+{
+}
