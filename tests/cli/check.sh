@@ -31,6 +31,14 @@ expect_no_err() { ! grep -q -e "$1" err || fail "must not be on standard error: 
 expect_one_line() { [ "$(wc -l <err)" -eq 1 ] && [ ! -s out ] || fail "not one line of refusal"; }
 expect_80_columns() { [ "$(wc -L <out)" -le 80 ] || fail "wider than 80 columns"; }
 
+# wait_for PATTERN FILE: until it is there. After 60 s the test goes on, and fails by itself.
+wait_for() {
+    for _ in {1..1200}; do
+        grep -q -e "$1" "$2" 2>/dev/null && return
+        sleep 0.05
+    done
+}
+
 # Every function whose name begins with a sentence's verb is a test: all that this script defines.
 run_tests() {
     local tests
