@@ -4,8 +4,8 @@
  * counts wrong as a vanished thread would leave them. */
 #include "allocators/block_table.c" // NOLINT
 #include "allocators/magazine.c"    // NOLINT
-#include "allocators/slab.c"        // NOLINT
 
+#include "allocators/pool.h"
 #include "tests/unit/unit.h"
 
 static int setup(void **state)
