@@ -227,15 +227,9 @@ bool heap_fits(const void *p, size_t alignment, size_t bytes)
                                   : bytes <= usable;
 }
 
-/* A block keeps its place while it still uses half of it. */
-static bool keeps_place(size_t usable, size_t bytes)
-{
-    return bytes <= usable && bytes >= usable / 2;
-}
-
 bool heap_fits_shrunk(const void *p, size_t bytes)
 {
-    return heap_fits(p, 0, bytes) || keeps_place(heap_usable(p), bytes);
+    return heap_fits(p, 0, bytes) || heap_keeps_place(heap_usable(p), bytes);
 }
 
 /* -- resizing --------------------------------------------------------------------------------- */
@@ -244,7 +238,7 @@ bool heap_resize(void *p, size_t bytes)
 {
     size_t usable = heap_usable(p);
     if (usable <= SIZE_SLAB_MAX)
-        return keeps_place(usable, bytes);
+        return heap_keeps_place(usable, bytes);
     if (heap_owner_of(p) != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > LARGE_MAX)
         return bytes == usable;
     cache_transfer(); /* a tail that is given away */

@@ -57,6 +57,23 @@ static inline bool heap_free_fast(void *p)
     return true;
 }
 
+/* The class of the object at p when this thread's hand is open for it, so that nobody wants to see
+ * the call; 0: take the slow door. An interior pointer is not told apart here, as in free. */
+static inline unsigned heap_open_class(const void *p)
+{
+    if (MP_UNLIKELY(!space_owns(p)))
+        return 0;
+    unsigned class = space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT];
+    void **top = hand.top[class];
+    return MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL) ? 0 : class;
+}
+
+/* A block keeps its place while it still uses half of it. */
+static inline bool heap_keeps_place(size_t usable, size_t bytes)
+{
+    return bytes <= usable && bytes >= usable / 2;
+}
+
 /* -- blocks ----------------------------------------------------------------------------------- */
 
 /* Uninitialised memory, aligned to 16. NULL: there is none; errno is not touched. 0 bytes are as

@@ -81,8 +81,9 @@ unsigned size_class_of_aligned(size_t bytes, size_t alignment)
 {
     if (alignment > UNIT_BYTES || bytes > SIZE_SLAB_MAX)
         return 0;
-    unsigned class = size_class_of(bytes < alignment ? alignment : bytes);
-    while (class < SIZE_CLASS_END && size_tables.classes[class].bytes % alignment != 0)
+    size_t rounded = bytes == 0 ? alignment : round_up(bytes, alignment);
+    unsigned class = size_class_of(rounded);
+    while (class < SIZE_CLASS_END && (size_tables.classes[class].bytes & (alignment - 1)) != 0)
         class ++;
     return class < SIZE_CLASS_END ? class : 0;
 }

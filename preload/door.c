@@ -178,8 +178,6 @@ void *door_memalign(size_t alignment, size_t bytes)
 
 int door_posix_memalign(void **p, size_t alignment, size_t bytes)
 {
-    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
-        return EINVAL;
     int error = errno;
     void *block = allocate(&(struct request){.bytes = bytes, .alignment = alignment}, CALLER_HERE);
     errno = error;

@@ -14,7 +14,7 @@ void door_free(void *p);
 void *door_calloc(size_t count, size_t bytes);
 void *door_realloc(void *p, size_t bytes);
 
-/* Any alignment that is a power of two. */
+/* Any alignment that is a power of two; posix_memalign's as it demands. */
 void *door_memalign(size_t alignment, size_t bytes);
 int door_posix_memalign(void **p, size_t alignment, size_t bytes);
 size_t door_usable(const void *p);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
@@ -58,12 +59,35 @@ EXPORTED void free_aligned_sized(void *p, size_t alignment, size_t bytes)
 
 EXPORTED void *calloc(size_t count, size_t bytes)
 {
-    return door_calloc(count, bytes);
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_SMALL_MAX)
+        return door_calloc(count, bytes);
+    unsigned class = size_tables.small[(total + 15) >> SIZE_SMALL_SHIFT];
+    void *p = heap_pop(class);
+    if (MP_UNLIKELY(p == NULL))
+        return door_calloc(count, bytes);
+    return memset(p, 0, size_tables.classes[class].bytes);
+}
+
+/* From an object to one of another small class; both magazines are at hand. */
+static __attribute__((noinline)) void *move_object(void *p, size_t usable, size_t bytes)
+{
+    void *moved = heap_alloc_small(bytes);
+    if (MP_UNLIKELY(moved == NULL))
+        return door_realloc(p, bytes);
+    memcpy(moved, p, usable < bytes ? usable : bytes);
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free(p);
+    return moved;
 }
 
 EXPORTED void *realloc(void *p, size_t bytes)
 {
-    return door_realloc(p, bytes);
+    unsigned class = heap_open_class(p);
+    size_t usable = size_tables.classes[class].bytes;
+    if (MP_UNLIKELY(class == 0 || bytes - 1 >= SIZE_SMALL_MAX))
+        return door_realloc(p, bytes);
+    return heap_keeps_place(usable, bytes) ? p : move_object(p, usable, bytes);
 }
 
 EXPORTED void *reallocarray(void *p, size_t count, size_t bytes)
@@ -77,15 +101,19 @@ EXPORTED void *reallocarray(void *p, size_t count, size_t bytes)
 
 EXPORTED size_t malloc_usable_size(void *p)
 {
-    return door_usable(p);
+    unsigned class = heap_open_class(p);
+    return MP_LIKELY(class != 0) ? size_tables.classes[class].bytes : door_usable(p);
 }
 
 EXPORTED void *memalign(size_t alignment, size_t bytes)
 {
-    if (alignment <= SIZE_MAX / 2 + 1)
-        return door_memalign(power_of_two_above(alignment), bytes);
-    errno = EINVAL;
-    return NULL;
+    if (MP_UNLIKELY(alignment > SIZE_MAX / 2 + 1)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    alignment = power_of_two_above(alignment);
+    void *p = heap_pop(size_class_of_aligned(bytes, alignment));
+    return MP_LIKELY(p != NULL) ? p : door_memalign(alignment, bytes);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t bytes)
@@ -95,7 +123,13 @@ EXPORTED void *aligned_alloc(size_t alignment, size_t bytes)
 
 EXPORTED int posix_memalign(void **p, size_t alignment, size_t bytes)
 {
-    return door_posix_memalign(p, alignment, bytes);
+    if (MP_UNLIKELY(!is_power_of_two(alignment) || alignment % sizeof(void *) != 0))
+        return EINVAL;
+    void *block = heap_pop(size_class_of_aligned(bytes, alignment));
+    if (MP_UNLIKELY(block == NULL))
+        return door_posix_memalign(p, alignment, bytes);
+    *p = block;
+    return 0;
 }
 
 EXPORTED void *valloc(size_t bytes)
