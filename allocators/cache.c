@@ -209,11 +209,11 @@ static bool load_from_depot(struct cache *cache, unsigned class)
         return false;
     cache_transfer();
     struct magazine *empty = cache->loaded[class];
-    if (empty != NULL && cache->previous[class] == NULL)
+    if (cache->previous[class] == NULL)
         cache->previous[class] = empty;
-    else if (empty != NULL)
-        magazine_put(empty);
     cache->loaded[class] = full;
+    if (empty != NULL && cache->previous[class] != empty)
+        magazine_put(empty);
     return true;
 }
 
