@@ -268,7 +268,7 @@ void *heap_realloc(void *p, size_t bytes)
         cache_transfer();
         void *moved = huge_realloc(p, bytes);
         cache_transfer();
-        return moved;
+        return moved == NULL && bytes <= heap_usable(p) ? p : moved;
     }
     return move(p, heap_usable(p), bytes);
 }
