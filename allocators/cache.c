@@ -224,7 +224,8 @@ static void grow(struct cache *cache, unsigned class)
     struct magazine *old = cache->loaded[class];
     if (old != NULL && !magazine_can_grow(old))
         return;
-    struct magazine *larger = magazine_get(class, old == NULL ? 0 : old->step + 1U);
+    unsigned step = old == NULL ? size_tables.classes[class].step : old->step + 1U;
+    struct magazine *larger = magazine_get(class, step);
     if (larger == NULL)
         return;
     cache->loaded[class] = larger;

@@ -16,6 +16,7 @@
 #include "allocators/huge.h"
 #include "allocators/large.h"
 #include "allocators/meta.h"
+#include "allocators/profile.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
 
@@ -31,12 +32,14 @@ static struct {
 
 static uint32_t start(const struct conf *conf)
 {
+    struct profile profile;
     if (space_init(conf->reserve) != 0)
         return FAILED;
+    profile_load(&profile, conf->profile);
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     slab_init();
     depot_init();
-    size_class_init(); /* last: from now on sizes have classes */
+    size_class_init(&profile); /* last: from now on sizes have classes */
     return READY;
 }
 

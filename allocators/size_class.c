@@ -1,6 +1,8 @@
 /* size_class.c - computes the class tables once. */
 #include "allocators/size_class.h"
 
+#include <stdbool.h>
+
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/slab.h"
@@ -30,14 +32,22 @@ static uint32_t rounds_of(uint32_t bytes)
     return rounds < ROUNDS_MIN ? ROUNDS_MIN : rounds;
 }
 
+static size_t tail_of(size_t units, uint32_t bytes)
+{
+    return units * UNIT_BYTES % bytes;
+}
+
+/* The smallest slab that loses little at its end; where all lose more (a profile's sizes), the one
+ * that loses the least share. */
 static uint8_t units_of(uint32_t bytes)
 {
-    for (size_t units = 1; units < UNITS_MAX; units++) {
-        size_t slab_bytes = units * UNIT_BYTES;
-        if (slab_bytes / bytes >= OBJECTS_MIN && slab_bytes % bytes <= slab_bytes / WASTE_SHARE)
-            return (uint8_t)units;
+    size_t best = UNITS_MAX;
+    for (size_t units = UNITS_MAX; units * UNIT_BYTES / bytes >= OBJECTS_MIN; units--) {
+        bool loses_little = tail_of(units, bytes) <= units * UNIT_BYTES / WASTE_SHARE;
+        if (loses_little || tail_of(units, bytes) * best < tail_of(best, bytes) * units)
+            best = units;
     }
-    return UNITS_MAX;
+    return (uint8_t)best;
 }
 
 static void fill_class(struct size_class *class, uint32_t bytes)
@@ -57,23 +67,69 @@ static uint32_t next_size(uint32_t bytes)
     return bytes + (UINT32_C(1) << (log2_floor(bytes) - 3));
 }
 
-void size_class_init(void)
+/* -- the tables ------------------------------------------------------------------------------- */
+
+static void add_classes(void)
 {
     uint32_t bytes = 16;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class ++) {
         fill_class(&size_tables.classes[class], bytes);
         bytes = next_size(bytes);
     }
-    MP_ASSERT(size_tables.classes[SIZE_CLASS_END - 1].bytes == SIZE_SLAB_MAX);
+    MP_ASSERT(size_tables.classes[SIZE_CLASS_EXACT - 1].bytes == SIZE_SLAB_MAX);
+}
 
+static void set_slot(size_t bytes, unsigned class)
+{
+    if (bytes <= SIZE_SMALL_MAX)
+        size_tables.small[bytes >> SIZE_SMALL_SHIFT] = (uint8_t) class;
+    if (bytes % (1 << SIZE_MID_SHIFT) == 0)
+        size_tables.mid[bytes >> SIZE_MID_SHIFT] = (uint8_t) class;
+}
+
+static void fill_slots(void)
+{
     unsigned class = SIZE_CLASS_FIRST;
-    for (size_t n = 0; n <= SIZE_SLAB_MAX; n += 16) {
-        while (size_tables.classes[class].bytes < n)
+    for (size_t bytes = 0; bytes <= SIZE_SLAB_MAX; bytes += 16) {
+        while (size_tables.classes[class].bytes < bytes)
             class ++;
-        if (n <= SIZE_SMALL_MAX)
-            size_tables.small[n >> SIZE_SMALL_SHIFT] = (uint8_t) class;
-        if (n % 128 == 0)
-            size_tables.mid[n >> SIZE_MID_SHIFT] = (uint8_t) class;
+        set_slot(bytes, class);
+    }
+}
+
+/* The class takes its size, and those below that the next smaller class does not hold. */
+static void add_exact(unsigned class, uint32_t bytes)
+{
+    fill_class(&size_tables.classes[class], bytes);
+    for (size_t at = bytes; size_tables.classes[size_class_of(at)].bytes >= bytes; at -= 16)
+        set_slot(at, class);
+}
+
+static void add_exact_classes(const struct profile *profile)
+{
+    unsigned class = SIZE_CLASS_EXACT;
+    for (uint32_t i = 0; i < profile->exact; i++) {
+        uint32_t bytes = profile->exact_bytes[i];
+        if (size_tables.classes[size_class_of(bytes)].bytes != bytes)
+            add_exact(class ++, bytes);
+    }
+}
+
+static void warm(struct size_class *class, uint32_t rounds)
+{
+    class->step = (uint8_t)(log2_floor(rounds - 1) + 1 - 3);
+    if (class->rounds_max < rounds)
+        class->rounds_max = rounds;
+}
+
+void size_class_init(const struct profile *profile)
+{
+    add_classes();
+    fill_slots();
+    add_exact_classes(profile);
+    for (uint32_t i = 0; i < profile->warm; i++) {
+        unsigned class = size_class_of(profile->warms[i].bytes);
+        warm(&size_tables.classes[class], profile->warms[i].rounds);
     }
 }
 
@@ -81,9 +137,13 @@ unsigned size_class_of_aligned(size_t bytes, size_t alignment)
 {
     if (alignment > UNIT_BYTES || bytes > SIZE_SLAB_MAX)
         return 0;
-    size_t rounded = bytes == 0 ? alignment : round_up(bytes, alignment);
-    unsigned class = size_class_of(rounded);
-    while (class < SIZE_CLASS_END && (size_tables.classes[class].bytes & (alignment - 1)) != 0)
-        class ++;
-    return class < SIZE_CLASS_END ? class : 0;
+    size_t at = bytes == 0 ? alignment : round_up(bytes, alignment);
+    while (at <= SIZE_SLAB_MAX) {
+        unsigned class = size_class_of(at);
+        uint32_t class_bytes = size_tables.classes[class].bytes;
+        if ((class_bytes & (alignment - 1)) == 0)
+            return class;
+        at = class_bytes + 1;
+    }
+    return 0;
 }

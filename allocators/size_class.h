@@ -2,16 +2,20 @@
  *
  * 16-byte steps to 128 bytes, then 8 classes per doubling to 32 KiB: at most 12.5 % are lost to
  * rounding above 128 bytes. 72 classes, numbered from 1; the number is also the control byte of a
- * slab's units. 0 is no class. */
+ * slab's units. 0 is no class. A profile adds exact classes, numbered behind these: a class's
+ * number says nothing about its size. */
 #ifndef MPRESS_SIZE_CLASS_H
 #define MPRESS_SIZE_CLASS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/profile.h"
+
 enum {
     SIZE_CLASS_FIRST = 1,
-    SIZE_CLASS_END = 73, /* one past the last */
+    SIZE_CLASS_EXACT = 73, /* the first of a profile's; those it does not use hold 0 bytes */
+    SIZE_CLASS_END = SIZE_CLASS_EXACT + PROFILE_EXACT_MOST, /* one past the last */
     SIZE_SMALL_MAX = 1024,
     SIZE_SMALL_SHIFT = 4, /* the small table has 16-byte steps, */
     SIZE_MID_SHIFT = 7,   /* the other one 128-byte steps */
@@ -19,10 +23,10 @@ enum {
 };
 
 struct size_class {
-    uint32_t bytes;   /* of one object; a multiple of 16 */
-    uint16_t objects; /* of one slab; at most SLAB_OBJECTS_MAX */
-    uint8_t units;    /* of one slab */
-    uint8_t spare;
+    uint32_t bytes;      /* of one object; a multiple of 16 */
+    uint16_t objects;    /* of one slab; at most SLAB_OBJECTS_MAX */
+    uint8_t units;       /* of one slab */
+    uint8_t step;        /* of a thread's first magazine: 8 << step rounds */
     uint64_t reciprocal; /* ceil(2^40 / bytes): index = offset * reciprocal >> 40 */
     uint32_t rounds_max; /* largest magazine */
 };
@@ -36,7 +40,8 @@ struct size_tables {
 };
 extern struct size_tables size_tables;
 
-void size_class_init(void);
+/* Computes the tables. A class that is there already is not added again. */
+void size_class_init(const struct profile *profile);
 
 /* Class of a size up to SIZE_SLAB_MAX; 0 before size_class_init. */
 static inline unsigned size_class_of(size_t bytes)

@@ -132,7 +132,8 @@ static bool write_process(void)
     char *text = os_map(INFO_COMMAND_BYTES);
     if (text == NULL)
         return false;
-    size_t length = os_file_read("/proc/self/cmdline", text, INFO_COMMAND_BYTES);
+    size_t length;
+    os_file_read("/proc/self/cmdline", text, INFO_COMMAND_BYTES, &length);
     bool written = write_text(TRACE_INFO_COMMAND, text, length);
     length = os_link_read("/proc/self/exe", text, INFO_PATH_BYTES);
     written = write_text(TRACE_INFO_EXE, text, length) && written;

@@ -137,10 +137,12 @@ void os_next_descriptors(int fds[2]);
 /* Tells files apart: two numbers that no other file has at the time. False: it is not open. */
 bool os_file_identify(int fd, uint64_t identity[2]);
 
-/* Reads a whole small file (up to capacity - 1 bytes, NUL added); bytes read, 0 on any failure. */
-size_t os_file_read(const char *path, char *buffer, size_t capacity);
+/* Reads a regular file, up to capacity - 1 bytes, NUL added; *bytes: how many. Never waits: no pipe
+ * and no terminal is opened for it. */
+enum os_file { OS_FILE_WHOLE, OS_FILE_CUT, OS_FILE_UNREADABLE, OS_FILE_NOT_REGULAR };
+enum os_file os_file_read(const char *path, char *buffer, size_t capacity, size_t *bytes);
 
-/* The target of a symbolic link, NUL added, as os_file_read. */
+/* The target of a symbolic link, NUL added; 0 on any failure. */
 size_t os_link_read(const char *path, char *buffer, size_t capacity);
 size_t os_working_directory(char *buffer, size_t capacity);
 

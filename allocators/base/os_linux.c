@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -432,11 +431,8 @@ void os_file_remove(const char *path)
     call3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
 }
 
-size_t os_file_read(const char *path, char *buffer, size_t capacity)
+static size_t read_all(long fd, char *buffer, size_t capacity)
 {
-    long fd = call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (failed(fd))
-        return 0;
     size_t used = 0;
     while (used + 1 < capacity) {
         long got = call3(SYS_read, fd, (long)(buffer + used), (long)(capacity - 1 - used));
@@ -446,9 +442,25 @@ size_t os_file_read(const char *path, char *buffer, size_t capacity)
             break;
         used += (size_t)got;
     }
-    call3(SYS_close, fd, 0, 0);
     buffer[used] = '\0';
     return used;
+}
+
+enum os_file os_file_read(const char *path, char *buffer, size_t capacity, size_t *bytes)
+{
+    struct stat status;
+    *bytes = 0;
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    long fd = call6(SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
+    if (failed(fd))
+        return OS_FILE_UNREADABLE;
+    enum os_file result = OS_FILE_NOT_REGULAR;
+    if (!failed(call3(SYS_fstat, fd, (long)&status, 0)) && S_ISREG(status.st_mode)) {
+        *bytes = read_all(fd, buffer, capacity);
+        result = *bytes + 1 < capacity ? OS_FILE_WHOLE : OS_FILE_CUT;
+    }
+    call3(SYS_close, fd, 0, 0);
+    return result;
 }
 
 size_t os_link_read(const char *path, char *buffer, size_t capacity)
@@ -471,7 +483,8 @@ bool os_resident(uint64_t *rss, uint64_t *rss_anon)
 {
     char text[128];
     uint64_t pages[3] = {0, 0, 0}; /* statm: size, resident, shared (file and shmem) */
-    if (os_file_read("/proc/self/statm", text, sizeof(text)) == 0)
+    size_t bytes;
+    if (os_file_read("/proc/self/statm", text, sizeof(text), &bytes) != OS_FILE_WHOLE)
         return false;
     const char *at = text;
     for (int field = 0; field < 3; field++) {

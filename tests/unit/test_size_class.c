@@ -3,10 +3,12 @@
 
 #include "allocators/slab.h"
 
+static const struct profile no_profile;
+
 static int setup(void **state)
 {
     (void)state;
-    size_class_init();
+    size_class_init(&no_profile);
     return 0;
 }
 
@@ -15,7 +17,7 @@ static void every_size_gets_the_smallest_class_that_holds_it(void **state)
     (void)state;
     for (size_t bytes = 1; bytes <= SIZE_SLAB_MAX; bytes++) {
         unsigned class = size_class_of(bytes);
-        assert_in_range(class, SIZE_CLASS_FIRST, SIZE_CLASS_END - 1);
+        assert_in_range(class, SIZE_CLASS_FIRST, SIZE_CLASS_EXACT - 1);
         assert_true(size_tables.classes[class].bytes >= bytes);
         assert_true(class == SIZE_CLASS_FIRST || size_tables.classes[class - 1].bytes < bytes);
     }
@@ -39,21 +41,25 @@ static void the_sizes_databases_use_most_are_exact(void **state)
         assert_int_equal(size_tables.classes[size_class_of(hot[i])].bytes, hot[i]);
 }
 
+static void check_geometry(const struct size_class *size)
+{
+    size_t slab_bytes = (size_t)size->units * UNIT_BYTES;
+    assert_in_range(size->objects, 4, SLAB_OBJECTS_MAX);
+    assert_true((size_t)size->objects * size->bytes <= slab_bytes);
+    assert_true((slab_bytes - (size_t)size->objects * size->bytes) * 16 < slab_bytes);
+    for (size_t offset = 0; offset < slab_bytes; offset++)
+        assert_int_equal(size_class_index(size, offset), offset / size->bytes);
+}
+
 static void the_reciprocal_finds_every_object(void **state)
 {
     (void)state;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-        const struct size_class *size = &size_tables.classes[class];
-        assert_in_range(size->objects, 4, SLAB_OBJECTS_MAX);
-        assert_true((size_t)size->objects * size->bytes <= (size_t)size->units * UNIT_BYTES);
-        for (size_t offset = 0; offset < (size_t)size->units * UNIT_BYTES; offset++)
-            assert_int_equal(size_class_index(size, offset), offset / size->bytes);
-    }
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class ++)
+        check_geometry(&size_tables.classes[class]);
 }
 
-static void aligned_classes_keep_every_object_aligned(void **state)
+static void check_aligned_classes(void)
 {
-    (void)state;
     for (size_t alignment = 16; alignment <= UNIT_BYTES; alignment *= 2) {
         for (size_t bytes = 1; bytes <= SIZE_SLAB_MAX; bytes += 13) {
             unsigned class = size_class_of_aligned(bytes, alignment);
@@ -65,6 +71,90 @@ static void aligned_classes_keep_every_object_aligned(void **state)
     assert_int_equal(size_class_of_aligned(16, 2 * UNIT_BYTES), 0);
 }
 
+static void aligned_classes_keep_every_object_aligned(void **state)
+{
+    (void)state;
+    check_aligned_classes();
+}
+
+/* -- profiles --------------------------------------------------------------------------------- */
+
+enum { GRID = 64 + 248 }; /* sizes that a class can have */
+
+static uint32_t grid_bytes(size_t index)
+{
+    return index < 64 ? (uint32_t)(index + 1) * 16 : (uint32_t)(1024 + (index - 63) * 128);
+}
+
+static void choose_exact(struct profile *profile, uint64_t *random)
+{
+    bool chosen[GRID] = {false};
+    for (uint64_t i = random_next(random) % 17; i > 0; i--)
+        chosen[random_next(random) % GRID] = true;
+    for (size_t i = 0; i < GRID; i++) {
+        if (chosen[i])
+            profile->exact_bytes[profile->exact++] = grid_bytes(i);
+    }
+}
+
+/* The model: the smallest size of the default ladder or of the profile that holds the request. */
+static uint32_t model_of(const struct profile *profile, const uint32_t *ladder, size_t bytes)
+{
+    uint32_t best = UINT32_MAX;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class ++) {
+        if (ladder[class] >= bytes && ladder[class] < best)
+            best = ladder[class];
+    }
+    for (uint32_t i = 0; i < profile->exact; i++) {
+        if (profile->exact_bytes[i] >= bytes && profile->exact_bytes[i] < best)
+            best = profile->exact_bytes[i];
+    }
+    return best;
+}
+
+static void a_profile_adds_its_classes_and_changes_nothing_else(void **state)
+{
+    (void)state;
+    uint32_t ladder[SIZE_CLASS_EXACT];
+    for (unsigned class = 0; class < SIZE_CLASS_EXACT; class ++)
+        ladder[class] = size_tables.classes[class].bytes;
+    uint64_t random = 2005;
+    print_message("seed %llu\n", (unsigned long long)random);
+    for (unsigned round = 0; round < 50; round++) {
+        struct profile profile = {0};
+        choose_exact(&profile, &random);
+        memset(&size_tables, 0, sizeof(size_tables));
+        size_class_init(&profile);
+        for (size_t bytes = 1; bytes <= SIZE_SLAB_MAX; bytes++)
+            assert_int_equal(size_tables.classes[size_class_of(bytes)].bytes,
+                             model_of(&profile, ladder, bytes));
+        for (unsigned class = SIZE_CLASS_EXACT; class < SIZE_CLASS_END; class ++) {
+            if (size_tables.classes[class].bytes != 0)
+                check_geometry(&size_tables.classes[class]);
+        }
+        check_aligned_classes();
+    }
+}
+
+static void warm_rounds_are_where_a_thread_starts(void **state)
+{
+    (void)state;
+    const struct profile profile = {.exact = 1,
+                                    .exact_bytes = {304},
+                                    .warm = 4,
+                                    .warms = {{60, 128}, {290, 100}, {1024, 8}, {4096, 256}}};
+    memset(&size_tables, 0, sizeof(size_tables));
+    size_class_init(&profile);
+    assert_int_equal(8 << size_tables.classes[size_class_of(64)].step, 128);
+    assert_int_equal(size_tables.classes[size_class_of(304)].bytes, 304);
+    assert_int_equal(8 << size_tables.classes[size_class_of(304)].step, 128);
+    assert_int_equal(size_tables.classes[size_class_of(304)].rounds_max, 107);
+    assert_int_equal(size_tables.classes[size_class_of(1024)].step, 0);
+    assert_int_equal(8 << size_tables.classes[size_class_of(4096)].step, 256);
+    assert_int_equal(size_tables.classes[size_class_of(4096)].rounds_max, 256);
+    assert_int_equal(size_tables.classes[size_class_of(16)].step, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +163,8 @@ int main(void)
         cmocka_unit_test(the_sizes_databases_use_most_are_exact),
         cmocka_unit_test(the_reciprocal_finds_every_object),
         cmocka_unit_test(aligned_classes_keep_every_object_aligned),
+        cmocka_unit_test(a_profile_adds_its_classes_and_changes_nothing_else),
+        cmocka_unit_test(warm_rounds_are_where_a_thread_starts),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

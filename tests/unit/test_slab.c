@@ -41,7 +41,7 @@ static void no_object_is_handed_out_twice(void **state)
 {
     (void)state;
     enum { COUNT = 5000 };
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class += 7) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class += 7) {
         void **objects = malloc(COUNT * sizeof(void *));
         unsigned taken = 0;
         while (taken < COUNT) {
