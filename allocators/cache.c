@@ -132,6 +132,14 @@ bool cache_attach(void)
     return true;
 }
 
+void cache_refuse(void)
+{
+    for (unsigned ctl = 0; ctl < 256; ctl++)
+        hand.top[ctl] = CLOSED;
+    hand.state = CACHE_DEAD;
+    hand.inside = 1;
+}
+
 /* Gives the rounds of a magazine nobody refers to any more to the slabs. */
 static void unload(struct magazine *magazine)
 {
@@ -255,7 +263,6 @@ static bool refill(struct cache *cache, unsigned class)
         swap(cache, class);
         return true;
     }
-    depot_tick();
     return load_from_depot(cache, class) || load_from_slabs(cache, class);
 }
 
@@ -290,7 +297,6 @@ static bool make_room(struct cache *cache, unsigned class)
         swap(cache, class);
         return true;
     }
-    depot_tick();
     struct magazine *empty = loaded != NULL ? magazine_get(class, loaded->step) : NULL;
     if (empty == NULL)
         return false;

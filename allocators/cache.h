@@ -42,6 +42,9 @@ bool cache_attach(void);
 /* Returns everything to depot and slabs; the thread is dead afterwards. */
 void cache_detach(void);
 
+/* The calling thread is none of the program's: it never gets a cache, its hand is closed. */
+void cache_refuse(void);
+
 /* From now on every call of every thread takes the slow door, which still uses the magazines.
  * Call it while one thread runs. */
 void cache_close_hands(void);

@@ -17,6 +17,7 @@
 #include "allocators/large.h"
 #include "allocators/meta.h"
 #include "allocators/profile.h"
+#include "allocators/scavenge.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
 
@@ -39,6 +40,7 @@ static uint32_t start(const struct conf *conf)
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     slab_init();
     depot_init();
+    scavenge_init(conf->background);
     size_class_init(&profile); /* last: from now on sizes have classes */
     return READY;
 }
@@ -73,8 +75,10 @@ static bool init_with_defaults(void)
 /* What every slow call needs: the heap, and a cache for this thread. False: there is no heap. */
 static bool enter(void)
 {
-    if (MP_LIKELY(hand.state == CACHE_ALIVE || hand.state == CACHE_DEAD))
+    if (MP_LIKELY(hand.state == CACHE_ALIVE || hand.state == CACHE_DEAD)) {
+        scavenge_pass();
         return true;
+    }
     /* acquire: pairs with the release in heap_init */
     if (atomic_load_explicit(&heap.state, memory_order_acquire) != READY && !init_with_defaults())
         return false;
@@ -292,6 +296,7 @@ void heap_fork_child(void)
     huge_fork_child();
     depot_fork_child();
     cache_fork_child();
+    scavenge_fork_child();
 }
 
 void heap_set_checked(void)
@@ -346,7 +351,9 @@ void heap_read_stats(struct heap_stats *stats)
     if (!enter())
         return;
     cache_forget_lost();
+    scavenge_hold();
     add_classes(stats);
+    scavenge_release();
     unit_read_stats(&unit);
     large_read_stats(&large);
     huge_read_stats(&own);
@@ -358,12 +365,15 @@ void heap_read_stats(struct heap_stats *stats)
     stats->meta_bytes = space_meta_bytes() + meta_bytes();
     stats->huge_bytes = own.bytes;
     stats->huge_blocks = own.blocks;
+    stats->given_bytes = scavenge_given_bytes();
 }
 
 void heap_audit(void)
 {
     if (atomic_load_explicit(&heap.state, memory_order_acquire) != READY)
         return;
+    scavenge_hold();
     unit_audit();
     slab_audit();
+    scavenge_release();
 }

@@ -146,6 +146,7 @@ struct heap_stats {
     size_t total_free_bytes; /* free units, dirty or not */
     size_t huge_bytes;       /* the part of live_bytes in own mappings */
     size_t huge_blocks;
+    size_t given_bytes; /* back to the system, by and by, since the start */
 };
 
 /* Sums over all classes and threads while they go on. */

@@ -1,22 +1,19 @@
 /* magazine.c - the pool of empty magazines, and the depot: per class, a list of those with rounds.
  *
- * The depot keeps what the threads exchange. What lay unused for a whole second (the least number
- * of magazines seen in it: Bonwick & Adams 2001, 3.6, "working set") goes back to the slabs. */
+ * The depot keeps what the threads exchange. What lay unused from one tick to the next (the least
+ * number of magazines seen: Bonwick & Adams 2001, 3.6, "working set") goes back to the slabs. */
 #include "allocators/magazine.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
-#include "allocators/base/os.h"
 #include "allocators/meta.h"
 #include "allocators/size_class.h"
 #include "allocators/slab.h"
 
 enum {
     DEPOT_BYTES = 512 * 1024, /* of objects, per class: what bulk patterns were seen to exchange */
-    TICK_NS = 1000 * 1000 * 1000,
 };
 
 /* Empty magazines by step. */
@@ -36,7 +33,6 @@ struct shelf {
 } __attribute__((aligned(64)));
 
 static struct shelf shelves[SIZE_CLASS_END];
-static _Atomic uint64_t next_tick_ns;
 
 /* -- empty magazines -------------------------------------------------------------------------- */
 
@@ -172,12 +168,6 @@ static uint32_t read_unused(struct shelf *shelf)
 
 void depot_tick(void)
 {
-    uint64_t now = os_time_coarse_ns();
-    uint64_t due = atomic_load_explicit(&next_tick_ns, memory_order_relaxed);
-    if (now < due ||
-        !atomic_compare_exchange_strong_explicit(&next_tick_ns, &due, now + TICK_NS,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
         clear_shelf(class, read_unused(&shelves[class]));
 }

@@ -44,8 +44,7 @@ struct magazine *depot_get(unsigned class);
 /* Leaves one with rounds; false: the depot of the class is full, the caller keeps it. */
 bool depot_put(struct magazine *magazine);
 
-/* Gives magazines that nobody needed for a second back to the slabs. Cheap when there is nothing
- * to do; call it from slow paths without locks. */
+/* Gives magazines that nobody needed since the last tick back to the slabs. */
 void depot_tick(void);
 
 /* Gives all back to the slabs. */

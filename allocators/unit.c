@@ -9,18 +9,12 @@
 #include "allocators/run.h"
 #include "allocators/space.h"
 
-enum {
-    TICK_NS = 50 * 1000 * 1000,
-    TICK_UNITS = 8 * 1024 * 1024 / UNIT_BYTES, /* given back per tick: bounds the pause */
-};
-
 static struct {
     struct lock lock; /* of this and of the index */
     enum conf_fit fit;
     uint64_t decay_ns;
     uint32_t frontier; /* units at or above were never used; U1: all below have an owner */
     size_t merges, frees;
-    _Atomic uint64_t next_tick_ns;
 } unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
 
 /* -- taking and giving ------------------------------------------------------------------------ */
@@ -104,7 +98,6 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
     MP_ASSERT(units > 0 && is_power_of_two(align_units));
     if (units + align_units > space_units_max())
         return UNIT_NONE;
-    unit_tick();
     lock_take(&unit_heap.lock);
     uint32_t first = take_from_run(units, align_units);
     if (first == UNIT_NONE)
@@ -123,7 +116,6 @@ void unit_free(uint32_t first, size_t units)
     unit_heap.frees++;
     insert_merged(first, units, now);
     lock_drop(&unit_heap.lock);
-    unit_tick();
 }
 
 /* Takes the right neighbour's units, when it is long enough. */
@@ -223,16 +215,11 @@ static size_t purge_older(uint64_t before, size_t most_units)
     return bytes;
 }
 
-void unit_tick(void)
+size_t unit_tick(uint64_t now_ns, size_t most_bytes)
 {
-    uint64_t now = os_time_coarse_ns();
-    uint64_t due = atomic_load_explicit(&unit_heap.next_tick_ns, memory_order_relaxed);
-    if (now < due ||
-        !atomic_compare_exchange_strong_explicit(&unit_heap.next_tick_ns, &due, now + TICK_NS,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return;
-    if (now > unit_heap.decay_ns)
-        purge_older(now - unit_heap.decay_ns, TICK_UNITS);
+    if (now_ns <= unit_heap.decay_ns)
+        return 0;
+    return purge_older(now_ns - unit_heap.decay_ns, most_bytes / UNIT_BYTES);
 }
 
 size_t unit_purge(void)
@@ -248,6 +235,16 @@ void unit_init(enum conf_fit fit, uint64_t decay_ns)
     unit_heap.decay_ns = decay_ns;
     if (unit_heap.frontier == 0)
         run_clear_index();
+}
+
+size_t unit_resident_bytes(void)
+{
+    struct run_totals totals;
+    lock_take(&unit_heap.lock);
+    run_read_totals(&totals);
+    size_t units = unit_heap.frontier - (totals.free_units - totals.dirty_units);
+    lock_drop(&unit_heap.lock);
+    return units * UNIT_BYTES;
 }
 
 void unit_read_stats(struct unit_stats *stats)

@@ -26,12 +26,15 @@ void unit_free(uint32_t first, size_t units);
  */
 bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed);
 
-/* Gives pages of runs that were free for longer than the decay time back to the system, at most
- * some MiB a call. Cheap when there is nothing to do; call it from slow paths. */
-void unit_tick(void);
+/* Gives pages of runs that were free for longer than the decay time back to the system, about
+ * `most_bytes` of them. Bytes given back. */
+size_t unit_tick(uint64_t now_ns, size_t most_bytes);
 
 /* Gives all dirty pages back now. Bytes given back. */
 size_t unit_purge(void);
+
+/* Bytes of units that may hold pages: all that are in use, and the dirty ones. */
+size_t unit_resident_bytes(void);
 
 struct unit_stats {
     size_t dirty_bytes;   /* of free units that hold pages */

@@ -39,6 +39,7 @@ struct mpress_stats {
     uint64_t largest_free; /* the largest free span */
     uint64_t total_free;   /* all free spans */
     uint64_t mapped;       /* bytes in mappings of their own (blocks above 32 MiB) */
+    uint64_t given;        /* given back to the system while the program went on, so far */
     uint64_t rss;          /* resident set of the process; 0: not known */
     uint64_t rss_anon;     /* its anonymous part; 0: not known */
 };

@@ -27,6 +27,7 @@ void summary_read(struct mpress_stats *stats)
     stats->largest_free = heap.largest_free_bytes;
     stats->total_free = heap.total_free_bytes;
     stats->mapped = heap.huge_bytes;
+    stats->given = heap.given_bytes;
     os_resident(&stats->rss, &stats->rss_anon);
 }
 
@@ -75,6 +76,7 @@ static void add_parts(struct text *text, const struct mpress_stats *stats)
     add_row(text, "dirty", stats->dirty, "free spans not given back yet");
     add_row(text, "meta", stats->meta, "bookkeeping");
     add_row(text, "heap", resident, "the sum of these");
+    add_row(text, "given back", stats->given, "to the system while the program ran");
     if (stats->rss != 0)
         add_row(text, "RSS", stats->rss, "of the whole process");
     uint64_t kept = resident - stats->live;

@@ -7,6 +7,7 @@
 #ifndef MPRESS_BASE_OS_H
 #define MPRESS_BASE_OS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -87,9 +88,20 @@ void os_set_wiped_on_fork(void *start, size_t bytes);
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word, unsigned waiters);
 
+/* The same for some time at most. */
+void os_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns);
+
 /* Makes every running thread of the process pass a full memory barrier: what they stored before is
  * seen by the caller, what the caller stored before is seen by them. Slow. */
 void os_barrier(void);
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+/* Runs `run` in a thread of our own, with all signals blocked: libc does not know it, so it may
+ * call nothing but this library, and ends by returning. *alive is 1 until the thread is gone for
+ * good (then the kernel clears it); *memory (NULL at first) is its stack and stays for the next
+ * one. */
+int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory);
 
 /* -- files ------------------------------------------------------------------------------------ */
 

@@ -1,7 +1,8 @@
-/* os_linux.c - the Linux behind os.h; with os_modules.c the only file of the library that
- * includes OS headers. */
+/* os_linux.c - the Linux behind os.h; with the other os_*.c the only files of the library that
+ * include OS headers. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
+#include "allocators/base/os_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,61 +18,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-/* -- system calls without libc: no errno, no cancellation, no interposition ------------------- */
-
-#if defined(__x86_64__)
-static long call6(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-#elif defined(__aarch64__)
-static long call6(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
-#else
-#error "mpress knows the system calls of x86-64 and aarch64"
-#endif
-
-static long call3(long number, long a, long b, long c)
-{
-    return call6(number, a, b, c, 0, 0, 0);
-}
-
-static bool failed(long result)
-{
-    return result < 0 && result > -4096;
-}
-
-static int error_of(long result)
-{
-    return failed(result) ? (int)-result : 0;
-}
-
-static void *pointer_of(long result)
-{
-    return failed(result) ? NULL : (void *)result;
-}
 
 /* -- the process ------------------------------------------------------------------------------ */
 
@@ -240,6 +186,13 @@ void os_set_wiped_on_fork(void *start, size_t bytes)
 void os_wait(_Atomic uint32_t *word, uint32_t value)
 {
     call6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0);
+}
+
+void os_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+{
+    const struct timespec time = {.tv_sec = (time_t)(ns / 1000000000),
+                                  .tv_nsec = (long)(ns % 1000000000)};
+    call6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, (long)&time, 0, 0);
 }
 
 void os_wake(_Atomic uint32_t *word, unsigned waiters)

@@ -1,5 +1,5 @@
 /* seccomp.c - after start-up the heap uses mmap, munmap, madvise, mprotect, mremap, futex and write
- * only: sandboxes kill the process for anything else. */
+ * only: sandboxes kill the process for anything else. (Without the helper thread: MPRESS_BG=0.) */
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -156,18 +156,19 @@ static void a_request_beyond_the_reservation_is_refused(void **state)
 static void a_long_idle_run_goes_back_slice_by_slice(void **state)
 {
     (void)state;
-    enum { UNITS = 4096, SLICES = 8 + 1 }; /* 64 MiB, 8 MiB a tick */
+    enum { UNITS = 4096, SLICES = 8 + 1, SLICE_BYTES = 8 << 20 }; /* of 64 MiB */
     struct unit_stats stats;
     unit_purge();
     uint32_t first = take(UNITS);
     unit_free(first, UNITS);
     unit_init(CONF_FIT_BEST, 0);
+    size_t resident = unit_resident_bytes();
     for (int slice = 0; slice < SLICES; slice++) {
-        usleep(60000); /* a tick is 50 ms */
         unit_free(take(4), 4);
+        assert_true(unit_tick(UINT64_MAX, SLICE_BYTES) <= SLICE_BYTES);
     }
-    unit_tick();
     unit_init(CONF_FIT_BEST, UINT64_MAX);
+    assert_true(resident - unit_resident_bytes() >= (UNITS - 8) * (size_t)UNIT_BYTES);
     unit_read_stats(&stats);
     assert_true(stats.dirty_bytes <= 8 * (size_t)UNIT_BYTES);
     unit_audit();

@@ -1,0 +1,166 @@
+/* scavenge.c - the tick: units that were dirty for the decay time, magazines nobody asked for. */
+#include "allocators/scavenge.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/cache.h"
+#include "allocators/magazine.h"
+#include "allocators/unit.h"
+
+#define MS UINT64_C(1000000)
+
+enum {
+    PASSES_PER_LOOK = 16, /* a slow call in so many looks at the clock */
+    /* Given back by one pass: bounds its pause. The helper has time. */
+    PASS_BYTES = 8 * 1024 * 1024,
+    HELPER_BYTES = 256 * 1024 * 1024,
+    /* Resident bytes from which on there is a helper; less where the program has threads of its
+     * own, which keep more and have no objection to one more. */
+    LARGE_BYTES = 64 * 1024 * 1024,
+    LARGE_BYTES_WITH_THREADS = 16 * 1024 * 1024,
+};
+
+static const uint64_t TICK_NS = 50 * MS;
+static const uint64_t SLOW_TICK_NS = 1000 * MS;
+static const uint64_t NAP_NS = 100 * MS; /* the helper's first; doubles up to the longest */
+static const uint64_t LONGEST_NAP_NS = 1600 * MS;
+
+static struct {
+    _Atomic uint64_t due_ns;
+    struct lock lock;     /* of whoever is at it */
+    uint64_t slow_due_ns; /* lock */
+    _Atomic size_t given_bytes;
+    /* The helper. */
+    bool background;         /* it may be started; cleared when the system refuses */
+    int process_id;          /* whose it is: the child of a vfork must not start it for us */
+    _Atomic uint32_t alive;  /* cleared by the kernel */
+    _Atomic uint32_t calls;  /* by passers-by: wakes it from a long nap */
+    _Atomic bool is_napping; /* longer than NAP_NS */
+    void *memory;
+} scavenger = {.lock = LOCK_INIT(LOCK_RANK_SCAVENGE)};
+
+static _Thread_local uint32_t passes __attribute__((tls_model("initial-exec")));
+
+/* -- the work --------------------------------------------------------------------------------- */
+
+/* Bytes given back to the system. */
+static size_t scavenge(uint64_t now, size_t most_bytes)
+{
+    atomic_store_explicit(&scavenger.due_ns, now + TICK_NS, memory_order_relaxed);
+    if (now >= scavenger.slow_due_ns) {
+        scavenger.slow_due_ns = now + SLOW_TICK_NS;
+        depot_tick();
+    }
+    size_t bytes = unit_tick(now, most_bytes);
+    atomic_fetch_add_explicit(&scavenger.given_bytes, bytes, memory_order_relaxed);
+    return bytes;
+}
+
+/* -- the helper ------------------------------------------------------------------------------- */
+
+static void nap(uint64_t ns)
+{
+    /* acquire: pairs with the release in call_helper */
+    uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_acquire);
+    atomic_store_explicit(&scavenger.is_napping, ns > NAP_NS, memory_order_relaxed);
+    os_wait_for(&scavenger.calls, calls, ns);
+}
+
+static void help(void)
+{
+    uint64_t ns = NAP_NS;
+    cache_refuse();
+    while (ns <= LONGEST_NAP_NS) {
+        uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
+        nap(ns);
+        size_t bytes = 0;
+        if (lock_try(&scavenger.lock)) {
+            bytes = scavenge(os_time_coarse_ns(), HELPER_BYTES);
+            lock_drop(&scavenger.lock);
+        }
+        bool is_called = calls != atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
+        ns = bytes > 0 || is_called ? NAP_NS : 2 * ns;
+    }
+}
+
+static bool is_large(void)
+{
+    bool has_threads = *os_single_thread_mark() == 0;
+    return unit_resident_bytes() > (has_threads ? LARGE_BYTES_WITH_THREADS : LARGE_BYTES);
+}
+
+static void start_helper(void)
+{
+    if (os_process_id() != scavenger.process_id)
+        return;
+    if (os_thread_start(help, &scavenger.alive, &scavenger.memory) != 0)
+        scavenger.background = false; /* a sandbox, a limit: not asked again */
+}
+
+/* Lock: nobody else starts one. */
+static void call_helper(void)
+{
+    if (!scavenger.background || !is_large())
+        return;
+    if (!scavenge_has_helper()) {
+        start_helper();
+    } else if (atomic_load_explicit(&scavenger.is_napping, memory_order_relaxed)) {
+        atomic_store_explicit(&scavenger.is_napping, false, memory_order_relaxed);
+        atomic_fetch_add_explicit(&scavenger.calls, 1, memory_order_release);
+        os_wake(&scavenger.calls, 1);
+    }
+}
+
+bool scavenge_has_helper(void)
+{
+    return atomic_load_explicit(&scavenger.alive, memory_order_acquire) != 0;
+}
+
+/* -- the passers-by --------------------------------------------------------------------------- */
+
+void scavenge_pass(void)
+{
+    if (MP_LIKELY(++passes % PASSES_PER_LOOK != 0))
+        return;
+    uint64_t now = os_time_coarse_ns();
+    if (MP_LIKELY(now < atomic_load_explicit(&scavenger.due_ns, memory_order_relaxed)) ||
+        !lock_try(&scavenger.lock))
+        return;
+    scavenge(now, PASS_BYTES);
+    call_helper();
+    lock_drop(&scavenger.lock);
+}
+
+void scavenge_hold(void)
+{
+    lock_take(&scavenger.lock);
+}
+
+void scavenge_release(void)
+{
+    lock_drop(&scavenger.lock);
+}
+
+size_t scavenge_given_bytes(void)
+{
+    return atomic_load_explicit(&scavenger.given_bytes, memory_order_relaxed);
+}
+
+/* -- birth and fork --------------------------------------------------------------------------- */
+
+void scavenge_init(bool background)
+{
+    scavenger.background = background;
+    scavenger.process_id = os_process_id();
+}
+
+void scavenge_fork_child(void)
+{
+    lock_reset(&scavenger.lock);
+    atomic_store_explicit(&scavenger.alive, 0, memory_order_relaxed);
+    scavenger.process_id = os_process_id();
+}

@@ -1,0 +1,31 @@
+/* scavenge.h - gives back what lies unused: one tick for the whole heap.
+ *
+ * Whoever passes by a slow path does a bounded piece of the work. A program that sleeps has no slow
+ * paths: so, above some size, a helper thread of ours does it (os_thread_start). It is started
+ * when the heap is seen to be that large, sleeps longer and longer while there is nothing to give
+ * back, and ends in the end; the next passer-by that finds a large heap starts it again. */
+#ifndef MPRESS_SCAVENGE_H
+#define MPRESS_SCAVENGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* `background`: the helper may be started. */
+void scavenge_init(bool background);
+
+/* Does what is due. Cheap when nothing is; call it from slow paths without locks. */
+void scavenge_pass(void);
+
+/* Between these two nobody scavenges, so that objects do not move while they are counted. */
+void scavenge_hold(void);
+void scavenge_release(void);
+
+/* Bytes given back to the system by all this so far. */
+size_t scavenge_given_bytes(void);
+
+/* The helper runs or sleeps. */
+bool scavenge_has_helper(void);
+
+void scavenge_fork_child(void);
+
+#endif
