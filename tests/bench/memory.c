@@ -37,7 +37,7 @@ static void print_point(const char *name, size_t asked, size_t pages, size_t rss
            mib(asked));
     if (pages > 0)
         printf("\"pages_mib\": %.2f, ", mib(pages));
-    printf("\"rss_mib\": %.2f, \"seconds\": %.2f}\n", mib(rss),
+    printf("\"rss_mib\": %.2f, \"seconds\": %.3f}\n", mib(rss),
            (bench_now_ns() - memory.start_ns) / 1e9);
     fflush(stdout);
 }

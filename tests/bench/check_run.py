@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The runner refuses what it cannot do in one line, and a quick run gives whole tables and JSON.
+
+usage: check_run.py RUN LIBRARY"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+RUN, LIBRARY = sys.argv[1:3]
+
+
+def run(*arguments):
+    return subprocess.run([RUN, *arguments], capture_output=True, text=True, check=False)
+
+
+def check(holds, what):
+    if not holds:
+        sys.exit(f"check_run: {what}")
+
+
+def check_refused(word, *arguments):
+    """With a message that names the trouble, and without a traceback."""
+    done = run(*arguments)
+    said = done.stderr.strip().splitlines()
+    check(done.returncode in (1, 2) and done.stdout == "", f"{arguments} was accepted")
+    check(said and word in said[-1] and "Traceback" not in done.stderr, f"{arguments}: {said}")
+
+
+def check_figures(table, heaps):
+    check(set(table) == {"title", "unit", "rows"} and table["rows"], f"not a table: {table}")
+    for row, figures in table["rows"].items():
+        check(set(figures) == heaps, f"{row} has {sorted(figures)}")
+        for figure in figures.values():
+            check(0 <= figure["least"] <= figure["median"] <= figure["most"], f"{row}: {figure}")
+
+
+def check_quick_run(folder):
+    path = os.path.join(folder, "figures.json")
+    done = run("--quick", "--only", "mpress,other", "--with", f"other={LIBRARY}", "--json", path,
+               "pair-64", "base", "calloc")
+    check(done.returncode == 0, f"the quick run ended with {done.returncode}: {done.stderr}")
+    with open(path, encoding="utf-8") as file:
+        figures = json.load(file)
+    check(figures["rounds"] == 1 and set(figures["results"]) == {"micro", "memory"}, figures)
+    for tables in figures["results"].values():
+        for table in tables:
+            check_figures(table, {"glibc", "mpress", "other"})
+    micro = figures["results"]["micro"][0]["rows"]
+    check({"pair-64", "calloc-16"} <= set(micro) and "pair-128" not in micro, sorted(micro))
+    check("| | glibc | mpress | other | spread |" in done.stdout, done.stdout)
+    check("geometric mean" in done.stdout, done.stdout)
+
+
+def check_failing_program(folder):
+    """A library under which programs fail must not pass, nor stop the others."""
+    source, broken = os.path.join(folder, "broken.c"), os.path.join(folder, "broken.so")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("#include <stddef.h>\nvoid *malloc(size_t n) { (void)n; return NULL; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-o", broken, source], check=True)
+    done = run("--quick", "--only", "broken", "--with", f"broken={broken}", "pair-64", "fifo-100")
+    check(done.returncode == 1, f"a failing allocator gave {done.returncode}")
+    check("fifo-100 under broken failed" in done.stderr, done.stderr)
+    check("| fifo-100 |" in done.stdout and "failed" in done.stdout, done.stdout)
+
+
+listed = run("--list")
+check(listed.returncode == 0 and "  spike " in listed.stdout and "mpress" in listed.stdout,
+      listed.stdout)
+check("--with NAME=PATH" in run("--help").stdout, "--help does not tell")
+check_refused("nosuch", "nosuch")
+check_refused("nosuch", "--only", "nosuch", "pair-64")
+check_refused("/no/such.so", "--with", "x=/no/such.so", "pair-64")
+check_refused("NAME=PATH", "--with", "x", "pair-64")
+check_refused("/bin/true", "--with", f"x={RUN}", "pair-64")
+check_refused("mpress", "--with", f"mpress={LIBRARY}", "pair-64")
+for rounds in ("0", "-1", "many", "1.5"):
+    check_refused("rounds", "--rounds", rounds, "pair-64")
+check_refused("/no/such/folder", "--json", "/no/such/folder/x", "--quick", "pair-64")
+with tempfile.TemporaryDirectory() as work:
+    check_quick_run(work)
+    check_failing_program(work)
