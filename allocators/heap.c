@@ -15,7 +15,9 @@
 #include "allocators/base/os.h"
 #include "allocators/huge.h"
 #include "allocators/large.h"
+#include "allocators/melt.h"
 #include "allocators/meta.h"
+#include "allocators/mixed.h"
 #include "allocators/profile.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
@@ -38,7 +40,9 @@ static uint32_t start(const struct conf *conf)
         return FAILED;
     profile_load(&profile, conf->profile);
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    melt_init(conf->melt);
     slab_init();
+    mixed_init();
     depot_init();
     scavenge_init(conf->background);
     size_class_init(&profile); /* last: from now on sizes have classes */
@@ -61,6 +65,7 @@ int heap_init(const struct conf *conf)
     if (expected != READY)
         return ENOMEM;
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    melt_init(conf->melt);
     return 0;
 }
 
@@ -163,23 +168,29 @@ enum heap_owner heap_owner_of(const void *p)
             return HEAP_HUGE;
         return huge_contains(p) ? HEAP_INTERIOR : HEAP_FOREIGN;
     }
-    unsigned ctl = *space_ctl(space_unit_of(p));
+    unsigned ctl = space_ctl_of(p);
     if (ctl == CTL_LARGE)
         return ((uintptr_t)p & (UNIT_BYTES - 1)) == 0 ? HEAP_LARGE : HEAP_INTERIOR;
     if (ctl == CTL_INSIDE)
         return HEAP_INTERIOR;
-    return ctl != CTL_FREE && ctl < SIZE_CLASS_END ? HEAP_OBJECT : HEAP_FREE;
+    bool is_object = ctl == CTL_MIXED || (ctl != CTL_FREE && ctl < SIZE_CLASS_END);
+    return is_object ? HEAP_OBJECT : HEAP_FREE;
 }
 
 static void free_object(void *p)
 {
-    unsigned class = *space_ctl(space_unit_of(p));
-    if (MP_LIKELY(!heap.checked)) {
+    unsigned class = space_ctl_of(p);
+    if (class == CTL_MIXED)
+        class = mixed_class_of(p);
+    if (MP_LIKELY(!heap.checked && class != 0)) {
         cache_free(class, p);
         return;
     }
     cache_transfer();
-    slab_give(class, &p, 1);
+    if (class == 0)
+        mixed_free(p);
+    else
+        slab_give(class, &p, 1);
 }
 
 void heap_free(void *p)
@@ -293,6 +304,7 @@ void heap_fork_child(void)
     meta_fork_child();
     unit_fork_child();
     slab_fork_child();
+    mixed_fork_child();
     huge_fork_child();
     depot_fork_child();
     cache_fork_child();
@@ -314,7 +326,8 @@ size_t heap_trim(void)
         return 0;
     cache_flush();
     depot_drain();
-    return unit_purge();
+    size_t bytes = mixed_purge();
+    return bytes + unit_purge();
 }
 
 void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
@@ -347,6 +360,7 @@ void heap_read_stats(struct heap_stats *stats)
     struct unit_stats unit;
     struct large_stats large;
     struct huge_stats own;
+    struct mixed_stats mixed;
     memset(stats, 0, sizeof(*stats));
     if (!enter())
         return;
@@ -357,6 +371,8 @@ void heap_read_stats(struct heap_stats *stats)
     unit_read_stats(&unit);
     large_read_stats(&large);
     huge_read_stats(&own);
+    mixed_read_stats(&mixed);
+    stats->external_bytes += mixed.free_bytes;
     stats->live_bytes += large.bytes + own.bytes;
     stats->live_objects += large.blocks + own.blocks;
     stats->dirty_bytes = unit.dirty_bytes;
@@ -375,5 +391,6 @@ void heap_audit(void)
     scavenge_hold();
     unit_audit();
     slab_audit();
+    mixed_audit();
     scavenge_release();
 }

@@ -48,7 +48,7 @@ static inline bool heap_free_fast(void *p)
 {
     if (MP_UNLIKELY(!space_owns(p)))
         return false;
-    unsigned class = space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT];
+    unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
     if (MP_UNLIKELY(*top == MAGAZINE_FULL))
         return false;
@@ -63,7 +63,7 @@ static inline unsigned heap_open_class(const void *p)
 {
     if (MP_UNLIKELY(!space_owns(p)))
         return 0;
-    unsigned class = space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT];
+    unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
     return MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL) ? 0 : class;
 }

@@ -118,6 +118,17 @@ void pool_retire(struct pool *pool, struct slab *slab)
     space_label(slab->first, slab_class(slab)->units, CTL_TAKEN);
 }
 
+void pool_release(struct pool *pool, struct slab *slab)
+{
+    unsigned objects = slab_class(slab)->objects;
+    MP_ASSERT(lock_is_held(&pool->lock));
+    MP_ASSERT(slab->free > 0 && slab->free < objects);
+    bucket_remove(pool, slab);
+    pool->slabs--;
+    pool->taken -= objects - slab->free;
+    pool->touched -= slab->fresh;
+}
+
 /* -- fork and audit --------------------------------------------------------------------------- */
 
 /* Calls `visit` for every slab of a class, found by the control bytes. */

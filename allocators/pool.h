@@ -66,6 +66,9 @@ void pool_publish(struct pool *pool, struct slab *slab);
 /* Takes an empty slab out of its class; its units are freed once the lock is dropped. */
 void pool_retire(struct pool *pool, struct slab *slab);
 
+/* Takes a partly used slab out, with the objects that are out of it: it becomes a zone. */
+void pool_release(struct pool *pool, struct slab *slab);
+
 /* Moves a slab to the bucket of its fullness. Class lock. */
 void pool_update(struct pool *pool, struct slab *slab);
 

@@ -1,4 +1,5 @@
-/* scavenge.c - the tick: units that were dirty for the decay time, magazines nobody asked for. */
+/* scavenge.c - the tick: units that were dirty for the decay time, idle pages of mixed zones,
+ * magazines nobody asked for. */
 #include "allocators/scavenge.h"
 
 #include <stdatomic.h>
@@ -9,6 +10,7 @@
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
 #include "allocators/magazine.h"
+#include "allocators/mixed.h"
 #include "allocators/unit.h"
 
 #define MS UINT64_C(1000000)
@@ -56,6 +58,8 @@ static size_t scavenge(uint64_t now, size_t most_bytes)
         depot_tick();
     }
     size_t bytes = unit_tick(now, most_bytes);
+    if (bytes < most_bytes)
+        bytes += mixed_tick(now, most_bytes - bytes);
     atomic_fetch_add_explicit(&scavenger.given_bytes, bytes, memory_order_relaxed);
     return bytes;
 }

@@ -8,6 +8,8 @@
 #include "allocators/slab.h"
 
 #include "allocators/base/check.h"
+#include "allocators/melt.h"
+#include "allocators/mixed.h"
 #include "allocators/pool.h"
 #include "allocators/unit.h"
 
@@ -80,7 +82,8 @@ unsigned slab_take(unsigned class, void **objects, unsigned count)
     if (taken > 0)
         return taken; /* what the partial slabs had: no new slab for the rest of a batch */
 
-    return take_from_new_slab(pool, class, objects, count);
+    taken = melt_take(class, objects, count);
+    return taken > 0 ? taken : take_from_new_slab(pool, class, objects, count);
 }
 
 /* -- giving ----------------------------------------------------------------------------------- */
@@ -133,14 +136,19 @@ static bool give_one(struct pool *pool, void *p, bool leftovers)
     return was_taken;
 }
 
-/* Gives objects until one slab too many is empty. Returns how many were given; *empty: the slab
- * to be freed, or NULL. Class lock. */
+static bool is_mixed(const void *p)
+{
+    return space_ctl_of(p) == CTL_MIXED;
+}
+
+/* Gives objects until one slab too many is empty, or an object's slab is a zone now. Returns how
+ * many were given; *empty: the slab to be freed, or NULL. Class lock. */
 static unsigned give_some(struct pool *pool, void *const *objects, unsigned count, bool leftovers,
                           struct slab **empty)
 {
     *empty = NULL;
     unsigned done = 0;
-    while (done < count && *empty == NULL) {
+    while (done < count && *empty == NULL && !is_mixed(objects[done])) {
         struct slab *slab = slab_of(objects[done]);
         unsigned given = 0;
         do {
@@ -154,10 +162,23 @@ static unsigned give_some(struct pool *pool, void *const *objects, unsigned coun
     return done;
 }
 
+static unsigned give_mixed(unsigned class, void *const *objects, unsigned count, bool leftovers)
+{
+    unsigned done = 0;
+    while (done < count && is_mixed(objects[done])) /* and will be while it is out */
+        done++;
+    if (done > 0)
+        mixed_give(class, objects, done, leftovers);
+    return done;
+}
+
 static void give(unsigned class, void *const *objects, unsigned count, bool leftovers)
 {
     struct pool *pool = &pools[class];
     while (count > 0) {
+        unsigned mixed = give_mixed(class, objects, count, leftovers);
+        objects += mixed;
+        count -= mixed;
         struct slab *empty;
         lock_take(&pool->lock);
         unsigned done = give_some(pool, objects, count, leftovers, &empty);
@@ -183,12 +204,14 @@ void slab_give_leftovers(unsigned class, void *const *objects, unsigned count)
 
 void *slab_object_of(const void *p, unsigned *class)
 {
-    const struct slab *slab = slab_of(p);
-    char *base = space_address(slab->first);
-    *class = slab->class;
-    unsigned index = size_class_index(slab_class(slab), (size_t)((const char *)p - base));
-    return index < slab_class(slab)->objects ? base + index * (size_t)slab_class(slab)->bytes
-                                             : NULL;
+    *class = space_ctl_of(p);
+    if (*class == CTL_MIXED)
+        return mixed_object_of(p, class);
+    /* It may become a zone right now: nothing of what follows is in the slab's span. */
+    const struct size_class *size = &size_tables.classes[*class];
+    char *base = space_address(*space_head(space_unit_of(p)));
+    unsigned index = size_class_index(size, (size_t)((const char *)p - base));
+    return index < size->objects ? base + index * (size_t)size->bytes : NULL;
 }
 
 void slab_read_stats(unsigned class, struct slab_stats *stats)
@@ -196,8 +219,8 @@ void slab_read_stats(unsigned class, struct slab_stats *stats)
     struct pool *pool = &pools[class];
     size_t bytes = size_tables.classes[class].bytes;
     lock_take(&pool->lock);
-    stats->taken_objects = pool->taken;
-    stats->taken_bytes = pool->taken * bytes;
+    stats->taken_objects = pool->taken + mixed_taken(class);
+    stats->taken_bytes = stats->taken_objects * bytes;
     stats->free_bytes = (pool->touched - pool->taken) * bytes;
     stats->slabs = pool->slabs;
     lock_drop(&pool->lock);

@@ -15,9 +15,11 @@
 
 enum {
     LEAST_BYTES = 1024 * 1024,
-    SCARCE_UNITS = 4 * 65536,                  /* 4 GiB */
-    TABLE_BYTES_PER_UNIT = 1 + 4 + SPAN_BYTES, /* and two bits */
+    SCARCE_UNITS = 4 * 65536,                                          /* 4 GiB */
+    TABLE_BYTES_PER_UNIT = 1 + 4 + SPAN_BYTES + 2 * SPACE_GRAIN_BYTES, /* and two bits */
 };
+
+enum { GRAINS_FREE, GRAINS_END, GRAIN_TABLES };
 
 struct space space = {.first_page = UINTPTR_MAX, .units = 0};
 
@@ -27,9 +29,11 @@ static struct {
     uint64_t *free_bits;
     uint64_t *dirty_bits;
     char *spans;
-    bool stepwise;                   /* tables and units must be committed before use */
-    uint64_t *span_pages;            /* bit p: page p of the spans was written; atomic words */
-    _Atomic size_t span_pages_count; /* bits set in there */
+    char *grains[GRAIN_TABLES];
+    bool stepwise;                /* tables and units must be committed before use */
+    uint64_t *span_pages;         /* bit p: page p of the spans was written; atomic words */
+    uint64_t *grain_pages;        /* the same for either table of grains */
+    _Atomic size_t written_pages; /* of all three tables */
 } layout;
 
 /* -- layout ----------------------------------------------------------------------------------- */
@@ -39,15 +43,17 @@ static size_t bitmap_bytes(size_t units)
     return round_up((units + 63) / 64 * sizeof(uint64_t), os_page_bytes());
 }
 
-static size_t span_pages_bytes(size_t units)
+/* One bit for each page of a table. */
+static size_t page_bits_bytes(size_t table_bytes)
 {
-    return round_up(units * SPAN_BYTES / os_page_bytes() / 8 + 8, os_page_bytes());
+    return round_up(table_bytes / os_page_bytes() / 8 + 8, os_page_bytes());
 }
 
 static size_t tables_bytes(size_t units)
 {
     return round_up(units * TABLE_BYTES_PER_UNIT + 2 * bitmap_bytes(units) +
-                        span_pages_bytes(units) + 4 * os_page_bytes(),
+                        page_bits_bytes(units * SPAN_BYTES) +
+                        page_bits_bytes(units * SPACE_GRAIN_BYTES) + 6 * os_page_bytes(),
                     SPACE_ALIGNMENT);
 }
 
@@ -66,9 +72,13 @@ static void lay_out(char *base, size_t units)
     layout.free_bits = (uint64_t *)(void *)at;
     at -= bitmap_bytes(units);
     layout.dirty_bits = (uint64_t *)(void *)at;
-    at -= span_pages_bytes(units);
+    at -= page_bits_bytes(units * SPAN_BYTES);
     layout.span_pages = (uint64_t *)(void *)at;
+    at -= page_bits_bytes(units * SPACE_GRAIN_BYTES);
+    layout.grain_pages = (uint64_t *)(void *)at;
     layout.spans = page_floor(at - units * SPAN_BYTES);
+    layout.grains[GRAINS_FREE] = page_floor(layout.spans - units * SPACE_GRAIN_BYTES);
+    layout.grains[GRAINS_END] = page_floor(layout.grains[GRAINS_FREE] - units * SPACE_GRAIN_BYTES);
     layout.units_max = units;
     space.base = (uintptr_t)base;
     space.first_page = (uintptr_t)base >> UNIT_SHIFT;
@@ -146,10 +156,23 @@ static int commit(void *from, void *to)
     return layout.stepwise ? os_commit(start, (size_t)(end - start)) : 0;
 }
 
+/* The bits of the pages of a table's bytes [from, to). */
+static int commit_pages(uint64_t *pages, size_t from, size_t to)
+{
+    size_t bytes = os_page_bytes() * 64; /* of a word */
+    return commit(pages + from / bytes, pages + to / bytes + 1);
+}
+
+static int commit_grains(size_t from, size_t to)
+{
+    int error = commit_pages(layout.grain_pages, from, to);
+    for (int table = 0; error == 0 && table < GRAIN_TABLES; table++)
+        error = commit(layout.grains[table] + from, layout.grains[table] + to);
+    return error;
+}
+
 static int commit_tables(size_t from, size_t to)
 {
-    size_t pages_from = from * SPAN_BYTES / os_page_bytes() / 64;
-    size_t pages_to = to * SPAN_BYTES / os_page_bytes() / 64 + 1;
     int error = commit(space_ctl(from), space_ctl(to));
     if (error == 0)
         error = commit(layout.heads + from, layout.heads + to);
@@ -158,9 +181,11 @@ static int commit_tables(size_t from, size_t to)
     if (error == 0)
         error = commit(layout.dirty_bits + from / 64, layout.dirty_bits + (to + 63) / 64);
     if (error == 0)
-        error = commit(layout.span_pages + pages_from, layout.span_pages + pages_to);
+        error = commit_pages(layout.span_pages, from * SPAN_BYTES, to * SPAN_BYTES);
     if (error == 0)
         error = commit(layout.spans + from * SPAN_BYTES, layout.spans + to * SPAN_BYTES);
+    if (error == 0)
+        error = commit_grains(from * SPACE_GRAIN_BYTES, to * SPACE_GRAIN_BYTES);
     return error;
 }
 
@@ -213,20 +238,41 @@ uint64_t *space_dirty_bits(void)
     return layout.dirty_bits;
 }
 
-void space_touch_span(size_t unit)
+uint64_t *space_grains_free(size_t unit)
 {
-    size_t page = unit * SPAN_BYTES / os_page_bytes();
-    _Atomic uint64_t *word = (_Atomic uint64_t *)&layout.span_pages[page / 64];
+    return (uint64_t *)(void *)(layout.grains[GRAINS_FREE] + unit * SPACE_GRAIN_BYTES);
+}
+
+uint64_t *space_grains_end(size_t unit)
+{
+    return (uint64_t *)(void *)(layout.grains[GRAINS_END] + unit * SPACE_GRAIN_BYTES);
+}
+
+/* `tables` have such a page each. */
+static void touch_page(uint64_t *pages, size_t page, size_t tables)
+{
+    _Atomic uint64_t *word = (_Atomic uint64_t *)&pages[page / 64];
     uint64_t bit = UINT64_C(1) << (page % 64);
     if ((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0)
         return;
     if ((atomic_fetch_or_explicit(word, bit, memory_order_relaxed) & bit) == 0)
-        atomic_fetch_add_explicit(&layout.span_pages_count, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&layout.written_pages, tables, memory_order_relaxed);
+}
+
+void space_touch_span(size_t unit)
+{
+    touch_page(layout.span_pages, unit * SPAN_BYTES / os_page_bytes(), 1);
+}
+
+void space_touch_grains(size_t unit, size_t units)
+{
+    for (size_t at = unit; at < unit + units; at++)
+        touch_page(layout.grain_pages, at * SPACE_GRAIN_BYTES / os_page_bytes(), GRAIN_TABLES);
 }
 
 size_t space_meta_bytes(void)
 {
-    size_t pages = atomic_load_explicit(&layout.span_pages_count, memory_order_relaxed);
+    size_t pages = atomic_load_explicit(&layout.written_pages, memory_order_relaxed);
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
     return pages * os_page_bytes() + units * 5 + units / 4;
 }

@@ -1,7 +1,7 @@
 /* space.h - the reservation: one stretch of address space, cut into units, with its tables.
  *
- *     | spans: 192 B a unit | bitmaps | heads: 4 B a unit | control bytes | unit 0 | unit 1 | ...
- *                                                                                 grows ->
+ *     | grains: 2 x 128 B a unit | spans: 192 B | bitmaps | heads: 4 B | control bytes | unit 0 ...
+ *                                                                                     grows ->
  *
  * The control byte says in one load what an address belongs to. The hot path finds it by the number
  * of the 16 KiB page of the address space, not of the unit: that saves it a subtraction. Everything
@@ -20,6 +20,7 @@ enum {
     SPACE_ALIGNMENT = 2 * 1024 * 1024, /* of unit 0: a transparent huge page */
     SPACE_STEP_UNITS = 4096,           /* the frontier moves in steps of 64 MiB */
     SPAN_BYTES = 192,
+    SPACE_GRAIN_BYTES = 128, /* a bit for each 16 bytes of a unit */
 };
 
 #define UNIT_NONE UINT32_MAX
@@ -30,6 +31,7 @@ enum space_ctl {
     CTL_LARGE = 192,  /* first unit of a large block */
     CTL_INSIDE = 193, /* a further unit of a large block */
     CTL_TAKEN = 194,  /* out of the unit heap, not in use yet or being purged */
+    CTL_MIXED = 195,  /* in a mixed zone */
 };
 
 /* What the hot path reads; one cache line, rarely written. */
@@ -72,6 +74,13 @@ static inline uint8_t *space_ctl(size_t unit)
     return (uint8_t *)(uintptr_t)space.ctl_by_page + space.first_page + unit;
 }
 
+/* The control byte of the unit that p, an address of ours, lies in. Relaxed: when a slab melts, its
+ * byte changes under its objects, which keep their size: who reads the class may use it. */
+static inline unsigned space_ctl_of(const void *p)
+{
+    return __atomic_load_n(&space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT], __ATOMIC_RELAXED);
+}
+
 static inline void *space_address(size_t unit)
 {
     return (void *)(space.base + (unit << UNIT_SHIFT));
@@ -93,6 +102,11 @@ uint64_t *space_dirty_bits(void);
 
 /* Counts a page of spans as resident; call when a span is written. */
 void space_touch_span(size_t unit);
+
+/* The two bitmaps of mixed zones (grains.h) at this unit; those of neighbours are side by side. */
+uint64_t *space_grains_free(size_t unit);
+uint64_t *space_grains_end(size_t unit);
+void space_touch_grains(size_t unit, size_t units);
 
 /* Resident bytes of all tables, by our own count. */
 size_t space_meta_bytes(void);

@@ -26,6 +26,7 @@ enum lock_rank {
     LOCK_RANK_SCAVENGE, /* whoever gives memory back holds it all the while */
     LOCK_RANK_DEPOT,
     LOCK_RANK_CLASS,
+    LOCK_RANK_MIXED,
     LOCK_RANK_HUGE,
     LOCK_RANK_UNIT,
     LOCK_RANK_REGISTRY,

@@ -1,0 +1,149 @@
+/* mixed_purge.c - gives whole pages of holes back to the system.
+ *
+ * 1. A stretch of pages that are free is taken out of its zone, as one object (longer than any).
+ * 2. It is given back to the system without the lock, and then to the zone.
+ *
+ * A zone is looked at twice a second. A page is purged when it is free at two looks in a row: what
+ * is taken again soon is not. */
+#include <stdatomic.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+#include "allocators/mixed.h"
+#include "allocators/unit.h"
+#include "allocators/zone.h"
+
+enum {
+    TICK_ZONES = 1024, /* looked at per tick: 0.1 ms */
+    LOOK_NS = 500 * 1000 * 1000,
+};
+
+static uint32_t page_grains(void)
+{
+    return (uint32_t)os_page_bytes() / GRAIN_BYTES;
+}
+
+/* The pages of a zone that are free and hold memory. */
+static uint64_t free_pages(const struct zone *zone)
+{
+    const struct grains grains = zone_grains(zone);
+    uint32_t size = page_grains();
+    uint64_t pages = 0;
+    if (zone->longest < ZONE_LONGEST_MAX)
+        return 0;
+    for (uint32_t page = 0; (page + 1) * size <= grains.count; page++) {
+        if (bits_count(grains.free, page * (size_t)size, size) == size)
+            pages |= UINT64_C(1) << page;
+    }
+    return pages & ~zone->purged;
+}
+
+/* Takes the first stretch of pages that may be purged. False: there is none. */
+static bool take_pages(struct zone *zone, bool idle_only, struct hole *taken)
+{
+    const struct grains grains = zone_grains(zone);
+    uint64_t pages = free_pages(zone);
+    uint64_t due = idle_only ? pages & zone->idle : pages;
+    if (due == 0) {
+        zone->idle = pages;
+        return false;
+    }
+    unsigned first = (unsigned)__builtin_ctzll(due);
+    uint64_t rest = ~(due >> first);
+    unsigned count = rest == 0 ? 64 : (unsigned)__builtin_ctzll(rest);
+    *taken = (struct hole){first * page_grains(), (first + count) * page_grains()};
+    grains_take(&grains, taken->first, taken->end - taken->first);
+    zone->free = (uint16_t)(zone->free - (taken->end - taken->first));
+    mixed.free -= taken->end - taken->first;
+    zone_set_longest(zone, grains_longest_hole(&grains));
+    mixed.purging++;
+    return true;
+}
+
+/* Puts the stretch back. True: the zone was empty, its units are to be freed. */
+static bool put_pages(struct zone *zone, const struct hole *taken, bool purged)
+{
+    const struct grains grains = zone_grains(zone);
+    uint32_t size = taken->end - taken->first;
+    uint32_t pages = size / page_grains();
+    if (purged) {
+        uint64_t mask = pages == 64 ? ~UINT64_C(0) : (UINT64_C(1) << pages) - 1;
+        zone->purged |= mask << (taken->first / page_grains());
+        mixed.purged += pages;
+    }
+    mixed.purging--;
+    grains_give(&grains, taken->first, size);
+    return zone_settle(zone, taken->first, size);
+}
+
+/* Purges the pages of the zone that begins at a unit, if one does. Bytes given back. */
+static size_t purge_zone(size_t unit, bool idle_only)
+{
+    size_t bytes = 0;
+    struct zone *zone = zone_at((uint32_t)unit);
+    struct hole pages;
+    for (bool is_empty = false; !is_empty;) {
+        lock_take(&mixed.lock);
+        bool is_zone = *space_ctl(unit) == CTL_MIXED && *space_head(unit) == unit;
+        bool has_pages = is_zone && take_pages(zone, idle_only, &pages);
+        lock_drop(&mixed.lock);
+        if (!has_pages)
+            break;
+        size_t size = (pages.end - pages.first) * (size_t)GRAIN_BYTES;
+        char *at = (char *)space_address(unit) + pages.first * (size_t)GRAIN_BYTES;
+        bool purged = os_purge(at, size) == 0;
+        lock_take(&mixed.lock);
+        is_empty = put_pages(zone, &pages, purged);
+        lock_drop(&mixed.lock);
+        if (is_empty)
+            unit_free(zone->first, zone->units);
+        if (!purged)
+            break; /* a refusal is not fatal, and not worth a second try now */
+        bytes += size;
+    }
+    return bytes;
+}
+
+/* Another zone whose holes may hold pages, each once per look. UNIT_NONE: there is none. */
+static uint32_t next_zone(uint16_t look)
+{
+    uint32_t first = UNIT_NONE;
+    lock_take(&mixed.lock);
+    uint32_t *bin = &mixed.bins[ZONE_LONGEST_MAX];
+    if (*bin != UNIT_NONE && zone_at(*bin)->look != look) {
+        first = *bin;
+        zone_at(first)->look = look;
+        *bin = zone_at(first)->next;
+    }
+    lock_drop(&mixed.lock);
+    return first;
+}
+
+static bool can_purge(void)
+{
+    return os_page_bytes() <= UNIT_BYTES &&
+           atomic_load_explicit(&mixed.zones, memory_order_relaxed) != 0;
+}
+
+size_t mixed_tick(uint64_t now_ns, size_t most_bytes)
+{
+    size_t bytes = 0;
+    uint16_t look = (uint16_t)(now_ns / LOOK_NS);
+    for (int zones = 0; can_purge() && zones < TICK_ZONES && bytes < most_bytes; zones++) {
+        uint32_t first = next_zone(look);
+        if (first == UNIT_NONE)
+            break;
+        bytes += purge_zone(first, true);
+    }
+    return bytes;
+}
+
+size_t mixed_purge(void)
+{
+    size_t bytes = 0;
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    for (size_t unit = 0; can_purge() && unit < units; unit++)
+        bytes += purge_zone(unit, false);
+    return bytes;
+}

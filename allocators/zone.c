@@ -1,0 +1,268 @@
+/* zone.c - bins, birth and death of zones; rebuilds and recounts them from their bitmaps.
+ *
+ *     span of the zone's first unit: struct zone        head of every unit: the first unit
+ *     grain tables at its units:     a bit per grain: free, end of an object (grains.h)
+ *
+ * The bitmaps are the truth: all else can be recounted from them. */
+#include "allocators/zone.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/os.h"
+
+struct mixed mixed = {.lock = LOCK_INIT(LOCK_RANK_MIXED)};
+
+struct grains zone_grains(const struct zone *zone)
+{
+    return (struct grains){
+        .free = space_grains_free(zone->first),
+        .end = space_grains_end(zone->first),
+        .count = zone->units * (uint32_t)ZONE_UNIT_GRAINS,
+    };
+}
+
+void mixed_init(void)
+{
+    memset(mixed.bins, 0xff, sizeof(mixed.bins)); /* UNIT_NONE everywhere */
+    memset(mixed.used, 0, sizeof(mixed.used));
+    memset(mixed.taken, 0, sizeof(mixed.taken));
+    mixed.zones = 0;
+    mixed.units = 0;
+    mixed.free = mixed.purged = 0;
+    mixed.purging = 0;
+}
+
+/* -- bins ------------------------------------------------------------------------------------- */
+
+static void bin_insert(struct zone *zone)
+{
+    uint32_t *bin = &mixed.bins[zone->longest];
+    if (*bin == UNIT_NONE) {
+        zone->next = zone->prev = zone->first;
+    } else {
+        zone->next = *bin;
+        zone->prev = zone_at(*bin)->prev;
+        zone_at(zone->prev)->next = zone->first;
+        zone_at(zone->next)->prev = zone->first;
+    }
+    *bin = zone->first;
+    bit_set(mixed.used, zone->longest);
+}
+
+static void bin_remove(const struct zone *zone)
+{
+    uint32_t *bin = &mixed.bins[zone->longest];
+    zone_at(zone->next)->prev = zone->prev;
+    zone_at(zone->prev)->next = zone->next;
+    if (*bin != zone->first)
+        return;
+    *bin = zone->next == zone->first ? UNIT_NONE : zone->next;
+    if (*bin == UNIT_NONE)
+        bit_clear(mixed.used, zone->longest);
+}
+
+void zone_set_longest(struct zone *zone, uint32_t longest)
+{
+    if (longest > ZONE_LONGEST_MAX)
+        longest = ZONE_LONGEST_MAX;
+    if (longest == zone->longest)
+        return;
+    bin_remove(zone);
+    zone->longest = (uint16_t)longest;
+    bin_insert(zone);
+}
+
+struct zone *zone_find(unsigned bin)
+{
+    for (unsigned word = bin / 64; word < ZONE_BINS / 64; word++) {
+        uint64_t used = mixed.used[word];
+        if (word == bin / 64)
+            used &= ~UINT64_C(0) << (bin % 64);
+        if (used != 0)
+            return zone_at(mixed.bins[word * 64 + (unsigned)__builtin_ctzll(used)]);
+    }
+    return NULL;
+}
+
+static uint16_t longest_hole(const struct grains *grains)
+{
+    uint32_t longest = grains_longest_hole(grains);
+    return (uint16_t)(longest < ZONE_LONGEST_MAX ? longest : ZONE_LONGEST_MAX);
+}
+
+void zone_enlist(struct zone *zone)
+{
+    const struct grains grains = zone_grains(zone);
+    zone->free = (uint16_t)bits_count(grains.free, 0, grains.count);
+    zone->longest = longest_hole(&grains);
+    bin_insert(zone);
+    mixed.zones++;
+    mixed.units += zone->units;
+    mixed.free += zone->free;
+    mixed.purged += (size_t)__builtin_popcountll(zone->purged);
+}
+
+void zone_retire(const struct zone *zone)
+{
+    bin_remove(zone);
+    mixed.zones--;
+    mixed.units -= zone->units;
+    mixed.free -= zone->free;
+    mixed.purged -= (size_t)__builtin_popcountll(zone->purged);
+    *space_ctl(zone->first) = CTL_TAKEN; /* the first one first: a fork may cut here */
+    atomic_signal_fence(memory_order_release);
+    space_label(zone->first, zone->units, CTL_TAKEN);
+}
+
+/* -- pages and holes -------------------------------------------------------------------------- */
+
+static uint64_t pages_of(uint32_t first, uint32_t grains)
+{
+    uint32_t page_grains = (uint32_t)os_page_bytes() / GRAIN_BYTES;
+    uint64_t mask = 0;
+    for (uint32_t page = first / page_grains; page <= (first + grains - 1) / page_grains; page++)
+        mask |= UINT64_C(1) << page;
+    return mask;
+}
+
+void zone_wake_pages(struct zone *zone, uint32_t first, uint32_t grains)
+{
+    uint64_t mask = pages_of(first, grains);
+    mixed.purged -= (size_t)__builtin_popcountll(zone->purged & mask);
+    zone->purged &= ~mask;
+    zone->idle &= ~mask;
+}
+
+bool zone_settle(struct zone *zone, uint32_t at, uint32_t size)
+{
+    const struct grains grains = zone_grains(zone);
+    zone->free = (uint16_t)(zone->free + size);
+    mixed.free += size;
+    struct hole hole = grains_hole_around(&grains, at);
+    if (hole.end - hole.first > zone->longest)
+        zone_set_longest(zone, hole.end - hole.first);
+    if (zone->free < grains.count)
+        return false;
+    zone_retire(zone);
+    return true;
+}
+
+/* -- fork ------------------------------------------------------------------------------------- */
+
+static bool is_object_size(uint32_t grains)
+{
+    return grains <= ZONE_OBJECT_MAX &&
+           zone_grains_of_class(size_class_of(grains * (size_t)GRAIN_BYTES)) == grains;
+}
+
+static bool is_slab_or_zone(unsigned ctl)
+{
+    return ctl == CTL_MIXED || (ctl >= SIZE_CLASS_FIRST && ctl < SIZE_CLASS_END);
+}
+
+/* A slab's units all have its first one as head; those of a zone keep that. */
+static uint16_t units_of(uint32_t first)
+{
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    uint32_t end = first;
+    while (end < units && *space_head(end) == first && is_slab_or_zone(*space_ctl(end)))
+        end++;
+    return (uint16_t)(end - first);
+}
+
+/* Counts the objects of a zone by class. */
+static void count_objects(const struct zone *zone, size_t *taken)
+{
+    const struct grains grains = zone_grains(zone);
+    uint32_t first = 0, size = 0;
+    while (grains_next_object(&grains, first + size, &first, &size)) {
+        if (size <= ZONE_OBJECT_MAX)
+            taken[size_class_of(size * (size_t)GRAIN_BYTES)]++;
+    }
+}
+
+/* What a cut conversion labelled is a zone, as far as its units go. */
+static void rebuild_zone(uint32_t first)
+{
+    struct zone *zone = zone_at(first);
+    *zone = (struct zone){.first = first, .units = units_of(first)};
+    space_label(first, zone->units, CTL_MIXED);
+    const struct grains grains = zone_grains(zone);
+    grains_mend(&grains, is_object_size);
+    count_objects(zone, mixed.taken);
+    zone_enlist(zone);
+}
+
+static void visit_zones(void (*visit)(uint32_t first))
+{
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    for (size_t unit = 0; unit < units; unit++) {
+        if (*space_ctl(unit) == CTL_MIXED && *space_head(unit) == unit)
+            visit((uint32_t)unit);
+    }
+}
+
+void mixed_fork_child(void)
+{
+    if (!lock_reset(&mixed.lock) && mixed.purging == 0)
+        return;
+    mixed_init();
+    visit_zones(rebuild_zone);
+}
+
+/* -- audit ------------------------------------------------------------------------------------ */
+
+static struct {
+    size_t zones, listed, free, purged;
+    size_t taken[SIZE_CLASS_END];
+} audited;
+
+static void audit_zone(uint32_t first)
+{
+    const struct zone *zone = zone_at(first);
+    const struct grains grains = zone_grains(zone);
+    uint32_t page_grains = (uint32_t)os_page_bytes() / GRAIN_BYTES;
+    MP_AUDIT(zone->first == first && zone->units == units_of(first));
+    grains_audit(&grains, is_object_size);
+    MP_AUDIT(bits_count(grains.free, 0, grains.count) == zone->free); /* M1 */
+    MP_AUDIT(longest_hole(&grains) == zone->longest);                 /* M2 */
+    for (uint32_t page = 0; page < grains.count / page_grains; page++) {
+        MP_AUDIT((zone->purged >> page & 1) == 0 ||
+                 bits_count(grains.free, page * (size_t)page_grains, page_grains) ==
+                     page_grains); /* M3 */
+    }
+    count_objects(zone, audited.taken);
+    audited.zones++;
+    audited.free += zone->free;
+    audited.purged += (size_t)__builtin_popcountll(zone->purged);
+}
+
+static void audit_bin(unsigned bin)
+{
+    uint32_t at = mixed.bins[bin];
+    MP_AUDIT((at != UNIT_NONE) == bit_is_set(mixed.used, bin));
+    if (at == UNIT_NONE)
+        return;
+    do {
+        MP_AUDIT(zone_at(at)->longest == bin && *space_ctl(at) == CTL_MIXED);
+        MP_AUDIT(zone_at(zone_at(at)->next)->prev == at);
+        audited.listed++;
+        at = zone_at(at)->next;
+    } while (at != mixed.bins[bin]);
+}
+
+void mixed_audit(void)
+{
+    lock_take(&mixed.lock);
+    memset(&audited, 0, sizeof(audited));
+    visit_zones(audit_zone);
+    for (unsigned bin = 0; bin < ZONE_BINS; bin++)
+        audit_bin(bin);
+    MP_AUDIT(audited.zones == mixed.zones && audited.listed == mixed.zones);
+    MP_AUDIT(audited.free == mixed.free && audited.purged == mixed.purged);
+    MP_AUDIT(memcmp(audited.taken, mixed.taken, sizeof(audited.taken)) == 0); /* M4 */
+    lock_drop(&mixed.lock);
+}

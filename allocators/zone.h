@@ -1,0 +1,92 @@
+/* zone.h - the mixed zones and the bins that find them by their longest hole.
+ *
+ * What the files of the mixed layer share; everybody else includes mixed.h. */
+#ifndef MPRESS_ZONE_H
+#define MPRESS_ZONE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/lock.h"
+#include "allocators/grains.h"
+#include "allocators/mixed.h"
+#include "allocators/size_class.h"
+#include "allocators/space.h"
+
+enum {
+    ZONE_UNIT_GRAINS = UNIT_BYTES / GRAIN_BYTES,
+    ZONE_UNITS_MAX = 16,
+    ZONE_OBJECT_MAX = MIXED_BYTES_MAX / GRAIN_BYTES, /* grains of the largest object */
+    /* Longer holes are alike: an object of any size and alignment fits into this one. */
+    ZONE_LONGEST_MAX = 2 * ZONE_OBJECT_MAX - 1,
+    ZONE_BINS = ZONE_LONGEST_MAX + 1,
+};
+
+/* In the span of its first unit. All but the constants: mixed.lock. */
+struct zone {
+    uint32_t first;      /* its first unit; constant */
+    uint32_t next, prev; /* of its bin, in a ring */
+    uint16_t units;      /* constant */
+    uint16_t free;       /* M1: free grains */
+    uint16_t longest;    /* M2: grains of the longest hole, at most ZONE_LONGEST_MAX; its bin */
+    uint16_t look;       /* the number of the last look at its pages */
+    uint64_t purged;     /* M3: pages of free grains that hold no memory */
+    uint64_t idle;       /* pages of free grains that were free at the last look, too */
+};
+_Static_assert(sizeof(struct zone) <= SPAN_BYTES, "a zone's metadata is one span");
+_Static_assert(ZONE_UNITS_MAX *ZONE_UNIT_GRAINS <= UINT16_MAX, "zone.free holds 16 bits");
+_Static_assert(ZONE_UNIT_GRAINS / 8 == SPACE_GRAIN_BYTES, "a bit per grain");
+
+struct mixed {
+    struct lock lock;              /* of all that follows, and of the zones */
+    uint32_t bins[ZONE_BINS];      /* rings of zones; UNIT_NONE: empty */
+    uint64_t used[ZONE_BINS / 64]; /* bit b: bin b holds a zone */
+    _Atomic size_t zones;          /* read without the lock too, by who may as well be late */
+    size_t units;
+    size_t free;                  /* M1: sum over the zones */
+    size_t purged;                /* M3: pages, sum over the zones */
+    size_t taken[SIZE_CLASS_END]; /* M4: objects of each class */
+    uint32_t purging;             /* threads that took a hole in order to purge it */
+};
+extern struct mixed mixed;
+
+static inline struct zone *zone_at(uint32_t first)
+{
+    return (struct zone *)space_span(first);
+}
+
+/* The zone that an address in a unit of a zone belongs to. */
+static inline struct zone *zone_of(const void *p)
+{
+    return zone_at(*space_head(space_unit_of(p)));
+}
+
+static inline uint32_t zone_grains_of_class(unsigned class)
+{
+    return size_tables.classes[class].bytes / GRAIN_BYTES;
+}
+
+/* The bitmaps of a zone. */
+struct grains zone_grains(const struct zone *zone);
+
+/* Counts what a zone has, and lists it. `zone` has its constants and purged. */
+void zone_enlist(struct zone *zone);
+
+/* Takes an empty zone out; its units are freed once the lock is dropped. */
+void zone_retire(const struct zone *zone);
+
+/* Moves a zone to the bin of its longest hole. */
+void zone_set_longest(struct zone *zone, uint32_t longest);
+
+/* A zone of the lowest bin at or above `bin`; NULL: there is none. */
+struct zone *zone_find(unsigned bin);
+
+/* The pages that these grains lie in are about to be written. */
+void zone_wake_pages(struct zone *zone, uint32_t first, uint32_t grains);
+
+/* After grains at `at` became free. True: the zone was empty and is retired. */
+bool zone_settle(struct zone *zone, uint32_t at, uint32_t size);
+
+#endif
