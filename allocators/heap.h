@@ -31,16 +31,11 @@ static inline void *heap_pop(unsigned class)
     return p;
 }
 
-/* An object of up to SIZE_SMALL_MAX bytes from the thread's own magazine, or of up to SIZE_SLAB_MAX
- * bytes; NULL: take the slow door. Two functions, so that the small sizes run straight through. */
-static inline void *heap_alloc_small(size_t bytes)
+/* An object of up to SIZE_SLAB_MAX bytes from the thread's own magazine; NULL: take the slow door.
+ */
+static inline void *heap_alloc_fast(size_t bytes)
 {
-    return heap_pop(size_tables.small[(bytes + 15) >> SIZE_SMALL_SHIFT]);
-}
-
-static inline void *heap_alloc_mid(size_t bytes)
-{
-    return heap_pop(size_tables.mid[(bytes + 127) >> SIZE_MID_SHIFT]);
+    return heap_pop(size_class_of(bytes));
 }
 
 /* Puts the object into the thread's own magazine; false: take the slow door. */

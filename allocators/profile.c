@@ -52,8 +52,8 @@ static const char *take_class(struct profile *profile, struct reader *reader)
     uint32_t bytes;
     if (!take_number(reader, SIZE_SLAB_MAX, &bytes) || !is_at_end(reader) || bytes == 0)
         return "class wants one number, up to 32768";
-    if (bytes % (bytes <= SIZE_SMALL_MAX ? 16 : 1 << SIZE_MID_SHIFT) != 0)
-        return "a class is a multiple of 16, and of 128 above 1024";
+    if (bytes % SIZE_GRAIN != 0)
+        return "a class is a multiple of 16";
     if (profile->exact == PROFILE_EXACT_MOST)
         return "there are more than 16 classes";
     if (profile->exact > 0 && profile->exact_bytes[profile->exact - 1] >= bytes)

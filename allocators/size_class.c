@@ -79,21 +79,13 @@ static void add_classes(void)
     MP_ASSERT(size_tables.classes[SIZE_CLASS_EXACT - 1].bytes == SIZE_SLAB_MAX);
 }
 
-static void set_slot(size_t bytes, unsigned class)
-{
-    if (bytes <= SIZE_SMALL_MAX)
-        size_tables.small[bytes >> SIZE_SMALL_SHIFT] = (uint8_t) class;
-    if (bytes % (1 << SIZE_MID_SHIFT) == 0)
-        size_tables.mid[bytes >> SIZE_MID_SHIFT] = (uint8_t) class;
-}
-
 static void fill_slots(void)
 {
     unsigned class = SIZE_CLASS_FIRST;
-    for (size_t bytes = 0; bytes <= SIZE_SLAB_MAX; bytes += 16) {
+    for (size_t bytes = 0; bytes <= SIZE_SLAB_MAX; bytes += SIZE_GRAIN) {
         while (size_tables.classes[class].bytes < bytes)
             class ++;
-        set_slot(bytes, class);
+        size_tables.of_grains[bytes >> SIZE_GRAIN_SHIFT] = (uint8_t) class;
     }
 }
 
@@ -101,8 +93,8 @@ static void fill_slots(void)
 static void add_exact(unsigned class, uint32_t bytes)
 {
     fill_class(&size_tables.classes[class], bytes);
-    for (size_t at = bytes; size_tables.classes[size_class_of(at)].bytes >= bytes; at -= 16)
-        set_slot(at, class);
+    for (size_t at = bytes; size_tables.classes[size_class_of(at)].bytes >= bytes; at -= SIZE_GRAIN)
+        size_tables.of_grains[at >> SIZE_GRAIN_SHIFT] = (uint8_t) class;
 }
 
 static void add_exact_classes(const struct profile *profile)

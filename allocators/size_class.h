@@ -16,9 +16,8 @@ enum {
     SIZE_CLASS_FIRST = 1,
     SIZE_CLASS_EXACT = 73, /* the first of a profile's; those it does not use hold 0 bytes */
     SIZE_CLASS_END = SIZE_CLASS_EXACT + PROFILE_EXACT_MOST, /* one past the last */
-    SIZE_SMALL_MAX = 1024,
-    SIZE_SMALL_SHIFT = 4, /* the small table has 16-byte steps, */
-    SIZE_MID_SHIFT = 7,   /* the other one 128-byte steps */
+    SIZE_GRAIN = 16,                                        /* every class is a multiple of it */
+    SIZE_GRAIN_SHIFT = 4,
     SIZE_SLAB_MAX = 32 * 1024,
 };
 
@@ -34,8 +33,7 @@ struct size_class {
 /* The tables: filled by size_class_init, constant afterwards. Zero before, which sends every
  * allocation to class 0 and so to the slow door. */
 struct size_tables {
-    uint8_t small[SIZE_SMALL_MAX / 16 + 1];
-    uint8_t mid[SIZE_SLAB_MAX / 128 + 1];
+    uint8_t of_grains[SIZE_SLAB_MAX / SIZE_GRAIN + 1]; /* class of a size in grains, rounded up */
     struct size_class classes[SIZE_CLASS_END];
 };
 extern struct size_tables size_tables;
@@ -46,8 +44,7 @@ void size_class_init(const struct profile *profile);
 /* Class of a size up to SIZE_SLAB_MAX; 0 before size_class_init. */
 static inline unsigned size_class_of(size_t bytes)
 {
-    return bytes <= SIZE_SMALL_MAX ? size_tables.small[(bytes + 15) >> SIZE_SMALL_SHIFT]
-                                   : size_tables.mid[(bytes + 127) >> SIZE_MID_SHIFT];
+    return size_tables.of_grains[(bytes + SIZE_GRAIN - 1) >> SIZE_GRAIN_SHIFT];
 }
 
 /* The smallest class that holds `bytes` and whose objects are all aligned to a power of two up to

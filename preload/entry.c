@@ -11,12 +11,6 @@
 #include "allocators/heap.h"
 #include "preload/door.h"
 
-static __attribute__((noinline)) void *malloc_mid(size_t bytes)
-{
-    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_mid(bytes) : NULL;
-    return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
-}
-
 /* glibc 2.36 takes any alignment and rounds it up; at most SIZE_MAX / 2 + 1. */
 static size_t power_of_two_above(size_t alignment)
 {
@@ -27,9 +21,9 @@ static size_t power_of_two_above(size_t alignment)
 
 EXPORTED void *malloc(size_t bytes)
 {
-    if (MP_UNLIKELY(bytes > SIZE_SMALL_MAX))
-        return malloc_mid(bytes);
-    void *p = heap_alloc_small(bytes);
+    if (MP_UNLIKELY(bytes > SIZE_SLAB_MAX))
+        return door_malloc(bytes);
+    void *p = heap_alloc_fast(bytes);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
 
@@ -57,22 +51,25 @@ EXPORTED void free_aligned_sized(void *p, size_t alignment, size_t bytes)
         door_free_aligned_sized(p, bytes, power_of_two_above(alignment));
 }
 
+/* Larger ones may lie on pages that nobody wrote yet: the door knows. */
+enum { CLEARED_FAST_MAX = 2048 };
+
 EXPORTED void *calloc(size_t count, size_t bytes)
 {
     size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_SMALL_MAX)
+    if (__builtin_mul_overflow(count, bytes, &total) || total > CLEARED_FAST_MAX)
         return door_calloc(count, bytes);
-    unsigned class = size_tables.small[(total + 15) >> SIZE_SMALL_SHIFT];
+    unsigned class = size_class_of(total);
     void *p = heap_pop(class);
     if (MP_UNLIKELY(p == NULL))
         return door_calloc(count, bytes);
     return memset(p, 0, size_tables.classes[class].bytes);
 }
 
-/* From an object to one of another small class; both magazines are at hand. */
+/* From an object to one of another class; both magazines are at hand. */
 static __attribute__((noinline)) void *move_object(void *p, size_t usable, size_t bytes)
 {
-    void *moved = heap_alloc_small(bytes);
+    void *moved = heap_alloc_fast(bytes);
     if (MP_UNLIKELY(moved == NULL))
         return door_realloc(p, bytes);
     memcpy(moved, p, usable < bytes ? usable : bytes);
@@ -85,7 +82,7 @@ EXPORTED void *realloc(void *p, size_t bytes)
 {
     unsigned class = heap_open_class(p);
     size_t usable = size_tables.classes[class].bytes;
-    if (MP_UNLIKELY(class == 0 || bytes - 1 >= SIZE_SMALL_MAX))
+    if (MP_UNLIKELY(class == 0 || bytes - 1 >= SIZE_SLAB_MAX))
         return door_realloc(p, bytes);
     return heap_keeps_place(usable, bytes) ? p : move_object(p, usable, bytes);
 }

@@ -80,9 +80,7 @@ static void *new_or_null(const char *name, size_t bytes, size_t alignment, const
 
 static inline void *alloc_fast(size_t bytes)
 {
-    if (MP_LIKELY(bytes <= SIZE_SMALL_MAX))
-        return heap_alloc_small(bytes);
-    return bytes <= SIZE_SLAB_MAX ? heap_alloc_mid(bytes) : NULL;
+    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : NULL;
 }
 
 static __attribute__((noinline)) void *slow_new(size_t bytes)

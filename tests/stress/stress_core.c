@@ -11,9 +11,7 @@
 
 static void *alloc(size_t bytes)
 {
-    void *p = bytes <= SIZE_SMALL_MAX  ? heap_alloc_small(bytes)
-              : bytes <= SIZE_SLAB_MAX ? heap_alloc_mid(bytes)
-                                       : NULL;
+    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_fast(bytes) : NULL;
     return p != NULL ? p : heap_alloc(bytes);
 }
 

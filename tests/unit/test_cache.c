@@ -36,7 +36,7 @@ static void the_hot_path_serves_what_was_just_freed(void **state)
     (void)state;
     void *p = heap_alloc(64);
     assert_true(heap_free_fast(p));
-    assert_ptr_equal(heap_alloc_small(64), p);
+    assert_ptr_equal(heap_alloc_fast(64), p);
     heap_free(p);
 }
 
@@ -44,11 +44,11 @@ static void an_empty_magazine_and_a_full_one_take_the_slow_door(void **state)
 {
     (void)state;
     cache_flush();
-    assert_null(heap_alloc_small(64));
+    assert_null(heap_alloc_fast(64));
     void *p = heap_alloc(64);
     unsigned fast = 0;
     static void *objects[1024];
-    while (fast < 1024 && (objects[fast] = heap_alloc_small(64)) != NULL)
+    while (fast < 1024 && (objects[fast] = heap_alloc_fast(64)) != NULL)
         fast++;
     assert_true(fast > 0 && fast < 1024);
     heap_free(p);
@@ -67,7 +67,7 @@ static void magazines_grow_with_use_up_to_their_class_limit(void **state)
     for (int i = 0; i < COUNT; i++)
         heap_free(objects[i]);
     unsigned run = 0;
-    while (run < COUNT && (objects[run] = heap_alloc_small(128)) != NULL)
+    while (run < COUNT && (objects[run] = heap_alloc_fast(128)) != NULL)
         run++;
     assert_true(run <= size_tables.classes[class].rounds_max);
     for (unsigned i = 0; i < run; i++)
@@ -99,7 +99,7 @@ static void *use_and_end(void *count)
     for (uintptr_t i = 0; i < (uintptr_t)count; i++)
         heap_free(heap_alloc(16 + i % 2000));
     heap_thread_exit();
-    assert_null(heap_alloc_small(64)); /* dead: the hand is closed */
+    assert_null(heap_alloc_fast(64)); /* dead: the hand is closed */
     void *late = heap_alloc(64);
     assert_non_null(late);
     heap_free(late);
@@ -211,7 +211,7 @@ static void a_closed_hand_sends_every_call_through_the_slow_door(void **state)
     (void)state;
     void *before = heap_alloc(64);
     cache_close_hands();
-    assert_null(heap_alloc_small(64));
+    assert_null(heap_alloc_fast(64));
     assert_false(heap_free_fast(before));
     heap_free(before);
     assert_ptr_equal(heap_alloc(64), before); /* the magazines serve all the same */

@@ -73,7 +73,7 @@ static void every_fault_is_found_in_its_line_and_leaves_nothing(void **state)
         {"mpress-profile 1\nclass 304 304\nend\n", 2},
         {"mpress-profile 1\nclass304\nend\n", 2},
         {"mpress-profile 1\nclass 303\nend\n", 2},
-        {"mpress-profile 1\nclass 1040\nend\n", 2},
+        {"mpress-profile 1\nclass 1048\nend\n", 2},
         {"mpress-profile 1\nclass 32784\nend\n", 2},
         {"mpress-profile 1\nclass 4294967312\nend\n", 2},
         {"mpress-profile 1\nclass 18446744073709551632\nend\n", 2},
@@ -109,7 +109,7 @@ static void as_many_as_there_is_room_for_and_no_more(void **state)
         struct profile_fault fault;
         size_t used = (size_t)sprintf(text, "mpress-profile 1\n");
         for (unsigned i = 1; i <= lines; i++)
-            used += (size_t)sprintf(text + used, "class %u\n", i * 16 <= 1024 ? i * 16 : i * 128);
+            used += (size_t)sprintf(text + used, "class %u\n", i * 16);
         strcpy(text + used, "end\n");
         assert_int_equal(parse(&profile, text, &fault), lines <= PROFILE_EXACT_MOST);
         used = (size_t)sprintf(text, "mpress-profile 1\n");
