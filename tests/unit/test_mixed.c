@@ -152,6 +152,31 @@ static void neighbours_join_to_a_hole_for_a_larger_object(void **state)
     end_zone(1);
 }
 
+/* 68 free grains of which no 64 are aligned to 64: a 1024-byte object needs another zone. */
+static void a_hole_that_cannot_be_aligned_hides_no_longer_one(void **state)
+{
+    (void)state;
+    static void *small[OBJECTS], *others[300];
+    void *p = NULL;
+    char *base = make_zone(1);
+    assert_int_equal(mixed_take(size_class_of(64), small, OBJECTS), OBJECTS - 1);
+    mixed_give(size_class_of(64), small + 1, 17, false);
+    assert_int_equal(mixed_take(size_class_of(1024), &p, 1), 0);
+    unsigned class = size_class_of(80);
+    unsigned count = size_tables.classes[class].objects;
+    take_all(class, others, count);
+    slab_give(class, others, count - 1);
+    assert_int_equal(slab_take(size_class_of(1024), &p, 1), 1); /* melts that slab */
+    assert_true(is_in_zone(p));
+    assert_int_not_equal(space_unit_of(p), space_unit_of(base));
+    audit();
+    slab_give(size_class_of(1024), &p, 1);
+    slab_give(class, others + count - 1, 1);
+    mixed_give(size_class_of(64), small, 1, false);
+    mixed_give(size_class_of(64), small + 18, OBJECTS - 19, false);
+    end_zone(1);
+}
+
 static void leftovers_that_are_free_already_are_passed_over(void **state)
 {
     (void)state;
@@ -283,6 +308,22 @@ static void a_cut_zone_is_rebuilt(void **state)
     end_zone(5);
 }
 
+static void pages_that_were_being_purged_at_the_fork_are_holes_again(void **state)
+{
+    (void)state;
+    char *base = make_zone(2);
+    struct zone *zone = zone_of(base);
+    struct grains grains = zone_grains(zone);
+    grains_take(&grains, 256, 512); /* as take_pages does */
+    zone->free = (uint16_t)(zone->free - 512);
+    mixed.free -= 512;
+    mixed.purging = 1;
+    mixed_fork_child();
+    audit();
+    assert_int_equal(zone->free, OBJECTS * 4 - 2 * 4);
+    end_zone(2);
+}
+
 static void a_conversion_that_was_cut_at_its_first_label_is_finished(void **state)
 {
     (void)state;
@@ -353,11 +394,13 @@ int main(void)
         cmocka_unit_test(the_units_of_an_empty_zone_go_back),
         cmocka_unit_test(every_class_finds_holes_at_its_alignment),
         cmocka_unit_test(neighbours_join_to_a_hole_for_a_larger_object),
+        cmocka_unit_test(a_hole_that_cannot_be_aligned_hides_no_longer_one),
         cmocka_unit_test(leftovers_that_are_free_already_are_passed_over),
         cmocka_unit_test(misuse_ends_the_process),
         cmocka_unit_test(whole_pages_of_holes_are_given_back),
         cmocka_unit_test(pages_that_were_used_in_between_are_not_given_back),
         cmocka_unit_test(a_cut_zone_is_rebuilt),
+        cmocka_unit_test(pages_that_were_being_purged_at_the_fork_are_holes_again),
         cmocka_unit_test(a_conversion_that_was_cut_at_its_first_label_is_finished),
         cmocka_unit_test(random_sizes_never_overlap),
     };
