@@ -27,7 +27,8 @@ enum { NOT_READY, STARTING, READY, FAILED };
 
 static struct {
     _Atomic uint32_t state;
-    bool checked; /* set while one thread runs */
+    bool has_profile; /* constant once the heap is ready */
+    bool checked;     /* set while one thread runs */
     void (*attached)(void);
 } heap;
 
@@ -38,7 +39,7 @@ static uint32_t start(const struct conf *conf)
     struct profile profile;
     if (space_init(conf->reserve) != 0)
         return FAILED;
-    profile_load(&profile, conf->profile);
+    heap.has_profile = profile_load(&profile, conf->profile);
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
     slab_init();
@@ -67,6 +68,11 @@ int heap_init(const struct conf *conf)
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
     return 0;
+}
+
+bool heap_has_profile(void)
+{
+    return heap.has_profile;
 }
 
 static bool init_with_defaults(void)

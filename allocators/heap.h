@@ -19,6 +19,9 @@
  * can still be changed (fit, decay). 0, or ENOMEM: then every allocation fails. */
 int heap_init(const struct conf *conf);
 
+/* The profile that the options named was read and is in force. After heap_init. */
+bool heap_has_profile(void);
+
 /* -- fast path: inlined into malloc and free -------------------------------------------------- */
 
 /* The newest round of the class in this thread's hand; NULL: the hand is closed or empty. */

@@ -70,7 +70,7 @@ static const char *take_warm(struct profile *profile, struct reader *reader)
         !is_at_end(reader))
         return "warm wants a size up to 32768 and 8 to 256 rounds";
     if (profile->warm == PROFILE_WARM_MOST)
-        return "there are more than 64 warm sizes";
+        return "there are more than 96 warm sizes";
     if (profile->warm > 0 && profile->warms[profile->warm - 1].bytes >= bytes)
         return "warm sizes must stand in rising order";
     profile->warms[profile->warm].bytes = bytes;
@@ -178,11 +178,11 @@ static bool read_file(const char *path, char *text, size_t *bytes, const char **
     }
 }
 
-void profile_load(struct profile *profile, const char *path)
+bool profile_load(struct profile *profile, const char *path)
 {
     memset(profile, 0, sizeof(*profile));
     if (strcmp(path, "none") == 0)
-        return;
+        return false;
     struct profile_fault fault = {.what = "there is no memory to read it"};
     char *text = os_map(PROFILE_FILE_BYTES);
     size_t bytes;
@@ -192,4 +192,5 @@ void profile_load(struct profile *profile, const char *path)
         refuse(path, &fault);
     if (text != NULL)
         os_unmap(text, PROFILE_FILE_BYTES);
+    return is_read;
 }

@@ -18,7 +18,7 @@
 
 enum {
     PROFILE_EXACT_MOST = 16,  /* size classes that a profile may add */
-    PROFILE_WARM_MOST = 64,   /* `warm` lines */
+    PROFILE_WARM_MOST = 96,   /* `warm` lines */
     PROFILE_ROUNDS_LEAST = 8, /* as many as a magazine starts with anyway */
     PROFILE_ROUNDS_MOST = 256,
     PROFILE_FILE_BYTES = 64 * 1024, /* a file is smaller than this */
@@ -44,7 +44,7 @@ bool profile_parse(struct profile *profile, const char *text, size_t bytes,
                    struct profile_fault *fault);
 
 /* Reads the file, at most once at the heap's birth: with system calls alone. "none" is no file.
- * Where anything is wrong it says so in one line, and *profile is empty. */
-void profile_load(struct profile *profile, const char *path);
+ * Where anything is wrong it says so in one line, and *profile is empty: false. */
+bool profile_load(struct profile *profile, const char *path);
 
 #endif

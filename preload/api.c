@@ -13,6 +13,38 @@ void mpress_stats_read(struct mpress_stats *stats)
     summary_read(stats);
 }
 
+/* By size, which the numbers of exact classes do not follow. 0: there is none. */
+static unsigned nth_class(size_t index)
+{
+    unsigned class = size_class_of(1);
+    for (; index > 0; index--) {
+        if (size_tables.classes[class].bytes >= SIZE_SLAB_MAX)
+            return 0;
+        class = size_class_of(size_tables.classes[class].bytes + 1);
+    }
+    return class;
+}
+
+int mpress_class_read(size_t index, struct mpress_class *size_class)
+{
+    struct heap_class_stats stats;
+    unsigned class = nth_class(index);
+    if (class == 0)
+        return ENOENT;
+    const struct size_class *of = &size_tables.classes[class];
+    summary_read_class(class, &stats);
+    size_class->bytes = of->bytes;
+    size_class->live_objects = stats.live_objects;
+    size_class->cached_objects = stats.cached_objects;
+    size_class->external = stats.external_bytes;
+    size_class->most_rounds = of->rounds_max;
+    size_class->first_rounds = (uint32_t)MAGAZINE_FIRST_ROUNDS << of->step;
+    if (size_class->first_rounds > of->rounds_max)
+        size_class->first_rounds = of->rounds_max;
+    size_class->is_exact = class >= SIZE_CLASS_EXACT;
+    return 0;
+}
+
 const char *mpress_version(void)
 {
     return MPRESS_VERSION;

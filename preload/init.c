@@ -135,6 +135,8 @@ __attribute__((constructor(101))) static void start(void)
     conf_init(&init.conf);
     conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
     heap_init(&init.conf);
+    if (!heap_has_profile())
+        strcpy(init.conf.profile, "none"); /* who asks for the options is told what holds */
     init.has_exit_key = pthread_key_create(&init.exit_key, on_thread_exit) == 0;
     heap_on_attach(on_thread_attach);
     on_thread_attach();

@@ -53,6 +53,21 @@ MPRESS_API const char *mpress_version(void);
 /* Puts a label into the running trace's timeline; nothing without one. At most 200 bytes count. */
 MPRESS_API void mpress_mark(const char *label);
 
+/* A size class: requests of at most so many bytes, and of more than the next smaller class, get an
+ * object of it. Above the largest class blocks are made to measure. */
+struct mpress_class {
+    uint64_t bytes;        /* of one object */
+    uint64_t live_objects; /* held by the program */
+    uint64_t cached_objects;
+    uint64_t external;     /* bytes of free objects in its partly used slabs */
+    uint32_t first_rounds; /* objects that a thread's first magazine has room for, */
+    uint32_t most_rounds;  /* and its largest */
+    int is_exact;          /* a profile (MPRESS_PROFILE) added it */
+};
+
+/* Size class number `index`, from 0, by size; returns 0, or ENOENT behind the last one. */
+MPRESS_API int mpress_class_read(size_t index, struct mpress_class *size_class);
+
 /* An option of the library (an MPRESS_ variable of the environment) and its value in effect. */
 struct mpress_option {
     const char *variable;

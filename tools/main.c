@@ -5,11 +5,13 @@
 #include "preload/mpress.h"
 #include "tools/cli.h"
 #include "tools/replay/replay.h"
+#include "tools/tune/tune.h"
 
 static const struct cli_command commands[] = {
     {"record", record_main, "run a program and write a trace of its heap", record_help},
     {"report", report_main, "leaks, peak, fragmentation and more, out of a trace", report_help},
     {"replay", replay_main, "run a trace again under several allocators and compare", NULL},
+    {"tune", tune_main, "size classes and magazines that would suit a program", tune_help},
     {"options", options_main, "the library's options (MPRESS_...) and their values", options_help},
 };
 

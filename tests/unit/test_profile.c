@@ -103,7 +103,7 @@ static void every_fault_is_found_in_its_line_and_leaves_nothing(void **state)
 static void as_many_as_there_is_room_for_and_no_more(void **state)
 {
     (void)state;
-    for (unsigned lines = 1; lines <= 100; lines++) {
+    for (unsigned lines = 1; lines <= 120; lines++) {
         char text[4096];
         struct profile profile;
         struct profile_fault fault;

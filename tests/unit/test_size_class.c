@@ -79,11 +79,11 @@ static void aligned_classes_keep_every_object_aligned(void **state)
 
 /* -- profiles --------------------------------------------------------------------------------- */
 
-enum { GRID = 64 + 248 }; /* sizes that a class can have */
+enum { GRID = SIZE_SLAB_MAX / SIZE_GRAIN }; /* sizes that a class can have */
 
 static uint32_t grid_bytes(size_t index)
 {
-    return index < 64 ? (uint32_t)(index + 1) * 16 : (uint32_t)(1024 + (index - 63) * 128);
+    return (uint32_t)(index + 1) * SIZE_GRAIN;
 }
 
 static void choose_exact(struct profile *profile, uint64_t *random)

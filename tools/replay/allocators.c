@@ -120,6 +120,25 @@ static int find_allocator(struct allocator *allocator, const char *word)
     return status;
 }
 
+int allocators_add_profile(struct allocators *allocators, const char *profile)
+{
+    char path[PLACE_BYTES];
+    if (allocators->count == ALLOCATORS_MOST)
+        return cli_refuse("replay", "--profile: no more than %d allocators", ALLOCATORS_MOST);
+    int error = place_make_absolute(profile, path);
+    if (error == 0 && access(path, R_OK) != 0)
+        error = errno;
+    if (error != 0) {
+        cli_say("%s: %s; mpress tune writes profiles", profile, strerror(error));
+        return CLI_FAILED;
+    }
+    struct allocator *allocator = &allocators->all[allocators->count++];
+    int status = find_allocator(allocator, "mpress");
+    copy(allocator->name, sizeof(allocator->name), "profile", strlen("profile"));
+    copy(allocator->profile, sizeof(allocator->profile), path, strlen(path));
+    return status;
+}
+
 int allocators_parse(const char *list, struct allocators *allocators)
 {
     allocators->count = 0;

@@ -10,12 +10,16 @@ enum { ALLOCATOR_NAME_BYTES = 32, ALLOCATOR_PATH_BYTES = 4096, ALLOCATORS_MOST =
 struct allocator {
     char name[ALLOCATOR_NAME_BYTES];    /* for tables */
     char library[ALLOCATOR_PATH_BYTES]; /* absolute; "": nothing is preloaded */
+    char profile[ALLOCATOR_PATH_BYTES]; /* absolute, for MPRESS_PROFILE; "": none */
 };
 
 struct allocators {
     size_t count;
     struct allocator all[ALLOCATORS_MOST];
 };
+
+/* Adds "profile": mpress with a profile of `mpress tune`. 0; else as allocators_parse. */
+int allocators_add_profile(struct allocators *allocators, const char *profile);
 
 /* Reads a list with commas. 0; else the exit status after one line on stderr. */
 int allocators_parse(const char *list, struct allocators *allocators);

@@ -42,6 +42,8 @@ static json_t *row_object(const struct table *table, const struct row *row)
     set_text(object, "allocator", row->allocator->name);
     if (row->allocator->library[0] != '\0')
         set_text(object, "library", row->allocator->library);
+    if (row->allocator->profile[0] != '\0')
+        set_text(object, "profile", row->allocator->profile);
     if (row->error[0] != '\0') {
         set_text(object, "error", row->error);
         return object;
@@ -50,6 +52,10 @@ static json_t *row_object(const struct table *table, const struct row *row)
     json_object_set_new(object, "operations_per_second", json_real(table_rate(table, row)));
     set_figure(object, "peak_rss_bytes", &row->stats.resident_peak);
     set_figure(object, "mean_rss_bytes", &row->stats.resident_mean);
+    if (row->knows_internal) {
+        set_figure(object, "internal_at_peak_bytes", &row->stats.internal_peak);
+        set_figure(object, "internal_mean_bytes", &row->stats.internal_mean);
+    }
     json_object_set_new(object, "fragmentation", json_real(table_fragmentation(table, row)));
     set_figure(object, "minor_faults", &row->stats.minor_faults);
     set_figure(object, "major_faults", &row->stats.major_faults);

@@ -18,6 +18,7 @@ static const char help[] =
     "  -w, --with LIST      mpress, glibc, mimalloc, jemalloc, tcmalloc, or paths of\n"
     "                       libraries, with commas between\n"
     "                       (default: mpress,glibc,mimalloc)\n"
+    "  -p, --profile FILE   one more: mpress with a profile of `mpress tune`\n"
     "  -n, --runs N         runs of each, in turns; medians are shown (default: 3)\n"
     "  -t, --threads HOW    recorded: the threads of the trace (default);\n"
     "                       one: all in one thread, in the trace's global order\n"
@@ -43,6 +44,7 @@ enum long_option { OPTION_TOUCH = 256, OPTION_VERIFY, OPTION_NO_LATENCY };
 
 static const struct option long_options[] = {
     {"with", required_argument, NULL, 'w'},
+    {"profile", required_argument, NULL, 'p'},
     {"runs", required_argument, NULL, 'n'},
     {"threads", required_argument, NULL, 't'},
     {"touch", required_argument, NULL, OPTION_TOUCH},
@@ -89,6 +91,9 @@ static int parse_option(int letter, char **argv, struct options *options)
     case 'w':
         options->with = optarg;
         return GO_ON;
+    case 'p':
+        options->profile = optarg;
+        return GO_ON;
     case 'n':
         return parse_runs(optarg, &options->runs);
     case 't':
@@ -124,7 +129,7 @@ int options_parse(int argc, char **argv, struct options *options)
     opterr = 0;
     optind = 0;
     int letter;
-    while ((letter = getopt_long(argc, argv, ":w:n:t:jqh", long_options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, ":w:p:n:t:jqh", long_options, NULL)) != -1) {
         int status = parse_option(letter, argv, options);
         if (status != GO_ON)
             return status;

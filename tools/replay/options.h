@@ -8,7 +8,8 @@
 
 struct options {
     const char *trace;
-    const char *with; /* allocators, by commas */
+    const char *with;    /* allocators, by commas */
+    const char *profile; /* one more: mpress with this profile; NULL */
     unsigned runs;
     bool is_json;
     bool is_one_thread;

@@ -92,8 +92,11 @@ struct result {
     uint64_t windows_done;
     uint64_t wall_ns; /* from the first operation to the last, without looks at our own size */
     uint64_t resident_before;
-    uint64_t resident_peak; /* bytes above resident_before */
-    uint64_t resident_mean; /* over the ends of all windows, above resident_before */
+    uint64_t resident_peak;  /* bytes above resident_before */
+    uint64_t resident_mean;  /* over the ends of all windows, above resident_before */
+    uint64_t knows_internal; /* 1: the heap is mpress's, which tells what rounding up takes */
+    uint64_t internal_peak;  /* bytes more than asked for, at the end of the peak's window */
+    uint64_t internal_mean;  /* over the ends of all windows */
     uint64_t minor_faults;
     uint64_t major_faults;
     uint64_t waits;                   /* for objects of other threads that were not there yet */

@@ -76,6 +76,7 @@ static void run_rest(struct run_plan *plan, struct table *table, struct row *row
         row->is_verified = run(plan, row, PROGRAM_CHECKED, &checked);
     if (row->error[0] == '\0')
         stats_make(&row->stats, results, table->options->runs, is_timed ? &timed : NULL);
+    row->knows_internal = row->error[0] == '\0' && results[0].knows_internal;
 }
 
 static uint64_t measure_overhead(struct run_plan *plan)
@@ -106,8 +107,9 @@ static void run_all(struct table *table)
 
 /* -- the command ------------------------------------------------------------------------------ */
 
-static int print_table(const struct table *table)
+static int print_table(const struct table *table, void *unused)
 {
+    (void)unused;
     int status = CLI_OK;
     for (size_t i = 0; i < table->rows; i++) {
         if (table->row[i].error[0] == '\0')
@@ -126,7 +128,8 @@ static int print_table(const struct table *table)
 }
 
 static int replay_compiled(const struct options *options, const struct trace *trace,
-                           const struct allocators *allocators, const struct compiled *compiled)
+                           const struct allocators *allocators, const struct compiled *compiled,
+                           replay_print *print, void *context)
 {
     struct table table = {.options = options,
                           .facts = trace_facts(trace),
@@ -136,7 +139,7 @@ static int replay_compiled(const struct options *options, const struct trace *tr
     for (size_t i = 0; i < table.rows; i++)
         table.row[i].allocator = &allocators->all[i];
     run_all(&table);
-    int status = print_table(&table);
+    int status = print(&table, context);
     free(table.row);
     return status;
 }
@@ -148,11 +151,10 @@ static void say_warnings(const struct trace *trace)
         cli_say("%s", line);
 }
 
-static int replay_trace(const struct options *options, const struct trace *trace,
-                        const struct allocators *allocators)
+int replay_trace(const struct options *options, const struct trace *trace,
+                 const struct allocators *allocators, replay_print *print, void *context)
 {
     struct compiled compiled;
-    say_warnings(trace);
     progress_init(&shown.line, !options->is_quiet, PROGRESS_DELAY_NS);
     int error = compile_trace(trace, options->is_one_thread, shown.line.is_on ? show_reading : NULL,
                               &compiled);
@@ -166,7 +168,7 @@ static int replay_trace(const struct options *options, const struct trace *trace
         compile_free(&compiled);
         return CLI_FAILED;
     }
-    int status = replay_compiled(options, trace, allocators, &compiled);
+    int status = replay_compiled(options, trace, allocators, &compiled, print, context);
     compile_free(&compiled);
     return status;
 }
@@ -179,14 +181,18 @@ int replay_main(int argc, char **argv)
         return status;
     struct allocators *allocators = memory_alloc(1, sizeof(*allocators));
     status = allocators_parse(options.with, allocators);
+    if (status == 0 && options.profile != NULL)
+        status = allocators_add_profile(allocators, options.profile);
     struct trace_error error;
     struct trace *trace = status == 0 ? trace_open(options.trace, &error) : NULL;
     if (status == 0 && trace == NULL) {
         cli_say("%s", error.text);
         status = CLI_FAILED;
     }
-    if (trace != NULL)
-        status = replay_trace(&options, trace, allocators);
+    if (trace != NULL) {
+        say_warnings(trace);
+        status = replay_trace(&options, trace, allocators, print_table, NULL);
+    }
     trace_close(trace);
     free(allocators);
     return status;

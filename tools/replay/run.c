@@ -50,10 +50,7 @@ static bool find_child(char *path, size_t capacity)
 static bool is_kept(const char *assignment)
 {
     static const char *const dropped[] = {
-        "LD_PRELOAD=",
-        "MPRESS_TRACE",
-        "MPRESS_STATS=",
-        "MPRESS_LIBRARY=",
+        "LD_PRELOAD=", "MPRESS_TRACE", "MPRESS_STATS=", "MPRESS_LIBRARY=", "MPRESS_PROFILE=",
     };
     for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
         if (strncmp(assignment, dropped[i], strlen(dropped[i])) == 0)
@@ -62,32 +59,40 @@ static bool is_kept(const char *assignment)
     return true;
 }
 
-/* The environment of the child: ours, with the allocator, without recording. */
-static char **make_environment(const struct allocator *allocator)
+/* "NAME=value", to be freed. */
+static char *make_assignment(const char *name, const char *value)
+{
+    size_t bytes = strlen(name) + strlen(value) + 2;
+    char *assignment = memory_alloc(bytes, 1);
+    snprintf(assignment, bytes, "%s=%s", name, value);
+    return assignment;
+}
+
+/* The environment of the child: ours, with the allocator, without recording. What is made for it
+ * stands in front. */
+static char **make_environment(const struct allocator *allocator, size_t *made)
 {
     size_t count = 0;
     while (environ[count] != NULL)
         count++;
-    char **result = memory_alloc(count + 2, sizeof(*result));
+    char **result = memory_alloc(count + 3, sizeof(*result));
     char **at = result;
+    if (allocator->library[0] != '\0')
+        *at++ = make_assignment("LD_PRELOAD", allocator->library);
+    if (allocator->profile[0] != '\0')
+        *at++ = make_assignment("MPRESS_PROFILE", allocator->profile);
+    *made = (size_t)(at - result);
     for (size_t i = 0; i < count; i++) {
         if (is_kept(environ[i]))
             *at++ = environ[i];
     }
-    if (allocator->library[0] != '\0') {
-        size_t bytes = strlen(allocator->library) + sizeof("LD_PRELOAD=");
-        *at = memory_alloc(bytes, 1);
-        snprintf(*at, bytes, "LD_PRELOAD=%s", allocator->library);
-    }
     return result;
 }
 
-static void free_environment(char **environment)
+static void free_environment(char **environment, size_t made)
 {
-    for (char **at = environment; *at != NULL; at++) {
-        if (strncmp(*at, "LD_PRELOAD=", 11) == 0)
-            free(*at);
-    }
+    for (size_t i = 0; i < made; i++)
+        free(environment[i]);
     free(environment);
 }
 
@@ -127,14 +132,15 @@ static pid_t start_child(const struct run_plan *plan, const struct allocator *al
     snprintf(numbers[3], sizeof(numbers[3]), "%d", (int)plan->touch);
     char *arguments[] = {
         "mpress-replay-child", numbers[0], numbers[1], numbers[2], numbers[3], NULL};
-    char **environment = make_environment(allocator);
+    size_t made;
+    char **environment = make_environment(allocator, &made);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
         become_child(path, arguments, environment, parent);
     if (pid < 0)
         fail(result, "no process can be started", errno);
-    free_environment(environment);
+    free_environment(environment, made);
     return pid;
 }
 

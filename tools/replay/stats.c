@@ -70,6 +70,8 @@ void stats_make(struct stats *stats, const struct result *runs, size_t count,
     FIGURE(wall_ns);
     FIGURE(resident_peak);
     FIGURE(resident_mean);
+    FIGURE(internal_peak);
+    FIGURE(internal_mean);
     FIGURE(minor_faults);
     FIGURE(major_faults);
     FIGURE(waits);

@@ -28,6 +28,8 @@ struct stats {
     struct stats_figure wall_ns;
     struct stats_figure resident_peak;
     struct stats_figure resident_mean;
+    struct stats_figure internal_peak; /* 0 where the heap does not tell */
+    struct stats_figure internal_mean;
     struct stats_figure minor_faults;
     struct stats_figure major_faults;
     struct stats_figure waits;

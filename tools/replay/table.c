@@ -88,6 +88,19 @@ static void print_overhead(const struct table *table, FILE *out)
             each);
 }
 
+/* What a profile is made for: the bytes that rounding up to size classes takes. */
+static void print_profile(const struct table *table, FILE *out)
+{
+    fprintf(out, "profile: mpress with MPRESS_PROFILE=%s.\n", table->options->profile);
+    for (size_t i = 0; i < table->rows; i++) {
+        const struct row *row = &table->row[i];
+        if (row->error[0] == '\0' && row->knows_internal)
+            fprintf(out, "%s: rounding up takes %s at the peak, %s on average.\n",
+                    row->allocator->name, units_bytes(row->stats.internal_peak.median).at,
+                    units_bytes(row->stats.internal_mean.median).at);
+    }
+}
+
 static void print_notes(const struct table *table, FILE *out)
 {
     const struct program_header *program = table->compiled->program;
@@ -95,6 +108,8 @@ static void print_notes(const struct table *table, FILE *out)
             units_plural(table->options->runs, "run").at);
     if (table->options->is_timed)
         fprintf(out, "Latencies of single calls, from a run of their own: ns; u: us, m: ms.\n");
+    if (table->options->profile != NULL)
+        print_profile(table, out);
     fprintf(out, "RSS: above that before the first call. frag: peak RSS / most asked for - 1.\n");
     print_overhead(table, out);
     if (program->skipped != 0)

@@ -13,6 +13,7 @@ struct row {
     const struct allocator *allocator;
     struct stats stats;
     bool is_verified;
+    bool knows_internal;
     char error[RESULT_TEXT_BYTES]; /* "": all its runs were done */
 };
 

@@ -1,6 +1,7 @@
 /* child.c - mpress-replay-child PROGRAM RESULT MODE TOUCH: started by `mpress replay` only; the
  * first two are descriptors of memory files (program.h). */
 #define _GNU_SOURCE
+#include "preload/mpress.h"
 #include "tools/replay/child/child.h"
 
 #include <dlfcn.h>
@@ -74,6 +75,19 @@ static void name_owner(void)
         snprintf(child.result->owner, sizeof(child.result->owner), "%s", info.dli_fname);
 }
 
+/* A library that refused the profile said why; its figures would be those of none. */
+static void check_profile(void)
+{
+    struct mpress_option option;
+    if (getenv("MPRESS_PROFILE") == NULL)
+        return;
+    for (size_t i = 0; mpress_option_read && mpress_option_read(i, &option) == 0; i++) {
+        if (strcmp(option.variable, "MPRESS_PROFILE") == 0 && !option.is_default)
+            return;
+    }
+    child_fail("the library did not take the profile");
+}
+
 static void add_latencies(void)
 {
     size_t timed = child.mode == PROGRAM_TIMED ? child.program->threads : 0;
@@ -112,6 +126,7 @@ int main(int argc, char **argv)
     map_program(atoi(argv[1]));
     map_tables();
     name_owner();
+    check_profile();
     if (child.mode == PROGRAM_TIMED)
         clock_calibrate();
     gate_init();

@@ -85,8 +85,10 @@ void *gate_wait_for_object(struct runner *runner, struct slot *slot);
 void gate_hand_over(void);
 
 /* resident.c: resident memory, from /proc by raw system calls. */
-void resident_begin(void);  /* before the first operation */
-void resident_sample(void); /* at a window's end; one thread at a time */
+void resident_begin(void); /* before the first operation */
+/* At the end of a window, with the bytes asked for; one thread at a time, the others stand still.
+ */
+void resident_sample(uint32_t window, uint64_t asked);
 void resident_finish(void);
 
 /* clock.c: time stamps that cost little. */

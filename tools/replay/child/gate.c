@@ -138,7 +138,7 @@ static void open_next(void)
     do {
         uint64_t paused = clock_ns();
         check_live(window);
-        resident_sample();
+        resident_sample(window, child.windows[window].live_bytes);
         gate.paused_ns += clock_ns() - paused;
         child.result->windows_done = ++window;
     } while (window < child.program->windows && child.windows[window].participants == 0);

@@ -6,12 +6,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "preload/mpress.h"
 #include "tools/replay/child/child.h"
 
 static struct {
     uint64_t before;
     uint64_t peak;
     uint64_t sum;
+    uint64_t internal_sum;
     uint64_t samples;
     struct rusage usage;
 } resident;
@@ -66,8 +68,21 @@ void resident_begin(void)
     child.result->resident_before = resident.before;
 }
 
-void resident_sample(void)
+/* What rounding up to size classes takes, as mpress tells it. */
+static void sample_internal(uint32_t window, uint64_t asked)
 {
+    struct mpress_stats stats;
+    mpress_stats_read(&stats);
+    uint64_t internal = stats.live > asked ? stats.live - asked : 0;
+    resident.internal_sum += internal;
+    if (window == child.program->peak_window)
+        child.result->internal_peak = internal;
+}
+
+void resident_sample(uint32_t window, uint64_t asked)
+{
+    if (mpress_stats_read)
+        sample_internal(window, asked);
     uint64_t now = above_before(read_resident());
     resident.sum += now;
     resident.samples++;
@@ -82,6 +97,9 @@ void resident_finish(void)
     uint64_t high = above_before(read_high_water());
     child.result->resident_peak = high > resident.peak ? high : resident.peak;
     child.result->resident_mean = resident.samples != 0 ? resident.sum / resident.samples : 0;
+    child.result->knows_internal = mpress_stats_read != NULL;
+    child.result->internal_mean =
+        resident.samples != 0 ? resident.internal_sum / resident.samples : 0;
     child.result->minor_faults = (uint64_t)(usage.ru_minflt - resident.usage.ru_minflt);
     child.result->major_faults = (uint64_t)(usage.ru_majflt - resident.usage.ru_majflt);
 }
