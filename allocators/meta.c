@@ -1,6 +1,8 @@
 /* meta.c - a bump allocator over chunks that double from 64 KiB to 1 MiB. */
 #include "allocators/meta.h"
 
+#include <stdatomic.h>
+
 #include "allocators/base/bits.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
@@ -11,7 +13,7 @@ static struct {
     struct lock lock;
     char *at, *end; /* rest of the newest chunk */
     size_t next_chunk;
-    size_t used;
+    _Atomic size_t used; /* written under the lock, read without */
 } meta = {.lock = LOCK_INIT(LOCK_RANK_META), .next_chunk = CHUNK_FIRST};
 
 static bool add_chunk(size_t least)
@@ -35,7 +37,7 @@ void *meta_alloc(size_t bytes)
     if ((size_t)(meta.end - meta.at) >= bytes || add_chunk(bytes)) {
         p = meta.at;
         meta.at += bytes;
-        meta.used += bytes;
+        atomic_fetch_add_explicit(&meta.used, bytes, memory_order_relaxed);
     }
     lock_drop(&meta.lock);
     return p;
@@ -43,7 +45,7 @@ void *meta_alloc(size_t bytes)
 
 size_t meta_bytes(void)
 {
-    return meta.used; /* a word: read whole */
+    return atomic_load_explicit(&meta.used, memory_order_relaxed);
 }
 
 void meta_fork_child(void)

@@ -5,7 +5,7 @@
 
 #include "tests/stress/shadow.h"
 
-enum { WHOLE_BYTES = 2048, EDGE_BYTES = 256 };
+enum { WHOLE_BYTES = 2048, EDGE_BYTES = 256, PAGE_BYTES = 4096 };
 
 uint64_t random_next(uint64_t *state)
 {
@@ -119,6 +119,10 @@ struct block block_create(const struct stress_heap *heap, uint64_t *state, size_
     if (way == 3) {
         block.alignment = (size_t)16 << random_next(state) % 14;
         block.at = heap->alloc_aligned(block.alignment, block.bytes);
+    } else if (way == 4 && heap->alloc_pages != NULL) {
+        block.alignment = PAGE_BYTES;
+        block.bytes += PAGE_BYTES - block.bytes % PAGE_BYTES;
+        block.at = heap->alloc_pages(block.bytes);
     } else if (zeroed) {
         block.at = heap->alloc_zeroed(block.bytes);
     } else {
@@ -161,6 +165,9 @@ void block_destroy(const struct stress_heap *heap, struct block *block)
     block_verify(heap, block);
     give(block);
     memset(block->at, 0xdd, block->bytes < 4096 ? block->bytes : 4096);
-    heap->free(block->at);
+    if (heap->free_sized != NULL && block->id % 4 == 0)
+        heap->free_sized(block->at, block->alignment, block->bytes);
+    else
+        heap->free(block->at);
     block->at = NULL;
 }

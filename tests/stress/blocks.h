@@ -33,7 +33,7 @@ void block_verify(const struct stress_heap *heap, const struct block *block);
 void block_resize(const struct stress_heap *heap, struct block *block, uint64_t *state,
                   size_t most_bytes);
 
-/* Verifies and frees it. */
+/* Verifies and frees it, in one of the ways that its kind allows. */
 void block_destroy(const struct stress_heap *heap, struct block *block);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 #include "tests/stress/blocks.h"
 
-enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128 };
+enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128, BRIEF = 200 };
 
 /* Blocks on their way to another thread. */
 struct mailbox {
@@ -33,6 +34,7 @@ static struct {
     struct stress_options options;
     struct mailbox mailboxes[THREADS_MAX];
     struct worker workers[THREADS_MAX];
+    atomic_bool is_forking; /* the first worker has forks left to do: the others go on meanwhile */
 } stress;
 
 static void say_line(const char *line)
@@ -81,6 +83,8 @@ static void use_heap_in_child(struct worker *worker)
     const struct stress_heap *heap = stress.heap;
     if (heap->fork_child != NULL)
         heap->fork_child();
+    if (heap->audit != NULL)
+        heap->audit(false);
     for (unsigned i = 0; i < KEPT; i++) {
         if (worker->kept[i].at == NULL)
             worker->kept[i] = block_create(heap, &worker->random, stress.options.most_bytes);
@@ -89,6 +93,10 @@ static void use_heap_in_child(struct worker *worker)
     }
     for (unsigned i = 0; i < KEPT; i++)
         block_destroy(heap, &worker->kept[i]);
+    if (heap->ask != NULL)
+        heap->ask(0);
+    if (heap->audit != NULL)
+        heap->audit(false);
 }
 
 static void fork_once(struct worker *worker)
@@ -152,18 +160,48 @@ static void burst(struct worker *worker)
         stress.heap->free(blocks[i * 7 % 300]);
 }
 
+static void *live_briefly(void *argument)
+{
+    for (unsigned i = 0; i < BRIEF; i++)
+        operate(argument);
+    if (stress.heap->thread_exit != NULL)
+        stress.heap->thread_exit();
+    return NULL;
+}
+
+/* A thread is born, does a little of this one's work, and dies while all others go on. */
+static void delegate(struct worker *worker)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, live_briefly, worker) != 0)
+        stress_fail("no thread could be created", &worker->kept[0]);
+    pthread_join(thread, NULL);
+}
+
+static void do_something_rare(struct worker *worker, unsigned step)
+{
+    if (step % 1024 == 0)
+        burst(worker);
+    if (step % 1536 == 0)
+        delegate(worker);
+    if (step % 256 == 0 && stress.heap->ask != NULL)
+        stress.heap->ask((unsigned)random_next(&worker->random));
+}
+
 static void *live(void *argument)
 {
     struct worker *worker = argument;
     const unsigned operations = stress.options.operations;
     unsigned until_fork = worker->forks == 0 ? operations + 1 : operations / (worker->forks + 1);
-    for (unsigned i = 1; i <= operations; i++) {
+    for (unsigned i = 1; i <= operations || (worker->forks == 0 && atomic_load(&stress.is_forking));
+         i++) {
         operate(worker);
-        if (i % 1024 == 0)
-            burst(worker);
+        do_something_rare(worker, i);
         if (i % until_fork == 0)
             fork_once(worker);
     }
+    if (worker->forks > 0)
+        atomic_store(&stress.is_forking, false);
     settle(worker);
     if (stress.heap->thread_exit != NULL)
         stress.heap->thread_exit();
@@ -174,6 +212,7 @@ static void *live(void *argument)
 static void run_generation(unsigned generation)
 {
     const struct stress_options *options = &stress.options;
+    atomic_store(&stress.is_forking, options->forks > 0);
     for (unsigned i = 0; i < options->threads; i++) {
         struct worker *worker = &stress.workers[i];
         worker->number = i;

@@ -21,9 +21,12 @@ struct stress_heap {
     void *(*resize)(void *p, size_t bytes); /* bytes > 0 */
     void (*free)(void *p);
     size_t (*usable)(void *p);
-    void (*audit)(bool is_empty); /* recounts; only the calling thread runs */
-    void (*thread_exit)(void);    /* a thread ends; it calls the heap a little more after it */
-    void (*fork_child)(void);     /* first thing in the child of a fork */
+    void *(*alloc_pages)(size_t bytes); /* whole pages, at a page's boundary */
+    void (*free_sized)(void *p, size_t alignment, size_t bytes); /* what was asked for */
+    void (*ask)(unsigned question); /* statistics, trimming, ...: any number, any time */
+    void (*audit)(bool is_empty);   /* recounts; only the calling thread runs */
+    void (*thread_exit)(void);      /* a thread ends; it calls the heap a little more after it */
+    void (*fork_child)(void);       /* first thing in the child of a fork */
 };
 
 struct stress_options {

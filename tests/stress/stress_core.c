@@ -26,6 +26,35 @@ static size_t usable(void *p)
     return heap_usable(p);
 }
 
+static void *alloc_pages(size_t bytes)
+{
+    return heap_alloc_aligned(4096, bytes);
+}
+
+static void free_sized(void *p, size_t alignment, size_t bytes)
+{
+    bool fits = alignment > 16 ? heap_fits(p, alignment, bytes) : heap_fits_shrunk(p, bytes);
+    if (!fits && space_owns(p)) {
+        fprintf(stderr, "%p is not what %zu bytes aligned to %zu get\n", p, bytes, alignment);
+        abort();
+    }
+    free_block(p);
+}
+
+/* Each answer must hold by itself, whatever the other threads do meanwhile. */
+static void ask(unsigned question)
+{
+    struct heap_stats stats;
+    if (question % 8 == 0)
+        heap_trim();
+    heap_read_stats(&stats);
+    if (stats.largest_free_bytes > stats.total_free_bytes ||
+        stats.dirty_bytes > stats.total_free_bytes || stats.huge_bytes > stats.live_bytes) {
+        fprintf(stderr, "the parts of the heap do not add up\n");
+        abort();
+    }
+}
+
 static void audit(bool is_empty)
 {
     struct heap_stats stats;
@@ -48,16 +77,19 @@ int main(int argc, char **argv)
         .resize = heap_realloc,
         .free = free_block,
         .usable = usable,
+        .alloc_pages = alloc_pages,
+        .free_sized = free_sized,
+        .ask = ask,
         .audit = audit,
         .thread_exit = heap_thread_exit,
         .fork_child = heap_fork_child,
     };
     struct stress_options options = {.seed = (uint64_t)time(NULL),
-                                     .threads = 4,
+                                     .threads = 8,
                                      .generations = 4,
-                                     .operations = 10000,
+                                     .operations = 5000,
                                      .forks = 2,
-                                     .most_bytes = (size_t)48 << 20};
+                                     .most_bytes = (size_t)64 << 20};
     if (!stress_read_options(argc, argv, &options))
         return 2;
     struct conf conf;
