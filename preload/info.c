@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "allocators/base/say.h"
 #include "allocators/heap.h"
@@ -34,18 +35,39 @@ EXPORTED int malloc_trim(size_t pad)
     return gave;
 }
 
+/* False, and zeros: a signal handler interrupted the heap. */
+static bool read_heap(struct heap_stats *stats)
+{
+    memset(stats, 0, sizeof(*stats));
+    if (!door_come_in())
+        return false;
+    heap_read_stats(stats);
+    door_go_out();
+    return true;
+}
+
+/* glibc's words for ours: arena = uordblks + fordblks; blocks in own mappings are in hblkhd alone;
+ * what lies in magazines and depots is what glibc keeps in its fast bins, a part of fordblks. */
+static struct mallinfo2 info_of(const struct heap_stats *stats)
+{
+    size_t live = stats->live_bytes - stats->huge_bytes;
+    size_t kept = stats->external_bytes + stats->cached_bytes + stats->dirty_bytes;
+    return (struct mallinfo2){
+        .arena = live + kept,
+        .hblks = stats->huge_blocks,
+        .hblkhd = stats->huge_bytes,
+        .fsmblks = stats->cached_bytes,
+        .uordblks = live,
+        .fordblks = kept,
+        .keepcost = stats->dirty_bytes,
+    };
+}
+
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
-    struct mpress_stats stats;
-    summary_read(&stats);
-    uint64_t kept = stats.external + stats.cached + stats.dirty;
-    return (struct mallinfo2){
-        .arena = stats.live - stats.mapped + kept,
-        .hblkhd = stats.mapped,
-        .uordblks = stats.live - stats.mapped,
-        .fordblks = kept,
-        .keepcost = stats.dirty,
-    };
+    struct heap_stats stats;
+    read_heap(&stats);
+    return info_of(&stats);
 }
 
 static int cut(size_t n)
@@ -58,7 +80,9 @@ EXPORTED struct mallinfo mallinfo(void)
     struct mallinfo2 info = mallinfo2();
     return (struct mallinfo){
         .arena = cut(info.arena),
+        .hblks = cut(info.hblks),
         .hblkhd = cut(info.hblkhd),
+        .fsmblks = cut(info.fsmblks),
         .uordblks = cut(info.uordblks),
         .fordblks = cut(info.fordblks),
         .keepcost = cut(info.keepcost),
@@ -70,33 +94,54 @@ EXPORTED void malloc_stats(void)
     summary_say();
 }
 
+/* A line for every class with free objects or live ones: glibc's attributes are about what is free.
+ */
 static void print_classes(FILE *file)
 {
+    size_t below = 0;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
         struct heap_class_stats stats;
         summary_read_class(class, &stats);
-        if (stats.slabs != 0)
-            fprintf(file, "<size bytes=\"%zu\" live=\"%zu\" cached=\"%zu\" slabs=\"%zu\"/>\n",
-                    stats.bytes, stats.live_objects, stats.cached_objects, stats.slabs);
+        size_t external = stats.bytes == 0 ? 0 : stats.external_bytes / stats.bytes;
+        size_t count = stats.cached_objects + external;
+        if (count != 0 || stats.live_objects != 0)
+            fprintf(file,
+                    "<size from=\"%zu\" to=\"%zu\" total=\"%zu\" count=\"%zu\" live=\"%zu\" "
+                    "cached=\"%zu\" slabs=\"%zu\"/>\n",
+                    below + 1, stats.bytes, count * stats.bytes, count, stats.live_objects,
+                    stats.cached_objects, stats.slabs);
+        below = stats.bytes;
     }
 }
 
+/* The totals of glibc's format, each of its names with our number of that meaning; then ours. */
+static void print_totals(FILE *file, const struct heap_stats *stats)
+{
+    struct mallinfo2 info = info_of(stats);
+    fprintf(file, "<total type=\"fast\" size=\"%zu\"/>\n", info.fsmblks);
+    fprintf(file, "<total type=\"rest\" size=\"%zu\"/>\n", info.fordblks - info.fsmblks);
+    fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n", info.hblks, info.hblkhd);
+    fprintf(file, "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n", stats->live_objects,
+            stats->live_bytes);
+    fprintf(file, "<total type=\"external\" size=\"%zu\"/>\n", stats->external_bytes);
+    fprintf(file, "<total type=\"cached\" size=\"%zu\"/>\n", stats->cached_bytes);
+    fprintf(file, "<total type=\"dirty\" size=\"%zu\"/>\n", stats->dirty_bytes);
+    fprintf(file, "<total type=\"meta\" size=\"%zu\"/>\n", stats->meta_bytes);
+    fprintf(file, "<system type=\"current\" size=\"%zu\"/>\n",
+            info.arena + info.hblkhd + stats->meta_bytes);
+}
+
+/* One heap, whatever the number of threads. */
 EXPORTED int malloc_info(int options, FILE *file)
 {
+    struct heap_stats stats;
     if (options != 0)
         return EINVAL;
-    struct mpress_stats stats;
-    summary_read(&stats);
-    fprintf(file, "<malloc version=\"mpress-%s\">\n<sizes>\n", MPRESS_VERSION);
+    read_heap(&stats);
+    fprintf(file, "<malloc version=\"mpress-%s\">\n<heap nr=\"0\">\n<sizes>\n", MPRESS_VERSION);
     print_classes(file);
-    fprintf(file, "</sizes>\n");
-    fprintf(file, "<total type=\"live\" count=\"%lu\" size=\"%lu\"/>\n", stats.live_objects,
-            stats.live);
-    fprintf(file, "<total type=\"external\" size=\"%lu\"/>\n", stats.external);
-    fprintf(file, "<total type=\"cached\" size=\"%lu\"/>\n", stats.cached);
-    fprintf(file, "<total type=\"dirty\" size=\"%lu\"/>\n", stats.dirty);
-    fprintf(file, "<total type=\"meta\" size=\"%lu\"/>\n", stats.meta);
-    fprintf(file, "<total type=\"mmap\" size=\"%lu\"/>\n", stats.mapped);
-    fprintf(file, "<system type=\"current\" size=\"%lu\"/>\n</malloc>\n", stats.rss);
+    fputs("</sizes>\n</heap>\n", file);
+    print_totals(file, &stats);
+    fputs("</malloc>\n", file);
     return 0;
 }

@@ -1,0 +1,203 @@
+/* numbers.c - what the heap says of itself, in a program that knows what it holds. Only the library
+ * promises to be exact: glibc counts headers and rounds differently. */
+#include <malloc.h>
+
+#include "tests/semantics/check.h"
+
+enum { MIB = 1024 * 1024, PLAIN = 1000, MAPPED = 3, SIZES = 6 };
+static const size_t sizes[SIZES] = {24, 100, 1000, 4096, 20000, 300000};
+static char *plain[PLAIN], *mapped[MAPPED];
+
+static bool is_mimalloc(void)
+{
+    return check_option_is("MPRESS_HEAP", "mimalloc") || check_option_is("MPRESS_HEAP", "mixed");
+}
+
+static void need_exact_numbers(void)
+{
+    if (!check_is_mpress() || is_mimalloc())
+        SKIP("blocks of another heap are not counted");
+}
+
+/* Usable bytes of the blocks taken. */
+static size_t take_plain(void)
+{
+    size_t usable = 0;
+    for (int i = 0; i < PLAIN; i++) {
+        plain[i] = malloc(sizes[i % SIZES]);
+        memset(plain[i], i, sizes[i % SIZES]);
+        usable += malloc_usable_size(plain[i]);
+    }
+    return usable;
+}
+
+static size_t take_mapped(void)
+{
+    size_t usable = 0;
+    for (int i = 0; i < MAPPED; i++) {
+        mapped[i] = malloc((size_t)(40 + i) * MIB);
+        mapped[i][0] = 1;
+        usable += malloc_usable_size(mapped[i]);
+    }
+    return usable;
+}
+
+static void give_all(void)
+{
+    for (int i = 0; i < PLAIN; i++)
+        free(plain[i]);
+    for (int i = 0; i < MAPPED; i++)
+        free(mapped[i]);
+}
+
+static void check_adds_up(const struct mallinfo2 *info)
+{
+    CHECK(info->arena == info->uordblks + info->fordblks);
+    CHECK(info->fsmblks + info->keepcost <= info->fordblks);
+    CHECK((info->hblks == 0) == (info->hblkhd == 0));
+}
+
+static void mallinfo2_is_exact(void)
+{
+    need_exact_numbers();
+    for (int round = 0; round < 3; round++) {
+        struct mallinfo2 before = mallinfo2();
+        size_t plain_bytes = take_plain(), mapped_bytes = take_mapped();
+        struct mallinfo2 during = mallinfo2();
+        give_all();
+        struct mallinfo2 after = mallinfo2();
+        CHECK(during.uordblks - before.uordblks == plain_bytes);
+        CHECK(during.hblkhd - before.hblkhd == mapped_bytes);
+        CHECK(during.hblks - before.hblks == MAPPED);
+        CHECK(after.uordblks == before.uordblks && after.hblkhd == before.hblkhd);
+        CHECK(after.hblks == before.hblks);
+        check_adds_up(&before);
+        check_adds_up(&during);
+        check_adds_up(&after);
+    }
+}
+
+static void mallinfo_is_mallinfo2_in_ints(void)
+{
+    need_exact_numbers();
+    take_plain();
+    take_mapped();
+    struct mallinfo2 wide = mallinfo2();
+    struct mallinfo narrow = mallinfo();
+    CHECK((size_t)narrow.arena == wide.arena && (size_t)narrow.uordblks == wide.uordblks);
+    CHECK((size_t)narrow.fordblks == wide.fordblks && (size_t)narrow.keepcost == wide.keepcost);
+    CHECK((size_t)narrow.hblks == wide.hblks && (size_t)narrow.hblkhd == wide.hblkhd);
+    CHECK((size_t)narrow.fsmblks == wide.fsmblks);
+    give_all();
+}
+
+static size_t resident_bytes(void)
+{
+    size_t pages = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL && fscanf(file, "%zu %zu", &pages, &resident) == 2);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void malloc_trim_says_yes_exactly_when_it_gave_something_back(void)
+{
+    need_exact_numbers();
+    static char *blocks[64];
+    for (int i = 0; i < 64; i++) {
+        blocks[i] = malloc(MIB);
+        memset(blocks[i], 1, MIB);
+    }
+    for (int i = 0; i < 64; i++)
+        free(blocks[i]);
+    size_t before = resident_bytes();
+    CHECK(malloc_trim(0) == 1);
+    CHECK(resident_bytes() + 32 * MIB < before);
+    CHECK(mallinfo2().keepcost == 0);
+    CHECK(malloc_trim(0) == 0);
+    CHECK(malloc_trim(0) == 0);
+}
+
+/* -- malloc_info ------------------------------------------------------------------------------ */
+
+static char *read_info(void)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    CHECK(stream != NULL && malloc_info(0, stream) == 0 && fclose(stream) == 0);
+    return text;
+}
+
+/* Every element is closed by its own name, and all is inside one. */
+static bool is_well_formed(const char *text)
+{
+    char names[8][32];
+    int depth = 0, roots = 0;
+    for (const char *at = text; (at = strchr(at, '<')) != NULL; at++) {
+        const char *end = strchr(at, '>');
+        char name[32];
+        if (end == NULL || sscanf(at + 1 + (at[1] == '/'), "%31[a-z]", name) != 1)
+            return false;
+        if (at[1] == '/' && (depth == 0 || strcmp(names[--depth], name) != 0))
+            return false;
+        if (at[1] == '/' || end[-1] == '/')
+            continue;
+        roots += depth == 0;
+        if (depth == 8)
+            return false;
+        strcpy(names[depth++], name);
+    }
+    return depth == 0 && roots == 1;
+}
+
+static void malloc_info_is_well_formed(void)
+{
+    take_plain();
+    char *text = read_info();
+    CHECK(is_well_formed(text));
+    free(text);
+}
+
+static size_t number_behind(const char *text, const char *words)
+{
+    const char *at = strstr(text, words);
+    CHECK(at != NULL);
+    return strtoul(at + strlen(words), NULL, 10);
+}
+
+/* Live objects of the class that serves `bytes`. */
+static size_t live_in_class(const char *text, size_t bytes)
+{
+    for (const char *at = text; (at = strstr(at, "<size ")) != NULL; at++) {
+        if (number_behind(at, "from=\"") <= bytes && bytes <= number_behind(at, "to=\""))
+            return number_behind(at, "live=\"");
+    }
+    return 0;
+}
+
+static void malloc_info_counts_each_class(void)
+{
+    need_exact_numbers();
+    char *before = read_info();
+    size_t usable = take_plain() + take_mapped();
+    char *during = read_info();
+    for (int i = 0; i < SIZES - 1; i++) { /* the last one is above the classes */
+        size_t count = (PLAIN - (size_t)i + SIZES - 1) / SIZES;
+        size_t more = live_in_class(during, sizes[i]) - live_in_class(before, sizes[i]);
+        CHECK(more >= count && more <= count + 2); /* and what holds the text itself */
+    }
+    size_t more = number_behind(during, "type=\"mmap\" count=\"") -
+                  number_behind(before, "type=\"mmap\" count=\"");
+    CHECK(more == MAPPED);
+    more = number_behind(strstr(during, "type=\"live\""), "size=\"") -
+           number_behind(strstr(before, "type=\"live\""), "size=\"");
+    CHECK(more >= usable && more <= usable + 65536);
+    give_all();
+    free(before);
+    free(during);
+}
+
+CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(mallinfo_is_mallinfo2_in_ints),
+           CASE(malloc_trim_says_yes_exactly_when_it_gave_something_back),
+           CASE(malloc_info_is_well_formed), CASE(malloc_info_counts_each_class))
