@@ -141,11 +141,17 @@ static void visit_slabs(unsigned class, void (*visit)(struct pool *pool, struct 
     }
 }
 
-/* Recounts a slab from its bits, which are never wrong by more than the object being moved. */
+/* Recounts a slab from its bits, which are never wrong by more than the object being moved. One
+ * that got its last object back when the fork cut, and is surplus, goes. */
 static void adopt(struct pool *pool, struct slab *slab)
 {
     unsigned objects = slab_class(slab)->objects;
     slab->free = (uint16_t)bits_count(slab->free_bits, 0, objects);
+    if (slab->free == objects && pool->empty > 0) {
+        space_label(slab->first, slab_class(slab)->units, CTL_TAKEN);
+        unit_free(slab->first, slab_class(slab)->units);
+        return;
+    }
     slab->word = 0;
     slab->fresh = (uint16_t)objects;
     pool->slabs++;

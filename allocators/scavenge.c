@@ -77,6 +77,7 @@ static void nap(uint64_t ns)
 static void help(void)
 {
     uint64_t ns = NAP_NS;
+    lock_forget_all(); /* in a child, the memory is that of a helper which the fork cut */
     cache_refuse();
     while (ns <= LONGEST_NAP_NS) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);

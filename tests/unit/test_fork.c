@@ -60,6 +60,30 @@ static void a_class_that_was_not_cut_is_left_alone(void **state)
     slab_give(class, &p, 1);
 }
 
+/* Of slabs that got their last objects back when the fork cut, one stays. */
+static void one_empty_slab_is_kept(void **state)
+{
+    (void)state;
+    unsigned class = size_class_of(3000);
+    struct pool *pool = &pools[class];
+    void *objects[100];
+    for (unsigned taken = 0; taken < 100;)
+        taken += slab_take(class, objects + taken, 100 - taken);
+    leave_taken(&pool->lock);
+    for (int i = 0; i < 100; i++) {
+        struct slab *slab = slab_of(objects[i]);
+        bits_set(slab->free_bits, 0, slab_class(slab)->objects);
+    }
+    slab_fork_child();
+    slab_audit();
+    assert_int_equal(pool->slabs, 1);
+    assert_int_equal(pool->taken, 0);
+    for (unsigned taken = 0; taken < 100;)
+        taken += slab_take(class, objects + taken, 100 - taken);
+    slab_give(class, objects, 100);
+    heap_audit();
+}
+
 static void a_shelf_is_recounted_from_its_list(void **state)
 {
     (void)state;
@@ -109,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_class_is_recounted_from_its_bitmaps),
         cmocka_unit_test(a_class_that_was_not_cut_is_left_alone),
+        cmocka_unit_test(one_empty_slab_is_kept),
         cmocka_unit_test(a_shelf_is_recounted_from_its_list),
         cmocka_unit_test(a_table_of_blocks_keeps_each_block_once),
     };
