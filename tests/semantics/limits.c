@@ -247,33 +247,104 @@ static void a_full_map_table_is_survived(void)
     use_small_heap();
 }
 
-static bool set_overcommit(const char *mode)
+static void *live_briefly(void *unused)
 {
-    int setting = open("/proc/sys/vm/overcommit_memory", O_WRONLY);
-    bool done = setting >= 0 && write(setting, mode, 1) == 1;
+    for (size_t bytes = 1; bytes < 1 << 20; bytes *= 3)
+        free(malloc(bytes));
+    return unused;
+}
+
+/* All sizes and threads, as far as there is memory: where not, a clean NULL. */
+static void try_all_sizes(void)
+{
+    static char *blocks[600];
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 600; i++) {
+            size_t bytes = i % 50 == 0 ? (size_t)(33 + i / 50) << 20 : i * 331 + 1;
+            errno = 0;
+            blocks[i] = malloc(bytes);
+            CHECK(blocks[i] != NULL || errno == ENOMEM);
+            if (blocks[i] != NULL)
+                blocks[i][0] = blocks[i][bytes - 1] = (char)i;
+        }
+        for (int i = 0; i < 4; i++) {
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, live_briefly, NULL) == 0)
+                CHECK(pthread_join(thread, NULL) == 0);
+        }
+        for (size_t i = 0; i < 600; i++) {
+            char *moved = blocks[i] == NULL || i % 5 != 0 ? NULL : realloc(blocks[i], i * 900 + 1);
+            CHECK(moved == NULL || moved[0] == (char)i);
+            free(moved != NULL ? moved : blocks[i]);
+        }
+        malloc_trim(0);
+    }
+    use_small_heap();
+}
+
+static void running_out_of_48_megabytes_of_data_is_survived(void)
+{
+    CHECK(succeeds_under(RLIMIT_DATA, (rlim_t)48 << 20, ".run_out_of_memory"));
+    CHECK(succeeds_under(RLIMIT_DATA, (rlim_t)48 << 20, ".try_all_sizes"));
+}
+
+/* The reservation counts in full then, so that no mapping can be made at all any more. */
+static void a_limit_lowered_while_the_program_runs_leaves_the_heap_usable(void)
+{
+    use_small_heap();
+    char *kept = malloc(40 << 20);
+    CHECK(kept != NULL);
+    memset(kept, 7, 40 << 20);
+    set_limit(RLIMIT_AS, (rlim_t)256 << 20);
+    try_all_sizes();
+    char *shrunk = realloc(kept, 33 << 20);
+    CHECK(shrunk != NULL && is_filled(shrunk, 7, 33 << 20));
+    free(shrunk);
+    use_small_heap();
+}
+
+/* -- settings of the whole machine: only where the person who runs the tests says so ---------- */
+
+static bool write_setting(const char *path, const char *value)
+{
+    int setting = open(path, O_WRONLY);
+    bool done = setting >= 0 && write(setting, value, strlen(value)) == (ssize_t)strlen(value);
     close(setting);
     return done;
 }
 
-/* A setting of the whole machine: only where the person who runs the tests says so. */
-static void strict_overcommit_leaves_room_to_start(void)
+/* Runs a helper while the setting has that value, for some seconds at most. */
+static void run_with_setting(const char *path, const char *value, const char *helper)
 {
+    char before[32] = "";
     if (getenv("MPRESS_TEST_MACHINE") == NULL)
-        SKIP("changes vm.overcommit_memory for a moment; set MPRESS_TEST_MACHINE=1 to allow it");
-    char before[2] = "0";
-    int setting = open("/proc/sys/vm/overcommit_memory", O_RDONLY);
-    CHECK(setting >= 0 && read(setting, before, 1) == 1);
-    if (!set_overcommit("2"))
-        SKIP("no rights to set vm.overcommit_memory");
+        SKIP("changes a setting of the kernel for a moment; MPRESS_TEST_MACHINE=1 allows it");
+    int setting = open(path, O_RDONLY);
+    CHECK(setting >= 0 && read(setting, before, sizeof(before) - 1) > 0);
+    close(setting);
+    if (!write_setting(path, value))
+        SKIP("no rights to change settings of the kernel");
     pid_t child = fork();
     if (child == 0) {
-        alarm(5);
-        execl(check_self, check_self, ".use_small_heap", (char *)NULL);
+        alarm(10);
+        execl(check_self, check_self, helper, (char *)NULL);
         _exit(127);
     }
     bool succeeded = child > 0 && child_succeeded(child);
-    CHECK(set_overcommit(before));
+    CHECK(write_setting(path, before));
     CHECK(succeeded);
+}
+
+static void strict_overcommit_leaves_room_to_start(void)
+{
+    run_with_setting("/proc/sys/vm/overcommit_memory", "2", ".use_small_heap");
+    run_with_setting("/proc/sys/vm/overcommit_memory", "2", ".try_all_sizes");
+}
+
+static void a_small_map_table_is_survived(void)
+{
+    run_with_setting("/proc/sys/vm/max_map_count", "100", ".use_small_heap");
+    run_with_setting("/proc/sys/vm/max_map_count", "100", ".try_all_sizes");
 }
 
 CHECK_MAIN(HELPER(use_small_heap), HELPER(run_out_of_memory), HELPER(use_small_stacks),
@@ -286,4 +357,7 @@ CHECK_MAIN(HELPER(use_small_heap), HELPER(run_out_of_memory), HELPER(use_small_s
            CASE(most_of_the_address_space_is_there_for_the_program), CASE(stacks_may_be_small),
            CASE(no_descriptor_but_the_standard_ones_is_needed),
            CASE(no_file_may_be_written_and_no_signal_is_raised), CASE(locked_memory_may_run_out),
-           CASE(a_full_map_table_is_survived), CASE(strict_overcommit_leaves_room_to_start))
+           CASE(a_full_map_table_is_survived), HELPER(try_all_sizes),
+           CASE(running_out_of_48_megabytes_of_data_is_survived),
+           CASE(a_limit_lowered_while_the_program_runs_leaves_the_heap_usable),
+           CASE(a_small_map_table_is_survived), CASE(strict_overcommit_leaves_room_to_start))

@@ -89,6 +89,40 @@ static void a_refused_madvise_is_not_fatal(void)
     _exit(0);
 }
 
+/* Mappings of 256 MiB and more are refused: so is every reservation worth the name. */
+static void large_mappings_may_be_refused_from_the_start(void)
+{
+    struct sock_filter refuse[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 256 << 20, 3, 0), /* of the low word */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), /* of the high word */
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+    };
+    struct sock_fprog program = {sizeof(refuse) / sizeof(refuse[0]), refuse};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+        SKIP("the kernel has no seccomp filters");
+    CHECK(helper_succeeds(".use_small_reservation"));
+}
+
+static void use_small_reservation(void)
+{
+    static char *blocks[2000];
+    CHECK(malloc(300 << 20) == NULL && errno == ENOMEM);
+    for (size_t i = 0; i < 2000; i++) {
+        size_t bytes = i % 400 == 0 ? 40 << 20 : i * 13;
+        blocks[i] = malloc(bytes + 1);
+        CHECK(blocks[i] != NULL);
+        blocks[i][bytes] = 1;
+    }
+    for (size_t i = 0; i < 2000; i++)
+        free(blocks[i]);
+}
+
 static atomic_bool started, filtered, done;
 
 static void *allocate_after_filter(void *unused)
@@ -121,5 +155,6 @@ static void a_thread_may_begin_to_allocate_after_the_filter(void)
 
 CHECK_MAIN(CASE(the_heap_needs_seven_system_calls_only),
            CASE(the_very_first_allocation_may_come_after_the_filter),
-           CASE(a_refused_madvise_is_not_fatal),
+           CASE(a_refused_madvise_is_not_fatal), HELPER(use_small_reservation),
+           CASE(large_mappings_may_be_refused_from_the_start),
            CASE(a_thread_may_begin_to_allocate_after_the_filter))
