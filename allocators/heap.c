@@ -44,6 +44,7 @@ static uint32_t start(const struct conf *conf)
     melt_init(conf->melt);
     slab_init();
     mixed_init();
+    slab_set_pace(conf->purge, conf->drain);
     depot_init();
     scavenge_init(conf->background);
     size_class_init(&profile); /* last: from now on sizes have classes */
@@ -67,6 +68,7 @@ int heap_init(const struct conf *conf)
         return ENOMEM;
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
+    slab_set_pace(conf->purge, conf->drain);
     return 0;
 }
 
@@ -179,7 +181,8 @@ enum heap_owner heap_owner_of(const void *p)
         return ((uintptr_t)p & (UNIT_BYTES - 1)) == 0 ? HEAP_LARGE : HEAP_INTERIOR;
     if (ctl == CTL_INSIDE)
         return HEAP_INTERIOR;
-    bool is_object = ctl == CTL_MIXED || (ctl != CTL_FREE && ctl < SIZE_CLASS_END);
+    bool is_object =
+        ctl == CTL_MIXED || ctl == CTL_DRAIN || (ctl != CTL_FREE && ctl < SIZE_CLASS_END);
     return is_object ? HEAP_OBJECT : HEAP_FREE;
 }
 
@@ -188,15 +191,12 @@ static void free_object(void *p)
     unsigned class = space_ctl_of(p);
     if (class == CTL_MIXED)
         class = mixed_class_of(p);
-    if (MP_LIKELY(!heap.checked && class != 0)) {
+    if (MP_LIKELY(!heap.checked && class != 0 && class < SIZE_CLASS_END)) {
         cache_free(class, p);
         return;
     }
     cache_transfer();
-    if (class == 0)
-        mixed_free(p);
-    else
-        slab_give(class, &p, 1);
+    slab_free(p);
 }
 
 void heap_free(void *p)
@@ -332,7 +332,7 @@ size_t heap_trim(void)
         return 0;
     cache_flush();
     depot_drain();
-    size_t bytes = mixed_purge();
+    size_t bytes = slab_purge() + mixed_purge();
     return bytes + unit_purge();
 }
 

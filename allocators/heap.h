@@ -136,7 +136,7 @@ size_t heap_trim(void);
 struct heap_stats {
     size_t live_bytes; /* usable bytes of the blocks the program holds */
     size_t live_objects;
-    size_t external_bytes; /* free objects in partly used slabs, as far as ever touched */
+    size_t external_bytes; /* free memory inside partly used slabs, without purged pages */
     size_t cached_bytes;   /* in magazines and depots */
     size_t dirty_bytes;    /* free units not given back */
     size_t meta_bytes;

@@ -33,33 +33,33 @@ static bool is_small(unsigned class)
     return bytes != 0 && bytes <= MIXED_BYTES_MAX;
 }
 
-/* Bytes of a class that were ever touched, and those of them that are free. Reads counts that
+/* Bytes of a class that hold memory, and those of them that are free. Reads counts that
  * change meanwhile: nothing but a choice depends on them. */
 #if defined(__SANITIZE_THREAD__)
 __attribute__((no_sanitize("thread")))
 #endif
 static void
-estimate(unsigned class, size_t *touched, size_t *free)
+estimate(unsigned class, size_t *held, size_t *free)
 {
     size_t bytes = size_tables.classes[class].bytes;
     size_t taken = pools[class].taken * bytes;
-    *touched = pools[class].touched * bytes;
-    *free = *touched > taken ? *touched - taken : 0;
+    *held = pools[class].held * SLAB_PAGE_BYTES;
+    *free = *held > taken ? *held - taken : 0;
 }
 
 /* The class with the most free bytes, when all but the asking one have enough of them. 0: none. */
 static unsigned choose_class(unsigned asking)
 {
-    size_t touched_sum = 0;
+    size_t held_sum = 0;
     size_t free_sum = 0;
     size_t most = 0;
     unsigned chosen = 0;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-        size_t touched, free;
+        size_t held, free;
         if (!is_small(class))
             continue;
-        estimate(class, &touched, &free);
-        touched_sum += touched;
+        estimate(class, &held, &free);
+        held_sum += held;
         if (class == asking)
             continue;
         free_sum += free;
@@ -70,29 +70,39 @@ static unsigned choose_class(unsigned asking)
     }
     if (mode == CONF_MELT_ALWAYS)
         return chosen;
-    return free_sum >= FREE_LEAST && free_sum >= touched_sum / FREE_SHARE ? chosen : 0;
+    return free_sum >= FREE_LEAST && free_sum >= held_sum / FREE_SHARE ? chosen : 0;
 }
 
-/* Most of it was touched and is free: in a young slab there is nothing to gain. */
+/* Most of what holds memory is free: in a young slab there is nothing to gain. */
 static bool is_sparse(const struct slab *slab)
 {
-    unsigned objects = slab_class(slab)->objects;
-    unsigned used = objects - slab->free;
-    return used > 0 && (mode == CONF_MELT_ALWAYS || slab->fresh - used >= objects / 2U);
+    const struct size_class *class = slab_class(slab);
+    size_t used = (class->objects - slab->free) * (size_t) class->bytes;
+    size_t held = (size_t)__builtin_popcountll(slab->held) * SLAB_PAGE_BYTES;
+    return used > 0 && (mode == CONF_MELT_ALWAYS || held - used >= held / 2);
+}
+
+static struct slab *find_sparse_in(uint32_t first)
+{
+    uint32_t at = first;
+    for (int tries = 0; at != UNIT_NONE && tries < TRIES_MAX; tries++) {
+        if (is_sparse(slab_at(at)))
+            return slab_at(at);
+        at = slab_at(at)->next;
+    }
+    return NULL;
 }
 
 static struct slab *find_sparse(const struct pool *pool)
 {
     unsigned buckets = mode == CONF_MELT_ALWAYS ? POOL_BUCKETS : SPARSE_BUCKETS;
-    for (unsigned bucket = 0; bucket < buckets; bucket++) {
-        uint32_t at = pool->buckets[bucket];
-        for (int tries = 0; at != UNIT_NONE && tries < TRIES_MAX; tries++) {
-            if (is_sparse(slab_at(at)))
-                return slab_at(at);
-            at = slab_at(at)->next;
-        }
+    struct slab *slab = NULL;
+    for (unsigned bucket = 0; bucket < buckets && slab == NULL; bucket++) {
+        slab = find_sparse_in(pool->buckets[bucket]);
+        if (slab == NULL)
+            slab = find_sparse_in(pool->buckets[POOL_DRAINING + bucket]);
     }
-    return NULL;
+    return slab;
 }
 
 /* Makes zones of slabs of a class. False: none of them is sparse. */
@@ -107,7 +117,8 @@ static bool melt_slabs(unsigned class)
             break;
         gained += slab->free * (size_t)slab_class(slab)->bytes;
         pool_release(pool, slab);
-        mixed_adopt(slab->first, class, slab->free_bits, 0);
+        mixed_adopt(slab->first, class, slab->free_bits,
+                    ~slab->held & slab_pages(0, slab_class(slab)->units * (size_t)UNIT_BYTES));
     }
     lock_drop(&pool->lock);
     return gained > 0;

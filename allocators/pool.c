@@ -1,4 +1,4 @@
-/* pool.c - birth and death of slabs, and eight buckets of them by how full they are. */
+/* pool.c - birth and death of slabs, and the buckets that find them by how full they are. */
 #include "allocators/pool.h"
 
 #include <stdatomic.h>
@@ -13,9 +13,8 @@ struct pool pools[SIZE_CLASS_END];
 static void empty_pool(struct pool *pool)
 {
     memset(pool->buckets, 0xff, sizeof(pool->buckets));
-    pool->slabs = 0;
-    pool->taken = pool->touched = 0;
-    pool->empty = 0;
+    pool->slabs = pool->draining = pool->away = pool->empty = 0;
+    pool->taken = pool->held = 0;
 }
 
 void slab_init(void)
@@ -26,14 +25,42 @@ void slab_init(void)
     }
 }
 
+static unsigned class_number(const struct pool *pool)
+{
+    return (unsigned)(pool - pools);
+}
+
+/* The span of a draining slab says its class. When it melts, the label changes first (mixed_adopt):
+ * what the span said before the label was still DRAIN was right. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+unsigned
+pool_class_of(const void *p)
+{
+    unsigned ctl = space_ctl_of(p);
+    if (ctl == CTL_DRAIN) {
+        ctl = __atomic_load_n(&slab_of(p)->class, __ATOMIC_ACQUIRE);
+        if (space_ctl_of(p) == CTL_MIXED)
+            return 0;
+    }
+    return ctl < SIZE_CLASS_END ? ctl : 0;
+}
+
+static size_t held_pages(const struct slab *slab)
+{
+    return (size_t)__builtin_popcountll(slab->held);
+}
+
 /* -- buckets ---------------------------------------------------------------------------------- */
 
 static uint8_t bucket_of(const struct slab *slab)
 {
-    if (slab->free == 0)
+    if (slab->free == 0 || slab->is_away)
         return POOL_NO_BUCKET;
     unsigned objects = slab_class(slab)->objects;
-    return (uint8_t)((objects - slab->free) * POOL_BUCKETS / objects);
+    unsigned bucket = (objects - slab->free) * POOL_BUCKETS / objects;
+    return (uint8_t)(slab->is_draining ? POOL_DRAINING + bucket : bucket);
 }
 
 static void bucket_insert(struct pool *pool, struct slab *slab)
@@ -68,13 +95,24 @@ void pool_update(struct pool *pool, struct slab *slab)
     bucket_insert(pool, slab);
 }
 
-struct slab *pool_fullest(struct pool *pool)
+/* The first slab of the highest of eight buckets that is not empty. */
+static struct slab *highest(const struct pool *pool, int lowest_bucket)
 {
-    for (int bucket = POOL_BUCKETS - 1; bucket >= 0; bucket--) {
+    for (int bucket = lowest_bucket + POOL_BUCKETS - 1; bucket >= lowest_bucket; bucket--) {
         if (pool->buckets[bucket] != UNIT_NONE)
             return slab_at(pool->buckets[bucket]);
     }
     return NULL;
+}
+
+struct slab *pool_fullest(struct pool *pool)
+{
+    return highest(pool, 0);
+}
+
+struct slab *pool_fullest_draining(struct pool *pool)
+{
+    return pool->draining != 0 ? highest(pool, POOL_DRAINING) : NULL;
 }
 
 /* -- birth and death of a slab ---------------------------------------------------------------- */
@@ -82,7 +120,9 @@ struct slab *pool_fullest(struct pool *pool)
 struct slab *pool_create_slab(unsigned class)
 {
     const struct size_class *size = &size_tables.classes[class];
-    uint32_t first = unit_alloc(size->units, 1, NULL);
+    bool zeroed = false;
+    MP_ASSERT(size->units * (size_t)UNIT_BYTES <= 64 * SLAB_PAGE_BYTES); /* a bit a page */
+    uint32_t first = unit_alloc(size->units, 1, &zeroed);
     if (first == UNIT_NONE)
         return NULL;
     struct slab *slab = slab_at(first);
@@ -92,6 +132,7 @@ struct slab *pool_create_slab(unsigned class)
     slab->class = (uint8_t) class;
     slab->free = size->objects;
     slab->bucket = POOL_NO_BUCKET;
+    slab->held = zeroed ? 0 : slab_pages(0, size->units * (size_t)UNIT_BYTES);
     bits_set(slab->free_bits, 0, size->objects);
     for (uint32_t unit = first; unit < first + size->units; unit++)
         *space_head(unit) = first;
@@ -104,6 +145,7 @@ void pool_publish(struct pool *pool, struct slab *slab)
     space_label(slab->first, slab_class(slab)->units, slab->class);
     pool->slabs++;
     pool->empty++;
+    pool->held += held_pages(slab);
     bucket_insert(pool, slab);
 }
 
@@ -112,96 +154,192 @@ void pool_retire(struct pool *pool, struct slab *slab)
     bucket_remove(pool, slab);
     pool->slabs--;
     pool->empty--;
-    pool->touched -= slab->fresh;
+    pool->draining -= slab->is_draining;
+    pool->held -= held_pages(slab);
     *space_ctl(slab->first) = CTL_TAKEN; /* the first one first: a fork may cut here */
     atomic_signal_fence(memory_order_release);
     space_label(slab->first, slab_class(slab)->units, CTL_TAKEN);
+}
+
+void pool_free_units(const struct slab *slab)
+{
+    unit_free(slab->first, slab_class(slab)->units);
 }
 
 void pool_release(struct pool *pool, struct slab *slab)
 {
     unsigned objects = slab_class(slab)->objects;
     MP_ASSERT(lock_is_held(&pool->lock));
-    MP_ASSERT(slab->free > 0 && slab->free < objects);
+    MP_ASSERT(slab->free > 0 && slab->free < objects && !slab->is_away);
     bucket_remove(pool, slab);
     pool->slabs--;
+    pool->draining -= slab->is_draining;
     pool->taken -= objects - slab->free;
-    pool->touched -= slab->fresh;
+    pool->held -= held_pages(slab);
+}
+
+bool pool_settle(struct pool *pool, struct slab *slab)
+{
+    pool_update(pool, slab);
+    if (!slab_is_empty(slab) || slab->is_away)
+        return false;
+    pool->empty++;
+    if (pool->empty == 1 && !slab->is_draining)
+        return false;
+    pool_retire(pool, slab);
+    return true;
+}
+
+/* -- draining, away --------------------------------------------------------------------------- */
+
+void pool_set_draining(struct pool *pool, struct slab *slab, bool is_draining)
+{
+    MP_ASSERT(lock_is_held(&pool->lock) && slab->is_draining != is_draining);
+    MP_ASSERT(!slab_is_empty(slab));
+    slab->is_draining = is_draining;
+    if (is_draining)
+        pool->draining++;
+    else
+        pool->draining--;
+    space_label(slab->first, slab_class(slab)->units, is_draining ? CTL_DRAIN : slab->class);
+    pool_update(pool, slab);
+}
+
+void pool_send_away(struct pool *pool, struct slab *slab)
+{
+    MP_ASSERT(lock_is_held(&pool->lock) && !slab->is_away);
+    pool->away++;
+    pool->empty -= slab_is_empty(slab);
+    slab->is_away = true;
+    pool_update(pool, slab);
+}
+
+bool pool_bring_home(struct pool *pool, struct slab *slab)
+{
+    slab->is_away = false;
+    pool->away--;
+    return pool_settle(pool, slab);
 }
 
 /* -- fork and audit --------------------------------------------------------------------------- */
 
-/* Calls `visit` for every slab of a class, found by the control bytes. */
-static void visit_slabs(unsigned class, void (*visit)(struct pool *pool, struct slab *slab))
+void pool_visit(struct pool *pool, void (*visit)(struct pool *pool, struct slab *slab))
 {
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
     for (size_t unit = 0; unit < units; unit++) {
-        if (*space_ctl(unit) == class && *space_head(unit) == unit)
-            visit(&pools[class], slab_at((uint32_t)unit));
+        if (pool_class_of(space_address(unit)) == class_number(pool) && *space_head(unit) == unit)
+            visit(pool, slab_at((uint32_t)unit));
     }
 }
 
 /* Recounts a slab from its bits, which are never wrong by more than the object being moved. One
- * that got its last object back when the fork cut, and is surplus, goes. */
+ * that got its last object back when the fork cut, and is surplus, goes. It is open again, and
+ * which of its pages hold memory is not known any more. */
 static void adopt(struct pool *pool, struct slab *slab)
 {
-    unsigned objects = slab_class(slab)->objects;
-    slab->free = (uint16_t)bits_count(slab->free_bits, 0, objects);
-    if (slab->free == objects && pool->empty > 0) {
-        space_label(slab->first, slab_class(slab)->units, CTL_TAKEN);
-        unit_free(slab->first, slab_class(slab)->units);
+    const struct size_class *class = slab_class(slab);
+    slab->free = (uint16_t)bits_count(slab->free_bits, 0, class->objects);
+    if (slab_is_empty(slab) && pool->empty > 0) {
+        space_label(slab->first, class->units, CTL_TAKEN);
+        pool_free_units(slab);
         return;
     }
     slab->word = 0;
-    slab->fresh = (uint16_t)objects;
+    slab->is_draining = slab->is_away = false;
+    slab->held = slab_pages(0, class->units * (size_t)UNIT_BYTES);
+    space_label(slab->first, class->units, slab->class);
     pool->slabs++;
-    pool->taken += objects - slab->free;
-    pool->touched += objects;
-    pool->empty += slab->free == objects;
+    pool->taken += class->objects - slab->free;
+    pool->held += held_pages(slab);
+    pool->empty += slab_is_empty(slab);
     bucket_insert(pool, slab);
+}
+
+/* The thread that took it away did not come along. */
+static void fetch_home(struct pool *pool, struct slab *slab)
+{
+    if (slab->is_away && pool_bring_home(pool, slab))
+        pool_free_units(slab);
 }
 
 void slab_fork_child(void)
 {
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-        if (!lock_reset(&pools[class].lock))
-            continue;
-        empty_pool(&pools[class]);
-        visit_slabs(class, adopt);
+        struct pool *pool = &pools[class];
+        if (lock_reset(&pool->lock)) {
+            empty_pool(pool);
+            pool_visit(pool, adopt);
+        } else if (pool->away != 0) {
+            pool_visit(pool, fetch_home);
+        }
     }
 }
 
-/* S3 as visit_slabs sees it: `word` skips only words without a free bit. */
+/* Every page of an object that is taken is held. */
+static void audit_pages(const struct slab *slab)
+{
+    const struct size_class *class = slab_class(slab);
+    for (unsigned index = 0; index < class->objects; index++) {
+        uint64_t pages =
+            slab_pages(index * (size_t) class->bytes, (index + 1) * (size_t) class->bytes);
+        MP_AUDIT(bit_is_set(slab->free_bits, index) || (pages & ~slab->held) == 0);
+    }
+}
+
+/* S1 to S3, S5 and S6 as pool_visit sees them: `word` skips only words without a free bit. */
 static void audit_slab(struct pool *pool, struct slab *slab)
 {
-    unsigned objects = slab_class(slab)->objects;
+    const struct size_class *class = slab_class(slab);
     (void)pool;
-    MP_AUDIT(bits_count(slab->free_bits, 0, objects) == slab->free);
+    MP_AUDIT(bits_count(slab->free_bits, 0, class->objects) == slab->free);
     MP_AUDIT(bits_count(slab->free_bits, 0, SLAB_OBJECTS_MAX) == slab->free);
     MP_AUDIT(slab->word == 0 || bits_count(slab->free_bits, 0, slab->word * 64U) == 0);
-    MP_AUDIT(bits_count(slab->free_bits, slab->fresh, objects - slab->fresh) ==
-             objects - slab->fresh);
     MP_AUDIT(slab->bucket == bucket_of(slab));
+    for (uint32_t unit = slab->first; unit < slab->first + class->units; unit++)
+        MP_AUDIT(*space_ctl(unit) == (slab->is_draining ? CTL_DRAIN : slab->class));
+    MP_AUDIT(!slab->is_draining || !slab_is_empty(slab) || slab->is_away);
+    audit_pages(slab);
+}
+
+/* Sums over the slabs of the class under audit. */
+static struct {
+    uint32_t slabs, draining, away, empty;
+    size_t taken, held;
+} sums;
+
+static void add_up(struct pool *pool, struct slab *slab)
+{
+    (void)pool;
+    sums.slabs++;
+    sums.draining += slab->is_draining;
+    sums.away += slab->is_away;
+    sums.empty += slab_is_empty(slab) && !slab->is_away;
+    sums.taken += slab_class(slab)->objects - slab->free;
+    sums.held += held_pages(slab);
 }
 
 static void audit_pool(struct pool *pool, unsigned class)
 {
     size_t listed = 0;
-    for (int bucket = 0; bucket < POOL_BUCKETS; bucket++) {
+    for (int bucket = 0; bucket < POOL_LISTS; bucket++) {
         for (uint32_t at = pool->buckets[bucket]; at != UNIT_NONE; at = slab_at(at)->next) {
             MP_AUDIT(slab_at(at)->class == class && slab_at(at)->bucket == bucket);
             listed++;
         }
     }
     MP_AUDIT(listed <= pool->slabs && pool->empty <= 1);
-    MP_AUDIT(pool->taken <= pool->touched);
+    memset(&sums, 0, sizeof(sums));
+    pool_visit(pool, add_up);
+    MP_AUDIT(sums.slabs == pool->slabs && sums.empty == pool->empty);
+    MP_AUDIT(sums.draining == pool->draining && sums.away == pool->away);
+    MP_AUDIT(sums.taken == pool->taken && sums.held == pool->held);
 }
 
 void slab_audit(void)
 {
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
         lock_take(&pools[class].lock);
-        visit_slabs(class, audit_slab);
+        pool_visit(&pools[class], audit_slab);
         audit_pool(&pools[class], class);
         lock_drop(&pools[class].lock);
     }

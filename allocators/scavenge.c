@@ -11,6 +11,7 @@
 #include "allocators/cache.h"
 #include "allocators/magazine.h"
 #include "allocators/mixed.h"
+#include "allocators/slab.h"
 #include "allocators/unit.h"
 
 #define MS UINT64_C(1000000)
@@ -58,6 +59,8 @@ static size_t scavenge(uint64_t now, size_t most_bytes)
         depot_tick();
     }
     size_t bytes = unit_tick(now, most_bytes);
+    if (bytes < most_bytes)
+        bytes += slab_tick(now, most_bytes - bytes);
     if (bytes < most_bytes)
         bytes += mixed_tick(now, most_bytes - bytes);
     atomic_fetch_add_explicit(&scavenger.given_bytes, bytes, memory_order_relaxed);

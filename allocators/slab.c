@@ -7,16 +7,53 @@
  * free cannot corrupt the heap, and a batch touches one line of metadata per slab. */
 #include "allocators/slab.h"
 
+#include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/melt.h"
 #include "allocators/mixed.h"
 #include "allocators/pool.h"
-#include "allocators/unit.h"
 
 /* -- taking ----------------------------------------------------------------------------------- */
 
+/* Takes an object's bit; its address. */
+static void *take_object(struct slab *slab, unsigned index)
+{
+    bit_clear(slab->free_bits, index);
+    slab->free--;
+    return (char *)space_address(slab->first) + index * (size_t)slab_class(slab)->bytes;
+}
+
+/* The pages that `count` objects from number `index` on lie on. */
+static uint64_t pages_of(const struct slab *slab, unsigned index, unsigned count)
+{
+    size_t bytes = slab_class(slab)->bytes;
+    return slab_pages(index * bytes, (index + count) * bytes);
+}
+
+/* Takes free objects of pages that hold memory, where purged pages lie between those. */
+static unsigned take_resident(struct slab *slab, void **objects, unsigned count)
+{
+    unsigned taken = 0;
+    unsigned most = slab_class(slab)->objects;
+    for (unsigned from = slab->word * 64U; from < most && taken < count; from += 64) {
+        unsigned end = from + 64 < most ? from + 64 : most;
+        if ((pages_of(slab, from, end - from) & slab->held) == 0)
+            continue;
+        uint64_t bits = slab->free_bits[from / 64];
+        for (; bits != 0 && taken < count; bits &= bits - 1) {
+            unsigned index = from + (unsigned)__builtin_ctzll(bits);
+            uint64_t pages = pages_of(slab, index, 1);
+            if ((pages & ~slab->held) != 0)
+                continue;
+            slab->idle &= ~pages;
+            objects[taken++] = take_object(slab, index);
+        }
+    }
+    return taken;
+}
+
 /* Takes the lowest free objects, so that the tail of a young slab is never touched. */
-static unsigned take_from_slab(struct slab *slab, void **objects, unsigned count)
+static unsigned take_lowest(struct slab *slab, void **objects, unsigned count)
 {
     const size_t bytes = slab_class(slab)->bytes;
     char *base = space_address(slab->first);
@@ -34,20 +71,40 @@ static unsigned take_from_slab(struct slab *slab, void **objects, unsigned count
     }
     slab->word = (uint8_t)word;
     slab->free = (uint16_t)(slab->free - taken);
-    if (index >= slab->fresh)
-        slab->fresh = (uint16_t)(index + 1);
+    if (taken > 0) { /* all objects between the first and the last are in use now */
+        uint64_t pages = slab_pages((size_t)((char *)objects[0] - base), (index + 1) * bytes);
+        slab->held |= pages;
+        slab->idle &= ~pages;
+    }
     return taken;
+}
+
+static unsigned take_from_slab(struct slab *slab, void **objects, unsigned count)
+{
+    unsigned taken = 0;
+    if ((slab->held & (slab->held + 1)) != 0)
+        taken = take_resident(slab, objects, count);
+    return taken + take_lowest(slab, objects + taken, count - taken);
+}
+
+/* The slab to take from; the last resort before a new one is a slab that was to be drained. */
+static struct slab *choose(struct pool *pool, bool found_some)
+{
+    struct slab *slab = pool_fullest(pool);
+    if (slab == NULL && !found_some && (slab = pool_fullest_draining(pool)) != NULL)
+        pool_set_draining(pool, slab, false);
+    return slab;
 }
 
 static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count)
 {
     unsigned taken = 0;
     struct slab *slab;
-    while (taken < count && (slab = pool_fullest(pool)) != NULL) {
-        unsigned fresh = slab->fresh;
-        pool->empty -= slab->free == slab_class(slab)->objects;
+    while (taken < count && (slab = choose(pool, taken > 0)) != NULL) {
+        pool->held -= (size_t)__builtin_popcountll(slab->held);
+        pool->empty -= slab_is_empty(slab);
         taken += take_from_slab(slab, objects + taken, count - taken);
-        pool->touched += slab->fresh - fresh;
+        pool->held += (size_t)__builtin_popcountll(slab->held);
         pool_update(pool, slab);
     }
     pool->taken += taken;
@@ -63,12 +120,12 @@ static unsigned take_from_new_slab(struct pool *pool, unsigned class, void **obj
     lock_take(&pool->lock);
     pool_publish(pool, slab);
     unsigned taken = take_from_pool(pool, objects, count);
-    bool is_surplus = slab->free == slab_class(slab)->objects && pool->empty > 1;
+    bool is_surplus = slab_is_empty(slab) && pool->empty > 1;
     if (is_surplus) /* somebody gave objects back meanwhile */
         pool_retire(pool, slab);
     lock_drop(&pool->lock);
     if (is_surplus)
-        unit_free(slab->first, slab_class(slab)->units);
+        pool_free_units(slab);
     return taken;
 }
 
@@ -76,6 +133,7 @@ unsigned slab_take(unsigned class, void **objects, unsigned count)
 {
     MP_ASSERT(class >= SIZE_CLASS_FIRST && class < SIZE_CLASS_END);
     struct pool *pool = &pools[class];
+    slab_provoke(pool);
     lock_take(&pool->lock);
     unsigned taken = take_from_pool(pool, objects, count);
     lock_drop(&pool->lock);
@@ -112,25 +170,11 @@ static bool give_to_slab(struct slab *slab, unsigned index)
     return true;
 }
 
-/* After objects were given: moves the slab to its bucket, or out of the class when it is empty and
- * another empty one is kept. True: its units are to be freed. */
-static bool settle(struct pool *pool, struct slab *slab)
-{
-    pool_update(pool, slab);
-    if (slab->free != slab_class(slab)->objects)
-        return false;
-    pool->empty++;
-    if (pool->empty == 1)
-        return false;
-    pool_retire(pool, slab);
-    return true;
-}
-
 /* Gives one object back; false: it was free already, which only leftovers may be. */
 static bool give_one(struct pool *pool, void *p, bool leftovers)
 {
-    bool has_slab = pool == &pools[*space_ctl(space_unit_of(p))];
     struct slab *slab = slab_of(p);
+    bool has_slab = pool == &pools[pool_class_of(p)];
     bool was_taken = has_slab && give_to_slab(slab, index_of(slab, p));
     MP_CHECK(was_taken || leftovers, FAULT_DOUBLE_FREE, p);
     return was_taken;
@@ -156,7 +200,7 @@ static unsigned give_some(struct pool *pool, void *const *objects, unsigned coun
             done++;
         } while (done < count && slab_of(objects[done]) == slab);
         pool->taken -= given;
-        if (given > 0 && settle(pool, slab))
+        if (given > 0 && pool_settle(pool, slab))
             *empty = slab;
     }
     return done;
@@ -184,7 +228,7 @@ static void give(unsigned class, void *const *objects, unsigned count, bool left
         unsigned done = give_some(pool, objects, count, leftovers, &empty);
         lock_drop(&pool->lock);
         if (empty != NULL)
-            unit_free(empty->first, slab_class(empty)->units);
+            pool_free_units(empty);
         objects += done;
         count -= done;
     }
@@ -193,6 +237,15 @@ static void give(unsigned class, void *const *objects, unsigned count, bool left
 void slab_give(unsigned class, void *const *objects, unsigned count)
 {
     give(class, objects, count, false);
+}
+
+void slab_free(void *p)
+{
+    unsigned class = pool_class_of(p);
+    if (class != 0)
+        give(class, &p, 1, false);
+    else
+        mixed_free(p);
 }
 
 void slab_give_leftovers(unsigned class, void *const *objects, unsigned count)
@@ -204,8 +257,8 @@ void slab_give_leftovers(unsigned class, void *const *objects, unsigned count)
 
 void *slab_object_of(const void *p, unsigned *class)
 {
-    *class = space_ctl_of(p);
-    if (*class == CTL_MIXED)
+    *class = pool_class_of(p);
+    if (*class == 0)
         return mixed_object_of(p, class);
     /* It may become a zone right now: nothing of what follows is in the slab's span. */
     const struct size_class *size = &size_tables.classes[*class];
@@ -221,7 +274,7 @@ void slab_read_stats(unsigned class, struct slab_stats *stats)
     lock_take(&pool->lock);
     stats->taken_objects = pool->taken + mixed_taken(class);
     stats->taken_bytes = stats->taken_objects * bytes;
-    stats->free_bytes = (pool->touched - pool->taken) * bytes;
+    stats->free_bytes = pool->held * SLAB_PAGE_BYTES - pool->taken * bytes;
     stats->slabs = pool->slabs;
     lock_drop(&pool->lock);
 }

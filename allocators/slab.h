@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/base/conf.h"
+
 enum { SLAB_OBJECTS_MAX = 1024 };
 
 void slab_init(void);
@@ -20,6 +22,9 @@ unsigned slab_take(unsigned class, void **objects, unsigned count);
  * already, is the program's fault and ends it. */
 void slab_give(unsigned class, void *const *objects, unsigned count);
 
+/* Gives one object back, whatever its class and the state of its slab. */
+void slab_free(void *p);
+
 /* As slab_give, but what is free already is passed over: for the magazines of threads that
  * vanished in a fork. */
 void slab_give_leftovers(unsigned class, void *const *objects, unsigned count);
@@ -30,10 +35,21 @@ void *slab_object_of(const void *p, unsigned *class);
 struct slab_stats {
     size_t taken_objects; /* out of their slabs: held by the program or in magazines */
     size_t taken_bytes;
-    size_t free_bytes; /* free objects in slabs, as far as they were ever touched */
+    size_t free_bytes; /* of the slabs' pages that hold memory, what is not taken */
     size_t slabs;
 };
 void slab_read_stats(unsigned class, struct slab_stats *stats);
+
+/* How eagerly pages of free objects are purged, and sparse slabs drained. */
+void slab_set_pace(enum conf_pace purge, enum conf_pace drain);
+
+/* Does a bounded piece of both, giving back `most_bytes` or a little more. Cheap when there is
+ * nothing to do; one thread at a time (scavenge.c). Bytes given back to the system. */
+size_t slab_tick(uint64_t now_ns, size_t most_bytes);
+
+/* Purges all that can be purged now; empty slabs go back to the unit heap. Bytes given back to the
+ * system. */
+size_t slab_purge(void);
 
 /* In the child of a fork: frees the locks, recounts the classes that were cut in a change. */
 void slab_fork_child(void);

@@ -7,7 +7,6 @@
 #include "allocators/space.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
@@ -82,7 +81,7 @@ static void lay_out(char *base, size_t units)
     layout.units_max = units;
     space.base = (uintptr_t)base;
     space.first_page = (uintptr_t)base >> UNIT_SHIFT;
-    space.ctl_by_page = (const uint8_t *)ctl - space.first_page;
+    space.ctl_by_page = (const _Atomic uint8_t *)ctl - space.first_page;
 }
 
 /* -- reservation ------------------------------------------------------------------------------ */
@@ -211,11 +210,24 @@ int space_extend(size_t end)
 
 /* -- tables ----------------------------------------------------------------------------------- */
 
+static void set_ctl(size_t unit, uint8_t ctl)
+{
+    atomic_store_explicit(space_ctl(unit), ctl, memory_order_relaxed);
+}
+
 void space_label(size_t first, size_t units, uint8_t ctl)
 {
-    memset(space_ctl(first) + 1, ctl, units - 1);
+    size_t end = first + units;
+    size_t at = first + 1;
+    for (; at < end && at % 8 != 0; at++)
+        set_ctl(at, ctl);
+    for (; at + 8 <= end; at += 8) /* large blocks have thousands */
+        atomic_store_explicit((_Atomic uint64_t *)(void *)space_ctl(at),
+                              ctl * UINT64_C(0x0101010101010101), memory_order_relaxed);
+    for (; at < end; at++)
+        set_ctl(at, ctl);
     atomic_signal_fence(memory_order_release); /* the first one last: a fork may cut here */
-    *space_ctl(first) = ctl;
+    set_ctl(first, ctl);
 }
 
 uint32_t *space_head(size_t unit)

@@ -32,13 +32,17 @@ enum space_ctl {
     CTL_INSIDE = 193, /* a further unit of a large block */
     CTL_TAKEN = 194,  /* out of the unit heap, not in use yet or being purged */
     CTL_MIXED = 195,  /* in a mixed zone */
+    CTL_DRAIN = 196,  /* a slab that takes objects back and hands none out */
 };
 
 /* What the hot path reads; one cache line, rarely written. */
 struct space {
-    const uint8_t *ctl_by_page; /* control byte of the unit at address p: [p >> UNIT_SHIFT] */
-    uintptr_t first_page;       /* base >> UNIT_SHIFT; before space_init so high that no user
-                                 * address lies behind it */
+    /* Control byte of the unit at address p: [p >> UNIT_SHIFT]. Read without a lock by whoever
+     * frees an object of the unit, while a slab becomes a draining one or a slab again: both are
+     * right. */
+    const _Atomic uint8_t *ctl_by_page;
+    uintptr_t first_page; /* base >> UNIT_SHIFT; before space_init so high that no user
+                           * address lies behind it */
     /* Units below the frontier step; 0 before space_init. Only grows: a thread that was handed an
      * object sees a limit that covers it (relaxed is enough: the object came through a lock). */
     _Atomic size_t units;
@@ -69,9 +73,9 @@ static inline bool space_owns(const void *p)
     return space_unit_of(p) < atomic_load_explicit(&space.units, memory_order_relaxed);
 }
 
-static inline uint8_t *space_ctl(size_t unit)
+static inline _Atomic uint8_t *space_ctl(size_t unit)
 {
-    return (uint8_t *)(uintptr_t)space.ctl_by_page + space.first_page + unit;
+    return (_Atomic uint8_t *)(uintptr_t)space.ctl_by_page + space.first_page + unit;
 }
 
 /* The control byte of the unit that p, an address of ours, lies in. Relaxed: when a slab melts, its

@@ -13,6 +13,8 @@ enum conf_melt { CONF_MELT_OFF, CONF_MELT_ON, CONF_MELT_ALWAYS };
 enum conf_fit { CONF_FIT_BEST, CONF_FIT_FIRST, CONF_FIT_WORST };
 enum conf_trace { CONF_TRACE_OFF, CONF_TRACE_EVENTS, CONF_TRACE_FULL };
 
+enum conf_pace { CONF_PACE_OFF, CONF_PACE_ON, CONF_PACE_ALWAYS };
+
 struct conf {
 #define CONF_CHOICE(field, variable, default_, choices, help) unsigned field;
 #define CONF_NUMBER(field, variable, default_, least, most, unit, help) uint64_t field;

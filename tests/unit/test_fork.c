@@ -54,9 +54,9 @@ static void a_class_that_was_not_cut_is_left_alone(void **state)
     void *p = NULL;
     unsigned class = size_class_of(64);
     assert_int_equal(slab_take(class, &p, 1), 1);
-    uint16_t fresh = slab_of(p)->fresh;
+    uint64_t held = slab_of(p)->held;
     slab_fork_child();
-    assert_int_equal(slab_of(p)->fresh, fresh); /* a recount would say: all of it */
+    assert_int_equal(slab_of(p)->held, held); /* a recount would say: all of it */
     slab_give(class, &p, 1);
 }
 
@@ -82,6 +82,56 @@ static void one_empty_slab_is_kept(void **state)
         taken += slab_take(class, objects + taken, 100 - taken);
     slab_give(class, objects, 100);
     heap_audit();
+}
+
+static void set_draining(struct slab *slab, bool is_draining)
+{
+    struct pool *pool = &pools[slab->class];
+    lock_take(&pool->lock);
+    pool_set_draining(pool, slab, is_draining);
+    lock_drop(&pool->lock);
+}
+
+static void a_slab_that_was_starting_to_drain_is_open_again(void **state)
+{
+    (void)state;
+    void *objects[3];
+    unsigned class = size_class_of(20000); /* slabs of several units */
+    assert_int_equal(slab_take(class, objects, 3), 3);
+    struct slab *slab = slab_of(objects[0]);
+    set_draining(slab, true);
+    slab_fork_child(); /* not cut: it goes on draining */
+    slab_audit();
+    assert_true(slab->is_draining);
+    leave_taken(&pools[class].lock);
+    *space_ctl(slab->first + 1) = slab->class; /* a label half written */
+    slab_fork_child();
+    slab_audit();
+    assert_false(slab->is_draining);
+    assert_int_equal(*space_ctl(slab->first), class);
+    slab_give(class, objects, 3);
+    slab_audit();
+}
+
+static void a_slab_that_was_away_comes_home(void **state)
+{
+    (void)state;
+    void *objects[100];
+    unsigned class = size_class_of(64);
+    assert_int_equal(slab_take(class, objects, 100), 100);
+    struct pool *pool = &pools[class];
+    lock_take(&pool->lock);
+    pool_send_away(pool, slab_of(objects[0]));
+    lock_drop(&pool->lock);
+    slab_give(class, objects + 50, 50);
+    slab_fork_child();
+    slab_audit();
+    assert_int_equal(pool->away, 0);
+    void *again = NULL;
+    assert_int_equal(slab_take(class, &again, 1), 1);
+    assert_ptr_equal(again, objects[50]);
+    slab_give(class, objects, 51);
+    slab_audit();
 }
 
 static void a_shelf_is_recounted_from_its_list(void **state)
@@ -134,6 +184,8 @@ int main(void)
         cmocka_unit_test(a_class_is_recounted_from_its_bitmaps),
         cmocka_unit_test(a_class_that_was_not_cut_is_left_alone),
         cmocka_unit_test(one_empty_slab_is_kept),
+        cmocka_unit_test(a_slab_that_was_starting_to_drain_is_open_again),
+        cmocka_unit_test(a_slab_that_was_away_comes_home),
         cmocka_unit_test(a_shelf_is_recounted_from_its_list),
         cmocka_unit_test(a_table_of_blocks_keeps_each_block_once),
     };
