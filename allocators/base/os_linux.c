@@ -24,9 +24,16 @@
 extern void *__libc_stack_end; /* ld.so: the stack as the kernel laid it: argc, argv, envp */
 extern char **environ;
 
+/* Asked for by every large block, and libc searches the vector each time: 93 instructions. */
 size_t os_page_bytes(void)
 {
-    return (size_t)getauxval(AT_PAGESZ);
+    static _Atomic size_t bytes; /* relaxed: whoever is first writes what the others would */
+    size_t known = atomic_load_explicit(&bytes, memory_order_relaxed);
+    if (known == 0) {
+        known = (size_t)getauxval(AT_PAGESZ);
+        atomic_store_explicit(&bytes, known, memory_order_relaxed);
+    }
+    return known;
 }
 
 int os_process_id(void)
