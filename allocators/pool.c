@@ -31,7 +31,8 @@ static unsigned class_number(const struct pool *pool)
 }
 
 /* The span of a draining slab says its class. When it melts, the label changes first (mixed_adopt):
- * what the span said before the label was still DRAIN was right. */
+ * what the span said before the label was still DRAIN was right. Whoever guesses reads spans and
+ * heads while others write them, and asks again under the lock. */
 #if defined(__SANITIZE_THREAD__)
 __attribute__((no_sanitize("thread")))
 #endif
@@ -40,7 +41,8 @@ pool_class_of(const void *p)
 {
     unsigned ctl = space_ctl_of(p);
     if (ctl == CTL_DRAIN) {
-        ctl = __atomic_load_n(&slab_of(p)->class, __ATOMIC_ACQUIRE);
+        const struct slab *slab = space_span(*space_head(space_unit_of(p)));
+        ctl = __atomic_load_n(&slab->class, __ATOMIC_ACQUIRE);
         if (space_ctl_of(p) == CTL_MIXED)
             return 0;
     }
