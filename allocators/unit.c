@@ -237,6 +237,14 @@ void unit_init(enum conf_fit fit, uint64_t decay_ns)
         run_clear_index();
 }
 
+bool unit_has_dirty(void)
+{
+    lock_take(&unit_heap.lock);
+    bool has_dirty = run_oldest() != UNIT_NONE;
+    lock_drop(&unit_heap.lock);
+    return has_dirty;
+}
+
 size_t unit_resident_bytes(void)
 {
     struct run_totals totals;

@@ -30,6 +30,9 @@ bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed);
  * `most_bytes` of them. Bytes given back. */
 size_t unit_tick(uint64_t now_ns, size_t most_bytes);
 
+/* Some free unit holds memory: to take it costs the system nothing. */
+bool unit_has_dirty(void);
+
 /* Gives all dirty pages back now. Bytes given back. */
 size_t unit_purge(void);
 

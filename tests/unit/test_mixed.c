@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "allocators/base/bits.h"
+#include "allocators/melt.h"
 #include "allocators/mixed.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
@@ -387,6 +388,44 @@ static void random_sizes_never_overlap(void **state)
     assert_int_equal(stats.zones, 0);
 }
 
+/* 4 MiB of 48-byte objects, each tenth of which stays; then slabs of another class are wanted, more
+ * than are made after a look in vain. */
+static bool melts_for_another_class(void)
+{
+    enum { COUNT = 4 * 1024 * 1024 / 48, KEPT = 10, OTHERS = 2000 };
+    static void *many[COUNT], *others[OTHERS];
+    unsigned class = size_class_of(48);
+    take_all(class, many, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        if (i % KEPT != 0)
+            slab_give(class, many + i, 1);
+    }
+    take_all(size_class_of(208), others, OTHERS);
+    bool melted = is_in_zone(others[OTHERS - 1]);
+    slab_give(size_class_of(208), others, OTHERS);
+    for (unsigned i = 0; i < COUNT; i += KEPT)
+        slab_give(class, many + i, 1);
+    audit();
+    return melted;
+}
+
+static void slabs_melt_only_before_the_heap_would_grow(void **state)
+{
+    (void)state;
+    melt_init(CONF_MELT_ON);
+    unit_purge();
+    assert_true(melts_for_another_class());
+    uint32_t dirty = unit_alloc(600, 1, NULL); /* more than the objects take */
+    uint32_t wall = unit_alloc(1, 1, NULL);
+    unit_free(dirty, 600);
+    assert_false(melts_for_another_class());
+    unit_free(wall, 1);
+    melt_init(CONF_MELT_OFF);
+    unit_purge();
+    assert_false(melts_for_another_class());
+    melt_init(CONF_MELT_ALWAYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_cut_zone_is_rebuilt),
         cmocka_unit_test(pages_that_were_being_purged_at_the_fork_are_holes_again),
         cmocka_unit_test(a_conversion_that_was_cut_at_its_first_label_is_finished),
+        cmocka_unit_test(slabs_melt_only_before_the_heap_would_grow),
         cmocka_unit_test(random_sizes_never_overlap),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
