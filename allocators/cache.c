@@ -330,10 +330,12 @@ void *cache_alloc(unsigned class)
         return alloc_without_cache(class);
     close_class(cache, class);
     struct magazine *loaded = cache->loaded[class];
-    bool is_served = (loaded != NULL && loaded->rounds > 0) || refill(cache, class);
+    bool is_loaded = loaded != NULL && loaded->rounds > 0;
+    bool is_served = is_loaded || refill(cache, class);
     void *p = NULL;
     if (is_served) {
         loaded = cache->loaded[class];
+        hand.refilled = is_loaded ? 0 : loaded->rounds;
         p = loaded->slot[loaded->rounds--];
     }
     open_class(cache, class);

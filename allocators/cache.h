@@ -30,6 +30,7 @@ struct hand {
     struct cache *cache; /* NULL unless alive */
     uint32_t state;      /* enum cache_state */
     uint32_t inside;     /* the thread is in the slow door: a signal handler must not follow */
+    uint32_t refilled;   /* rounds that the last cache_alloc had to load; 0: it had some */
 };
 _Static_assert(sizeof(struct hand) <= 3 * 1024, "static TLS is scarce");
 

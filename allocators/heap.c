@@ -18,6 +18,7 @@
 #include "allocators/melt.h"
 #include "allocators/meta.h"
 #include "allocators/mixed.h"
+#include "allocators/pattern.h"
 #include "allocators/profile.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
@@ -107,11 +108,20 @@ void heap_on_attach(void (*attached)(void))
 
 /* -- allocating ------------------------------------------------------------------------------- */
 
-static void *alloc_object(unsigned class)
+static void *alloc_from_cache(unsigned class, size_t bytes)
+{
+    hand.refilled = 0;
+    void *p = cache_alloc(class);
+    if (hand.refilled != 0)
+        pattern_note(class, bytes, hand.refilled);
+    return p;
+}
+
+static void *alloc_object(unsigned class, size_t bytes)
 {
     void *p = NULL;
     if (MP_LIKELY(!heap.checked))
-        return cache_alloc(class);
+        return alloc_from_cache(class, bytes);
     unsigned taken = slab_take(class, &p, 1);
     cache_transfer();
     return taken == 1 ? p : NULL;
@@ -137,7 +147,7 @@ void *heap_alloc(size_t bytes)
     if (!enter())
         return NULL;
     if (bytes <= SIZE_SLAB_MAX)
-        return alloc_object(size_class_of(bytes));
+        return alloc_object(size_class_of(bytes), bytes);
     return alloc_big(bytes, 1, &zeroed);
 }
 
@@ -148,7 +158,7 @@ void *heap_alloc_zeroed(size_t bytes)
     bool zeroed = false;
     if (bytes <= SIZE_SLAB_MAX) {
         unsigned class = size_class_of(bytes);
-        void *p = alloc_object(class);
+        void *p = alloc_object(class, bytes);
         return p == NULL ? NULL : memset(p, 0, size_tables.classes[class].bytes);
     }
     void *p = alloc_big(bytes, 1, &zeroed);
@@ -164,7 +174,7 @@ void *heap_alloc_aligned(size_t alignment, size_t bytes)
     if (!enter())
         return NULL;
     unsigned class = size_class_of_aligned(bytes, alignment);
-    return class != 0 ? alloc_object(class) : alloc_big(bytes | 1, alignment, &zeroed);
+    return class != 0 ? alloc_object(class, bytes) : alloc_big(bytes | 1, alignment, &zeroed);
 }
 
 /* -- owners ----------------------------------------------------------------------------------- */

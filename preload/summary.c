@@ -1,11 +1,13 @@
 /* summary.c - one screen about the heap: what is held, what is kept, and where it is. */
 #include "preload/summary.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
 #include "allocators/heap.h"
+#include "allocators/pattern.h"
 #include "preload/door.h"
 
 enum { TOP_CLASSES = 5, TEXT_BYTES = 4096 };
@@ -84,32 +86,69 @@ static void add_parts(struct text *text, const struct mpress_stats *stats)
              stats->live_objects, resident == 0 ? 0 : kept * 100 / resident);
 }
 
-static void add_class(struct text *text, const struct heap_class_stats *class)
+/* A cell of a table, to the right of its column. */
+static void add_cell(struct text *text, size_t width, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void add_cell(struct text *text, size_t width, const char *format, ...)
 {
-    char buffer[64];
-    struct text name = TEXT_IN(buffer);
-    text_add(&name, "%zu bytes", class->bytes);
-    add_row(text, buffer, class->bytes * class->live_objects, "not freed in this class");
+    char buffer[32];
+    struct text cell = TEXT_IN(buffer);
+    va_list list;
+    va_start(list, format);
+    text_add_list(&cell, format, list);
+    va_end(list);
+    for (size_t pad = cell.used; pad < width; pad++)
+        text_add(text, " ");
+    text_add(text, "%s", buffer);
+}
+
+/* How much of the class's objects was not asked for, the size asked for most, and the share of the
+ * requests that the hot path served at least: as the refills of magazines tell. */
+static void add_pattern(struct text *text, unsigned class, size_t bytes)
+{
+    struct pattern pattern;
+    pattern_read(class, &pattern);
+    if (pattern.refills == 0)
+        return;
+    uint64_t given = pattern.refills * bytes;
+    add_cell(text, 8, "%lu %%", (given - pattern.asked) * 100 / given);
+    add_cell(text, 12, "%u", pattern.size[0].bytes);
+    add_cell(text, 8, "%lu %%", (pattern.rounds - pattern.refills) * 100 / pattern.rounds);
+}
+
+static void add_class(struct text *text, unsigned class, const struct heap_class_stats *stats)
+{
+    text_add(text, "mpress:   ");
+    add_cell(text, 6, "%zu", stats->bytes);
+    text_add(text, "  ");
+    add_bytes(text, stats->bytes * stats->live_objects);
+    add_pattern(text, class, stats->bytes);
+    text_add(text, "\n");
 }
 
 /* The classes that hold most, each once, in falling order. */
 static void add_top_classes(struct text *text)
 {
     uint64_t below = UINT64_MAX;
+    text_add(text, "mpress:    class     not freed    lost  most asked    fast\n");
     for (int rank = 0; rank < TOP_CLASSES; rank++) {
         struct heap_class_stats top = {0};
+        unsigned number = 0;
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
             struct heap_class_stats stats;
             summary_read_class(class, &stats);
             uint64_t held = stats.bytes * stats.live_objects;
-            if (held < below && held > top.bytes * top.live_objects)
+            if (held < below && held > top.bytes * top.live_objects) {
                 top = stats;
+                number = class;
+            }
         }
         if (top.live_objects == 0)
-            return;
-        add_class(text, &top);
+            break;
+        add_class(text, number, &top);
         below = top.bytes * top.live_objects;
     }
+    text_add(text, "mpress:   lost: to rounding; fast: requests that needed no lock, at least\n");
 }
 
 static struct {

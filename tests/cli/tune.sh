@@ -49,6 +49,14 @@ a_faulty_profile_is_told_in_one_line_and_changes_nothing() {
     expect_err "not a regular file"
 }
 
+statistics_tell_what_each_class_is_asked_for() {
+    run env MPRESS_STATS=1 LD_PRELOAD="$LIBRARY" "$python" -c "$program
+for block in blocks[:10]: libc.free(ctypes.c_void_p(block))"
+    expect_status 0
+    expect_err "^mpress:    class     not freed    lost  most asked    fast$"
+    expect_err "^mpress:      320       6.1 MiB     6 %         300    9[0-9] %$"
+}
+
 the_proof_measures_what_was_predicted() {
     record-program
     run "$MPRESS" tune --prove --runs 1 --json t.mpt
