@@ -4,7 +4,7 @@
  * Order matters for fork: what is given away is let go of first, what is taken is taken first. A
  * child that inherits the middle of a change may lose objects of a vanished thread that way, but
  * never finds one twice. */
-#include "allocators/cache.h"
+#include "allocators/cache_inside.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -28,16 +28,6 @@ _Thread_local struct hand hand __attribute__((tls_model("initial-exec"))) = {
     .top = {CLOSED_64, CLOSED_64, CLOSED_64, CLOSED_64},
 };
 
-struct cache {
-    struct hand *owner;                        /* NULL: in the list of free caches; registry lock */
-    struct cache *next;                        /* of all caches; constant */
-    struct cache *next_free;                   /* registry lock */
-    bool is_closed;                            /* the hand is closed, the tops are here */
-    void **tops[SIZE_CLASS_END];               /* while closed; the owner's */
-    struct magazine *loaded[SIZE_CLASS_END];   /* NULL: none yet; the owner's */
-    struct magazine *previous[SIZE_CLASS_END]; /* NULL, empty or full; the owner's */
-};
-
 static struct {
     struct lock lock;
     struct cache *all;
@@ -46,33 +36,48 @@ static struct {
     void (*transfer)(void);
 } registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
 
-static void ***tops_of(struct cache *cache)
-{
-    return cache->is_closed ? cache->tops : cache->owner->top;
-}
-
-static uint32_t rounds_loaded(const struct magazine *loaded, void **top)
-{
-    return (uint32_t)(top - loaded->slot - 1);
-}
-
 /* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
  * thread finds no round in between; its call comes to the door, which knows better. */
 static void close_class(struct cache *cache, unsigned class)
 {
-    void **top = tops_of(cache)[class];
-    tops_of(cache)[class] = CLOSED;
+    void **top = cache_tops(cache)[class];
+    cache_tops(cache)[class] = CLOSED;
     atomic_signal_fence(memory_order_seq_cst);
     struct magazine *loaded = cache->loaded[class];
-    if (loaded != NULL)
-        loaded->rounds = rounds_loaded(loaded, top);
+    if (loaded == NULL)
+        return;
+    loaded->rounds = magazine_rounds_below(loaded, top);
+    if (MP_UNLIKELY(loaded->is_hollow))
+        magazine_fill_hollow(loaded);
 }
 
 static void open_class(struct cache *cache, unsigned class)
 {
     struct magazine *loaded = cache->loaded[class];
     atomic_signal_fence(memory_order_seq_cst);
-    tops_of(cache)[class] = loaded != NULL ? magazine_top(loaded, loaded->rounds) : CLOSED;
+    cache_tops(cache)[class] = loaded != NULL ? magazine_top(loaded, loaded->rounds) : CLOSED;
+}
+
+/* -- the door of a cache ---------------------------------------------------------------------- */
+
+/* The calling thread comes to its magazines, or waits until a reclaimer is done with them. NULL: it
+ * has none. */
+static struct cache *come_in(void)
+{
+    struct cache *cache = hand.cache;
+    if (cache == NULL)
+        return NULL;
+    cache->entries++;
+    atomic_store_explicit(&cache->inside, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* pairs with the barrier in cache_claim */
+    while (MP_UNLIKELY(atomic_load_explicit(&cache->claimed, memory_order_acquire) != 0))
+        os_wait(&cache->claimed, 1);
+    return cache;
+}
+
+static void go_out(struct cache *cache)
+{
+    atomic_store_explicit(&cache->inside, 0, memory_order_release);
 }
 
 void cache_transfer(void)
@@ -123,6 +128,7 @@ bool cache_attach(void)
         return false;
     for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
         cache->tops[class] = CLOSED;
+    atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
     lock_take(&registry.lock);
     cache->is_closed = registry.closed;
     cache->owner = &hand;
@@ -163,22 +169,29 @@ static void flush_class(struct cache *cache, unsigned class)
     unload(previous);
 }
 
-void cache_flush(void)
+static void flush_all(struct cache *cache)
 {
-    if (hand.cache == NULL)
-        return;
     cache_transfer();
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
-        flush_class(hand.cache, class);
+        flush_class(cache, class);
+}
+
+void cache_flush(void)
+{
+    struct cache *cache = come_in();
+    if (cache == NULL)
+        return;
+    flush_all(cache);
+    go_out(cache);
 }
 
 void cache_detach(void)
 {
-    struct cache *cache = hand.cache;
-    cache_flush();
+    struct cache *cache = come_in(); /* and not out again: nobody claims it any more */
     hand.state = CACHE_DEAD;
     if (cache == NULL)
         return;
+    flush_all(cache);
     hand.cache = NULL;
     lock_take(&registry.lock);
     cache->owner = NULL;
@@ -325,7 +338,7 @@ static void free_without_cache(unsigned class, void *p)
 
 void *cache_alloc(unsigned class)
 {
-    struct cache *cache = hand.cache;
+    struct cache *cache = come_in();
     if (cache == NULL)
         return alloc_without_cache(class);
     close_class(cache, class);
@@ -339,12 +352,13 @@ void *cache_alloc(unsigned class)
         p = loaded->slot[loaded->rounds--];
     }
     open_class(cache, class);
+    go_out(cache);
     return is_served ? p : alloc_without_cache(class);
 }
 
 void cache_free(unsigned class, void *p)
 {
-    struct cache *cache = hand.cache;
+    struct cache *cache = come_in();
     if (cache == NULL) {
         free_without_cache(class, p);
         return;
@@ -356,6 +370,7 @@ void cache_free(unsigned class, void *p)
         loaded->slot[++loaded->rounds] = p;
     }
     open_class(cache, class);
+    go_out(cache);
     if (!is_served)
         free_without_cache(class, p);
 }
@@ -379,6 +394,29 @@ void cache_forget_lost(void)
     lock_drop(&registry.lock);
 }
 
+struct cache *cache_first(void)
+{
+    lock_take(&registry.lock);
+    struct cache *cache = registry.all;
+    lock_drop(&registry.lock);
+    return cache;
+}
+
+bool cache_look(struct cache *cache, void (*look)(struct cache *cache))
+{
+    lock_take(&registry.lock);
+    bool is_others = cache->owner != NULL && cache->owner != &hand && !is_lost(cache);
+    if (is_others)
+        look(cache);
+    lock_drop(&registry.lock);
+    return is_others;
+}
+
+bool cache_is_watched(void)
+{
+    return registry.transfer != NULL;
+}
+
 /* Reads another thread's magazines while it uses them: a count may be off by what moves just now.
  * The magazine's memory is never given back, so nothing worse can happen. */
 #if defined(__SANITIZE_THREAD__)
@@ -392,8 +430,12 @@ rounds_of(struct cache *cache, unsigned class)
     size_t rounds = previous != NULL ? previous->rounds : 0;
     if (loaded == NULL || cache->owner == NULL)
         return rounds;
-    size_t in_loaded = rounds_loaded(loaded, tops_of(cache)[class]);
-    return rounds + (in_loaded <= loaded->capacity ? in_loaded : 0);
+    size_t in_loaded = magazine_rounds_below(loaded, cache_tops(cache)[class]);
+    if (in_loaded > loaded->capacity)
+        return rounds;
+    for (size_t slot = 1; slot <= in_loaded; slot++)
+        rounds += loaded->slot[slot] != NULL;
+    return rounds;
 }
 
 size_t cache_rounds(unsigned class)
@@ -415,9 +457,12 @@ static void return_leftovers(struct cache *cache, unsigned class)
         slab_give_leftovers(class, previous->slot + 1, previous->rounds);
     if (loaded == NULL || cache->owner == NULL)
         return;
-    size_t rounds = rounds_loaded(loaded, tops_of(cache)[class]);
-    if (rounds > 0 && rounds <= loaded->capacity)
-        slab_give_leftovers(class, loaded->slot + 1, (unsigned)rounds);
+    loaded->rounds = magazine_rounds_below(loaded, cache_tops(cache)[class]);
+    if (loaded->rounds > loaded->capacity)
+        return;
+    magazine_fill_hollow(loaded);
+    if (loaded->rounds > 0)
+        slab_give_leftovers(class, loaded->slot + 1, loaded->rounds);
 }
 
 static void bury(struct cache *cache)
@@ -441,6 +486,7 @@ void cache_fork_child(void)
         registry.free = NULL; /* cut in the middle: the free ones are lost, not wrong */
     cache_forget_lost();
     for (struct cache *cache = registry.all; cache != NULL; cache = cache->next) {
+        atomic_store_explicit(&cache->claimed, 0, memory_order_relaxed); /* by whom vanished */
         if (cache->owner != NULL && cache->owner != &hand)
             bury(cache);
     }

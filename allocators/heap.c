@@ -380,8 +380,8 @@ void heap_read_stats(struct heap_stats *stats)
     memset(stats, 0, sizeof(*stats));
     if (!enter())
         return;
-    cache_forget_lost();
     scavenge_hold();
+    cache_forget_lost();
     add_classes(stats);
     scavenge_release();
     unit_read_stats(&unit);

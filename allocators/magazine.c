@@ -65,6 +65,7 @@ struct magazine *magazine_get(unsigned class, unsigned step)
     magazine->capacity = (uint16_t)(rounds < most ? rounds : most);
     magazine->class = (uint8_t) class;
     magazine->step = (uint8_t)step;
+    magazine->is_hollow = false;
     memset(magazine->slot, 0, (magazine->capacity + 1U) * sizeof(void *)); /* no stale sentinel */
     magazine->slot[magazine->capacity + 1] = MAGAZINE_FULL;
     return magazine;
@@ -76,6 +77,18 @@ void magazine_put(struct magazine *magazine)
     magazine->next = empties.first[magazine->step];
     empties.first[magazine->step] = magazine;
     lock_drop(&empties.lock);
+}
+
+void magazine_fill_hollow(struct magazine *magazine)
+{
+    uint32_t kept = 0;
+    for (uint32_t slot = 1; slot <= magazine->rounds; slot++) {
+        void *round = magazine->slot[slot];
+        if (round != NULL)
+            magazine->slot[++kept] = round;
+    }
+    magazine->rounds = kept;
+    magazine->is_hollow = false;
 }
 
 bool magazine_can_grow(const struct magazine *magazine)

@@ -22,6 +22,7 @@ struct magazine {
     uint16_t capacity;     /* constant while a class uses it */
     uint8_t class;         /* the same */
     uint8_t step;          /* constant: memory for 8 << step rounds */
+    bool is_hollow;        /* there may be NULLs among the rounds: a reclaimer took some */
     void *slot[];          /* slot[0] NULL, rounds from 1, slot[capacity + 1] FULL */
 };
 
@@ -29,6 +30,14 @@ static inline void **magazine_top(struct magazine *magazine, uint32_t rounds)
 {
     return &magazine->slot[1 + rounds];
 }
+
+static inline uint32_t magazine_rounds_below(const struct magazine *magazine, void **top)
+{
+    return (uint32_t)(top - magazine->slot - 1);
+}
+
+/* Moves the rounds of an unloaded magazine together. */
+void magazine_fill_hollow(struct magazine *magazine);
 
 /* An empty magazine of the class, as large as the step says or the class allows. NULL: no memory.
  * magazine_put gives one back, whatever it holds is forgotten. */

@@ -11,6 +11,7 @@
 #include "allocators/cache.h"
 #include "allocators/magazine.h"
 #include "allocators/mixed.h"
+#include "allocators/reclaim.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
 
@@ -28,9 +29,11 @@ enum {
 };
 
 static const uint64_t TICK_NS = 50 * MS;
-static const uint64_t SLOW_TICK_NS = 1000 * MS;
+static const uint64_t WATCH_NS = 5 * MS; /* a tick until there is a helper: a heap grows fast */
+static const uint64_t SLOW_TICK_NS = 250 * MS;
 static const uint64_t NAP_NS = 100 * MS; /* the helper's first; doubles up to the longest */
-static const uint64_t LONGEST_NAP_NS = 1600 * MS;
+static const uint64_t LONGEST_NAP_NS = 200 * MS;
+static const uint64_t PATIENCE_NS = 3000 * MS; /* with nothing to do, then it ends */
 
 static struct {
     _Atomic uint64_t due_ns;
@@ -50,13 +53,24 @@ static _Thread_local uint32_t passes __attribute__((tls_model("initial-exec")));
 
 /* -- the work --------------------------------------------------------------------------------- */
 
-/* Bytes given back to the system. */
-static size_t scavenge(uint64_t now, size_t most_bytes)
+bool scavenge_has_helper(void)
 {
-    atomic_store_explicit(&scavenger.due_ns, now + TICK_NS, memory_order_relaxed);
+    return atomic_load_explicit(&scavenger.alive, memory_order_acquire) != 0;
+}
+
+/* Bytes given back to the system. */
+static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
+{
+    bool is_watched = scavenger.background && !scavenge_has_helper();
+    atomic_store_explicit(&scavenger.due_ns, now + (is_watched ? WATCH_NS : TICK_NS),
+                          memory_order_relaxed);
     if (now >= scavenger.slow_due_ns) {
         scavenger.slow_due_ns = now + SLOW_TICK_NS;
+        unit_set_unused(SLOW_TICK_NS);
         depot_tick();
+        if (is_helper) /* takes system calls that a sandbox may not have allowed */
+            reclaim_tick();
+        unit_set_unused(0);
     }
     size_t bytes = unit_tick(now, most_bytes);
     if (bytes < most_bytes)
@@ -77,21 +91,37 @@ static void nap(uint64_t ns)
     os_wait_for(&scavenger.calls, calls, ns);
 }
 
+static size_t help_once(void)
+{
+    if (!lock_try(&scavenger.lock))
+        return 0;
+    size_t bytes = scavenge(os_time_coarse_ns(), HELPER_BYTES, true);
+    lock_drop(&scavenger.lock);
+    return bytes;
+}
+
+static bool has_dirty_units(void)
+{
+    struct unit_stats stats;
+    unit_read_stats(&stats);
+    return stats.dirty_bytes > 0;
+}
+
 static void help(void)
 {
-    uint64_t ns = NAP_NS;
+    uint64_t idle_ns = 0, ns = NAP_NS;
     lock_forget_all(); /* in a child, the memory is that of a helper which the fork cut */
     cache_refuse();
-    while (ns <= LONGEST_NAP_NS) {
+    while (idle_ns < PATIENCE_NS || has_dirty_units()) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
         nap(ns);
-        size_t bytes = 0;
-        if (lock_try(&scavenger.lock)) {
-            bytes = scavenge(os_time_coarse_ns(), HELPER_BYTES);
-            lock_drop(&scavenger.lock);
+        idle_ns += ns;
+        ns = ns < LONGEST_NAP_NS ? 2 * ns : ns;
+        if (help_once() > 0 ||
+            calls != atomic_load_explicit(&scavenger.calls, memory_order_relaxed)) {
+            ns = NAP_NS;
+            idle_ns = 0;
         }
-        bool is_called = calls != atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
-        ns = bytes > 0 || is_called ? NAP_NS : 2 * ns;
     }
 }
 
@@ -123,11 +153,6 @@ static void call_helper(void)
     }
 }
 
-bool scavenge_has_helper(void)
-{
-    return atomic_load_explicit(&scavenger.alive, memory_order_acquire) != 0;
-}
-
 /* -- the passers-by --------------------------------------------------------------------------- */
 
 void scavenge_pass(void)
@@ -138,7 +163,7 @@ void scavenge_pass(void)
     if (MP_LIKELY(now < atomic_load_explicit(&scavenger.due_ns, memory_order_relaxed)) ||
         !lock_try(&scavenger.lock))
         return;
-    scavenge(now, PASS_BYTES);
+    scavenge(now, PASS_BYTES, false);
     call_helper();
     lock_drop(&scavenger.lock);
 }
@@ -169,6 +194,7 @@ void scavenge_init(bool background)
 void scavenge_fork_child(void)
 {
     lock_reset(&scavenger.lock);
+    unit_set_unused(0);
     atomic_store_explicit(&scavenger.alive, 0, memory_order_relaxed);
     scavenger.process_id = os_process_id();
 }

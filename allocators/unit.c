@@ -13,7 +13,8 @@ static struct {
     struct lock lock; /* of this and of the index */
     enum conf_fit fit;
     uint64_t decay_ns;
-    uint32_t frontier; /* units at or above were never used; U1: all below have an owner */
+    _Atomic uint64_t unused_ns; /* what is freed just now was so long before; hardly ever not 0 */
+    uint32_t frontier;          /* units at or above were never used; U1: all below have an owner */
     size_t merges, frees;
 } unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
 
@@ -109,9 +110,15 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
     return first;
 }
 
+void unit_set_unused(uint64_t ns)
+{
+    atomic_store_explicit(&unit_heap.unused_ns, ns, memory_order_relaxed);
+}
+
 void unit_free(uint32_t first, size_t units)
 {
     uint64_t now = os_time_coarse_ns();
+    now -= atomic_load_explicit(&unit_heap.unused_ns, memory_order_relaxed);
     lock_take(&unit_heap.lock);
     unit_heap.frees++;
     insert_merged(first, units, now);

@@ -22,6 +22,9 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed);
 /* Gives a run (or a part of one) back; it joins its free neighbours. */
 void unit_free(uint32_t first, size_t units);
 
+/* What is freed until the next such call lay unused for so long already. */
+void unit_set_unused(uint64_t ns);
+
 /* Takes the `units` right behind a run when they are free, to grow it in place. *zeroed as above.
  */
 bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed);

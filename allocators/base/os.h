@@ -92,8 +92,10 @@ void os_wake(_Atomic uint32_t *word, unsigned waiters);
 void os_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns);
 
 /* Makes every running thread of the process pass a full memory barrier: what they stored before is
- * seen by the caller, what the caller stored before is seen by them. Slow. */
-void os_barrier(void);
+ * seen by the caller, what the caller stored before is seen by them. Slow. False: the system
+ * cannot.
+ */
+bool os_barrier(void);
 
 /* -- threads ---------------------------------------------------------------------------------- */
 

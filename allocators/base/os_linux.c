@@ -207,13 +207,13 @@ void os_wake(_Atomic uint32_t *word, unsigned waiters)
     call6(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, (long)waiters, 0, 0, 0);
 }
 
-void os_barrier(void)
+bool os_barrier(void)
 {
     if (call3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-        return;
+        return true;
     call3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-    if (failed(call3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)))
-        call3(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    return call3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0 ||
+           call3(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
 }
 
 /* -- files ------------------------------------------------------------------------------------ */

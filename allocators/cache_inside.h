@@ -1,0 +1,43 @@
+/* cache_inside.h - a cache as its two users see it: its owner (cache.c), and whoever takes back
+ * what an idle owner does not use (reclaim.c).
+ *
+ * The owner marks itself inside while it is among its magazines (its slow paths); a reclaimer
+ * claims the cache and finds the owner outside, or gives up. The owner waits while its cache is
+ * claimed. */
+#ifndef MPRESS_CACHE_INSIDE_H
+#define MPRESS_CACHE_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "allocators/cache.h"
+
+struct cache {
+    struct hand *owner;                        /* NULL: in the list of free caches; registry lock */
+    struct cache *next;                        /* of all caches; constant */
+    struct cache *next_free;                   /* registry lock */
+    bool is_closed;                            /* the hand is closed, the tops are here */
+    _Atomic uint32_t inside;                   /* 1: the owner is; the owner's */
+    _Atomic uint32_t claimed;                  /* 1: a reclaimer is at it; the reclaimer's */
+    uint32_t entries;                          /* the owner came in so often; the owner's */
+    uint32_t idle_ticks;                       /* of the reclaimer, seen unchanged */
+    uint64_t seen;                             /* what it looked like then */
+    void **tops[SIZE_CLASS_END];               /* while closed; the owner's */
+    struct magazine *loaded[SIZE_CLASS_END];   /* NULL: none yet; the owner's */
+    struct magazine *previous[SIZE_CLASS_END]; /* NULL, empty or full; the owner's */
+};
+
+static inline void ***cache_tops(struct cache *cache)
+{
+    return cache->is_closed ? cache->tops : cache->owner->top;
+}
+
+/* All caches, by `next`: caches are never destroyed, new ones come first. */
+struct cache *cache_first(void);
+
+/* Calls `look` while the owner cannot end, when there is one and it is not the caller. */
+bool cache_look(struct cache *cache, void (*look)(struct cache *cache));
+
+/* Somebody wants to hear of every move between threads, from the thread that gives. */
+bool cache_is_watched(void);
+
+#endif

@@ -1,0 +1,12 @@
+/* reclaim.h - takes back what idle threads keep in their magazines. */
+#ifndef MPRESS_RECLAIM_H
+#define MPRESS_RECLAIM_H
+
+#include <stddef.h>
+
+/* Looks at all threads' caches, and takes the objects out of those that had not changed at the last
+ * two ticks either: all but one per class. Objects taken. Not while every move between threads is
+ * watched, and not where the system has no barrier. */
+size_t reclaim_tick(void);
+
+#endif
