@@ -77,6 +77,17 @@ static bool put_pages(struct zone *zone, const struct hole *taken, bool purged)
     return zone_settle(zone, taken->first, size);
 }
 
+/* A zone begins at the unit; under the lock. Units of other owners may be labelled meanwhile, under
+ * locks of theirs: never as MIXED, so whatever is read of those says no. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+static bool
+is_zone(size_t unit)
+{
+    return *space_ctl(unit) == CTL_MIXED && *space_head(unit) == unit;
+}
+
 /* Purges the pages of the zone that begins at a unit, if one does. Bytes given back. */
 static size_t purge_zone(size_t unit, bool idle_only)
 {
@@ -85,8 +96,7 @@ static size_t purge_zone(size_t unit, bool idle_only)
     struct hole pages;
     for (bool is_empty = false; !is_empty;) {
         lock_take(&mixed.lock);
-        bool is_zone = *space_ctl(unit) == CTL_MIXED && *space_head(unit) == unit;
-        bool has_pages = is_zone && take_pages(zone, idle_only, &pages);
+        bool has_pages = is_zone(unit) && take_pages(zone, idle_only, &pages);
         lock_drop(&mixed.lock);
         if (!has_pages)
             break;
