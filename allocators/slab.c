@@ -146,17 +146,6 @@ unsigned slab_take(unsigned class, void **objects, unsigned count)
 
 /* -- giving ----------------------------------------------------------------------------------- */
 
-/* Index of the object that begins at p; ends the process when none does. */
-static unsigned index_of(const struct slab *slab, const void *p)
-{
-    const struct size_class *class = slab_class(slab);
-    size_t offset = (size_t)((const char *)p - (const char *)space_address(slab->first));
-    unsigned index = size_class_index(class, offset);
-    MP_CHECK(index * (size_t) class->bytes == offset && index < class->objects, FAULT_INTERIOR_FREE,
-             p);
-    return index;
-}
-
 /* Sets the object's bit; false: it was free already. */
 static bool give_to_slab(struct slab *slab, unsigned index)
 {
@@ -170,14 +159,27 @@ static bool give_to_slab(struct slab *slab, unsigned index)
     return true;
 }
 
-/* Gives one object back; false: it was free already, which only leftovers may be. */
-static bool give_one(struct pool *pool, void *p, bool leftovers)
+/* Gives the objects that lie in one slab, as far as they follow each other: a look at its metadata
+ * serves all of them. Returns how many these were; *given: how many of them were out. Ends the
+ * process where no object begins, or one is free already, which only leftovers may be. */
+static unsigned give_run(struct slab *slab, void *const *objects, unsigned count, bool leftovers,
+                         unsigned *given)
 {
-    struct slab *slab = slab_of(p);
-    bool has_slab = pool == &pools[pool_class_of(p)];
-    bool was_taken = has_slab && give_to_slab(slab, index_of(slab, p));
-    MP_CHECK(was_taken || leftovers, FAULT_DOUBLE_FREE, p);
-    return was_taken;
+    const struct size_class *class = slab_class(slab);
+    uintptr_t base = (uintptr_t)space_address(slab->first);
+    unsigned done = 0;
+    size_t offset = (uintptr_t)objects[0] - base;
+    do {
+        unsigned index = size_class_index(class, offset);
+        MP_CHECK(index * (size_t) class->bytes == offset && index < class->objects,
+                 FAULT_INTERIOR_FREE, objects[done]);
+        bool was_taken = give_to_slab(slab, index);
+        MP_CHECK(was_taken || leftovers, FAULT_DOUBLE_FREE, objects[done]);
+        *given += was_taken;
+        if (++done < count)
+            offset = (uintptr_t)objects[done] - base;
+    } while (done < count && offset < (size_t) class->units << UNIT_SHIFT);
+    return done;
 }
 
 static bool is_mixed(const void *p)
@@ -193,12 +195,15 @@ static unsigned give_some(struct pool *pool, void *const *objects, unsigned coun
     *empty = NULL;
     unsigned done = 0;
     while (done < count && *empty == NULL && !is_mixed(objects[done])) {
+        bool has_slab = pool == &pools[pool_class_of(objects[done])];
+        MP_CHECK(has_slab || leftovers, FAULT_DOUBLE_FREE, objects[done]);
+        if (!has_slab) {
+            done++;
+            continue;
+        }
         struct slab *slab = slab_of(objects[done]);
         unsigned given = 0;
-        do {
-            given += give_one(pool, objects[done], leftovers);
-            done++;
-        } while (done < count && slab_of(objects[done]) == slab);
+        done += give_run(slab, objects + done, count - done, leftovers, &given);
         pool->taken -= given;
         if (given > 0 && pool_settle(pool, slab))
             *empty = slab;
