@@ -293,6 +293,7 @@ static void *swing(void *number_)
     void *place[PLACES] = {NULL};
     uint64_t seed = (uintptr_t)number_ + 77;
     number = (unsigned)(uintptr_t)number_;
+    sem_post(&stopped[number]); /* from here on the handler knows whom it stops */
     while (!atomic_load(&is_over)) {
         size_t at = random_next(&seed) % PLACES;
         if (place[at] != NULL)
@@ -333,6 +334,7 @@ static void threads_that_are_stopped_anywhere_have_nothing_twice(void **state)
     for (uintptr_t i = 0; i < OWNERS; i++) {
         sem_init(&stopped[i], 0, 0);
         assert_int_equal(pthread_create(&threads[i], NULL, swing, (void *)i), 0);
+        sem_wait(&stopped[i]);
     }
     size_t reclaimed = 0;
     for (int stop = 0; stop < STOPS_MAX && reclaimed < ENOUGH; stop++)
