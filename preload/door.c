@@ -5,6 +5,7 @@
 #include "preload/door.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static struct {
 enum { DEFERRED_MAX = 8 };
 static _Thread_local struct {
     void *blocks[DEFERRED_MAX];
-    uint32_t count;
+    _Atomic uint32_t count; /* a handler raises it between any two instructions */
 } deferred __attribute__((tls_model("initial-exec")));
 
 void door_open_tracer(void)
@@ -86,8 +87,11 @@ bool door_come_in(void)
 static void free_deferred(void)
 {
     hand.inside = 1;
-    while (deferred.count > 0) {
-        void *p = deferred.blocks[--deferred.count];
+    uint32_t count;
+    while ((count = deferred.count) > 0) {
+        void *p = deferred.blocks[count - 1];
+        if (!atomic_compare_exchange_strong(&deferred.count, &count, count - 1))
+            continue; /* another one came meanwhile: it is the last now */
         if (is_recording())
             tracer_free(p);
         route_free(p);
