@@ -12,6 +12,8 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/large.h"
+#include "allocators/medium.h"
 #include "allocators/meta.h"
 #include "allocators/slab.h"
 
@@ -28,13 +30,7 @@ _Thread_local struct hand hand __attribute__((tls_model("initial-exec"))) = {
     .top = {CLOSED_64, CLOSED_64, CLOSED_64, CLOSED_64},
 };
 
-static struct {
-    struct lock lock;
-    struct cache *all;
-    struct cache *free;
-    bool closed; /* new hands stay closed; set while one thread runs */
-    void (*transfer)(void);
-} registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
+struct cache_registry cache_registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
 
 /* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
  * thread finds no round in between; its call comes to the door, which knows better. */
@@ -82,24 +78,24 @@ static void go_out(struct cache *cache)
 
 void cache_transfer(void)
 {
-    if (registry.transfer != NULL)
-        registry.transfer();
+    if (cache_registry.transfer != NULL)
+        cache_registry.transfer();
 }
 
 void cache_on_transfer(void (*transfer)(void))
 {
-    registry.transfer = transfer;
+    cache_registry.transfer = transfer;
 }
 
 /* -- birth and death -------------------------------------------------------------------------- */
 
 static struct cache *take_free_cache(void)
 {
-    lock_take(&registry.lock);
-    struct cache *cache = registry.free;
+    lock_take(&cache_registry.lock);
+    struct cache *cache = cache_registry.free;
     if (cache != NULL)
-        registry.free = cache->next_free;
-    lock_drop(&registry.lock);
+        cache_registry.free = cache->next_free;
+    lock_drop(&cache_registry.lock);
     return cache;
 }
 
@@ -108,10 +104,10 @@ static struct cache *make_cache(void)
     struct cache *cache = meta_alloc(sizeof(*cache));
     if (cache == NULL)
         return NULL;
-    lock_take(&registry.lock);
-    cache->next = registry.all;
-    registry.all = cache;
-    lock_drop(&registry.lock);
+    lock_take(&cache_registry.lock);
+    cache->next = cache_registry.all;
+    cache_registry.all = cache;
+    lock_drop(&cache_registry.lock);
     return cache;
 }
 
@@ -126,13 +122,13 @@ bool cache_attach(void)
         cache = make_cache();
     if (cache == NULL)
         return false;
-    for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = 0; class < SIZE_MAGAZINE_END; class ++)
         cache->tops[class] = CLOSED;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
-    lock_take(&registry.lock);
-    cache->is_closed = registry.closed;
+    lock_take(&cache_registry.lock);
+    cache->is_closed = cache_registry.closed;
     cache->owner = &hand;
-    lock_drop(&registry.lock);
+    lock_drop(&cache_registry.lock);
     hand.cache = cache;
     hand.state = CACHE_ALIVE;
     return true;
@@ -146,13 +142,19 @@ void cache_refuse(void)
     hand.inside = 1;
 }
 
-/* Gives the rounds of a magazine nobody refers to any more to the slabs. */
+void cache_give(unsigned class, void *const *rounds, unsigned count)
+{
+    cache_transfer();
+    magazine_give(class, rounds, count, false);
+}
+
+/* Gives the rounds of a magazine back that nobody refers to any more. */
 static void unload(struct magazine *magazine)
 {
     if (magazine == NULL)
         return;
     if (magazine->rounds > 0)
-        slab_give(magazine->class, magazine->slot + 1, magazine->rounds);
+        cache_give(magazine->class, magazine->slot + 1, magazine->rounds);
     magazine_put(magazine);
 }
 
@@ -172,7 +174,7 @@ static void flush_class(struct cache *cache, unsigned class)
 static void flush_all(struct cache *cache)
 {
     cache_transfer();
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
         flush_class(cache, class);
 }
 
@@ -193,20 +195,20 @@ void cache_detach(void)
         return;
     flush_all(cache);
     hand.cache = NULL;
-    lock_take(&registry.lock);
+    lock_take(&cache_registry.lock);
     cache->owner = NULL;
-    cache->next_free = registry.free;
-    registry.free = cache;
-    lock_drop(&registry.lock);
+    cache->next_free = cache_registry.free;
+    cache_registry.free = cache;
+    lock_drop(&cache_registry.lock);
 }
 
 void cache_close_hands(void)
 {
-    registry.closed = true;
+    cache_registry.closed = true;
     struct cache *cache = hand.cache;
     if (cache == NULL || cache->is_closed)
         return;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
         cache->tops[class] = hand.top[class];
         hand.top[class] = CLOSED;
     }
@@ -296,9 +298,21 @@ static bool has_room(const struct magazine *loaded)
     return loaded != NULL && loaded->rounds < loaded->capacity;
 }
 
+static bool make_medium_room(struct cache *cache)
+{
+    if (cache->loaded[SIZE_CLASS_MEDIUM] == NULL)
+        grow(cache, SIZE_CLASS_MEDIUM);
+    struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
+    if (loaded != NULL && !has_room(loaded))
+        medium_shed(loaded, loaded->capacity / 2U);
+    return loaded != NULL;
+}
+
 /* Room for one round in the loaded magazine; false: there is no memory for one. */
 static bool make_room(struct cache *cache, unsigned class)
 {
+    if (class == SIZE_CLASS_MEDIUM)
+        return make_medium_room(cache);
     const struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL || magazine_can_grow(loaded)) {
         grow(cache, class);
@@ -330,12 +344,6 @@ static void *alloc_without_cache(unsigned class)
     return taken == 1 ? p : NULL;
 }
 
-static void free_without_cache(unsigned class, void *p)
-{
-    cache_transfer();
-    slab_give(class, &p, 1);
-}
-
 void *cache_alloc(unsigned class)
 {
     struct cache *cache = come_in();
@@ -356,11 +364,24 @@ void *cache_alloc(unsigned class)
     return is_served ? p : alloc_without_cache(class);
 }
 
+void *cache_alloc_medium(size_t bytes)
+{
+    struct cache *cache = come_in();
+    if (cache == NULL)
+        return NULL;
+    close_class(cache, SIZE_CLASS_MEDIUM);
+    struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
+    void *p = loaded != NULL ? medium_take(loaded, bytes) : NULL;
+    open_class(cache, SIZE_CLASS_MEDIUM);
+    go_out(cache);
+    return p;
+}
+
 void cache_free(unsigned class, void *p)
 {
     struct cache *cache = come_in();
     if (cache == NULL) {
-        free_without_cache(class, p);
+        cache_give(class, &p, 1);
         return;
     }
     close_class(cache, class);
@@ -372,81 +393,10 @@ void cache_free(unsigned class, void *p)
     open_class(cache, class);
     go_out(cache);
     if (!is_served)
-        free_without_cache(class, p);
+        cache_give(class, &p, 1);
 }
 
-/* -- looking at all threads ------------------------------------------------------------------- */
-
-static bool is_lost(const struct cache *cache)
-{
-    const struct hand *owner = cache->owner;
-    return owner != NULL && owner != &hand &&
-           !(os_is_readable(owner->top) && os_is_readable(&owner->top[255]));
-}
-
-void cache_forget_lost(void)
-{
-    lock_take(&registry.lock);
-    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next) {
-        if (is_lost(cache))
-            cache->owner = NULL; /* and is not used again: what it holds is lost with it */
-    }
-    lock_drop(&registry.lock);
-}
-
-struct cache *cache_first(void)
-{
-    lock_take(&registry.lock);
-    struct cache *cache = registry.all;
-    lock_drop(&registry.lock);
-    return cache;
-}
-
-bool cache_look(struct cache *cache, void (*look)(struct cache *cache))
-{
-    lock_take(&registry.lock);
-    bool is_others = cache->owner != NULL && cache->owner != &hand && !is_lost(cache);
-    if (is_others)
-        look(cache);
-    lock_drop(&registry.lock);
-    return is_others;
-}
-
-bool cache_is_watched(void)
-{
-    return registry.transfer != NULL;
-}
-
-/* Reads another thread's magazines while it uses them: a count may be off by what moves just now.
- * The magazine's memory is never given back, so nothing worse can happen. */
-#if defined(__SANITIZE_THREAD__)
-__attribute__((no_sanitize("thread")))
-#endif
-static size_t
-rounds_of(struct cache *cache, unsigned class)
-{
-    struct magazine *loaded = cache->loaded[class];
-    struct magazine *previous = cache->previous[class];
-    size_t rounds = previous != NULL ? previous->rounds : 0;
-    if (loaded == NULL || cache->owner == NULL)
-        return rounds;
-    size_t in_loaded = magazine_rounds_below(loaded, cache_tops(cache)[class]);
-    if (in_loaded > loaded->capacity)
-        return rounds;
-    for (size_t slot = 1; slot <= in_loaded; slot++)
-        rounds += loaded->slot[slot] != NULL;
-    return rounds;
-}
-
-size_t cache_rounds(unsigned class)
-{
-    size_t rounds = 0;
-    lock_take(&registry.lock);
-    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next)
-        rounds += rounds_of(cache, class);
-    lock_drop(&registry.lock);
-    return rounds;
-}
+/* -- fork ------------------------------------------------------------------------------------- */
 
 /* The rounds of a vanished thread's class, where they can be told for sure. */
 static void return_leftovers(struct cache *cache, unsigned class)
@@ -454,7 +404,7 @@ static void return_leftovers(struct cache *cache, unsigned class)
     struct magazine *loaded = cache->loaded[class];
     struct magazine *previous = cache->previous[class];
     if (previous != NULL && previous->rounds > 0)
-        slab_give_leftovers(class, previous->slot + 1, previous->rounds);
+        magazine_give(class, previous->slot + 1, previous->rounds, true);
     if (loaded == NULL || cache->owner == NULL)
         return;
     loaded->rounds = magazine_rounds_below(loaded, cache_tops(cache)[class]);
@@ -462,12 +412,12 @@ static void return_leftovers(struct cache *cache, unsigned class)
         return;
     magazine_fill_hollow(loaded);
     if (loaded->rounds > 0)
-        slab_give_leftovers(class, loaded->slot + 1, loaded->rounds);
+        magazine_give(class, loaded->slot + 1, loaded->rounds, true);
 }
 
 static void bury(struct cache *cache)
 {
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
         return_leftovers(cache, class);
         if (cache->previous[class] != NULL && cache->previous[class] != cache->loaded[class])
             magazine_put(cache->previous[class]);
@@ -476,16 +426,16 @@ static void bury(struct cache *cache)
         cache->loaded[class] = cache->previous[class] = NULL;
     }
     cache->owner = NULL;
-    cache->next_free = registry.free;
-    registry.free = cache;
+    cache->next_free = cache_registry.free;
+    cache_registry.free = cache;
 }
 
 void cache_fork_child(void)
 {
-    if (lock_reset(&registry.lock))
-        registry.free = NULL; /* cut in the middle: the free ones are lost, not wrong */
+    if (lock_reset(&cache_registry.lock))
+        cache_registry.free = NULL; /* cut in the middle: the free ones are lost, not wrong */
     cache_forget_lost();
-    for (struct cache *cache = registry.all; cache != NULL; cache = cache->next) {
+    for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
         atomic_store_explicit(&cache->claimed, 0, memory_order_relaxed); /* by whom vanished */
         if (cache->owner != NULL && cache->owner != &hand)
             bury(cache);

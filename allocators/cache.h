@@ -61,8 +61,19 @@ void cache_transfer(void);
 void *cache_alloc(unsigned class);
 void cache_free(unsigned class, void *p);
 
+/* A medium block of this length from the thread's own magazine, as the program left it; NULL: there
+ * is none. (What is freed goes there by cache_free with SIZE_CLASS_MEDIUM.) */
+void *cache_alloc_medium(size_t bytes);
+
+/* Gives rounds of a class to where they came from: slabs, or the unit heap. */
+void cache_give(unsigned class, void *const *rounds, unsigned count);
+
 /* Objects of the class in the magazines of all threads, approximately. */
 size_t cache_rounds(unsigned class);
+
+/* Medium blocks in the magazines of all threads, approximately. */
+struct large_stats;
+void cache_read_medium(struct large_stats *stats);
 
 /* Forgets caches whose thread ended without cache_detach (its first calls came in its very last
  * destructors), as far as its memory is gone. Before a look at all threads. */

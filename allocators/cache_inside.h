@@ -9,29 +9,40 @@
 
 #include <stdatomic.h>
 
+#include "allocators/base/lock.h"
 #include "allocators/cache.h"
 
 struct cache {
-    struct hand *owner;                        /* NULL: in the list of free caches; registry lock */
-    struct cache *next;                        /* of all caches; constant */
-    struct cache *next_free;                   /* registry lock */
-    bool is_closed;                            /* the hand is closed, the tops are here */
-    _Atomic uint32_t inside;                   /* 1: the owner is; the owner's */
-    _Atomic uint32_t claimed;                  /* 1: a reclaimer is at it; the reclaimer's */
-    uint32_t entries;                          /* the owner came in so often; the owner's */
-    uint32_t idle_ticks;                       /* of the reclaimer, seen unchanged */
-    uint64_t seen;                             /* what it looked like then */
-    void **tops[SIZE_CLASS_END];               /* while closed; the owner's */
-    struct magazine *loaded[SIZE_CLASS_END];   /* NULL: none yet; the owner's */
-    struct magazine *previous[SIZE_CLASS_END]; /* NULL, empty or full; the owner's */
+    struct hand *owner;             /* NULL: in the list of free caches; registry lock */
+    struct cache *next;             /* of all caches; constant */
+    struct cache *next_free;        /* registry lock */
+    bool is_closed;                 /* the hand is closed, the tops are here */
+    _Atomic uint32_t inside;        /* 1: the owner is; the owner's */
+    _Atomic uint32_t claimed;       /* 1: a reclaimer is at it; the reclaimer's */
+    uint32_t entries;               /* the owner came in so often; the owner's */
+    uint32_t idle_ticks;            /* of the reclaimer, seen unchanged */
+    uint64_t seen;                  /* what it looked like then */
+    void **tops[SIZE_MAGAZINE_END]; /* while closed; the owner's */
+    struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
+    struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
 };
+
+/* All caches: none is ever destroyed, new ones come first. */
+struct cache_registry {
+    struct lock lock;
+    struct cache *all;
+    struct cache *free;
+    bool closed; /* new hands stay closed; set while one thread runs */
+    void (*transfer)(void);
+};
+extern struct cache_registry cache_registry;
 
 static inline void ***cache_tops(struct cache *cache)
 {
     return cache->is_closed ? cache->tops : cache->owner->top;
 }
 
-/* All caches, by `next`: caches are never destroyed, new ones come first. */
+/* The first of them; the others follow by `next`. */
 struct cache *cache_first(void);
 
 /* Calls `look` while the owner cannot end, when there is one and it is not the caller. */

@@ -127,10 +127,20 @@ static void *alloc_object(unsigned class, size_t bytes)
     return taken == 1 ? p : NULL;
 }
 
+/* Of the lengths that threads keep: one of its own that fits, as the program left it. */
+static void *alloc_warm(size_t bytes, size_t alignment)
+{
+    bool is_medium = bytes <= SIZE_MEDIUM_MAX && alignment <= UNIT_BYTES;
+    return is_medium && !heap.checked ? cache_alloc_medium(bytes) : NULL;
+}
+
 /* Above the slabs. Where the reservation is used up, own mappings serve smaller blocks too. */
 static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
 {
-    void *p = NULL;
+    void *p = alloc_warm(bytes, alignment);
+    *zeroed = false;
+    if (p != NULL)
+        return p;
     if (bytes <= LARGE_MAX && alignment <= SPACE_ALIGNMENT && large_is_welcome())
         p = large_alloc(bytes, alignment, zeroed);
     if (p == NULL && bytes <= PTRDIFF_MAX) {
@@ -163,7 +173,7 @@ void *heap_alloc_zeroed(size_t bytes)
     }
     void *p = alloc_big(bytes, 1, &zeroed);
     if (p != NULL && !zeroed)
-        memset(p, 0, round_up(bytes, os_page_bytes()));
+        memset(p, 0, large_usable(p)); /* a huge block is always new */
     return p;
 }
 
@@ -187,7 +197,7 @@ enum heap_owner heap_owner_of(const void *p)
         return huge_contains(p) ? HEAP_INTERIOR : HEAP_FOREIGN;
     }
     unsigned ctl = space_ctl_of(p);
-    if (ctl == CTL_LARGE)
+    if (ctl == CTL_LARGE || ctl == SIZE_CLASS_MEDIUM)
         return ((uintptr_t)p & (UNIT_BYTES - 1)) == 0 ? HEAP_LARGE : HEAP_INTERIOR;
     if (ctl == CTL_INSIDE)
         return HEAP_INTERIOR;
@@ -209,6 +219,16 @@ static void free_object(void *p)
     slab_free(p);
 }
 
+static void free_large(void *p)
+{
+    if (space_ctl_of(p) == SIZE_CLASS_MEDIUM && !heap.checked) {
+        cache_free(SIZE_CLASS_MEDIUM, p);
+        return;
+    }
+    cache_transfer();
+    large_free(p);
+}
+
 void heap_free(void *p)
 {
     enum heap_owner owner = heap_owner_of(p);
@@ -219,13 +239,12 @@ void heap_free(void *p)
         return;
     if (owner == HEAP_OBJECT) {
         free_object(p);
-        return;
-    }
-    cache_transfer();
-    if (owner == HEAP_LARGE)
-        large_free(p);
-    else
+    } else if (owner == HEAP_LARGE) {
+        free_large(p);
+    } else {
+        cache_transfer();
         huge_free(p);
+    }
 }
 
 size_t heap_usable(const void *p)
@@ -257,8 +276,7 @@ bool heap_fits(const void *p, size_t alignment, size_t bytes)
         class = size_class_of(bytes);
     if (class != 0)
         return usable == size_tables.classes[class].bytes;
-    return usable > SIZE_SLAB_MAX ? usable == round_up(bytes | 1, os_page_bytes())
-                                  : bytes <= usable;
+    return usable > SIZE_SLAB_MAX ? usable == round_up(bytes | 1, LARGE_STEP) : bytes <= usable;
 }
 
 bool heap_fits_shrunk(const void *p, size_t bytes)
@@ -374,7 +392,7 @@ static void add_classes(struct heap_stats *stats)
 void heap_read_stats(struct heap_stats *stats)
 {
     struct unit_stats unit;
-    struct large_stats large;
+    struct large_stats large, cached;
     struct huge_stats own;
     struct mixed_stats mixed;
     memset(stats, 0, sizeof(*stats));
@@ -386,11 +404,13 @@ void heap_read_stats(struct heap_stats *stats)
     scavenge_release();
     unit_read_stats(&unit);
     large_read_stats(&large);
+    cache_read_medium(&cached);
     huge_read_stats(&own);
     mixed_read_stats(&mixed);
     stats->external_bytes += mixed.free_bytes;
-    stats->live_bytes += large.bytes + own.bytes;
-    stats->live_objects += large.blocks + own.blocks;
+    stats->live_bytes += large.bytes - cached.bytes + own.bytes;
+    stats->live_objects += large.blocks - cached.blocks + own.blocks;
+    stats->cached_bytes += cached.bytes;
     stats->dirty_bytes = unit.dirty_bytes;
     stats->total_free_bytes = unit.dirty_bytes + unit.clean_bytes;
     stats->largest_free_bytes = unit.largest_bytes;

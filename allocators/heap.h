@@ -12,6 +12,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/conf.h"
 #include "allocators/cache.h"
+#include "allocators/large.h"
 #include "allocators/size_class.h"
 #include "allocators/space.h"
 
@@ -41,6 +42,26 @@ static inline void *heap_alloc_fast(size_t bytes)
     return heap_pop(size_class_of(bytes));
 }
 
+/* The newest medium block of the thread's own magazine, when it has the right length; NULL: take
+ * the slow door. A signal handler in between must not find other rounds for itself, as that moves
+ * them: to it, this thread is inside. */
+static inline void *heap_alloc_medium(size_t bytes)
+{
+    if (MP_UNLIKELY(bytes > SIZE_MEDIUM_MAX || hand.inside != 0))
+        return NULL;
+    hand.inside = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    void **top = hand.top[SIZE_CLASS_MEDIUM];
+    void *p = top[-1];
+    if (MP_LIKELY(p != NULL) && MP_LIKELY(large_reuse(p, bytes)))
+        hand.top[SIZE_CLASS_MEDIUM] = top - 1;
+    else
+        p = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    hand.inside = 0;
+    return p;
+}
+
 /* Puts the object into the thread's own magazine; false: take the slow door. */
 static inline bool heap_free_fast(void *p)
 {
@@ -55,15 +76,18 @@ static inline bool heap_free_fast(void *p)
     return true;
 }
 
-/* The class of the object at p when this thread's hand is open for it, so that nobody wants to see
- * the call; 0: take the slow door. An interior pointer is not told apart here, as in free. */
-static inline unsigned heap_open_class(const void *p)
+/* Usable bytes of the object at p when this thread's hand is open for it, so that nobody wants to
+ * see the call; 0: take the slow door (medium blocks, which have no size by class, do). An interior
+ * pointer is not told apart here, as in free. */
+static inline size_t heap_open_usable(const void *p)
 {
     if (MP_UNLIKELY(!space_owns(p)))
         return 0;
     unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
-    return MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL) ? 0 : class;
+    if (MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL))
+        return 0;
+    return size_tables.classes[class].bytes;
 }
 
 /* A block keeps its place while it still uses half of it. */
@@ -88,7 +112,7 @@ void *heap_alloc_aligned(size_t alignment, size_t bytes);
 enum heap_owner {
     HEAP_FOREIGN,  /* not ours */
     HEAP_OBJECT,   /* inside a slab */
-    HEAP_LARGE,    /* the first byte of a large block */
+    HEAP_LARGE,    /* the first byte of a medium or large block */
     HEAP_HUGE,     /* the first byte of a block in its own mapping */
     HEAP_INTERIOR, /* inside a block above the slabs */
     HEAP_FREE,     /* in the reservation, but no block */

@@ -1,124 +1,134 @@
-/* large.c - a large block is a run of units: CTL_LARGE on the first, CTL_INSIDE on the others, its
- * size in the span of the first. */
+/* large.c - a large block is a run of units: a label of its length on the first, CTL_INSIDE on the
+ * others, its size in the span of the first. Nothing is counted on the way: statistics read the
+ * labels. */
 #include "allocators/large.h"
 
-#include <stdatomic.h>
-#include <stdint.h>
+#include <string.h>
 
-#include "allocators/base/bits.h"
 #include "allocators/base/check.h"
-#include "allocators/base/os.h"
-#include "allocators/space.h"
+#include "allocators/size_class.h"
 #include "allocators/unit.h"
 
-/* Lives in the span of the first unit; written by whoever owns the block. */
-struct large {
-    size_t usable; /* bytes; a multiple of the page */
-    size_t units;
+enum {
+    MEDIUM_UNITS_MIN = SIZE_SLAB_MAX / UNIT_BYTES + 1,
+    MEDIUM_UNITS_MAX = SIZE_MEDIUM_MAX / UNIT_BYTES,
 };
 
-static struct {
-    _Atomic size_t blocks, bytes, units;
-} large_totals;
+/* Units of all blocks; kept only where the reservation is scarce. */
+static _Atomic size_t large_units;
 
-static struct large *large_at(const void *p)
+static void count(size_t units)
 {
-    return space_span(space_unit_of(p));
-}
-
-static void count(size_t blocks, size_t bytes, size_t units)
-{
-    atomic_fetch_add_explicit(&large_totals.blocks, blocks, memory_order_relaxed);
-    atomic_fetch_add_explicit(&large_totals.bytes, bytes, memory_order_relaxed);
-    atomic_fetch_add_explicit(&large_totals.units, units, memory_order_relaxed);
+    if (space_is_scarce())
+        atomic_fetch_add_explicit(&large_units, units, memory_order_relaxed);
 }
 
 bool large_is_welcome(void)
 {
-    size_t units = atomic_load_explicit(&large_totals.units, memory_order_relaxed);
-    return !space_is_scarce() || units < space_units_max() / 4 * 3;
+    return !space_is_scarce() ||
+           atomic_load_explicit(&large_units, memory_order_relaxed) < space_units_max() / 4 * 3;
 }
 
-static size_t units_for(size_t bytes)
+static size_t units_of(const void *p)
 {
-    return (bytes + UNIT_BYTES - 1) >> UNIT_SHIFT;
+    return atomic_load_explicit(&large_at(p)->units, memory_order_relaxed);
+}
+
+/* The label follows the length, so that what a magazine holds stays bounded. */
+static void set_units(void *p, size_t units)
+{
+    bool is_medium = units >= MEDIUM_UNITS_MIN && units <= MEDIUM_UNITS_MAX;
+    atomic_store_explicit(&large_at(p)->units, (uint32_t)units, memory_order_relaxed);
+    space_label(space_unit_of(p), 1, is_medium ? SIZE_CLASS_MEDIUM : CTL_LARGE);
 }
 
 void *large_alloc(size_t bytes, size_t alignment, bool *zeroed)
 {
-    size_t units = units_for(bytes);
+    size_t units = large_units_for(bytes);
     size_t align_units = alignment <= UNIT_BYTES ? 1 : alignment >> UNIT_SHIFT;
     uint32_t first = unit_alloc(units, align_units, zeroed);
     if (first == UNIT_NONE)
         return NULL;
     void *p = space_address(first);
-    space_touch_span(first);
-    large_at(p)->usable = round_up(bytes, os_page_bytes());
-    large_at(p)->units = units;
-    space_label(first, units, CTL_INSIDE);
-    *space_ctl(first) = CTL_LARGE;
-    count(1, large_at(p)->usable, units);
+    large_set_usable(p, bytes);
+    if (*space_ctl(first + units - 1) != CTL_INSIDE) /* a parked run kept its labels */
+        space_label(first, units, CTL_INSIDE);
+    set_units(p, units);
+    count(units);
     return p;
 }
 
 void large_free(void *p)
 {
-    const struct large block = *large_at(p);
+    size_t units = units_of(p);
     uint32_t first = (uint32_t)space_unit_of(p);
-    count((size_t)-1, (size_t)0 - block.usable, (size_t)0 - block.units);
-    space_label(first, block.units, CTL_TAKEN);
-    unit_free(first, block.units);
+    count((size_t)0 - units);
+    space_label(first, 1, CTL_TAKEN);
+    unit_park(first, units);
+}
+
+void large_give(void *const *blocks, unsigned number, bool leftovers)
+{
+    for (unsigned i = 0; i < number; i++) {
+        void *p = blocks[i];
+        if (p == NULL)
+            continue; /* see medium.c */
+        bool is_first = ((uintptr_t)p & (UNIT_BYTES - 1)) == 0;
+        bool is_block = space_ctl_of(p) == SIZE_CLASS_MEDIUM;
+        MP_CHECK(is_first || leftovers, FAULT_INTERIOR_FREE, p);
+        MP_CHECK(is_block || leftovers, FAULT_DOUBLE_FREE, p);
+        if (is_first && is_block)
+            large_free(p);
+    }
 }
 
 size_t large_usable(const void *p)
 {
-    return large_at(p)->usable;
+    return atomic_load_explicit(&large_at(p)->usable, memory_order_relaxed);
 }
 
-static void shrink(void *p, size_t units)
+static void shrink(void *p, size_t old_units, size_t units)
 {
-    struct large *block = large_at(p);
     uint32_t first = (uint32_t)space_unit_of(p);
-    size_t surplus = block->units - units;
-    if (surplus == 0)
-        return;
-    block->units = units;
-    count(0, 0, (size_t)0 - surplus);
-    space_label(first + units, surplus, CTL_TAKEN);
-    unit_free(first + (uint32_t)units, surplus);
+    set_units(p, units);
+    count(units - old_units);
+    space_label(first + units, old_units - units, CTL_TAKEN);
+    unit_free(first + (uint32_t)units, old_units - units);
 }
 
-static bool grow(void *p, size_t units)
+static bool grow(void *p, size_t old_units, size_t units)
 {
-    struct large *block = large_at(p);
     uint32_t first = (uint32_t)space_unit_of(p);
-    size_t more = units - block->units;
-    if (!unit_extend(first, block->units, more, NULL))
+    if (!unit_extend(first, old_units, units - old_units, NULL))
         return false;
-    space_label(first + block->units, more, CTL_INSIDE);
-    block->units = units;
-    count(0, 0, more);
+    space_label(first + old_units, units - old_units, CTL_INSIDE);
+    set_units(p, units);
+    count(units - old_units);
     return true;
 }
 
 bool large_resize(void *p, size_t bytes)
 {
-    struct large *block = large_at(p);
-    size_t units = units_for(bytes);
-    if (units > block->units && !grow(p, units))
+    size_t old_units = units_of(p);
+    size_t units = large_units_for(bytes);
+    if (units > old_units && !grow(p, old_units, units))
         return false;
-    if (units < block->units)
-        shrink(p, units);
-    size_t usable = round_up(bytes, os_page_bytes());
-    count(0, usable - block->usable, 0);
-    block->usable = usable;
+    if (units < old_units)
+        shrink(p, old_units, units);
+    large_set_usable(p, bytes);
     return true;
+}
+
+static void add_block(size_t unit, void *context)
+{
+    struct large_stats *stats = context;
+    stats->blocks++;
+    stats->bytes += large_usable(space_address(unit));
 }
 
 void large_read_stats(struct large_stats *stats)
 {
-    stats->blocks = atomic_load_explicit(&large_totals.blocks, memory_order_relaxed);
-    stats->bytes = atomic_load_explicit(&large_totals.bytes, memory_order_relaxed);
-    size_t units = atomic_load_explicit(&large_totals.units, memory_order_relaxed);
-    stats->tail_bytes = units * UNIT_BYTES - stats->bytes;
+    memset(stats, 0, sizeof(*stats));
+    unit_visit(CTL_LARGE, add_block, stats);
+    unit_visit(SIZE_CLASS_MEDIUM, add_block, stats);
 }

@@ -1,11 +1,54 @@
-/* large.h - blocks of 32 KiB to 32 MiB: runs of units in the reservation. */
+/* large.h - blocks of 32 KiB to 32 MiB: runs of units in the reservation.
+ *
+ * Those of up to 256 KiB are medium: their first unit carries a control byte of its own, so that
+ * free() puts them into a magazine of the thread like objects. All their lengths share it. */
 #ifndef MPRESS_LARGE_H
 #define MPRESS_LARGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { LARGE_MAX = 32 * 1024 * 1024 };
+#include "allocators/base/bits.h"
+#include "allocators/space.h"
+
+enum {
+    LARGE_MAX = 32 * 1024 * 1024,
+    LARGE_STEP = 4096, /* usable bytes are a multiple of it */
+};
+
+/* In the span of the first unit; written by whoever owns the block, read by statistics. */
+struct large {
+    _Atomic uint32_t units;
+    _Atomic uint32_t usable;
+};
+
+static inline struct large *large_at(const void *p)
+{
+    return (struct large *)space_span(space_unit_of(p));
+}
+
+static inline size_t large_units_for(size_t bytes)
+{
+    return (bytes + UNIT_BYTES - 1) >> UNIT_SHIFT;
+}
+
+static inline void large_set_usable(void *p, size_t bytes)
+{
+    atomic_store_explicit(&large_at(p)->usable, (uint32_t)round_up(bytes, LARGE_STEP),
+                          memory_order_relaxed);
+}
+
+/* Makes a block that waits in a magazine one of `bytes`; false: it has not the right length. */
+static inline bool large_reuse(void *p, size_t bytes)
+{
+    size_t units = atomic_load_explicit(&large_at(p)->units, memory_order_relaxed);
+    if (units != large_units_for(bytes) || ((uintptr_t)p & (UNIT_BYTES - 1)) != 0)
+        return false;
+    large_set_usable(p, bytes);
+    return true;
+}
 
 /* False where the reservation is scarce and large blocks have most of it: the last quarter is for
  * the slabs, which have nowhere else to go. */
@@ -19,13 +62,16 @@ void *large_alloc(size_t bytes, size_t alignment, bool *zeroed);
 void large_free(void *p);
 size_t large_usable(const void *p);
 
+/* Frees medium blocks out of a magazine, where the program's mistakes have not been looked for yet.
+ * Leftovers: those that are free already are passed over, as in slab_give_leftovers. */
+void large_give(void *const *blocks, unsigned number, bool leftovers);
+
 /* Grows or shrinks where it stands; false: it cannot. */
 bool large_resize(void *p, size_t bytes);
 
 struct large_stats {
-    size_t blocks;
-    size_t bytes;      /* usable */
-    size_t tail_bytes; /* of their last units, behind what is usable */
+    size_t blocks; /* those in magazines too */
+    size_t bytes;  /* usable */
 };
 void large_read_stats(struct large_stats *stats);
 

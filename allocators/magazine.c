@@ -8,6 +8,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
+#include "allocators/large.h"
 #include "allocators/meta.h"
 #include "allocators/size_class.h"
 #include "allocators/slab.h"
@@ -89,6 +90,16 @@ void magazine_fill_hollow(struct magazine *magazine)
     }
     magazine->rounds = kept;
     magazine->is_hollow = false;
+}
+
+void magazine_give(unsigned class, void *const *rounds, unsigned count, bool leftovers)
+{
+    if (class == SIZE_CLASS_MEDIUM)
+        large_give(rounds, count, leftovers);
+    else if (leftovers)
+        slab_give_leftovers(class, rounds, count);
+    else
+        slab_give(class, rounds, count);
 }
 
 bool magazine_can_grow(const struct magazine *magazine)

@@ -44,6 +44,10 @@ void magazine_fill_hollow(struct magazine *magazine);
 struct magazine *magazine_get(unsigned class, unsigned step);
 void magazine_put(struct magazine *magazine);
 
+/* Gives rounds of a class to where they came from: slabs, or the unit heap. Leftovers: what is free
+ * already is passed over, as in slab_give_leftovers. */
+void magazine_give(unsigned class, void *const *rounds, unsigned count, bool leftovers);
+
 /* The class could use a larger one. */
 bool magazine_can_grow(const struct magazine *magazine);
 

@@ -16,6 +16,10 @@ enum { OBJECTS_MIN = 4, UNITS_MAX = 16, WASTE_SHARE = 40 };
 
 /* A magazine holds up to 256 rounds or 32 KiB; the sizes that databases use most get more. */
 enum { ROUNDS_MAX = 256, MAGAZINE_BYTES = 32 * 1024, ROUNDS_MIN = 2 };
+
+/* Of medium blocks: at most 2 MiB a thread. */
+enum { MEDIUM_ROUNDS = 8 };
+
 static const struct {
     uint32_t bytes, rounds;
 } warm_sizes[] = {{256, 128}, {384, 96}, {512, 96}, {1024, 48}, {2048, 24}, {4096, 16}};
@@ -77,6 +81,7 @@ static void add_classes(void)
         bytes = next_size(bytes);
     }
     MP_ASSERT(size_tables.classes[SIZE_CLASS_EXACT - 1].bytes == SIZE_SLAB_MAX);
+    size_tables.classes[SIZE_CLASS_MEDIUM].rounds_max = MEDIUM_ROUNDS;
 }
 
 static void fill_slots(void)

@@ -16,9 +16,13 @@ enum {
     SIZE_CLASS_FIRST = 1,
     SIZE_CLASS_EXACT = 73, /* the first of a profile's; those it does not use hold 0 bytes */
     SIZE_CLASS_END = SIZE_CLASS_EXACT + PROFILE_EXACT_MOST, /* one past the last */
-    SIZE_GRAIN = 16,                                        /* every class is a multiple of it */
+    /* Medium blocks: no slabs, but a control byte and a magazine like a class (large.h). */
+    SIZE_CLASS_MEDIUM = SIZE_CLASS_END,
+    SIZE_MAGAZINE_END, /* one past the last that has magazines */
+    SIZE_GRAIN = 16,   /* every class is a multiple of it */
     SIZE_GRAIN_SHIFT = 4,
     SIZE_SLAB_MAX = 32 * 1024,
+    SIZE_MEDIUM_MAX = 256 * 1024,
 };
 
 struct size_class {
@@ -34,7 +38,7 @@ struct size_class {
  * allocation to class 0 and so to the slow door. */
 struct size_tables {
     uint8_t of_grains[SIZE_SLAB_MAX / SIZE_GRAIN + 1]; /* class of a size in grains, rounded up */
-    struct size_class classes[SIZE_CLASS_END];
+    struct size_class classes[SIZE_MAGAZINE_END];
 };
 extern struct size_tables size_tables;
 

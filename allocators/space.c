@@ -27,7 +27,6 @@ static struct {
     uint32_t *heads;
     uint64_t *free_bits;
     uint64_t *dirty_bits;
-    char *spans;
     char *grains[GRAIN_TABLES];
     bool stepwise;                /* tables and units must be committed before use */
     uint64_t *span_pages;         /* bit p: page p of the spans was written; atomic words */
@@ -75,8 +74,8 @@ static void lay_out(char *base, size_t units)
     layout.span_pages = (uint64_t *)(void *)at;
     at -= page_bits_bytes(units * SPACE_GRAIN_BYTES);
     layout.grain_pages = (uint64_t *)(void *)at;
-    layout.spans = page_floor(at - units * SPAN_BYTES);
-    layout.grains[GRAINS_FREE] = page_floor(layout.spans - units * SPACE_GRAIN_BYTES);
+    space.spans = page_floor(at - units * SPAN_BYTES);
+    layout.grains[GRAINS_FREE] = page_floor(space.spans - units * SPACE_GRAIN_BYTES);
     layout.grains[GRAINS_END] = page_floor(layout.grains[GRAINS_FREE] - units * SPACE_GRAIN_BYTES);
     layout.units_max = units;
     space.base = (uintptr_t)base;
@@ -182,7 +181,7 @@ static int commit_tables(size_t from, size_t to)
     if (error == 0)
         error = commit_pages(layout.span_pages, from * SPAN_BYTES, to * SPAN_BYTES);
     if (error == 0)
-        error = commit(layout.spans + from * SPAN_BYTES, layout.spans + to * SPAN_BYTES);
+        error = commit(space.spans + from * SPAN_BYTES, space.spans + to * SPAN_BYTES);
     if (error == 0)
         error = commit_grains(from * SPACE_GRAIN_BYTES, to * SPACE_GRAIN_BYTES);
     return error;
@@ -233,11 +232,6 @@ void space_label(size_t first, size_t units, uint8_t ctl)
 uint32_t *space_head(size_t unit)
 {
     return &layout.heads[unit];
-}
-
-void *space_span(size_t unit)
-{
-    return layout.spans + unit * SPAN_BYTES;
 }
 
 uint64_t *space_free_bits(void)

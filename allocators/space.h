@@ -47,6 +47,7 @@ struct space {
      * object sees a limit that covers it (relaxed is enough: the object came through a lock). */
     _Atomic size_t units;
     uintptr_t base; /* first byte of unit 0 */
+    char *spans;    /* of unit 0: space_span */
 } __attribute__((aligned(64)));
 extern struct space space;
 
@@ -98,7 +99,10 @@ void space_label(size_t first, size_t units, uint8_t ctl);
 uint32_t *space_head(size_t unit);
 
 /* 192 bytes of metadata for the run that starts at this unit; zero when never used before. */
-void *space_span(size_t unit);
+static inline void *space_span(size_t unit)
+{
+    return space.spans + unit * SPAN_BYTES;
+}
 
 /* One bit a unit. */
 uint64_t *space_free_bits(void);

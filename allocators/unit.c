@@ -8,6 +8,9 @@
 #include "allocators/base/os.h"
 #include "allocators/run.h"
 #include "allocators/space.h"
+#include "allocators/warm.h"
+
+enum { PARK_UNITS_MIN = 17 }; /* shorter runs are for the slabs, and for the threads' magazines */
 
 static struct {
     struct lock lock; /* of this and of the index */
@@ -16,6 +19,7 @@ static struct {
     _Atomic uint64_t unused_ns; /* what is freed just now was so long before; hardly ever not 0 */
     uint32_t frontier;          /* units at or above were never used; U1: all below have an owner */
     size_t merges, frees;
+    _Atomic uint64_t tick_ns; /* the time of the last tick: what parked runs take for now */
 } unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
 
 /* -- taking and giving ------------------------------------------------------------------------ */
@@ -29,19 +33,6 @@ static void trim(uint32_t first, size_t run_units, uint32_t from, size_t units, 
         run_insert(first, before, since_ns);
     if (behind > 0)
         run_insert(from + (uint32_t)units, behind, since_ns);
-}
-
-static uint32_t take_from_run(size_t units, size_t align_units)
-{
-    uint32_t first = run_find(unit_heap.fit, units + align_units - 1, unit_heap.frontier);
-    if (first == UNIT_NONE)
-        return UNIT_NONE;
-    size_t run_units = run_at(first)->units;
-    uint64_t since_ns = run_at(first)->since_ns;
-    uint32_t from = (uint32_t)round_up(first, align_units);
-    run_remove(first);
-    trim(first, run_units, from, units, since_ns);
-    return from;
 }
 
 /* Inserts a run joined with its free neighbours. The whole is as old as its longest part, so that a
@@ -73,6 +64,41 @@ static void insert_merged(uint32_t first, size_t units, uint64_t since_ns)
     run_insert(first, units, since_ns);
 }
 
+/* Runs that are parked since `before_ns` or longer join the others. False: there are none. */
+static bool unpark(uint64_t before_ns)
+{
+    MP_ASSERT(lock_is_held(&unit_heap.lock));
+    bool any = false;
+    struct warm_run run;
+    while ((run = warm_take_older(before_ns)).units != 0) {
+        insert_merged(run.first, run.units, run.since_ns);
+        any = true;
+    }
+    return any;
+}
+
+/* A run of at least `units`. What is parked joins in before a run is taken that costs new pages. */
+static uint32_t find(size_t units)
+{
+    uint32_t first = run_find(unit_heap.fit, units, unit_heap.frontier);
+    if ((first == UNIT_NONE || run_at(first)->dirty == 0) && unpark(UINT64_MAX))
+        first = run_find(unit_heap.fit, units, unit_heap.frontier);
+    return first;
+}
+
+static uint32_t take_from_run(size_t units, size_t align_units)
+{
+    uint32_t first = find(units + align_units - 1);
+    if (first == UNIT_NONE)
+        return UNIT_NONE;
+    size_t run_units = run_at(first)->units;
+    uint64_t since_ns = run_at(first)->since_ns;
+    uint32_t from = (uint32_t)round_up(first, align_units);
+    run_remove(first);
+    trim(first, run_units, from, units, since_ns);
+    return from;
+}
+
 static uint32_t take_from_frontier(size_t units, size_t align_units)
 {
     size_t from = round_up(unit_heap.frontier, align_units);
@@ -91,6 +117,7 @@ static bool claim(uint32_t first, size_t units)
 {
     bool zeroed = bits_count(space_dirty_bits(), first, units) == 0;
     bits_set(space_dirty_bits(), first, units);
+    space_touch_span(first);
     return zeroed;
 }
 
@@ -99,8 +126,13 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
     MP_ASSERT(units > 0 && is_power_of_two(align_units));
     if (units + align_units > space_units_max())
         return UNIT_NONE;
+    if (zeroed != NULL)
+        *zeroed = false;
+    uint32_t first = UNIT_NONE;
+    if (units >= PARK_UNITS_MIN && (first = warm_take(units, align_units)) != UNIT_NONE)
+        return first;
     lock_take(&unit_heap.lock);
-    uint32_t first = take_from_run(units, align_units);
+    first = take_from_run(units, align_units);
     if (first == UNIT_NONE)
         first = take_from_frontier(units, align_units);
     bool zero = first != UNIT_NONE && claim(first, units);
@@ -125,6 +157,18 @@ void unit_free(uint32_t first, size_t units)
     lock_drop(&unit_heap.lock);
 }
 
+void unit_park(uint32_t first, size_t units)
+{
+    if (units < PARK_UNITS_MIN || unit_heap.fit != CONF_FIT_BEST) {
+        unit_free(first, units);
+        return;
+    }
+    uint64_t now = atomic_load_explicit(&unit_heap.tick_ns, memory_order_relaxed);
+    struct warm_run run = warm_put((struct warm_run){first, (uint32_t)units, now});
+    if (run.units != 0)
+        unit_free(run.first, run.units);
+}
+
 /* Takes the right neighbour's units, when it is long enough. */
 static bool take_right(uint32_t end, size_t units)
 {
@@ -143,7 +187,7 @@ bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed)
 {
     uint32_t end = first + (uint32_t)old_units;
     lock_take(&unit_heap.lock);
-    bool taken = take_right(end, units);
+    bool taken = take_right(end, units) || (unpark(UINT64_MAX) && take_right(end, units));
     if (!taken && end == unit_heap.frontier)
         taken = take_from_frontier(units, 1) != UNIT_NONE;
     bool zero = taken && claim(end, units);
@@ -212,6 +256,9 @@ static bool purge_taken(uint32_t first, size_t units, size_t *bytes)
 static size_t purge_older(uint64_t before, size_t most_units)
 {
     size_t bytes = 0;
+    lock_take(&unit_heap.lock);
+    unpark(before);
+    lock_drop(&unit_heap.lock);
     while (most_units > 0) {
         uint32_t first = UNIT_NONE;
         size_t units = take_oldest(before, most_units, &first);
@@ -224,6 +271,7 @@ static size_t purge_older(uint64_t before, size_t most_units)
 
 size_t unit_tick(uint64_t now_ns, size_t most_bytes)
 {
+    atomic_store_explicit(&unit_heap.tick_ns, now_ns, memory_order_relaxed);
     if (now_ns <= unit_heap.decay_ns)
         return 0;
     return purge_older(now_ns - unit_heap.decay_ns, most_bytes / UNIT_BYTES);
@@ -265,13 +313,27 @@ size_t unit_resident_bytes(void)
 void unit_read_stats(struct unit_stats *stats)
 {
     struct run_totals totals;
+    struct warm_stats warm;
+    warm_read_stats(&warm);
     lock_take(&unit_heap.lock);
     run_read_totals(&totals);
-    stats->dirty_bytes = totals.dirty_units * UNIT_BYTES;
+    stats->dirty_bytes = (totals.dirty_units + warm.units) * UNIT_BYTES;
     stats->clean_bytes = (totals.free_units - totals.dirty_units) * UNIT_BYTES;
     stats->largest_bytes = totals.largest_units * UNIT_BYTES;
     stats->merges = unit_heap.merges;
     stats->frees = unit_heap.frees;
+    stats->warm_hits = warm.hits;
+    stats->warm_misses = warm.misses;
+    lock_drop(&unit_heap.lock);
+}
+
+void unit_visit(uint8_t ctl, void (*visit)(size_t unit, void *context), void *context)
+{
+    lock_take(&unit_heap.lock);
+    for (size_t unit = 0; unit < unit_heap.frontier; unit++) {
+        if (atomic_load_explicit(space_ctl(unit), memory_order_relaxed) == ctl)
+            visit(unit, context);
+    }
     lock_drop(&unit_heap.lock);
 }
 

@@ -15,12 +15,18 @@
 void unit_init(enum conf_fit fit, uint64_t decay_ns);
 
 /* Takes a run of `units` whose first unit's number is a multiple of `align_units` (a power of two).
- * Dirty runs are preferred, then clean ones, then the frontier. The units come labelled CTL_TAKEN.
+ * Dirty runs are preferred, then clean ones, then the frontier. The units come labelled CTL_TAKEN
+ * (of a parked run, the first one).
  * *zeroed (may be NULL): every byte reads as zero. UNIT_NONE: there is no room. */
 uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed);
 
 /* Gives a run (or a part of one) back; it joins its free neighbours. */
 void unit_free(uint32_t first, size_t units);
+
+/* Gives a whole run back whose first unit was labelled CTL_TAKEN. A long one stays whole for a
+ * while, with the labels of its other units, for the next taker of as many: both are cheap then,
+ * and need no lock. */
+void unit_park(uint32_t first, size_t units);
 
 /* What is freed until the next such call lay unused for so long already. */
 void unit_set_unused(uint64_t ns);
@@ -43,13 +49,19 @@ size_t unit_purge(void);
 size_t unit_resident_bytes(void);
 
 struct unit_stats {
-    size_t dirty_bytes;   /* of free units that hold pages */
+    size_t dirty_bytes;   /* of free units that hold pages, parked ones too */
     size_t clean_bytes;   /* of free units that do not */
     size_t largest_bytes; /* the largest free run */
     size_t merges;        /* runs joined with a neighbour, since the start */
     size_t frees;         /* runs given back */
+    size_t warm_hits;     /* long runs found parked, and not found */
+    size_t warm_misses;
 };
 void unit_read_stats(struct unit_stats *stats);
+
+/* Shows every unit below the frontier that carries the control byte to `visit`. It is under the
+ * lock: no span of a unit that is shown is used anew meanwhile. */
+void unit_visit(uint8_t ctl, void (*visit)(size_t unit, void *context), void *context);
 
 /* In the child of a fork: frees the lock; rebuilds the heap from the control bytes when the fork
  * cut a change in the middle. */

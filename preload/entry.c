@@ -11,6 +11,12 @@
 #include "allocators/heap.h"
 #include "preload/door.h"
 
+static __attribute__((noinline)) void *malloc_above(size_t bytes)
+{
+    void *p = heap_alloc_medium(bytes);
+    return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
+}
+
 /* glibc 2.36 takes any alignment and rounds it up; at most SIZE_MAX / 2 + 1. */
 static size_t power_of_two_above(size_t alignment)
 {
@@ -22,7 +28,7 @@ static size_t power_of_two_above(size_t alignment)
 EXPORTED void *malloc(size_t bytes)
 {
     if (MP_UNLIKELY(bytes > SIZE_SLAB_MAX))
-        return door_malloc(bytes);
+        return malloc_above(bytes);
     void *p = heap_alloc_fast(bytes);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
@@ -80,9 +86,8 @@ static __attribute__((noinline)) void *move_object(void *p, size_t usable, size_
 
 EXPORTED void *realloc(void *p, size_t bytes)
 {
-    unsigned class = heap_open_class(p);
-    size_t usable = size_tables.classes[class].bytes;
-    if (MP_UNLIKELY(class == 0 || bytes - 1 >= SIZE_SLAB_MAX))
+    size_t usable = heap_open_usable(p);
+    if (MP_UNLIKELY(usable == 0 || bytes - 1 >= SIZE_SLAB_MAX))
         return door_realloc(p, bytes);
     return heap_keeps_place(usable, bytes) ? p : move_object(p, usable, bytes);
 }
@@ -98,8 +103,8 @@ EXPORTED void *reallocarray(void *p, size_t count, size_t bytes)
 
 EXPORTED size_t malloc_usable_size(void *p)
 {
-    unsigned class = heap_open_class(p);
-    return MP_LIKELY(class != 0) ? size_tables.classes[class].bytes : door_usable(p);
+    size_t usable = heap_open_usable(p);
+    return MP_LIKELY(usable != 0) ? usable : door_usable(p);
 }
 
 EXPORTED void *memalign(size_t alignment, size_t bytes)

@@ -80,7 +80,7 @@ static void *new_or_null(const char *name, size_t bytes, size_t alignment, const
 
 static inline void *alloc_fast(size_t bytes)
 {
-    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : NULL;
+    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes);
 }
 
 static __attribute__((noinline)) void *slow_new(size_t bytes)

@@ -11,7 +11,7 @@
 
 static void *alloc(size_t bytes)
 {
-    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_fast(bytes) : NULL;
+    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes);
     return p != NULL ? p : heap_alloc(bytes);
 }
 

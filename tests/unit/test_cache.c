@@ -88,7 +88,7 @@ static void every_exchange_with_others_is_announced(void **state)
         heap_free(objects[i]);
     assert_true(taking >= COUNT / 256);
     assert_true(transfers - taking >= (COUNT - 2 * 256) / 256);
-    void *large = heap_alloc(100000);
+    void *large = heap_alloc(300000);
     unsigned before = transfers;
     heap_free(large);
     assert_true(transfers > before);

@@ -84,7 +84,7 @@ static void an_address_is_told_apart_by_itself(void **state)
 {
     (void)state;
     char local;
-    char *object = heap_alloc(100), *large = heap_alloc(100000), *own = heap_alloc(50000000);
+    char *object = heap_alloc(100), *large = heap_alloc(300000), *own = heap_alloc(50000000);
     assert_int_equal(heap_owner_of(NULL), HEAP_FOREIGN);
     assert_int_equal(heap_owner_of(&local), HEAP_FOREIGN);
     assert_int_equal(heap_owner_of((void *)UINTPTR_MAX), HEAP_FOREIGN);

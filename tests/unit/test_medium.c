@@ -1,0 +1,160 @@
+/* test_medium.c - blocks of 32 to 256 KiB and the magazine that their lengths share. */
+#include "tests/unit/unit.h"
+
+#include <pthread.h>
+
+#include "allocators/unit.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    start_small_heap();
+    heap_free(heap_alloc(1)); /* the second call gets the thread its cache */
+    heap_free(heap_alloc(1));
+    return 0;
+}
+
+static bool is_free(const void *p)
+{
+    return *space_ctl(space_unit_of(p)) == CTL_FREE;
+}
+
+static void a_freed_block_serves_the_next_of_its_length(void **state)
+{
+    (void)state;
+    char *p = heap_alloc(100000);
+    heap_free(p);
+    assert_null(heap_alloc_medium(120000)); /* a unit more */
+    assert_ptr_equal(heap_alloc_medium(110000), p);
+    assert_int_equal(heap_usable(p), 110592);
+    assert_true(heap_fits(p, 0, 110000));
+    assert_false(heap_fits(p, 0, 100000));
+    assert_true(heap_free_fast(p));
+    assert_ptr_equal(heap_alloc_medium(98305), p);
+    heap_free(p);
+    cache_flush();
+    assert_true(is_free(p));
+    heap_audit();
+}
+
+static void any_round_of_the_length_serves_not_only_the_newest(void **state)
+{
+    (void)state;
+    void *blocks[4];
+    for (size_t i = 0; i < 4; i++)
+        blocks[i] = heap_alloc(50000 + 20000 * i);
+    for (size_t i = 0; i < 4; i++)
+        heap_free(blocks[i]);
+    for (size_t i = 0; i < 4; i++)
+        assert_ptr_equal(heap_alloc(50000 + 20000 * i), blocks[i]);
+    for (size_t i = 0; i < 4; i++)
+        heap_free(blocks[i]);
+    cache_flush();
+    heap_audit();
+}
+
+static void lengths_that_nobody_asks_for_leave(void **state)
+{
+    (void)state;
+    void *old = heap_alloc(60000);
+    heap_free(old);
+    assert_false(is_free(old));
+    void *other = heap_alloc(200000);
+    assert_null(heap_alloc_medium(60000));
+    heap_free(other);
+    cache_flush();
+}
+
+static void a_thread_keeps_few(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    void *blocks[COUNT];
+    struct heap_stats before, stats;
+    heap_trim();
+    heap_read_stats(&before);
+    for (int i = 0; i < COUNT; i++)
+        blocks[i] = heap_alloc(SIZE_MEDIUM_MAX);
+    heap_read_stats(&stats);
+    assert_int_equal(stats.live_bytes - before.live_bytes, COUNT * (size_t)SIZE_MEDIUM_MAX);
+    for (int i = 0; i < COUNT; i++)
+        heap_free(blocks[i]);
+    heap_read_stats(&stats);
+    assert_int_equal(stats.live_bytes, before.live_bytes);
+    assert_int_equal(stats.live_objects, before.live_objects);
+    assert_in_range(stats.cached_bytes - before.cached_bytes, 1, 2 << 20);
+    heap_trim();
+    heap_read_stats(&stats);
+    assert_int_equal(stats.cached_bytes, before.cached_bytes);
+    assert_int_equal(stats.dirty_bytes, 0);
+}
+
+static void a_block_that_outgrows_its_length_changes_its_label(void **state)
+{
+    (void)state;
+    char *p = heap_alloc(SIZE_MEDIUM_MAX);
+    size_t unit = space_unit_of(p);
+    assert_int_equal(*space_ctl(unit), SIZE_CLASS_MEDIUM);
+    if (heap_resize(p, SIZE_MEDIUM_MAX + 1)) {
+        assert_int_equal(*space_ctl(unit), CTL_LARGE);
+        assert_false(heap_free_fast(p)); /* one of any length would not be bounded */
+        assert_true(heap_resize(p, 40000));
+    }
+    assert_int_equal(*space_ctl(unit), SIZE_CLASS_MEDIUM);
+    heap_free(p);
+    cache_flush();
+    assert_true(is_free(p));
+}
+
+static void recycled_dirt_is_cleared_for_calloc(void **state)
+{
+    (void)state;
+    for (size_t bytes = 33000; bytes < 3000000; bytes = bytes * 5 / 4) {
+        char *p = heap_alloc(bytes);
+        memset(p, 0xa5, heap_usable(p));
+        heap_free(p);
+        char *zeroed = heap_alloc_zeroed(bytes - 100);
+        assert_ptr_equal(zeroed, p); /* else it proves nothing */
+        for (size_t i = 0; i < heap_usable(zeroed); i++)
+            assert_int_equal(zeroed[i], 0);
+        heap_free(zeroed);
+    }
+    cache_flush();
+}
+
+static void *use_and_end(void *argument)
+{
+    for (int i = 0; i < 20; i++)
+        heap_free(heap_alloc(40000 + (size_t)i * 10000));
+    heap_thread_exit();
+    return argument;
+}
+
+static void a_thread_that_ends_keeps_none(void **state)
+{
+    (void)state;
+    struct heap_stats before, stats;
+    heap_trim();
+    heap_read_stats(&before);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_and_end, NULL), 0);
+    pthread_join(thread, NULL);
+    heap_read_stats(&stats);
+    assert_int_equal(stats.cached_bytes, before.cached_bytes);
+    assert_int_equal(stats.live_objects, before.live_objects);
+    heap_audit();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_freed_block_serves_the_next_of_its_length),
+        cmocka_unit_test(any_round_of_the_length_serves_not_only_the_newest),
+        cmocka_unit_test(lengths_that_nobody_asks_for_leave),
+        cmocka_unit_test(a_thread_keeps_few),
+        cmocka_unit_test(a_block_that_outgrows_its_length_changes_its_label),
+        cmocka_unit_test(recycled_dirt_is_cleared_for_calloc),
+        cmocka_unit_test(a_thread_that_ends_keeps_none),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

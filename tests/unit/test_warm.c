@@ -1,0 +1,201 @@
+/* test_warm.c - long runs that wait for a taker of their length, in front of the unit heap. */
+#include "tests/unit/unit.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "allocators/unit.h"
+#include "allocators/warm.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    start_small_heap();
+    return 0;
+}
+
+static void forget_all(void)
+{
+    while (warm_take_older(UINT64_MAX).units != 0)
+        continue;
+}
+
+static void put(uint32_t first, uint32_t units, uint64_t since_ns)
+{
+    assert_int_equal(warm_put((struct warm_run){first, units, since_ns}).units, 0);
+}
+
+static void only_the_exact_length_and_alignment_is_taken(void **state)
+{
+    (void)state;
+    put(36, 20, 1);
+    put(64, 20, 2);
+    assert_int_equal(warm_take(19, 1), UNIT_NONE);
+    assert_int_equal(warm_take(21, 1), UNIT_NONE);
+    assert_int_equal(warm_take(20, 32), 64);
+    assert_int_equal(warm_take(20, 32), UNIT_NONE);
+    assert_int_equal(warm_take(20, 4), 36);
+    assert_int_equal(warm_take(20, 1), UNIT_NONE);
+}
+
+static void the_oldest_makes_room_for_one_too_many(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < WARM_SLOTS; i++)
+        put(i * 100, 20 + i, i == 5 ? 10 : 1000 + i);
+    struct warm_run out = warm_put((struct warm_run){9000, 77, 2000});
+    assert_int_equal(out.first, 500);
+    assert_int_equal(out.units, 25);
+    assert_int_equal(out.since_ns, 10);
+    assert_int_equal(warm_take(77, 1), 9000);
+    assert_int_equal(warm_take(25, 1), UNIT_NONE);
+    forget_all();
+}
+
+static void age_is_the_time_of_parking(void **state)
+{
+    (void)state;
+    struct warm_stats stats;
+    put(0, 20, 500);
+    put(100, 30, 400);
+    assert_int_equal(warm_take_older(399).units, 0);
+    assert_int_equal(warm_take_older(400).units, 30);
+    warm_read_stats(&stats);
+    assert_int_equal(stats.units, 20);
+    assert_int_equal(warm_take_older(500).units, 20);
+}
+
+enum { THREADS = 4, RUNS = 2 * WARM_SLOTS, STEPS = 20000 };
+static _Atomic unsigned owners[RUNS];
+
+static void own(uint32_t run)
+{
+    assert_int_equal(atomic_fetch_add(&owners[run], 1), 0);
+}
+
+static void disown(uint32_t run)
+{
+    assert_int_equal(atomic_fetch_sub(&owners[run], 1), 1);
+}
+
+/* Parks what it has, takes what it finds: a run must never be found by two. */
+static void *park_and_take(void *argument)
+{
+    uint32_t mine = (uint32_t)(uintptr_t)argument;
+    uint64_t seed = mine + 1;
+    own(mine);
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        disown(mine);
+        struct warm_run out = warm_put((struct warm_run){mine, 20, step});
+        while (out.units == 0) {
+            uint32_t first = warm_take(20, 1);
+            if (first != UNIT_NONE)
+                out = (struct warm_run){first, 20, 0};
+            else if (random_next(&seed) % 2 == 0)
+                out = warm_take_older(UINT64_MAX);
+        }
+        mine = out.first;
+        own(mine);
+    }
+    return NULL;
+}
+
+static void a_run_is_never_found_by_two(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, park_and_take, (void *)i), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    for (uint32_t i = 0; i < THREADS; i++)
+        assert_int_equal(owners[i], 1);
+    assert_int_equal(warm_take(20, 1), UNIT_NONE);
+}
+
+/* -- in front of the unit heap ---------------------------------------------------------------- */
+
+static uint32_t take(size_t units)
+{
+    uint32_t first = unit_alloc(units, 1, NULL);
+    assert_int_not_equal(first, UNIT_NONE);
+    return first;
+}
+
+static size_t dirty_units(void)
+{
+    struct unit_stats stats;
+    unit_read_stats(&stats);
+    return stats.dirty_bytes / UNIT_BYTES;
+}
+
+static void a_parked_run_is_dirty_and_comes_back_whole(void **state)
+{
+    (void)state;
+    bool zeroed = true;
+    unit_purge();
+    uint32_t first = take(100);
+    memset(space_address(first), 'x', 100);
+    unit_park(first, 100);
+    assert_int_equal(dirty_units(), 100);
+    assert_int_equal(unit_alloc(100, 1, &zeroed), first);
+    assert_false(zeroed);
+    unit_park(first, 100);
+    assert_true(unit_purge() >= 100 * (size_t)UNIT_BYTES);
+    assert_int_equal(dirty_units(), 0);
+    unit_audit();
+}
+
+static void parked_runs_join_in_before_the_heap_grows(void **state)
+{
+    (void)state;
+    unit_purge();
+    uint32_t fence = take(202), first = fence + 1;
+    unit_park(first, 80);
+    unit_park(first + 80, 120);
+    assert_int_equal(take(150), first); /* the two together: no clean run is broken into */
+    unit_free(first, 150);
+    unit_free(fence, 1);
+    unit_free(first + 200, 1);
+    unit_purge();
+    unit_audit();
+}
+
+static void a_run_grows_into_a_parked_neighbour(void **state)
+{
+    (void)state;
+    uint32_t first = take(101);
+    unit_park(first + 50, 50);
+    assert_true(unit_extend(first, 50, 50, NULL));
+    unit_free(first, 101);
+    unit_audit();
+}
+
+static void a_chosen_fit_is_not_short_cut(void **state)
+{
+    (void)state;
+    unit_init(CONF_FIT_FIRST, UINT64_MAX);
+    uint32_t low = take(50), fence = take(1), high = take(30);
+    unit_free(low, 50);
+    unit_park(high, 30);
+    assert_int_equal(take(30), low);
+    unit_init(CONF_FIT_BEST, UINT64_MAX);
+    unit_free(low, 30);
+    unit_free(fence, 1);
+    unit_audit();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_exact_length_and_alignment_is_taken),
+        cmocka_unit_test(the_oldest_makes_room_for_one_too_many),
+        cmocka_unit_test(age_is_the_time_of_parking),
+        cmocka_unit_test(a_run_is_never_found_by_two),
+        cmocka_unit_test(a_parked_run_is_dirty_and_comes_back_whole),
+        cmocka_unit_test(parked_runs_join_in_before_the_heap_grows),
+        cmocka_unit_test(a_run_grows_into_a_parked_neighbour),
+        cmocka_unit_test(a_chosen_fit_is_not_short_cut),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
