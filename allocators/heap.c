@@ -13,6 +13,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/depot.h"
 #include "allocators/huge.h"
 #include "allocators/large.h"
 #include "allocators/melt.h"
@@ -46,7 +47,7 @@ static uint32_t start(const struct conf *conf)
     slab_init();
     mixed_init();
     slab_set_pace(conf->purge, conf->drain);
-    depot_init();
+    depot_init(os_cpus());
     scavenge_init(conf->background);
     size_class_init(&profile); /* last: from now on sizes have classes */
     return READY;
@@ -340,6 +341,7 @@ void heap_fork_child(void)
     slab_fork_child();
     mixed_fork_child();
     huge_fork_child();
+    magazine_fork_child();
     depot_fork_child();
     cache_fork_child();
     scavenge_fork_child();
@@ -350,6 +352,7 @@ void heap_set_checked(void)
     heap.checked = true;
     cache_close_hands();
     cache_flush();
+    depot_drain();
 }
 
 /* -- memory and numbers ----------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* magazine.h - arrays of free objects with sentinels at both ends, and the depot of full ones.
+/* magazine.h - arrays of free objects with sentinels at both ends.
  *
  *     slot:  | NULL | p | p | p | . | . | FULL |      top points at the first free slot:
  *                                ^top                  top[-1] NULL: empty;  *top FULL: full
@@ -51,22 +51,6 @@ void magazine_give(unsigned class, void *const *rounds, unsigned count, bool lef
 /* The class could use a larger one. */
 bool magazine_can_grow(const struct magazine *magazine);
 
-/* Takes a magazine with rounds; NULL: the depot has none of this class. */
-struct magazine *depot_get(unsigned class);
-
-/* Leaves one with rounds; false: the depot of the class is full, the caller keeps it. */
-bool depot_put(struct magazine *magazine);
-
-/* Gives magazines that nobody needed since the last tick back to the slabs. */
-void depot_tick(void);
-
-/* Gives all back to the slabs. */
-void depot_drain(void);
-
-/* Objects of the class in the depot. */
-size_t depot_rounds(unsigned class);
-
-void depot_init(void);
-void depot_fork_child(void);
+void magazine_fork_child(void);
 
 #endif

@@ -9,7 +9,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
-#include "allocators/magazine.h"
+#include "allocators/depot.h"
 #include "allocators/mixed.h"
 #include "allocators/reclaim.h"
 #include "allocators/slab.h"

@@ -20,6 +20,10 @@ enum { OS_STDERR = 2 };
 size_t os_page_bytes(void);
 
 int os_process_id(void);
+
+/* The CPU this thread runs on just now, as a hint; and how many the process may use. */
+unsigned os_cpu(void);
+unsigned os_cpus(void);
 int os_parent_id(void);
 int os_thread_id(void);
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "allocators/depot.h"
 #include "allocators/slab.h"
 
 static _Atomic unsigned transfers;

@@ -3,7 +3,7 @@
  * The cut is made by hand: the modules are part of this file, so that a lock can be left taken and
  * counts wrong as a vanished thread would leave them. */
 #include "allocators/block_table.c" // NOLINT
-#include "allocators/magazine.c"    // NOLINT
+#include "allocators/depot.c"       // NOLINT
 
 #include "allocators/pool.h"
 #include "tests/unit/unit.h"
@@ -143,11 +143,11 @@ static void a_shelf_is_recounted_from_its_list(void **state)
         magazine->rounds = slab_take(class, magazine->slot + 1, magazine->capacity);
         assert_true(depot_put(magazine));
     }
-    leave_taken(&shelves[class].lock);
-    shelves[class].rounds = 1;
-    shelves[class].count = 77;
+    leave_taken(&depot.shelves[0][class].lock);
+    depot.shelves[0][class].rounds = 1;
+    depot.shelves[0][class].count = 77;
     depot_fork_child();
-    assert_int_equal(shelves[class].count, 3);
+    assert_int_equal(depot.shelves[0][class].count, 3);
     assert_int_equal(depot_rounds(class), 3 * MAGAZINE_FIRST_ROUNDS);
     depot_drain();
     assert_int_equal(pools[class].taken, 0);

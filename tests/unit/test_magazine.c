@@ -1,4 +1,4 @@
-/* test_magazine.c - sentinels at both ends, a depot with a limit, and empty ones used again. */
+/* test_magazine.c - sentinels at both ends, and empty ones used again. */
 #include "tests/unit/unit.h"
 
 #include "allocators/slab.h"
@@ -55,35 +55,12 @@ static void an_empty_magazine_is_used_again_without_its_past(void **state)
     magazine_put(second);
 }
 
-static void the_depot_takes_until_its_limit_and_gives_the_latest(void **state)
-{
-    (void)state;
-    unsigned class = size_class_of(4096), taken = 0;
-    struct magazine *latest = NULL, *refused;
-    while (depot_put(refused = full_magazine(class, 1))) {
-        latest = refused;
-        assert_true(++taken < 1000);
-    }
-    assert_true(taken > 1);
-    assert_int_equal(depot_rounds(class), taken * latest->capacity);
-    assert_ptr_equal(depot_get(class), latest);
-    assert_int_equal(depot_rounds(class), (taken - 1) * latest->capacity);
-    assert_null(depot_get(size_class_of(48)));
-    slab_give(class, latest->slot + 1, latest->rounds);
-    slab_give(class, refused->slot + 1, refused->rounds);
-    depot_drain();
-    struct slab_stats stats;
-    slab_read_stats(class, &stats);
-    assert_int_equal(stats.taken_objects, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_magazine_is_empty_between_its_sentinels),
         cmocka_unit_test(a_class_of_large_objects_gets_small_magazines),
         cmocka_unit_test(an_empty_magazine_is_used_again_without_its_past),
-        cmocka_unit_test(the_depot_takes_until_its_limit_and_gives_the_latest),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -12,6 +12,7 @@ static bool barrier_with_steps(void);
 #include "allocators/reclaim.c" // NOLINT
 #undef os_barrier
 
+#include "allocators/depot.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -127,6 +128,7 @@ static void end_owner(pthread_t thread)
     slab_give(class, owner.held, owner.count);
     sem_post(&owner.end);
     pthread_join(thread, NULL);
+    depot_drain();
     assert_int_equal(taken(), 0);
 }
 
@@ -344,8 +346,8 @@ static void threads_that_are_stopped_anywhere_have_nothing_twice(void **state)
         pthread_join(threads[i], NULL);
     print_message("%zu objects reclaimed\n", reclaimed);
     assert_true(reclaimed > 0);
-    depot_drain();
     cache_flush();
+    depot_drain();
     assert_int_equal(taken(), 0);
     heap_audit();
 }

@@ -1,0 +1,191 @@
+/* depot.c - keeps what the threads exchange. What lay unused on a shelf from one tick to the next
+ * (the least number of magazines seen: Bonwick & Adams 2001, 3.6, "working set") goes back to the
+ * slabs.
+ *
+ * Which CPU a thread runs on is a hint: a wrong one costs a shared cache line, nothing else. */
+#include "allocators/depot.h"
+
+#include <stdatomic.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
+#include "allocators/size_class.h"
+#include "allocators/slab.h"
+
+enum {
+    DEPOT_BYTES = 512 * 1024, /* of objects, per class: what bulk patterns were seen to exchange */
+    SHELF_BYTES = 64 * 1024,  /* but at least so many where there are several shelves */
+};
+
+/* Magazines with rounds of one class. */
+struct shelf {
+    struct lock lock;
+    _Atomic uint32_t count; /* written under the lock; read without by those who look for one */
+    uint32_t least;         /* smallest count since the last tick */
+    uint32_t spare;
+    size_t rounds;
+    struct magazine *first;
+} __attribute__((aligned(64)));
+
+static struct {
+    unsigned shards; /* a power of two; constant after depot_init */
+    size_t shelf_bytes;
+    struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
+} depot = {.shards = 1, .shelf_bytes = DEPOT_BYTES};
+
+void depot_init(unsigned cpus)
+{
+    unsigned shards = 1;
+    while (cpus > DEPOT_WHOLE_CPUS && shards < cpus && shards < DEPOT_SHARDS_MAX)
+        shards *= 2;
+    depot.shards = shards;
+    depot.shelf_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
+    for (unsigned shard = 0; shard < DEPOT_SHARDS_MAX; shard++) {
+        for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
+            depot.shelves[shard][class].lock.rank = LOCK_RANK_DEPOT;
+    }
+}
+
+static unsigned shard_here(void)
+{
+    return depot.shards == 1 ? 0 : os_cpu() & (depot.shards - 1);
+}
+
+static uint32_t count_of(const struct shelf *shelf)
+{
+    return atomic_load_explicit(&shelf->count, memory_order_relaxed);
+}
+
+static void set_count(struct shelf *shelf, uint32_t count)
+{
+    atomic_store_explicit(&shelf->count, count, memory_order_relaxed);
+    if (count < shelf->least)
+        shelf->least = count;
+}
+
+/* -- taking and leaving ----------------------------------------------------------------------- */
+
+static struct magazine *shelf_take(struct shelf *shelf)
+{
+    lock_take(&shelf->lock);
+    struct magazine *magazine = shelf->first;
+    if (magazine != NULL) {
+        shelf->first = magazine->next;
+        shelf->rounds -= magazine->rounds;
+        set_count(shelf, count_of(shelf) - 1);
+    }
+    lock_drop(&shelf->lock);
+    MP_ASSERT(magazine == NULL || magazine->rounds > 0);
+    return magazine;
+}
+
+struct magazine *depot_get(unsigned class)
+{
+    unsigned here = shard_here();
+    for (unsigned i = 0; i < depot.shards; i++) {
+        struct shelf *shelf = &depot.shelves[here ^ i][class];
+        if (count_of(shelf) == 0)
+            continue;
+        struct magazine *magazine = shelf_take(shelf);
+        if (magazine != NULL)
+            return magazine;
+    }
+    return NULL;
+}
+
+bool depot_put(struct magazine *magazine)
+{
+    MP_ASSERT(magazine->rounds > 0);
+    struct shelf *shelf = &depot.shelves[shard_here()][magazine->class];
+    size_t bytes = size_tables.classes[magazine->class].bytes;
+    lock_take(&shelf->lock);
+    bool has_room = (shelf->rounds + magazine->rounds) * bytes <= depot.shelf_bytes;
+    if (has_room) {
+        shelf->rounds += magazine->rounds;
+        set_count(shelf, count_of(shelf) + 1);
+        magazine->next = shelf->first;
+        shelf->first = magazine; /* last: a fork that cuts here loses one, and doubles none */
+    }
+    lock_drop(&shelf->lock);
+    return has_room;
+}
+
+size_t depot_rounds(unsigned class)
+{
+    size_t rounds = 0;
+    for (unsigned shard = 0; shard < depot.shards; shard++) {
+        struct shelf *shelf = &depot.shelves[shard][class];
+        lock_take(&shelf->lock);
+        rounds += shelf->rounds;
+        lock_drop(&shelf->lock);
+    }
+    return rounds;
+}
+
+/* -- giving back ------------------------------------------------------------------------------ */
+
+/* Takes at most `count` magazines off a shelf and gives them to the slabs. */
+static void clear_shelf(struct shelf *shelf, uint32_t count)
+{
+    for (; count > 0 && count_of(shelf) > 0; count--) {
+        struct magazine *magazine = shelf_take(shelf);
+        if (magazine == NULL)
+            return;
+        slab_give(magazine->class, magazine->slot + 1, magazine->rounds);
+        magazine_put(magazine);
+    }
+}
+
+static uint32_t read_unused(struct shelf *shelf)
+{
+    lock_take(&shelf->lock);
+    uint32_t unused = shelf->least;
+    shelf->least = count_of(shelf);
+    lock_drop(&shelf->lock);
+    return unused;
+}
+
+void depot_tick(void)
+{
+    for (unsigned shard = 0; shard < depot.shards; shard++) {
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+            struct shelf *shelf = &depot.shelves[shard][class];
+            clear_shelf(shelf, read_unused(shelf));
+        }
+    }
+}
+
+void depot_drain(void)
+{
+    for (unsigned shard = 0; shard < depot.shards; shard++) {
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+            clear_shelf(&depot.shelves[shard][class], UINT32_MAX);
+    }
+}
+
+/* -- fork ------------------------------------------------------------------------------------- */
+
+/* The lists are whole at every moment; only the sums can be cut. */
+static void recount(struct shelf *shelf)
+{
+    uint32_t count = 0;
+    shelf->rounds = 0;
+    for (const struct magazine *at = shelf->first; at != NULL; at = at->next) {
+        count++;
+        shelf->rounds += at->rounds;
+    }
+    set_count(shelf, count);
+    shelf->least = 0;
+}
+
+void depot_fork_child(void)
+{
+    for (unsigned shard = 0; shard < depot.shards; shard++) {
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+            if (lock_reset(&depot.shelves[shard][class].lock))
+                recount(&depot.shelves[shard][class]);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/* depot.h - where threads exchange whole magazines: per class a shelf of those with rounds.
+ *
+ * With more than four CPUs there are several shelves per class, one for each CPU or few: a thread
+ * leaves and looks where it runs, and takes from the others before it goes to the slabs. */
+#ifndef MPRESS_DEPOT_H
+#define MPRESS_DEPOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "allocators/magazine.h"
+
+enum { DEPOT_SHARDS_MAX = 16, DEPOT_WHOLE_CPUS = 4 };
+
+/* While one thread runs. cpus: how many the program may use. */
+void depot_init(unsigned cpus);
+
+/* Takes a magazine with rounds; NULL: the depot has none of this class. */
+struct magazine *depot_get(unsigned class);
+
+/* Leaves one with rounds; false: the shelf here is full, the caller keeps it. */
+bool depot_put(struct magazine *magazine);
+
+/* Gives magazines that nobody needed since the last tick back to the slabs. */
+void depot_tick(void);
+
+/* Gives all back to the slabs. */
+void depot_drain(void);
+
+/* Objects of the class in the depot. */
+size_t depot_rounds(unsigned class);
+
+void depot_fork_child(void);
+
+#endif
