@@ -10,7 +10,10 @@
 #include "allocators/space.h"
 #include "allocators/warm.h"
 
-enum { PARK_UNITS_MIN = 17 }; /* shorter runs are for the slabs, and for the threads' magazines */
+enum {
+    PARK_UNITS_MIN = 17, /* shorter runs are for the slabs, and for the threads' magazines */
+    PIECE_UNITS = 8 * 1024 * 1024 / UNIT_BYTES, /* purged at a time: nobody waits longer for them */
+};
 
 static struct {
     struct lock lock; /* of this and of the index */
@@ -18,6 +21,7 @@ static struct {
     uint64_t decay_ns;
     _Atomic uint64_t unused_ns; /* what is freed just now was so long before; hardly ever not 0 */
     uint32_t frontier;          /* units at or above were never used; U1: all below have an owner */
+    uint32_t purging;           /* runs that are out of the heap while their pages go back */
     size_t merges, frees;
     _Atomic uint64_t tick_ns; /* the time of the last tick: what parked runs take for now */
 } unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
@@ -121,6 +125,19 @@ static bool claim(uint32_t first, size_t units)
     return zeroed;
 }
 
+/* UNIT_NONE: there is no room. *again: but there may be, once what is being purged is back. */
+static uint32_t take(size_t units, size_t align_units, bool *zeroed, bool *again)
+{
+    lock_take(&unit_heap.lock);
+    uint32_t first = take_from_run(units, align_units);
+    if (first == UNIT_NONE)
+        first = take_from_frontier(units, align_units);
+    *zeroed = first != UNIT_NONE && claim(first, units);
+    *again = first == UNIT_NONE && unit_heap.purging > 0;
+    lock_drop(&unit_heap.lock);
+    return first;
+}
+
 uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
 {
     MP_ASSERT(units > 0 && is_power_of_two(align_units));
@@ -131,12 +148,9 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
     uint32_t first = UNIT_NONE;
     if (units >= PARK_UNITS_MIN && (first = warm_take(units, align_units)) != UNIT_NONE)
         return first;
-    lock_take(&unit_heap.lock);
-    first = take_from_run(units, align_units);
-    if (first == UNIT_NONE)
-        first = take_from_frontier(units, align_units);
-    bool zero = first != UNIT_NONE && claim(first, units);
-    lock_drop(&unit_heap.lock);
+    bool zero, again;
+    while ((first = take(units, align_units, &zero, &again)) == UNIT_NONE && again)
+        os_yield();
     if (zeroed != NULL)
         *zeroed = zero;
     return first;
@@ -230,6 +244,7 @@ static size_t take_oldest(uint64_t before, size_t most, uint32_t *first)
         if (end - *first > most)
             end = *first + most;
         units = next_unit(*first, end, false) - *first;
+        unit_heap.purging++;
         run_remove(oldest);
         trim(oldest, run.units, *first, units, run.since_ns);
     }
@@ -249,6 +264,7 @@ static bool purge_taken(uint32_t first, size_t units, size_t *bytes)
         bits_clear(space_dirty_bits(), first, units);
     }
     insert_merged(first, units, now);
+    unit_heap.purging--;
     lock_drop(&unit_heap.lock);
     return purged;
 }
@@ -261,7 +277,8 @@ static size_t purge_older(uint64_t before, size_t most_units)
     lock_drop(&unit_heap.lock);
     while (most_units > 0) {
         uint32_t first = UNIT_NONE;
-        size_t units = take_oldest(before, most_units, &first);
+        size_t most = most_units < PIECE_UNITS ? most_units : PIECE_UNITS;
+        size_t units = take_oldest(before, most, &first);
         if (units == 0 || !purge_taken(first, units, &bytes))
             break; /* a refusal is not fatal, and not worth a second try now */
         most_units -= units;
@@ -358,6 +375,7 @@ static void rebuild(void)
 
 void unit_fork_child(void)
 {
+    unit_heap.purging = 0; /* by whom vanished */
     if (lock_reset(&unit_heap.lock))
         rebuild();
 }
