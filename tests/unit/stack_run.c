@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <alloca.h>
 #include <libunwind.h>
 #include <sys/mman.h>
@@ -213,6 +214,8 @@ struct decoded compare_stacks(void (*body)(struct trace_run *), unsigned depth, 
                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_ptr_not_equal(seen, MAP_FAILED);
     depth_wanted = depth;
+    walk_fully(&seen->walk[0]); /* libunwind sets itself up, which threads must not do at once */
+    memset(&seen->walk[0], 0, sizeof(seen->walk[0]));
     run_random = 20261120;
     assert_true(run_wait(run_start(&run, &options, body)));
     bool is_right = decoder_read(&decoded, run.path);
