@@ -21,6 +21,7 @@
 #include "allocators/mixed.h"
 #include "allocators/pattern.h"
 #include "allocators/profile.h"
+#include "allocators/reclaim.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
@@ -357,13 +358,16 @@ void heap_set_checked(void)
 
 /* -- memory and numbers ----------------------------------------------------------------------- */
 
-size_t heap_trim(void)
+size_t heap_compact(void)
 {
     if (!enter())
         return 0;
     cache_flush();
     depot_drain();
-    size_t bytes = slab_purge() + mixed_purge();
+    scavenge_hold();
+    reclaim_all();
+    scavenge_release();
+    size_t bytes = slab_purge() + mixed_purge(); /* empty ones become dirty units */
     return bytes + unit_purge();
 }
 

@@ -154,8 +154,10 @@ void heap_set_checked(void);
 
 /* -- memory and numbers ----------------------------------------------------------------------- */
 
-/* Gives back what can be given back now: depots, this thread's magazines, dirty units. Bytes. */
-size_t heap_trim(void);
+/* Gives back all that can be given back now: what lies in magazines of any thread and in depots
+ * goes to the slabs, empty slabs and parked runs to the unit heap, free pages of all of them to the
+ * system. Bytes given to the system; pages that the program never wrote count too. */
+size_t heap_compact(void);
 
 struct heap_stats {
     size_t live_bytes; /* usable bytes of the blocks the program holds */

@@ -57,6 +57,13 @@ RACING static void look(struct cache *cache)
         atomic_store_explicit(&cache->claimed, 1, memory_order_relaxed);
 }
 
+/* Takes any cache for idle. */
+static void look_at_once(struct cache *cache)
+{
+    cache->idle_ticks = IDLE_TICKS;
+    atomic_store_explicit(&cache->claimed, 1, memory_order_relaxed);
+}
+
 static void release(struct cache *cache)
 {
     /* release: pairs with the acquire in come_in (cache.c) */
@@ -65,9 +72,9 @@ static void release(struct cache *cache)
 }
 
 /* True: the owner is outside, and stays there. */
-static bool claim(struct cache *cache)
+static bool claim(struct cache *cache, void (*look_at)(struct cache *cache))
 {
-    if (!cache_look(cache, look) || cache->idle_ticks != IDLE_TICKS)
+    if (!cache_look(cache, look_at) || cache->idle_ticks != IDLE_TICKS)
         return false;
     if (os_barrier() && atomic_load_explicit(&cache->inside, memory_order_acquire) == 0)
         return true;
@@ -184,16 +191,26 @@ static size_t reclaim_cache(struct cache *cache)
     return cache->is_closed ? taken : taken + reclaim_open(cache);
 }
 
-size_t reclaim_tick(void)
+static size_t reclaim(void (*look_at)(struct cache *cache))
 {
     size_t taken = 0;
     if (cache_is_watched())
         return 0;
     for (struct cache *cache = cache_first(); cache != NULL; cache = cache->next) {
-        if (!claim(cache))
+        if (!claim(cache, look_at))
             continue;
         taken += reclaim_cache(cache);
         release(cache);
     }
     return taken;
+}
+
+size_t reclaim_tick(void)
+{
+    return reclaim(look);
+}
+
+size_t reclaim_all(void)
+{
+    return reclaim(look_at_once);
 }

@@ -9,4 +9,8 @@
  * watched, and not where the system has no barrier. */
 size_t reclaim_tick(void);
 
+/* The same for all threads that are outside their slow paths just now, idle or not. One reclaimer
+ * at a time (scavenge_hold). */
+size_t reclaim_all(void);
+
 #endif

@@ -134,7 +134,8 @@ static size_t visit_at_once(struct pool *pool, size_t unit)
     lock_take(&pool->lock);
     struct slab *slab = find(pool, unit);
     bool is_empty = slab != NULL && slab_is_empty(slab);
-    uint64_t pages = slab != NULL && !is_empty ? look(slab, true) : 0;
+    bool is_purged = slab != NULL && !is_empty && ticker.purge != CONF_PACE_OFF;
+    uint64_t pages = is_purged ? look(slab, true) : 0;
     if (is_empty)
         pool_retire(pool, slab);
     else if (pages != 0)
@@ -275,7 +276,7 @@ size_t slab_purge(void)
 {
     size_t bytes = 0;
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed);
-    for (size_t unit = 0; ticker.purge != CONF_PACE_OFF && unit < end; unit++) {
+    for (size_t unit = 0; unit < end; unit++) {
         unsigned class = peek(unit);
         if (class != 0)
             bytes += visit_at_once(&pools[class], unit);

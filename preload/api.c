@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "preload/door.h"
 #include "preload/init.h"
 #include "preload/summary.h"
 #include "tracer/tracer.h"
@@ -11,6 +12,11 @@
 void mpress_stats_read(struct mpress_stats *stats)
 {
     summary_read(stats);
+}
+
+uint64_t mpress_compact(void)
+{
+    return door_compact();
 }
 
 /* By size, which the numbers of exact classes do not follow. 0: there is none. */

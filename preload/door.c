@@ -337,3 +337,14 @@ void *door_realloc(void *p, size_t bytes)
     door_free(p); /* glibc: realloc(p, 0) frees */
     return NULL;
 }
+
+/* -- giving memory back ----------------------------------------------------------------------- */
+
+size_t door_compact(void)
+{
+    if (!door_come_in())
+        return 0;
+    size_t bytes = route_compact();
+    door_go_out();
+    return bytes;
+}

@@ -28,7 +28,11 @@ void door_free_aligned_sized(void *p, size_t bytes, size_t alignment);
 void *door_new(size_t bytes);
 void *door_new_aligned(size_t alignment, size_t bytes);
 
-/* Around calls of the heap that are not blocks' (statistics, trim): a signal handler that
+/* Gives back all that can be given back now. Bytes; 0 in a signal handler that interrupted the
+ * heap. */
+size_t door_compact(void);
+
+/* Around calls of the heap that are not blocks' (statistics): a signal handler that
  * interrupts them must not wait for their locks. False: this is such a handler, leave the heap
  * alone. */
 bool door_come_in(void);

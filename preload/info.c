@@ -8,7 +8,6 @@
 
 #include "allocators/base/say.h"
 #include "allocators/heap.h"
-#include "allocators/mimalloc_heap.h"
 #include "preload/door.h"
 #include "preload/entry.h"
 #include "preload/summary.h"
@@ -26,13 +25,7 @@ EXPORTED int mallopt(int parameter, int value)
 EXPORTED int malloc_trim(size_t pad)
 {
     (void)pad;
-    if (!door_come_in())
-        return 0;
-    if (mimalloc_is_loaded())
-        mimalloc_trim();
-    bool gave = heap_trim() > 0;
-    door_go_out();
-    return gave;
+    return door_compact() > 0;
 }
 
 /* False, and zeros: a signal handler interrupted the heap. */

@@ -176,3 +176,10 @@ void *route_realloc(void *p, size_t bytes)
     route_free(p);
     return moved;
 }
+
+size_t route_compact(void)
+{
+    if (mimalloc_is_loaded())
+        mimalloc_trim();
+    return heap_compact();
+}

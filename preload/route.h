@@ -29,4 +29,7 @@ void *route_realloc(void *p, size_t bytes);
 /* A block that moves page by page instead of being copied. */
 bool route_remaps(const void *p, size_t bytes);
 
+/* Gives back all that is free. Bytes, mimalloc's not among them. */
+size_t route_compact(void);
+
 #endif

@@ -162,7 +162,7 @@ static void operate(unsigned kind, unsigned slot, unsigned code)
         break;
     case 7:
         if ((kind & 8) != 0)
-            heap_trim();
+            heap_compact();
         else
             empty_some(slot, 1 + code % 8);
     }

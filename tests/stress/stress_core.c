@@ -46,7 +46,7 @@ static void ask(unsigned question)
 {
     struct heap_stats stats;
     if (question % 8 == 0)
-        heap_trim();
+        heap_compact();
     heap_read_stats(&stats);
     if (stats.largest_free_bytes > stats.total_free_bytes ||
         stats.dirty_bytes > stats.total_free_bytes || stats.huge_bytes > stats.live_bytes) {

@@ -71,7 +71,7 @@ static void a_thread_keeps_few(void **state)
     enum { COUNT = 100 };
     void *blocks[COUNT];
     struct heap_stats before, stats;
-    heap_trim();
+    heap_compact();
     heap_read_stats(&before);
     for (int i = 0; i < COUNT; i++)
         blocks[i] = heap_alloc(SIZE_MEDIUM_MAX);
@@ -83,7 +83,7 @@ static void a_thread_keeps_few(void **state)
     assert_int_equal(stats.live_bytes, before.live_bytes);
     assert_int_equal(stats.live_objects, before.live_objects);
     assert_in_range(stats.cached_bytes - before.cached_bytes, 1, 2 << 20);
-    heap_trim();
+    heap_compact();
     heap_read_stats(&stats);
     assert_int_equal(stats.cached_bytes, before.cached_bytes);
     assert_int_equal(stats.dirty_bytes, 0);
@@ -134,7 +134,7 @@ static void a_thread_that_ends_keeps_none(void **state)
 {
     (void)state;
     struct heap_stats before, stats;
-    heap_trim();
+    heap_compact();
     heap_read_stats(&before);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, use_and_end, NULL), 0);

@@ -199,6 +199,20 @@ static void an_owner_in_its_slow_path_is_left_alone(void **state)
     end_owner(thread);
 }
 
+static void all_owners_give_at_once_when_asked_to(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    start_owner(&thread);
+    owner.hand->cache->inside = 1;
+    assert_int_equal(reclaim_all(), 0); /* but one in its slow path */
+    owner.hand->cache->inside = 0;
+    assert_int_equal(reclaim_all(), ROUNDS - 1);
+    assert_int_equal(taken(), 1);
+    assert_int_equal(owner.hand->cache->claimed, 0);
+    end_owner(thread);
+}
+
 /* Every place of the owner's steps in relation to the reclaimer's: a string of hot calls is cut at
  * every four places. */
 static void cut_everywhere(const char *steps)
@@ -366,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_owner_keeps_one_round),
         cmocka_unit_test(an_owner_in_its_slow_path_is_left_alone),
+        cmocka_unit_test(all_owners_give_at_once_when_asked_to),
         cmocka_unit_test(an_owner_that_allocates_is_never_doubled),
         cmocka_unit_test(an_owner_that_frees_is_never_doubled),
         cmocka_unit_test(an_owner_that_swings_is_never_doubled),

@@ -226,7 +226,7 @@ static void give_back(void)
     large();
     huge();
     free_kept();
-    heap_trim();
+    heap_compact();
 }
 
 static void fork_in_the_middle(void)
@@ -321,7 +321,7 @@ static void run_refused(const struct operation *operation, const struct terms *t
     operation->run();
     check(!is_roomy || kept.refused == 0 || space_units_max() == 0, "it does not work again");
     free_kept();
-    heap_trim();
+    heap_compact();
     check_is_empty();
     _exit(ran_out ? RAN_OUT : DONE);
 }
