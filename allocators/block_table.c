@@ -181,6 +181,19 @@ bool block_table_contains(struct block_table *table, const void *p)
     return found;
 }
 
+bool block_table_any_within(struct block_table *table, uintptr_t start, uintptr_t end)
+{
+    bool found = false;
+    lock_take(&table->lock);
+    size_t count = slots_of(table) != NULL ? slots_of(table)->count : 0;
+    for (size_t i = 0; i < count && !found; i++) {
+        uintptr_t address = address_of(&slots_of(table)->at[i]);
+        found = address != 0 && address >= start && address < end;
+    }
+    lock_drop(&table->lock);
+    return found;
+}
+
 void block_table_read_totals(struct block_table *table, size_t *blocks, size_t *bytes)
 {
     lock_take(&table->lock);

@@ -37,6 +37,9 @@ size_t block_table_find(struct block_table *table, const void *p);
 /* p points into a block. Slow: looks at every one. */
 bool block_table_contains(struct block_table *table, const void *p);
 
+/* A block begins in [start, end). Slow, too. */
+bool block_table_any_within(struct block_table *table, uintptr_t start, uintptr_t end);
+
 void block_table_read_totals(struct block_table *table, size_t *blocks, size_t *bytes);
 
 /* In the child of a fork. */

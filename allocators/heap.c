@@ -421,10 +421,32 @@ void heap_read_stats(struct heap_stats *stats)
     stats->dirty_bytes = unit.dirty_bytes;
     stats->total_free_bytes = unit.dirty_bytes + unit.clean_bytes;
     stats->largest_free_bytes = unit.largest_bytes;
+    stats->freed_runs = unit.freed;
+    stats->joined_runs = unit.joined;
+    stats->parked_hits = unit.warm_hits;
+    stats->parked_misses = unit.warm_misses;
     stats->meta_bytes = space_meta_bytes() + meta_bytes();
     stats->huge_bytes = own.bytes;
     stats->huge_blocks = own.blocks;
     stats->given_bytes = scavenge_given_bytes();
+}
+
+static void add_mapping(const struct os_mapping *mapping, void *context)
+{
+    struct heap_pages *pages = context;
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    bool holds_units =
+        mapping->start < (uintptr_t)space_address(units) && mapping->end > space.base;
+    if (!holds_units && !huge_any_within(mapping->start, mapping->end))
+        return;
+    pages->resident_bytes += mapping->resident_bytes;
+    pages->huge_bytes += mapping->huge_bytes;
+}
+
+void heap_read_pages(struct heap_pages *pages)
+{
+    memset(pages, 0, sizeof(*pages));
+    os_visit_mappings(add_mapping, pages);
 }
 
 void heap_audit(void)

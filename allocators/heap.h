@@ -168,6 +168,10 @@ struct heap_stats {
     size_t meta_bytes;
     size_t largest_free_bytes;
     size_t total_free_bytes; /* free units, dirty or not */
+    size_t freed_runs;       /* given to the unit heap since the start; */
+    size_t joined_runs;      /* of these, joined with a free neighbour at once */
+    size_t parked_hits;      /* long runs that were found parked whole, since the start, */
+    size_t parked_misses;    /* and that were not; both approximately */
     size_t huge_bytes;       /* the part of live_bytes in own mappings */
     size_t huge_blocks;
     size_t given_bytes; /* back to the system, by and by, since the start */
@@ -186,6 +190,13 @@ struct heap_class_stats {
     size_t slabs;
 };
 void heap_read_class_stats(unsigned class, struct heap_class_stats *stats);
+
+/* What the system says of the mappings that hold the heap. Slow: it looks at every page. */
+struct heap_pages {
+    size_t resident_bytes;
+    size_t huge_bytes; /* of these, in huge pages */
+};
+void heap_read_pages(struct heap_pages *pages);
 
 /* Recounts everything while nothing else runs; ends the process at the first contradiction. */
 void heap_audit(void);

@@ -75,6 +75,11 @@ bool huge_contains(const void *p)
     return block_table_contains(&huge, p);
 }
 
+bool huge_any_within(uintptr_t start, uintptr_t end)
+{
+    return block_table_any_within(&huge, start, end);
+}
+
 void huge_read_stats(struct huge_stats *stats)
 {
     block_table_read_totals(&huge, &stats->blocks, &stats->bytes);

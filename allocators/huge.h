@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A zeroed block of at least `bytes`, aligned to a power of two. NULL: there is no room. */
 void *huge_alloc(size_t bytes, size_t alignment);
@@ -19,6 +20,9 @@ void *huge_realloc(void *p, size_t bytes);
 
 /* True when p points into one, behind its first byte. Slow: looks at every block. */
 bool huge_contains(const void *p);
+
+/* A huge block begins in [start, end). Slow, too. */
+bool huge_any_within(uintptr_t start, uintptr_t end);
 
 struct huge_stats {
     size_t blocks;

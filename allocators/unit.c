@@ -22,8 +22,8 @@ static struct {
     _Atomic uint64_t unused_ns; /* what is freed just now was so long before; hardly ever not 0 */
     uint32_t frontier;          /* units at or above were never used; U1: all below have an owner */
     uint32_t purging;           /* runs that are out of the heap while their pages go back */
-    size_t merges, frees;
-    _Atomic uint64_t tick_ns; /* the time of the last tick: what parked runs take for now */
+    size_t freed, joined;       /* runs given back; those of them that had a free neighbour */
+    _Atomic uint64_t tick_ns;   /* the time of the last tick: what parked runs take for now */
 } unit_heap = {.lock = LOCK_INIT(LOCK_RANK_UNIT)};
 
 /* -- taking and giving ------------------------------------------------------------------------ */
@@ -40,12 +40,12 @@ static void trim(uint32_t first, size_t run_units, uint32_t from, size_t units, 
 }
 
 /* Inserts a run joined with its free neighbours. The whole is as old as its longest part, so that a
- * large idle run ages although small ones keep joining it. */
-static void insert_merged(uint32_t first, size_t units, uint64_t since_ns)
+ * large idle run ages although small ones keep joining it. True: there was one. */
+static bool insert_merged(uint32_t first, size_t units, uint64_t since_ns)
 {
     const uint64_t *free_bits = space_free_bits();
     uint32_t end = first + (uint32_t)units;
-    size_t longest = units;
+    size_t longest = units, alone = units;
     if (end < unit_heap.frontier && bit_is_set(free_bits, end)) {
         const struct run *right = run_at(end);
         if (right->units > longest) {
@@ -54,7 +54,6 @@ static void insert_merged(uint32_t first, size_t units, uint64_t since_ns)
         }
         units += right->units;
         run_remove(end);
-        unit_heap.merges++;
     }
     if (first > 0 && bit_is_set(free_bits, first - 1)) {
         first = *space_head(first - 1);
@@ -63,9 +62,16 @@ static void insert_merged(uint32_t first, size_t units, uint64_t since_ns)
             since_ns = left->since_ns;
         units += left->units;
         run_remove(first);
-        unit_heap.merges++;
     }
     run_insert(first, units, since_ns);
+    return units > alone;
+}
+
+/* A run that its owner gives back. */
+static void give(uint32_t first, size_t units, uint64_t since_ns)
+{
+    unit_heap.freed++;
+    unit_heap.joined += insert_merged(first, units, since_ns);
 }
 
 /* Runs that are parked since `before_ns` or longer join the others. False: there are none. */
@@ -75,7 +81,7 @@ static bool unpark(uint64_t before_ns)
     bool any = false;
     struct warm_run run;
     while ((run = warm_take_older(before_ns)).units != 0) {
-        insert_merged(run.first, run.units, run.since_ns);
+        give(run.first, run.units, run.since_ns);
         any = true;
     }
     return any;
@@ -166,8 +172,7 @@ void unit_free(uint32_t first, size_t units)
     uint64_t now = os_time_coarse_ns();
     now -= atomic_load_explicit(&unit_heap.unused_ns, memory_order_relaxed);
     lock_take(&unit_heap.lock);
-    unit_heap.frees++;
-    insert_merged(first, units, now);
+    give(first, units, now);
     lock_drop(&unit_heap.lock);
 }
 
@@ -336,9 +341,10 @@ void unit_read_stats(struct unit_stats *stats)
     run_read_totals(&totals);
     stats->dirty_bytes = (totals.dirty_units + warm.units) * UNIT_BYTES;
     stats->clean_bytes = (totals.free_units - totals.dirty_units) * UNIT_BYTES;
-    stats->largest_bytes = totals.largest_units * UNIT_BYTES;
-    stats->merges = unit_heap.merges;
-    stats->frees = unit_heap.frees;
+    size_t largest = totals.largest_units > warm.longest ? totals.largest_units : warm.longest;
+    stats->largest_bytes = largest * UNIT_BYTES;
+    stats->freed = unit_heap.freed;
+    stats->joined = unit_heap.joined;
     stats->warm_hits = warm.hits;
     stats->warm_misses = warm.misses;
     lock_drop(&unit_heap.lock);

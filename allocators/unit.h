@@ -51,9 +51,9 @@ size_t unit_resident_bytes(void);
 struct unit_stats {
     size_t dirty_bytes;   /* of free units that hold pages, parked ones too */
     size_t clean_bytes;   /* of free units that do not */
-    size_t largest_bytes; /* the largest free run */
-    size_t merges;        /* runs joined with a neighbour, since the start */
-    size_t frees;         /* runs given back */
+    size_t largest_bytes; /* the largest free run, parked or not */
+    size_t freed;         /* runs given back since the start, but for those that are parked */
+    size_t joined;        /* of these, joined with a free neighbour at once */
     size_t warm_hits;     /* long runs found parked, and not found */
     size_t warm_misses;
 };

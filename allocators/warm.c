@@ -101,11 +101,13 @@ struct warm_run warm_take_older(uint64_t before_ns)
 
 void warm_read_stats(struct warm_stats *stats)
 {
-    stats->runs = stats->units = 0;
+    stats->runs = stats->units = stats->longest = 0;
     for (size_t i = 0; i < WARM_SLOTS; i++) {
         uint64_t run = atomic_load_explicit(&warm.slots[i].run, memory_order_relaxed);
         stats->runs += run != 0;
         stats->units += (uint32_t)run;
+        if ((uint32_t)run > stats->longest)
+            stats->longest = (uint32_t)run;
     }
     stats->hits = atomic_load_explicit(&warm.hits, memory_order_relaxed);
     stats->misses = atomic_load_explicit(&warm.misses, memory_order_relaxed);

@@ -29,6 +29,7 @@ struct warm_run warm_take_older(uint64_t before_ns);
 
 struct warm_stats {
     size_t runs, units;
+    size_t longest;      /* units of one run */
     size_t hits, misses; /* of warm_take; approximately */
 };
 void warm_read_stats(struct warm_stats *stats);

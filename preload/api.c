@@ -14,6 +14,11 @@ void mpress_stats_read(struct mpress_stats *stats)
     summary_read(stats);
 }
 
+void mpress_spans_read(struct mpress_spans *spans)
+{
+    summary_read_spans(spans);
+}
+
 uint64_t mpress_compact(void)
 {
     return door_compact();

@@ -124,6 +124,19 @@ static void print_totals(FILE *file, const struct heap_stats *stats)
             info.arena + info.hblkhd + stats->meta_bytes);
 }
 
+/* What glibc has no words for. */
+static void print_spans(FILE *file)
+{
+    struct mpress_spans spans;
+    summary_read_spans(&spans);
+    fprintf(file,
+            "<spans total=\"%lu\" largest=\"%lu\" freed=\"%lu\" joined=\"%lu\" "
+            "parked_hits=\"%lu\" parked_misses=\"%lu\"/>\n",
+            spans.total_free, spans.largest_free, spans.freed, spans.joined, spans.parked_hits,
+            spans.parked_misses);
+    fprintf(file, "<pages resident=\"%lu\" huge=\"%lu\"/>\n", spans.resident, spans.huge);
+}
+
 /* One heap, whatever the number of threads. */
 EXPORTED int malloc_info(int options, FILE *file)
 {
@@ -135,6 +148,7 @@ EXPORTED int malloc_info(int options, FILE *file)
     print_classes(file);
     fputs("</sizes>\n</heap>\n", file);
     print_totals(file, &stats);
+    print_spans(file);
     fputs("</malloc>\n", file);
     return 0;
 }

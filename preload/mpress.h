@@ -47,6 +47,21 @@ struct mpress_stats {
 /* Fills in *stats. The parts are read one after another while other threads go on. */
 MPRESS_API void mpress_stats_read(struct mpress_stats *stats);
 
+/* How free spans and pages serve large blocks; counts since the start, bytes as they are now. */
+struct mpress_spans {
+    uint64_t total_free;    /* bytes of all free spans */
+    uint64_t largest_free;  /* of the largest one: X = 1 - largest_free / total_free */
+    uint64_t freed;         /* spans freed, but for those that were parked; */
+    uint64_t joined;        /* of these, joined with a free neighbour at once: coalescing */
+    uint64_t parked_hits;   /* blocks above 256 KiB that took a parked span of their length, */
+    uint64_t parked_misses; /* and that found none; approximately */
+    uint64_t resident;      /* resident bytes of the mappings that hold the heap; 0: not known */
+    uint64_t huge;          /* of these, in huge pages */
+};
+
+/* Fills in *spans. Slow: the system looks at every page of the process for the last two. */
+MPRESS_API void mpress_spans_read(struct mpress_spans *spans);
+
 /* Gives back to the system all memory that holds no block of the program, at once: what the calling
  * thread, the other threads (all but one object per size class) and the depots between them keep,
  * empty slabs, free pages inside partly used ones, free spans. malloc_trim does the same. Blocks do

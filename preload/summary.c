@@ -42,6 +42,32 @@ void summary_read_class(unsigned class, struct heap_class_stats *stats)
     door_go_out();
 }
 
+void summary_read_spans(struct mpress_spans *spans)
+{
+    struct heap_stats heap;
+    struct heap_pages pages;
+    memset(spans, 0, sizeof(*spans));
+    if (!door_come_in())
+        return;
+    heap_read_stats(&heap);
+    heap_read_pages(&pages);
+    door_go_out();
+    spans->total_free = heap.total_free_bytes;
+    spans->largest_free = heap.largest_free_bytes;
+    spans->freed = heap.freed_runs;
+    spans->joined = heap.joined_runs;
+    spans->parked_hits = heap.parked_hits;
+    spans->parked_misses = heap.parked_misses;
+    spans->resident = pages.resident_bytes;
+    spans->huge = pages.huge_bytes;
+}
+
+/* Rounded to the nearest; 0 of nothing. */
+static unsigned percent(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (unsigned)((part * 100 + whole / 2) / whole);
+}
+
 /* "12.3 MiB": three digits or so, in a column of 12. */
 static void add_bytes(struct text *text, uint64_t bytes)
 {
@@ -84,6 +110,22 @@ static void add_parts(struct text *text, const struct mpress_stats *stats)
     uint64_t kept = resident - stats->live;
     text_add(text, "mpress:   %lu blocks not freed; %lu %% of the heap is kept, not held\n",
              stats->live_objects, resident == 0 ? 0 : kept * 100 / resident);
+}
+
+static void add_spans(struct text *text)
+{
+    struct mpress_spans spans;
+    summary_read_spans(&spans);
+    uint64_t asked = spans.parked_hits + spans.parked_misses;
+    add_row(text, "free spans", spans.total_free, "dirty or not");
+    add_row(text, "the largest", spans.largest_free, "of them");
+    add_row(text, "huge pages", spans.huge, "of the resident heap");
+    text_add(text,
+             "mpress:   scatter %u %%; %u %% of %lu freed spans joined; %u %% of %lu long blocks "
+             "found a parked one; %u %% in huge pages\n",
+             percent(spans.total_free - spans.largest_free, spans.total_free),
+             percent(spans.joined, spans.freed), spans.freed, percent(spans.parked_hits, asked),
+             asked, percent(spans.huge, spans.resident));
 }
 
 /* A cell of a table, to the right of its column. */
@@ -179,6 +221,7 @@ void summary_say(void)
     struct mpress_stats stats;
     summary_read(&stats);
     add_parts(&text, &stats);
+    add_spans(&text);
     add_top_classes(&text);
     os_write(stderr_to_use(), text.at, text.used);
 }

@@ -8,7 +8,11 @@
 /* Reads heap and process into the public structure. */
 void summary_read(struct mpress_stats *stats);
 
-/* The same for one size class. Both leave zeros in a signal handler that interrupted the heap. */
+/* The same of its free spans and pages. */
+void summary_read_spans(struct mpress_spans *spans);
+
+/* The same for one size class. All three leave zeros in a signal handler that interrupted the heap.
+ */
 void summary_read_class(unsigned class, struct heap_class_stats *stats);
 
 /* Keeps a way to today's stderr: many programs close theirs before they end. */

@@ -167,6 +167,18 @@ size_t os_working_directory(char *buffer, size_t capacity);
 /* Resident bytes of this process and their anonymous part; false where /proc is not there. */
 bool os_resident(uint64_t *rss, uint64_t *rss_anon);
 
+/* A mapping of this process, as the system counts its pages. */
+struct os_mapping {
+    uintptr_t start, end;
+    size_t resident_bytes;
+    size_t huge_bytes; /* the part in huge pages, transparent ones and those of the pools */
+};
+
+/* Shows every mapping to `visit`. Slow: the system looks at every page. False: there is no /proc.
+ */
+bool os_visit_mappings(void (*visit)(const struct os_mapping *mapping, void *context),
+                       void *context);
+
 /* -- loaded code ------------------------------------------------------------------------------ */
 
 /* One loaded object, as the loader describes it; pointers are valid while it stays loaded. */

@@ -50,6 +50,7 @@ fragmentation_adds_up_to_the_resident_heap() {
     expect_out "internal: .* 16.0 KiB  *8.0 %  *1.00 KiB  *3.6 %"
     expect_out "= resident heap  *200 KiB  *100 %  *28.0 KiB  *100 %"
     expect_out "fragmentation: .* 18.0 %  *75.0 %"
+    expect_out "scatter X: .* 36.0 %"
     expect_out "coverage: .* 100.0 %  *56.0 %"
 }
 
@@ -70,6 +71,7 @@ look = r["fragmentation"]["at_largest_rss"]
 parts = ["asked", "internal", "external", "cached", "dirty", "meta"]
 assert sum(look[p] for p in parts) == look["resident_heap"] == 200 * 1024
 assert abs(look["fragmentation"] - 0.18) < 1e-9
+assert abs(look["scatter"] - 0.36) < 1e-9
 top = r["stacks"]["not_freed"][0]
 assert [f["function"] for f in top["frames"]] == ["bud", "leaf", "branch", "trunk"]
 assert top["frames"][0]["inlined"] is True and top["frames"][1]["line"] > 0

@@ -198,6 +198,23 @@ static void malloc_info_counts_each_class(void)
     free(during);
 }
 
+static void malloc_info_tells_of_spans_and_pages(void)
+{
+    need_exact_numbers();
+    char *block = malloc(8 * MIB);
+    memset(block, 1, 8 * MIB);
+    char *text = read_info();
+    CHECK(number_behind(text, "<spans total=\"") >= number_behind(text, " largest=\""));
+    CHECK(number_behind(text, "freed=\"") >= number_behind(text, "joined=\""));
+    size_t misses = number_behind(text, "parked_misses=\"");
+    CHECK(misses >= 1); /* nothing of this length was freed before */
+    CHECK(number_behind(text, "<pages resident=\"") >= 8 * MIB);
+    CHECK(number_behind(text, "<pages resident=\"") >= number_behind(text, "huge=\""));
+    free(text);
+    free(block);
+}
+
 CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(mallinfo_is_mallinfo2_in_ints),
            CASE(malloc_trim_says_yes_exactly_when_it_gave_something_back),
-           CASE(malloc_info_is_well_formed), CASE(malloc_info_counts_each_class))
+           CASE(malloc_info_tells_of_spans_and_pages), CASE(malloc_info_is_well_formed),
+           CASE(malloc_info_counts_each_class))

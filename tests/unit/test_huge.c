@@ -53,12 +53,53 @@ static void what_cannot_grow_stays(void **state)
     assert_false(huge_free(p));
 }
 
+static void a_block_lies_within_what_holds_its_first_byte(void **state)
+{
+    (void)state;
+    char *p = huge_alloc(1 << 20, 1);
+    uintptr_t at = (uintptr_t)p;
+    assert_true(huge_any_within(at, at + 1));
+    assert_true(huge_any_within(at - 4096, at + 4096));
+    assert_false(huge_any_within(at - 4096, at));
+    assert_true(huge_free(p));
+    assert_false(huge_any_within(at, at + (1 << 20)));
+}
+
+/* -- how the system counts -------------------------------------------------------------------- */
+
+static struct os_mapping seen;
+
+static void remember_ours(const struct os_mapping *mapping, void *ours)
+{
+    if (mapping->start <= (uintptr_t)ours && (uintptr_t)ours < mapping->end)
+        seen = *mapping;
+}
+
+static void the_pages_of_a_mapping_are_counted(void **state)
+{
+    (void)state;
+    enum { PAGES = 100 };
+    size_t page = os_page_bytes();
+    char *p = os_reserve((PAGES + 2) * page); /* fenced: no neighbour counts as one with it */
+    assert_non_null(p);
+    assert_int_equal(os_commit(p + page, PAGES * page), 0);
+    memset(p + page, 1, 7 * page);
+    assert_true(os_visit_mappings(remember_ours, p + page));
+    assert_int_equal(seen.start, (uintptr_t)p + page);
+    assert_int_equal(seen.end, (uintptr_t)p + (PAGES + 1) * page);
+    assert_int_equal(seen.resident_bytes, 7 * page);
+    assert_int_equal(seen.huge_bytes, 0);
+    os_unmap(p, (PAGES + 2) * page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_aligned_zeroed_and_known),
         cmocka_unit_test(a_block_that_moves_keeps_its_pages),
         cmocka_unit_test(what_cannot_grow_stays),
+        cmocka_unit_test(a_block_lies_within_what_holds_its_first_byte),
+        cmocka_unit_test(the_pages_of_a_mapping_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

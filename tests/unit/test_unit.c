@@ -22,11 +22,11 @@ static uint32_t take(size_t units)
     return first;
 }
 
-static size_t merges(void)
+static struct unit_stats read_stats(void)
 {
     struct unit_stats stats;
     unit_read_stats(&stats);
-    return stats.merges;
+    return stats;
 }
 
 static void free_merges_with_both_neighbours(void **state)
@@ -37,12 +37,52 @@ static void free_merges_with_both_neighbours(void **state)
     assert_int_equal(right, middle + 4);
     unit_free(left, 3);
     unit_free(right, 5);
-    size_t before = merges();
+    struct unit_stats before = read_stats();
     unit_free(middle, 4);
-    assert_true(merges() >= before + 2);
+    assert_int_equal(read_stats().freed, before.freed + 1);
+    assert_int_equal(read_stats().joined, before.joined + 1);
     assert_int_equal(take(12), left); /* only one run of all twelve can hold this */
     unit_free(left, 12);
     unit_free(end, 1);
+    unit_audit();
+}
+
+static void a_run_without_free_neighbours_is_freed_but_not_joined(void **state)
+{
+    (void)state;
+    uint32_t block = take(100);
+    struct unit_stats before = read_stats();
+    unit_free(block + 10, 5);
+    unit_free(block + 50, 20);
+    assert_int_equal(read_stats().freed, before.freed + 2);
+    assert_int_equal(read_stats().joined, before.joined);
+    unit_free(block + 15, 35); /* one run of 60 now */
+    assert_int_equal(read_stats().freed, before.freed + 3);
+    assert_int_equal(read_stats().joined, before.joined + 1);
+    unit_free(block, 10);
+    unit_free(block + 70, 30);
+    unit_audit();
+}
+
+static void the_largest_run_is_told_parked_or_not(void **state)
+{
+    (void)state;
+    unit_purge();
+    enum { UNITS = 40000, LOW = 100, HIGH = UNITS - LOW };
+    uint32_t block = take(UNITS), fence = take(1);
+    struct unit_stats before = read_stats();
+    assert_true(before.largest_bytes < HIGH * (size_t)UNIT_BYTES);
+    unit_park(block + LOW, HIGH);
+    struct unit_stats stats = read_stats();
+    assert_int_equal(stats.largest_bytes, HIGH * (size_t)UNIT_BYTES);
+    assert_int_equal(stats.dirty_bytes - before.dirty_bytes, HIGH * (size_t)UNIT_BYTES);
+    assert_int_equal(stats.freed, before.freed);
+    assert_int_equal(take(HIGH), block + LOW);
+    assert_int_equal(read_stats().warm_hits, before.warm_hits + 1);
+    assert_int_equal(read_stats().warm_misses, before.warm_misses);
+    unit_free(block, UNITS);
+    assert_true(read_stats().largest_bytes >= UNITS * (size_t)UNIT_BYTES);
+    unit_free(fence, 1);
     unit_audit();
 }
 
@@ -220,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_merges_with_both_neighbours),
+        cmocka_unit_test(a_run_without_free_neighbours_is_freed_but_not_joined),
         cmocka_unit_test(best_fit_takes_the_shortest_run_that_fits),
         cmocka_unit_test(worst_fit_takes_the_longest_and_first_fit_the_lowest),
         cmocka_unit_test(alignment_is_kept_and_nothing_is_lost),
@@ -229,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_request_beyond_the_reservation_is_refused),
         cmocka_unit_test(a_long_idle_run_goes_back_slice_by_slice),
         cmocka_unit_test(random_traffic_never_overlaps),
+        cmocka_unit_test(the_largest_run_is_told_parked_or_not),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

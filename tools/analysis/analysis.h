@@ -73,6 +73,7 @@ struct look {
     uint64_t internal;      /* sample.live - asked */
     uint64_t resident_heap; /* asked + internal + external + cached + dirty + meta */
     double fragmentation;   /* 1 - asked / resident_heap; 0 if unknown */
+    double scatter;         /* 1 - largest / all free spans (X) */
     double coverage;        /* resident_heap / rss_anon; 0 if unknown */
     bool is_known;          /* the heap told its parts (foreign heaps do not) */
 };

@@ -66,6 +66,8 @@ static void fill_in(struct look *look, uint64_t asked)
     look->resident_heap =
         sample->live + sample->external + sample->cached + sample->dirty + sample->meta;
     look->fragmentation = 1 - (double)look->asked / (double)look->resident_heap;
+    if (sample->total_free != 0)
+        look->scatter = 1 - (double)sample->largest_free / (double)sample->total_free;
     if (sample->rss_anon != 0)
         look->coverage = (double)look->resident_heap / (double)sample->rss_anon;
 }

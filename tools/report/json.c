@@ -199,6 +199,7 @@ static json_t *make_look(const struct analysis *analysis, const struct look *loo
         put(object, "live_objects", sample->live_objects);
         put(object, "largest_free", sample->largest_free);
         put(object, "total_free", sample->total_free);
+        json_object_set_new(object, "scatter", json_real(look->scatter));
         json_object_set_new(object, "fragmentation", json_real(look->fragmentation));
         json_object_set_new(object, "coverage", json_real(look->coverage));
     }

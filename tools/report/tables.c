@@ -64,6 +64,8 @@ static void print_process(const struct page *page, const struct looks *looks)
     print_bytes(page, "of which the tracer's own", peak->tracer, last->tracer);
     print_bytes(page, "largest free span", peak->largest_free, last->largest_free);
     print_bytes(page, "all free spans", peak->total_free, last->total_free);
+    print_ratio(page, "scatter X: 1 - largest / all free spans", looks->look[0]->scatter,
+                looks->look[1]->scatter);
 }
 
 void report_fragmentation(struct report *report)
