@@ -48,6 +48,7 @@ static uint32_t start(const struct conf *conf)
     slab_init();
     mixed_init();
     slab_set_pace(conf->purge, conf->drain);
+    mixed_set_purge(conf->purge != CONF_PACE_OFF);
     depot_init(os_cpus());
     scavenge_init(conf->background);
     size_class_init(&profile); /* last: from now on sizes have classes */
@@ -72,6 +73,7 @@ int heap_init(const struct conf *conf)
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
     slab_set_pace(conf->purge, conf->drain);
+    mixed_set_purge(conf->purge != CONF_PACE_OFF);
     return 0;
 }
 

@@ -49,7 +49,7 @@ void mixed_adopt(uint32_t first, unsigned class, const uint64_t *free_objects, u
 
     lock_take(&mixed.lock);
     relabel(first, size->units);
-    atomic_signal_fence(memory_order_release); /* from here on the span is a zone's */
+    lock_fence_stores(); /* from here on the span is a zone's (pool_class_of) */
     *zone_at(first) = born;
     zone_enlist(zone_at(first));
     mixed.taken[class] += taken;

@@ -47,6 +47,9 @@ struct mixed_stats {
 };
 void mixed_read_stats(struct mixed_stats *stats);
 
+/* Whether the next two do anything (MPRESS_PURGE). */
+void mixed_set_purge(bool purge);
+
 /* Gives whole pages of holes back to the system: at a tick about `most_bytes` of those that were
  * free for half a second, at a purge all. Bytes given back. Without locks. */
 size_t mixed_tick(uint64_t now_ns, size_t most_bytes);

@@ -19,6 +19,15 @@ enum {
     LOOK_NS = 500 * 1000 * 1000,
 };
 
+static struct {
+    bool is_off; /* by an option */
+} purger;
+
+void mixed_set_purge(bool purge)
+{
+    purger.is_off = !purge;
+}
+
 static uint32_t page_grains(void)
 {
     return (uint32_t)os_page_bytes() / GRAIN_BYTES;
@@ -132,7 +141,7 @@ static uint32_t next_zone(uint16_t look)
 
 static bool can_purge(void)
 {
-    return os_page_bytes() <= UNIT_BYTES &&
+    return !purger.is_off && os_page_bytes() <= UNIT_BYTES &&
            atomic_load_explicit(&mixed.zones, memory_order_relaxed) != 0;
 }
 
@@ -153,7 +162,9 @@ size_t mixed_purge(void)
 {
     size_t bytes = 0;
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
-    for (size_t unit = 0; can_purge() && unit < units; unit++)
-        bytes += purge_zone(unit, false);
+    for (size_t unit = 0; can_purge() && unit < units; unit++) {
+        if (*space_ctl(unit) == CTL_MIXED) /* most are not: spares them the lock */
+            bytes += purge_zone(unit, false);
+    }
     return bytes;
 }

@@ -159,7 +159,7 @@ void pool_retire(struct pool *pool, struct slab *slab)
     pool->draining -= slab->is_draining;
     pool->held -= held_pages(slab);
     *space_ctl(slab->first) = CTL_TAKEN; /* the first one first: a fork may cut here */
-    atomic_signal_fence(memory_order_release);
+    lock_fence_stores();
     space_label(slab->first, slab_class(slab)->units, CTL_TAKEN);
 }
 

@@ -10,6 +10,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
+#include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 
 enum {
@@ -225,7 +226,7 @@ void space_label(size_t first, size_t units, uint8_t ctl)
                               ctl * UINT64_C(0x0101010101010101), memory_order_relaxed);
     for (; at < end; at++)
         set_ctl(at, ctl);
-    atomic_signal_fence(memory_order_release); /* the first one last: a fork may cut here */
+    lock_fence_stores(); /* the first one last: a fork may cut here */
     set_ctl(first, ctl);
 }
 

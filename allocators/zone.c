@@ -113,7 +113,7 @@ void zone_retire(const struct zone *zone)
     mixed.free -= zone->free;
     mixed.purged -= (size_t)__builtin_popcountll(zone->purged);
     *space_ctl(zone->first) = CTL_TAKEN; /* the first one first: a fork may cut here */
-    atomic_signal_fence(memory_order_release);
+    lock_fence_stores();
     space_label(zone->first, zone->units, CTL_TAKEN);
 }
 

@@ -93,6 +93,18 @@ static inline bool lock_reset(struct lock *lock)
     return atomic_exchange_explicit(&lock->word, 0, memory_order_relaxed) != 0;
 }
 
+/* What this thread stored before is seen before what it stores behind: by other processors, and by
+ * the child of a fork. x86-64 keeps stores in order by itself; the thread sanitizer knows no fence.
+ */
+static inline void lock_fence_stores(void)
+{
+#if defined(__x86_64__) || defined(__SANITIZE_THREAD__)
+    atomic_signal_fence(memory_order_release);
+#else
+    atomic_thread_fence(memory_order_release);
+#endif
+}
+
 /* In the child of a fork, first of all: the surviving thread holds nothing. */
 void lock_forget_all(void);
 

@@ -275,6 +275,19 @@ static void whole_pages_of_holes_are_given_back(void **state)
     end_zone(2);
 }
 
+static void no_page_is_given_back_where_purging_is_off(void **state)
+{
+    (void)state;
+    make_zone(2);
+    mixed_set_purge(false);
+    assert_int_equal(tick(1), 0);
+    assert_int_equal(tick(2), 0);
+    assert_int_equal(mixed_purge(), 0);
+    mixed_set_purge(true);
+    assert_int_equal(mixed_purge(), 3 * 4096);
+    end_zone(2);
+}
+
 static void pages_that_were_used_in_between_are_not_given_back(void **state)
 {
     (void)state;
@@ -437,6 +450,7 @@ int main(void)
         cmocka_unit_test(leftovers_that_are_free_already_are_passed_over),
         cmocka_unit_test(misuse_ends_the_process),
         cmocka_unit_test(whole_pages_of_holes_are_given_back),
+        cmocka_unit_test(no_page_is_given_back_where_purging_is_off),
         cmocka_unit_test(pages_that_were_used_in_between_are_not_given_back),
         cmocka_unit_test(a_cut_zone_is_rebuilt),
         cmocka_unit_test(pages_that_were_being_purged_at_the_fork_are_holes_again),
