@@ -126,6 +126,7 @@ bool cache_attach(void)
     for (unsigned class = 0; class < SIZE_MAGAZINE_END; class ++)
         cache->tops[class] = CLOSED;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
+    cache->began_alone = *os_single_thread_mark() != 0;
     lock_take(&cache_registry.lock);
     cache->is_closed = cache_registry.closed;
     cache->owner = &hand;

@@ -46,22 +46,31 @@ bool cache_is_watched(void)
 }
 
 /* Reads another thread's magazines while it uses them: a count may be off by what moves just now.
- * The magazine's memory is never given back, so nothing worse can happen. */
+ * The magazine's memory is never given back, so nothing worse can happen.
+ *
+ * Slots below the top of the loaded one, those included that a reclaimer emptied. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+static size_t
+slots_of(struct cache *cache, unsigned class, const struct magazine *loaded)
+{
+    if (loaded == NULL || cache->owner == NULL)
+        return 0;
+    size_t slots = magazine_rounds_below(loaded, cache_tops(cache)[class]);
+    return slots <= loaded->capacity ? slots : 0;
+}
+
 #if defined(__SANITIZE_THREAD__)
 __attribute__((no_sanitize("thread")))
 #endif
 static size_t
 rounds_of(struct cache *cache, unsigned class)
 {
-    struct magazine *loaded = cache->loaded[class];
-    struct magazine *previous = cache->previous[class];
+    const struct magazine *loaded = cache->loaded[class];
+    const struct magazine *previous = cache->previous[class];
     size_t rounds = previous != NULL ? previous->rounds : 0;
-    if (loaded == NULL || cache->owner == NULL)
-        return rounds;
-    size_t in_loaded = magazine_rounds_below(loaded, cache_tops(cache)[class]);
-    if (in_loaded > loaded->capacity)
-        return rounds;
-    for (size_t slot = 1; slot <= in_loaded; slot++)
+    for (size_t slot = slots_of(cache, class, loaded); slot > 0; slot--)
         rounds += loaded->slot[slot] != NULL;
     return rounds;
 }
@@ -85,8 +94,8 @@ void cache_read_medium(struct large_stats *stats)
     lock_take(&cache_registry.lock);
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
         const struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
-        for (size_t i = rounds_of(cache, SIZE_CLASS_MEDIUM); i > 0; i--)
-            medium_count(loaded->slot[i], stats);
+        for (size_t slot = slots_of(cache, SIZE_CLASS_MEDIUM, loaded); slot > 0; slot--)
+            medium_count(loaded->slot[slot], stats);
     }
     lock_drop(&cache_registry.lock);
 }

@@ -13,16 +13,18 @@
 #include "allocators/cache.h"
 
 struct cache {
-    struct hand *owner;             /* NULL: in the list of free caches; registry lock */
-    struct cache *next;             /* of all caches; constant */
-    struct cache *next_free;        /* registry lock */
-    bool is_closed;                 /* the hand is closed, the tops are here */
-    _Atomic uint32_t inside;        /* 1: the owner is; the owner's */
-    _Atomic uint32_t claimed;       /* 1: a reclaimer is at it; the reclaimer's */
-    uint32_t entries;               /* the owner came in so often; the owner's */
-    uint32_t idle_ticks;            /* of the reclaimer, seen unchanged */
-    uint64_t seen;                  /* what it looked like then */
-    void **tops[SIZE_MAGAZINE_END]; /* while closed; the owner's */
+    struct hand *owner;       /* NULL: in the list of free caches; registry lock */
+    struct cache *next;       /* of all caches; constant */
+    struct cache *next_free;  /* registry lock */
+    bool is_closed;           /* the hand is closed, the tops are here */
+    bool began_alone;         /* when the owner began there was no other thread; the owner's */
+    _Atomic uint32_t inside;  /* 1: the owner is; the owner's */
+    _Atomic uint32_t claimed; /* 1: a reclaimer is at it; the reclaimer's */
+    uint32_t entries;         /* the owner came in so often; the owner's */
+    uint32_t entries_alone;   /* of these while there was no other thread; reclaim.c */
+    uint32_t idle_ticks;      /* of the reclaimer, seen unchanged */
+    uint64_t seen;            /* what it looked like then */
+    void **tops[SIZE_MAGAZINE_END];               /* while closed; the owner's */
     struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
     struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
 };

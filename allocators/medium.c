@@ -1,7 +1,8 @@
 /* medium.c - an array in order of age; it has a few rounds, so they are moved up.
  *
  * A signal handler that interrupts free() between its two stores may shed rounds here: the slots
- * they leave are NULL, so that the top which free() writes then covers nothing twice. */
+ * they leave are NULL, so that the top which free() writes then covers nothing twice. What the
+ * handler freed meanwhile may be lost all the same (README, "Signals"). */
 #include "allocators/medium.h"
 
 #include <string.h>

@@ -18,13 +18,24 @@
  *    one there, after it took q.
  *
  * The magazine keeps its top; the owner finds NULL, comes to its slow path, and moves together what
- * is left. The second barrier is for machines whose stores pass each other. */
+ * is left. The second barrier is for machines whose stores pass each other.
+ *
+ * So one round is left, which may be large in the magazine of medium blocks. But whoever takes from
+ * that one marks the hand as inside for as long (heap_alloc_medium). There NULL is planted into the
+ * newest slot, and when the mark was not set behind the barrier, a call that loaded q before is
+ * over: it has stored its top, or taken nothing. So q is ours as well if top still lies above it.
+ *
+ * While every move between threads is watched, the moves made here are not announced: only the
+ * owner could. With several threads the observer asks for an order of every single call anyway
+ * (cache_on_transfer). What the owner freed while it was the only thread lies before its next call;
+ * so of such a thread nothing is taken until it has begun a second one. */
 #include "allocators/reclaim.h"
 
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/cache_inside.h"
-#include "allocators/slab.h"
+
+#include <stdatomic.h>
 
 enum { IDLE_TICKS = 2, ROUNDS_MAX = MAGAZINE_FIRST_ROUNDS << (MAGAZINE_STEPS - 1) };
 
@@ -40,8 +51,11 @@ enum { IDLE_TICKS = 2, ROUNDS_MAX = MAGAZINE_FIRST_ROUNDS << (MAGAZINE_STEPS - 1
 struct plant {
     void *round;   /* q; NULL: nothing was planted */
     uint32_t slot; /* k */
+    uint32_t kept; /* rounds above it */
     uint32_t top;  /* rounds below the top, as read after the barrier */
 };
+
+static bool was_alone = true; /* the program had one thread at the last tick */
 
 /* -- 1: an idle cache, claimed ---------------------------------------------------------------- */
 
@@ -49,7 +63,7 @@ RACING static void look(struct cache *cache)
 {
     void ***tops = cache_tops(cache);
     uint64_t now = cache->entries;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
         now = now * 31 + (uintptr_t)tops[class];
     cache->idle_ticks = now == cache->seen ? cache->idle_ticks + 1 : 0;
     cache->seen = now;
@@ -71,12 +85,19 @@ static void release(struct cache *cache)
     os_wake(&cache->claimed, 1);
 }
 
+/* The owner came in often enough for what is taken not to be announced. */
+RACING static bool is_ordered(const struct cache *cache)
+{
+    return !cache_is_watched() || !cache->began_alone || cache->entries - cache->entries_alone >= 2;
+}
+
 /* True: the owner is outside, and stays there. */
 static bool claim(struct cache *cache, void (*look_at)(struct cache *cache))
 {
     if (!cache_look(cache, look_at) || cache->idle_ticks != IDLE_TICKS)
         return false;
-    if (os_barrier() && atomic_load_explicit(&cache->inside, memory_order_acquire) == 0)
+    if (os_barrier() && atomic_load_explicit(&cache->inside, memory_order_acquire) == 0 &&
+        is_ordered(cache))
         return true;
     cache->idle_ticks = 0;
     release(cache);
@@ -92,10 +113,11 @@ RACING static void plant(struct cache *cache, unsigned class, struct plant *plan
     if (loaded == NULL)
         return;
     uint32_t rounds = magazine_rounds_below(loaded, cache_tops(cache)[class]);
-    if (rounds < 2 || rounds > loaded->capacity)
+    plant->kept = class == SIZE_CLASS_MEDIUM ? 0 : 1;
+    if (rounds <= plant->kept || rounds > loaded->capacity)
         return;
     loaded->is_hollow = true;
-    plant->slot = rounds - 1;
+    plant->slot = rounds - plant->kept;
     plant->round = __atomic_exchange_n(&loaded->slot[plant->slot], NULL, __ATOMIC_SEQ_CST);
 }
 
@@ -103,8 +125,10 @@ RACING static void read_top(struct cache *cache, unsigned class, struct plant *p
 {
     if (plant->round == NULL)
         return;
+    /* First, and acquire: pairs with the release in heap_alloc_medium, so that top is not older. */
+    bool is_taking = plant->kept == 0 && __atomic_load_n(&cache->owner->inside, __ATOMIC_SEQ_CST);
     void **top = __atomic_load_n(&cache_tops(cache)[class], __ATOMIC_SEQ_CST);
-    plant->top = magazine_rounds_below(cache->loaded[class], top);
+    plant->top = is_taking ? 0 : magazine_rounds_below(cache->loaded[class], top);
 }
 
 /* Takes q and all rounds below it, or puts q back. How many are in `rounds` now. */
@@ -112,7 +136,7 @@ RACING static unsigned settle(struct magazine *loaded, const struct plant *plant
 {
     void **slot = &loaded->slot[plant->slot];
     void *expected = NULL;
-    if (plant->top <= plant->slot || __atomic_load_n(slot, __ATOMIC_SEQ_CST) != NULL) {
+    if (plant->top < plant->slot + plant->kept || __atomic_load_n(slot, __ATOMIC_SEQ_CST) != NULL) {
         __atomic_compare_exchange_n(slot, &expected, plant->round, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
         return 0;
@@ -130,21 +154,21 @@ RACING static unsigned settle(struct magazine *loaded, const struct plant *plant
 
 static size_t reclaim_open(struct cache *cache)
 {
-    struct plant plants[SIZE_CLASS_END];
+    struct plant plants[SIZE_MAGAZINE_END];
     void *rounds[ROUNDS_MAX];
     size_t taken = 0;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
         plant(cache, class, &plants[class]);
     os_barrier();
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
         read_top(cache, class, &plants[class]);
     os_barrier();
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
         if (plants[class].round == NULL)
             continue;
         unsigned count = settle(cache->loaded[class], &plants[class], rounds);
         if (count > 0)
-            slab_give(class, rounds, count);
+            magazine_give(class, rounds, count, false);
         taken += count;
     }
     return taken;
@@ -160,7 +184,7 @@ static size_t reclaim_previous(struct cache *cache, unsigned class)
         return 0;
     unsigned rounds = previous->rounds;
     if (rounds > 0)
-        slab_give(class, previous->slot + 1, rounds);
+        magazine_give(class, previous->slot + 1, rounds, false);
     magazine_put(previous);
     return rounds;
 }
@@ -176,14 +200,14 @@ static size_t reclaim_closed(struct cache *cache, unsigned class)
     magazine_fill_hollow(loaded);
     unsigned rounds = loaded->rounds;
     if (rounds > 0)
-        slab_give(class, loaded->slot + 1, rounds);
+        magazine_give(class, loaded->slot + 1, rounds, false);
     return rounds;
 }
 
 static size_t reclaim_cache(struct cache *cache)
 {
     size_t taken = 0;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
         taken += reclaim_previous(cache, class);
         if (cache->is_closed)
             taken += reclaim_closed(cache, class);
@@ -191,11 +215,22 @@ static size_t reclaim_cache(struct cache *cache)
     return cache->is_closed ? taken : taken + reclaim_open(cache);
 }
 
+/* Remembers how often the owners came in while the program had one thread; looks once more after
+ * that. */
+RACING static void note_entries(void)
+{
+    bool is_alone = *os_single_thread_mark() != 0;
+    if (is_alone || was_alone) {
+        for (struct cache *cache = cache_first(); cache != NULL; cache = cache->next)
+            cache->entries_alone = cache->entries;
+    }
+    was_alone = is_alone;
+}
+
 static size_t reclaim(void (*look_at)(struct cache *cache))
 {
     size_t taken = 0;
-    if (cache_is_watched())
-        return 0;
+    note_entries();
     for (struct cache *cache = cache_first(); cache != NULL; cache = cache->next) {
         if (!claim(cache, look_at))
             continue;

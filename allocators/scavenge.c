@@ -37,8 +37,9 @@ static const uint64_t PATIENCE_NS = 3000 * MS; /* with nothing to do, then it en
 
 static struct {
     _Atomic uint64_t due_ns;
-    struct lock lock;     /* of whoever is at it */
-    uint64_t slow_due_ns; /* lock */
+    struct lock lock;        /* of whoever is at it */
+    uint64_t depot_due_ns;   /* lock */
+    uint64_t reclaim_due_ns; /* lock; of its own, as passers-by do the other one */
     _Atomic size_t given_bytes;
     /* The helper. */
     bool background;         /* it may be started; cleared when the system refuses */
@@ -58,20 +59,31 @@ bool scavenge_has_helper(void)
     return atomic_load_explicit(&scavenger.alive, memory_order_acquire) != 0;
 }
 
+static void reclaim(void)
+{
+    reclaim_tick();
+}
+
+/* What is freed by it lay unused for so long already. */
+static void do_slowly(void (*tick)(void), uint64_t now, uint64_t *due_ns)
+{
+    if (now < *due_ns)
+        return;
+    *due_ns = now + SLOW_TICK_NS;
+    unit_set_unused(SLOW_TICK_NS);
+    tick();
+    unit_set_unused(0);
+}
+
 /* Bytes given back to the system. */
 static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
 {
     bool is_watched = scavenger.background && !scavenge_has_helper();
     atomic_store_explicit(&scavenger.due_ns, now + (is_watched ? WATCH_NS : TICK_NS),
                           memory_order_relaxed);
-    if (now >= scavenger.slow_due_ns) {
-        scavenger.slow_due_ns = now + SLOW_TICK_NS;
-        unit_set_unused(SLOW_TICK_NS);
-        depot_tick();
-        if (is_helper) /* takes system calls that a sandbox may not have allowed */
-            reclaim_tick();
-        unit_set_unused(0);
-    }
+    do_slowly(depot_tick, now, &scavenger.depot_due_ns);
+    if (is_helper) /* takes system calls that a sandbox may not have allowed */
+        do_slowly(reclaim, now, &scavenger.reclaim_due_ns);
     size_t bytes = unit_tick(now, most_bytes);
     if (bytes < most_bytes)
         bytes += slab_tick(now, most_bytes - bytes);

@@ -145,6 +145,62 @@ static void a_thread_that_ends_keeps_none(void **state)
     heap_audit();
 }
 
+static bool is_lost(const void *p)
+{
+    return space_ctl_of(p) == SIZE_CLASS_MEDIUM; /* in no magazine, and nobody has it */
+}
+
+/* A handler that interrupts free() between its two stores and frees as well: the slot is written
+ * twice, and then the top is where it would be without the handler. free() takes no notice, as that
+ * costs: as many blocks are lost as the handler freed, but none is had twice. */
+static void frees_between_the_stores_of_another_lose_as_many_blocks(void **state)
+{
+    (void)state;
+    void *blocks[4];
+    for (int i = 0; i < 4; i++)
+        blocks[i] = heap_alloc(100000);
+    cache_flush();
+    heap_free(blocks[0]); /* the class is open */
+    void **top = hand.top[SIZE_CLASS_MEDIUM];
+    *top = blocks[1];
+    assert_true(heap_free_fast(blocks[2]) && heap_free_fast(blocks[3]));
+    hand.top[SIZE_CLASS_MEDIUM] = top + 1;
+    cache_flush();
+    assert_true(is_free(blocks[0]) && is_lost(blocks[1]) && is_free(blocks[2]));
+    assert_true(is_lost(blocks[3]));
+    large_give(&blocks[1], 1, false);
+    large_give(&blocks[3], 1, false);
+    heap_audit();
+}
+
+/* The same where the handler's frees find the magazine full, so that rounds leave and move. */
+static void frees_between_the_stores_of_another_that_move_the_rounds_double_none(void **state)
+{
+    (void)state;
+    enum { COUNT = 7 };
+    void *rounds[COUNT], *of_handler[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        rounds[i] = heap_alloc(100000);
+        of_handler[i] = heap_alloc(100000);
+    }
+    cache_flush();
+    for (int i = 0; i < COUNT - 1; i++)
+        heap_free(rounds[i]);
+    void **top = hand.top[SIZE_CLASS_MEDIUM];
+    *top = rounds[COUNT - 1];
+    for (int i = 0; i < COUNT; i++)
+        heap_free(of_handler[i]);
+    hand.top[SIZE_CLASS_MEDIUM] = top + 1;
+    cache_flush(); /* ends the process where it finds one twice */
+    for (int i = 0; i < COUNT; i++)
+        assert_true(is_free(of_handler[i]));
+    for (int i = 0; i < COUNT - 1; i++)
+        assert_true(is_free(rounds[i]));
+    assert_true(is_lost(rounds[COUNT - 1]));
+    large_give(&rounds[COUNT - 1], 1, false);
+    heap_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +211,8 @@ int main(void)
         cmocka_unit_test(a_block_that_outgrows_its_length_changes_its_label),
         cmocka_unit_test(recycled_dirt_is_cleared_for_calloc),
         cmocka_unit_test(a_thread_that_ends_keeps_none),
+        cmocka_unit_test(frees_between_the_stores_of_another_lose_as_many_blocks),
+        cmocka_unit_test(frees_between_the_stores_of_another_that_move_the_rounds_double_none),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

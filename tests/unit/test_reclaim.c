@@ -8,11 +8,19 @@
 #include "allocators/base/os.h"
 
 static bool barrier_with_steps(void);
+static volatile char single_thread_mark;
+static const volatile char *mark_of_ours(void)
+{
+    return &single_thread_mark;
+}
 #define os_barrier barrier_with_steps
+#define os_single_thread_mark mark_of_ours
 #include "allocators/reclaim.c" // NOLINT
 #undef os_barrier
+#undef os_single_thread_mark
 
 #include "allocators/depot.h"
+#include "allocators/slab.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -22,9 +30,14 @@ static bool barrier_with_steps(void);
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BYTES = 64, ROUNDS = 6, STEPS_MAX = 32 };
+enum { BYTES = 64, MEDIUM_BYTES = 40000, ROUNDS = 6, STEPS_MAX = 32 };
 
-static unsigned class;
+static unsigned class; /* of BYTES, or that of medium blocks */
+
+static bool is_medium(void)
+{
+    return class == SIZE_CLASS_MEDIUM;
+}
 
 /* -- an owner whose hot path is taken apart --------------------------------------------------- */
 
@@ -38,19 +51,24 @@ static struct {
     unsigned count;
 } owner;
 
-/* m: load top; l: load the round below; s: store top: together heap_pop. f: load top; w: store the
- * round; u: store top: together heap_free_fast. */
+/* m: load top; l: load the round below; s: store top: together heap_pop; between i and o, which
+ * mark the hand, heap_alloc_medium. f: load top; w: store the round; u: store top: together
+ * heap_free_fast. */
 static void take_step(char step)
 {
     void ***top = &owner.hand->top[class];
     if (owner.is_stopped)
         return;
+    if (step == 'i' || step == 'o')
+        owner.hand->inside = step == 'i';
     if (step == 'm' || step == 'f')
         owner.top = *top;
     if (step == 'l')
         owner.round = owner.top[-1];
-    if (step == 's')
-        owner.is_stopped = owner.round == NULL;
+    if (step == 's' && owner.round == NULL) {
+        owner.is_stopped = true;
+        owner.hand->inside = 0;
+    }
     if (step == 's' && owner.round != NULL) {
         *top = owner.top - 1;
         owner.held[owner.count++] = owner.round;
@@ -72,7 +90,7 @@ static void *owner_body(void *unused)
     void *first[ROUNDS];
     owner.hand = &hand;
     for (int i = 0; i < ROUNDS; i++)
-        first[i] = heap_alloc(BYTES);
+        first[i] = heap_alloc(is_medium() ? MEDIUM_BYTES : BYTES);
     cache_flush(); /* the magazine holds what is freed now */
     for (int i = 0; i < ROUNDS; i++)
         heap_free(first[i]);
@@ -108,6 +126,10 @@ static void see(void *p)
 static size_t taken(void)
 {
     struct slab_stats stats;
+    struct large_stats blocks;
+    large_read_stats(&blocks);
+    if (is_medium())
+        return blocks.blocks;
     slab_read_stats(class, &stats);
     return stats.taken_objects;
 }
@@ -125,7 +147,7 @@ static void start_owner(pthread_t *thread)
 
 static void end_owner(pthread_t thread)
 {
-    slab_give(class, owner.held, owner.count);
+    magazine_give(class, owner.held, owner.count, false);
     sem_post(&owner.end);
     pthread_join(thread, NULL);
     depot_drain();
@@ -147,10 +169,12 @@ static void count_all(void)
             see(loaded->slot[slot]);
     }
     assert_int_equal(taken(), seen_count);
-    unsigned count = slab_take(class, rest, 512);
+    for (unsigned i = 0; i < seen_count; i++)
+        assert_int_equal(space_ctl_of(seen[i]), class);
+    unsigned count = is_medium() ? 0 : slab_take(class, rest, 512);
     for (unsigned i = 0; i < count; i++)
         see(rest[i]);
-    slab_give(class, rest, count);
+    magazine_give(class, rest, count, false);
 }
 
 /* part[0] before the reclaim, [1..3] at its barriers, [4] after it. Objects reclaimed. */
@@ -251,6 +275,89 @@ static void an_owner_that_swings_is_never_doubled(void **state)
 {
     (void)state;
     cut_everywhere("mlsmlsfwufwu");
+}
+
+static void of_medium_blocks_none_is_kept_and_none_is_doubled(void **state)
+{
+    (void)state;
+    class = SIZE_CLASS_MEDIUM;
+    assert_int_equal(interleave((const char *const[5]){"", "", "", "", ""}), ROUNDS);
+    assert_int_equal(interleave((const char *const[5]){"", "", "", "", "imls"}), ROUNDS);
+    assert_true(owner.is_stopped);
+    /* Stopped while it takes the newest: nothing of that magazine is taken. */
+    assert_int_equal(interleave((const char *const[5]){"iml", "", "", "", "so"}), 0);
+    assert_int_equal(owner.count, 1);
+    cut_everywhere("imlsoimlso");
+    cut_everywhere("imlsofwu");
+    cut_everywhere("imlsoimlsofwufwu");
+    class = size_class_of(BYTES);
+}
+
+static void medium_blocks_above_those_that_were_taken_are_counted(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct large_stats stats;
+    class = SIZE_CLASS_MEDIUM;
+    start_owner(&thread);
+    take_steps("imlso");
+    barriers = 3;
+    for (int tick = 0; tick <= IDLE_TICKS; tick++)
+        reclaim_tick();
+    cache_read_medium(&stats);
+    assert_int_equal(stats.blocks, 0);
+    take_steps("fwu");
+    cache_read_medium(&stats);
+    assert_int_equal(stats.blocks, 1);
+    end_owner(thread);
+    class = size_class_of(BYTES);
+}
+
+/* -- while every move between threads is watched ---------------------------------------------- */
+
+static unsigned announced;
+
+static void announce(void)
+{
+    announced++;
+}
+
+static size_t tick_until_idle(void)
+{
+    size_t reclaimed = 0;
+    for (int tick = 0; tick <= 2 * IDLE_TICKS; tick++)
+        reclaimed += reclaim_tick();
+    return reclaimed;
+}
+
+/* What a lone thread freed is put into order by its own next call at the latest, not before. */
+static void nothing_is_taken_unannounced_that_others_could_not_put_into_order(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    owner.hand = NULL;
+    single_thread_mark = 1;
+    start_owner(&thread);
+    owner.hand->cache->began_alone = true;
+    cache_on_transfer(announce);
+    announced = 0;
+    assert_int_equal(tick_until_idle(), 0);
+    owner.hand->cache->entries += 2; /* alone, too */
+    single_thread_mark = 0;
+    assert_int_equal(tick_until_idle(), 0);
+    owner.hand->cache->entries++; /* a call, which may not be recorded yet */
+    assert_int_equal(tick_until_idle(), 0);
+    owner.hand->cache->entries++;
+    assert_int_equal(tick_until_idle(), ROUNDS - 1);
+    assert_int_equal(announced, 0);
+    end_owner(thread);
+    start_owner(&thread);
+    assert_false(owner.hand->cache->began_alone);
+    announced = 0;
+    assert_int_equal(tick_until_idle(), ROUNDS - 1);
+    assert_int_equal(announced, 0);
+    cache_on_transfer(NULL);
+    end_owner(thread);
 }
 
 /* -- threads that are stopped anywhere -------------------------------------------------------- */
@@ -384,6 +491,9 @@ int main(void)
         cmocka_unit_test(an_owner_that_allocates_is_never_doubled),
         cmocka_unit_test(an_owner_that_frees_is_never_doubled),
         cmocka_unit_test(an_owner_that_swings_is_never_doubled),
+        cmocka_unit_test(of_medium_blocks_none_is_kept_and_none_is_doubled),
+        cmocka_unit_test(medium_blocks_above_those_that_were_taken_are_counted),
+        cmocka_unit_test(nothing_is_taken_unannounced_that_others_could_not_put_into_order),
         cmocka_unit_test(threads_that_are_stopped_anywhere_have_nothing_twice),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
