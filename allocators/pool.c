@@ -288,6 +288,22 @@ static void audit_pages(const struct slab *slab)
     }
 }
 
+/* Sums over the slabs of the class under audit. */
+static struct {
+    uint32_t slabs, draining, away, empty;
+    size_t taken, held;
+} sums;
+
+static void add_up(const struct slab *slab)
+{
+    sums.slabs++;
+    sums.draining += slab->is_draining;
+    sums.away += slab->is_away;
+    sums.empty += slab_is_empty(slab) && !slab->is_away;
+    sums.taken += slab_class(slab)->objects - slab->free;
+    sums.held += held_pages(slab);
+}
+
 /* S1 to S3, S5 and S6 as pool_visit sees them: `word` skips only words without a free bit. */
 static void audit_slab(struct pool *pool, struct slab *slab)
 {
@@ -301,48 +317,49 @@ static void audit_slab(struct pool *pool, struct slab *slab)
         MP_AUDIT(*space_ctl(unit) == (slab->is_draining ? CTL_DRAIN : slab->class));
     MP_AUDIT(!slab->is_draining || !slab_is_empty(slab) || slab->is_away);
     audit_pages(slab);
+    add_up(slab);
 }
 
-/* Sums over the slabs of the class under audit. */
-static struct {
-    uint32_t slabs, draining, away, empty;
-    size_t taken, held;
-} sums;
-
-static void add_up(struct pool *pool, struct slab *slab)
-{
-    (void)pool;
-    sums.slabs++;
-    sums.draining += slab->is_draining;
-    sums.away += slab->is_away;
-    sums.empty += slab_is_empty(slab) && !slab->is_away;
-    sums.taken += slab_class(slab)->objects - slab->free;
-    sums.held += held_pages(slab);
-}
-
-static void audit_pool(struct pool *pool, unsigned class)
+static void audit_lists(const struct pool *pool)
 {
     size_t listed = 0;
     for (int bucket = 0; bucket < POOL_LISTS; bucket++) {
         for (uint32_t at = pool->buckets[bucket]; at != UNIT_NONE; at = slab_at(at)->next) {
-            MP_AUDIT(slab_at(at)->class == class && slab_at(at)->bucket == bucket);
+            MP_AUDIT(slab_at(at)->class == class_number(pool) && slab_at(at)->bucket == bucket);
             listed++;
         }
     }
     MP_AUDIT(listed <= pool->slabs && pool->empty <= 1);
+}
+
+static void audit_slabs(struct pool *pool)
+{
     memset(&sums, 0, sizeof(sums));
-    pool_visit(pool, add_up);
+    pool_visit(pool, audit_slab);
     MP_AUDIT(sums.slabs == pool->slabs && sums.empty == pool->empty);
     MP_AUDIT(sums.draining == pool->draining && sums.away == pool->away);
     MP_AUDIT(sums.taken == pool->taken && sums.held == pool->held);
 }
 
+static bool is_all_zero(const struct pool *pool)
+{
+    return (pool->slabs | pool->empty | pool->draining | pool->away | pool->taken | pool->held) ==
+           0;
+}
+
+/* A visit passes all units: no class needs one that says it has nothing and that no label names. */
 void slab_audit(void)
 {
+    bool is_named[SIZE_CLASS_END] = {false};
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    for (size_t unit = 0; unit < units; unit++)
+        is_named[pool_class_of(space_address(unit))] = true;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-        lock_take(&pools[class].lock);
-        pool_visit(&pools[class], audit_slab);
-        audit_pool(&pools[class], class);
-        lock_drop(&pools[class].lock);
+        struct pool *pool = &pools[class];
+        lock_take(&pool->lock);
+        audit_lists(pool);
+        if (is_named[class] || !is_all_zero(pool))
+            audit_slabs(pool);
+        lock_drop(&pool->lock);
     }
 }
