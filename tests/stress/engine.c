@@ -12,7 +12,7 @@
 
 #include "tests/stress/blocks.h"
 
-enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128, BRIEF = 200 };
+enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128 };
 
 /* Blocks on their way to another thread. */
 struct mailbox {
@@ -160,9 +160,16 @@ static void burst(struct worker *worker)
         stress.heap->free(blocks[i * 7 % 300]);
 }
 
+/* Between two rare things; however short its life is, a thread does each at least twice. */
+static unsigned rare_period(void)
+{
+    const unsigned operations = stress.options.operations;
+    return operations < 3 * 1024 ? operations / 3 + 1 : 1024;
+}
+
 static void *live_briefly(void *argument)
 {
-    for (unsigned i = 0; i < BRIEF; i++)
+    for (unsigned i = 0; i < rare_period() / 5 + 1; i++)
         operate(argument);
     if (stress.heap->thread_exit != NULL)
         stress.heap->thread_exit();
@@ -180,11 +187,12 @@ static void delegate(struct worker *worker)
 
 static void do_something_rare(struct worker *worker, unsigned step)
 {
-    if (step % 1024 == 0)
+    const unsigned period = rare_period();
+    if (step % period == 0)
         burst(worker);
-    if (step % 1536 == 0)
+    if (step % period == period / 2)
         delegate(worker);
-    if (step % 256 == 0 && stress.heap->ask != NULL)
+    if (step % (period / 4 + 1) == 0 && stress.heap->ask != NULL)
         stress.heap->ask((unsigned)random_next(&worker->random));
 }
 

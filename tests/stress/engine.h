@@ -38,8 +38,9 @@ struct stress_options {
     size_t most_bytes;    /* of one block */
 };
 
-/* Reads --seed N --threads N --generations N --operations N --forks N --most-bytes N into *options;
- * false after a line on stderr: there is no such option. */
+/* Reads --seed N --threads N --generations N --operations N --forks N --most-bytes N into *options,
+ * and --divisor N, which leaves an N-th of the operations; false after a line on stderr: there is
+ * no such option. */
 bool stress_read_options(int argc, char **argv, struct stress_options *options);
 
 /* Says the seed, runs the storm, returns when all of it was consistent. */

@@ -19,6 +19,8 @@ static bool set_option(struct stress_options *options, const char *name, uint64_
         options->forks = (unsigned)value;
     else if (strcmp(name, "--most-bytes") == 0)
         options->most_bytes = (size_t)value;
+    else if (strcmp(name, "--divisor") == 0 && value >= 1)
+        options->operations = options->operations / (unsigned)value + 1;
     else
         return false;
     return true;

@@ -188,7 +188,7 @@ static void check_child(void)
 static void a_child_forked_in_the_middle_of_everything_has_a_whole_heap(void **state)
 {
     (void)state;
-    enum { THREADS = 3, FORKS = 300 };
+    enum { THREADS = 3, FORKS = 300 / TEST_DIVISOR };
     pthread_t threads[THREADS];
     atomic_store(&stop, false);
     for (uintptr_t i = 0; i < THREADS; i++)
