@@ -103,7 +103,7 @@ static void a_killed_process_leaves_every_event_it_told(void **state)
 {
     (void)state;
     uint64_t random = 20261120;
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 40 / TEST_DIVISOR; i++) {
         struct trace_run run;
         struct decoded decoded;
         run_init(&run, random);
@@ -135,7 +135,7 @@ static void stop_under_load(struct trace_run *run)
 static void the_end_record_counts_right_while_threads_still_record(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 20 / TEST_DIVISOR; seed++) {
         struct trace_run run;
         struct decoded decoded;
         struct trace_end end;
