@@ -12,6 +12,7 @@ import sys
 FOLDER = sys.argv[1]
 LIBRARY = sys.argv[2] if len(sys.argv) > 2 else ""
 POINT = {"program", "point", "asked_mib", "rss_mib", "seconds"}
+PARTS = {f"{part}_mib" for part in ("internal", "external", "cached", "dirty", "meta")}
 TIME = {"pattern", "ns", "median_ns", "passes", "rss_mib", "peak_mib"}
 BAD_SCALES = ("0", "-1", "x", "", "nan", "1e9")
 
@@ -42,11 +43,14 @@ def lines(program, name, *arguments):
 
 
 def check_point(name, point):
-    check(set(point) - {"pages_mib"} == POINT, f"{name}: the fields are {sorted(point)}")
+    fields = POINT | PARTS if LIBRARY else POINT
+    check(set(point) - {"pages_mib"} == fields, f"{name}: the fields are {sorted(point)}")
     check(point["program"] == name, f"{name} calls itself {point['program']}")
     check(point["rss_mib"] > 0.1, f"{name}: nothing resident at {point['point']}")
     check(0 <= point["asked_mib"] <= point.get("pages_mib", point["rss_mib"]) <= point["rss_mib"],
           f"{name}: more asked for than resident at {point['point']}: {point}")
+    check(all(point[part] > -0.1 for part in fields & PARTS),
+          f"{name}: the heap holds less than was asked for: {point}")
 
 
 def check_memory(name):

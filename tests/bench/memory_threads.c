@@ -96,20 +96,23 @@ static struct {
 
 static struct churner {
     struct memory_pool pool;
-    _Atomic(void *) hands[CHURN_HANDS]; /* blocks for this thread to free; neighbours put them */
-    size_t operations;                  /* of one phase */
+    _Atomic(uint32_t *)
+        hands[CHURN_HANDS]; /* exchanged with a neighbour; each begins with its size */
+    size_t operations;      /* of one phase */
     unsigned number;
 } churners[CHURN_THREADS];
 
-static void hand_on(struct churner *churner, size_t place)
+/* Leaves a block in a hand of this thread's or of its neighbour's, and frees what one of the two
+ * left there. */
+static void hand_on(struct churner *churner, size_t place, unsigned neighbour)
 {
     struct memory_pool *pool = &churner->pool;
-    struct churner *next = &churners[(churner->number + 1) % CHURN_THREADS];
-    _Atomic(void *) *hand = &next->hands[place % CHURN_HANDS];
-    void *older = atomic_exchange(hand, pool->blocks[place]);
+    struct churner *other = &churners[(churner->number + neighbour) % CHURN_THREADS];
+    uint32_t *block = pool->blocks[place];
+    *block = pool->bytes[place];
     pool->blocks[place] = NULL;
     memory_pool_drop(pool, place);
-    free(older);
+    free(atomic_exchange(&other->hands[place % CHURN_HANDS], block));
 }
 
 static void churn_phase(struct churner *churner, unsigned phase)
@@ -122,7 +125,7 @@ static void churn_phase(struct churner *churner, unsigned phase)
         size_t place = (size_t)(random >> 20) % pool->places;
         if (pool->blocks[place] != NULL) {
             if (random % 4 == 0)
-                hand_on(churner, place);
+                hand_on(churner, place, random / 4 % 2);
             else
                 memory_pool_drop(pool, place);
         }
@@ -144,12 +147,16 @@ static void *churn_body(void *argument)
     return NULL;
 }
 
-/* Without the 8192 blocks that are in hands at most. */
 static size_t churn_asked(void)
 {
     size_t asked = 0;
-    for (int i = 0; i < CHURN_THREADS; i++)
+    for (int i = 0; i < CHURN_THREADS; i++) {
         asked += churners[i].pool.asked;
+        for (int hand = 0; hand < CHURN_HANDS; hand++) {
+            const uint32_t *block = atomic_load(&churners[i].hands[hand]);
+            asked += block != NULL ? *block : 0;
+        }
+    }
     return asked;
 }
 
@@ -172,6 +179,8 @@ static void run_churn(void)
     }
     for (int i = 0; i < CHURN_THREADS; i++)
         pthread_join(threads[i], NULL);
+    memory_light_use();
+    memory_point("later", churn_asked());
 }
 
 const struct memory_program memory_threads[] = {

@@ -10,6 +10,7 @@ from .tables import Table
 MICRO = os.path.join(heaps.PROGRAMS, "bench_micro")
 MEMORY = os.path.join(heaps.PROGRAMS, "bench_memory")
 QUICK_SCALE = "0.05"
+PARTS = ("asked", "internal", "external", "cached", "dirty", "meta")
 CHURN_SCALE = 0.02  # of a billion operations; all of them with --long
 
 
@@ -60,6 +61,8 @@ def run_memory(names, compared, options):
     resident = Table("Memory programs: resident at the named point (asked for, MiB)", "MiB",
                      heap_names)
     seconds = Table("Memory programs: time to the end", "s", heap_names)
+    parts = Table("Memory programs: what mpress keeps them for; F = 1 - asked / their sum", "MiB",
+                  [*PARTS, "resident", "F %"], means=False)
     light = "50" if options.quick else "2000"
 
     def once(name, heap):
@@ -72,7 +75,24 @@ def run_memory(names, compared, options):
         taken = measure.take_turns(name, turns, options.rounds)
         if any(taken.values()):
             add_points(name, taken, resident, seconds)
-    return [resident, seconds]
+        if taken.get(heaps.OURS.name):
+            add_parts(name, taken[heaps.OURS.name], parts)
+    return [resident, seconds] + ([parts] if parts.rows else [])
+
+
+def parts_of(line):
+    kept = {part: line[f"{part}_mib"] for part in PARTS}
+    fragmentation = 1 - line["asked_mib"] / sum(kept.values())
+    return {**kept, "resident": line["rss_mib"], "F %": 100 * fragmentation}
+
+
+def add_parts(name, figures, parts):
+    for point in figures[0]:
+        if point.isdigit() or figures[0][point]["asked_mib"] == 0 or point == "peak":
+            continue
+        lines = [parts_of(one[point]) for one in figures]
+        for column in lines[0]:
+            parts.add_cell(f"{name}, {point}", column, [line[column] for line in lines])
 
 
 def add_points(name, taken, resident, seconds):

@@ -40,6 +40,9 @@ class Table:
         self.rows[row] = {name: measure.summary([one[figure] for one in figures])
                           for name, figures in taken.items() if figures}
 
+    def add_cell(self, row, name, values):
+        self.rows.setdefault(row, {})[name] = measure.summary(values)
+
     def ratios(self, name, reference):
         """The row's figure over the reference's, for all rows that have both."""
         pairs = ((row.get(name), reference(row)) for row in self.rows.values())
