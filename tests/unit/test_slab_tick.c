@@ -278,12 +278,12 @@ static void a_full_class_does_not_drain(void **state)
 {
     (void)state;
     take_all(OBJECTS);
-    for (unsigned i = 0; i < OBJECTS; i += 5) /* a fifth is free */
+    for (unsigned i = 0; i < OBJECTS; i += 20)
         slab_give(class_64, &objects[i], 1);
     pass();
     assert_int_equal(pools[class_64].draining, 0);
     for (unsigned i = 0; i < OBJECTS; i++) {
-        if (i % 5 != 0)
+        if (i % 20 != 0)
             slab_give(class_64, &objects[i], 1);
     }
     give_all(0);
