@@ -33,9 +33,7 @@ _Thread_local struct hand hand __attribute__((tls_model("initial-exec"))) = {
 
 struct cache_registry cache_registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
 
-/* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
- * thread finds no round in between; its call comes to the door, which knows better. */
-static void close_class(struct cache *cache, unsigned class)
+void cache_close_class(struct cache *cache, unsigned class)
 {
     void **top = cache_tops(cache)[class];
     cache_tops(cache)[class] = CLOSED;
@@ -48,7 +46,7 @@ static void close_class(struct cache *cache, unsigned class)
         magazine_fill_hollow(loaded);
 }
 
-static void open_class(struct cache *cache, unsigned class)
+void cache_open_class(struct cache *cache, unsigned class)
 {
     struct magazine *loaded = cache->loaded[class];
     atomic_signal_fence(memory_order_seq_cst);
@@ -57,9 +55,7 @@ static void open_class(struct cache *cache, unsigned class)
 
 /* -- the door of a cache ---------------------------------------------------------------------- */
 
-/* The calling thread comes to its magazines, or waits until a reclaimer is done with them. NULL: it
- * has none. */
-static struct cache *come_in(void)
+struct cache *cache_come_in(void)
 {
     struct cache *cache = hand.cache;
     if (cache == NULL)
@@ -72,7 +68,7 @@ static struct cache *come_in(void)
     return cache;
 }
 
-static void go_out(struct cache *cache)
+void cache_go_out(struct cache *cache)
 {
     atomic_store_explicit(&cache->inside, 0, memory_order_release);
 }
@@ -125,6 +121,7 @@ bool cache_attach(void)
         return false;
     for (unsigned class = 0; class < SIZE_MAGAZINE_END; class ++)
         cache->tops[class] = CLOSED;
+    cache->adapt_ns = 0;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
     cache->began_alone = *os_single_thread_mark() != 0;
     lock_take(&cache_registry.lock);
@@ -160,8 +157,7 @@ static void unload(struct magazine *magazine)
     magazine_put(magazine);
 }
 
-/* A magazine that is worth it goes to the depot as it is, so that a thread ends quickly. */
-static void leave(struct magazine *magazine)
+void cache_leave(struct magazine *magazine)
 {
     bool is_worth_it = magazine != NULL && magazine->class < SIZE_CLASS_END &&
                        magazine->rounds > magazine->capacity / 2U;
@@ -169,38 +165,38 @@ static void leave(struct magazine *magazine)
         unload(magazine);
 }
 
-static void flush_class(struct cache *cache, unsigned class)
+void cache_flush_class(struct cache *cache, unsigned class)
 {
     struct magazine *loaded = cache->loaded[class];
     struct magazine *previous = cache->previous[class];
     if (loaded == NULL)
         return;
-    close_class(cache, class);
+    cache_close_class(cache, class);
     cache->loaded[class] = NULL;
     cache->previous[class] = NULL;
-    leave(loaded);
-    leave(previous);
+    cache_leave(loaded);
+    cache_leave(previous);
 }
 
 static void flush_all(struct cache *cache)
 {
     cache_transfer();
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-        flush_class(cache, class);
+        cache_flush_class(cache, class);
 }
 
 void cache_flush(void)
 {
-    struct cache *cache = come_in();
+    struct cache *cache = cache_come_in();
     if (cache == NULL)
         return;
     flush_all(cache);
-    go_out(cache);
+    cache_go_out(cache);
 }
 
 void cache_detach(void)
 {
-    struct cache *cache = come_in(); /* and not out again: nobody claims it any more */
+    struct cache *cache = cache_come_in(); /* and not out again: nobody claims it any more */
     hand.state = CACHE_DEAD;
     if (cache == NULL)
         return;
@@ -285,6 +281,7 @@ static bool load_from_slabs(struct cache *cache, unsigned class)
 static bool refill(struct cache *cache, unsigned class)
 {
     const struct magazine *previous = cache->previous[class];
+    cache->turns[class]++;
     if (previous != NULL && previous->rounds > 0) {
         swap(cache, class);
         return true;
@@ -324,6 +321,7 @@ static bool make_room(struct cache *cache, unsigned class)
 {
     if (class == SIZE_CLASS_MEDIUM)
         return make_medium_room(cache);
+    cache->turns[class]++;
     const struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL || magazine_can_grow(loaded)) {
         grow(cache, class);
@@ -357,10 +355,10 @@ static void *alloc_without_cache(unsigned class)
 
 void *cache_alloc(unsigned class)
 {
-    struct cache *cache = come_in();
+    struct cache *cache = cache_come_in();
     if (cache == NULL)
         return alloc_without_cache(class);
-    close_class(cache, class);
+    cache_close_class(cache, class);
     struct magazine *loaded = cache->loaded[class];
     bool is_loaded = loaded != NULL && loaded->rounds > 0;
     bool is_served = is_loaded || refill(cache, class);
@@ -370,39 +368,39 @@ void *cache_alloc(unsigned class)
         hand.refilled = is_loaded ? 0 : loaded->rounds;
         p = loaded->slot[loaded->rounds--];
     }
-    open_class(cache, class);
-    go_out(cache);
+    cache_open_class(cache, class);
+    cache_go_out(cache);
     return is_served ? p : alloc_without_cache(class);
 }
 
 void *cache_alloc_medium(size_t bytes)
 {
-    struct cache *cache = come_in();
+    struct cache *cache = cache_come_in();
     if (cache == NULL)
         return NULL;
-    close_class(cache, SIZE_CLASS_MEDIUM);
+    cache_close_class(cache, SIZE_CLASS_MEDIUM);
     struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
     void *p = loaded != NULL ? medium_take(loaded, bytes) : NULL;
-    open_class(cache, SIZE_CLASS_MEDIUM);
-    go_out(cache);
+    cache_open_class(cache, SIZE_CLASS_MEDIUM);
+    cache_go_out(cache);
     return p;
 }
 
 void cache_free(unsigned class, void *p)
 {
-    struct cache *cache = come_in();
+    struct cache *cache = cache_come_in();
     if (cache == NULL) {
         cache_give(class, &p, 1);
         return;
     }
-    close_class(cache, class);
+    cache_close_class(cache, class);
     bool is_served = has_room(cache->loaded[class]) || make_room(cache, class);
     if (is_served) {
         struct magazine *loaded = cache->loaded[class];
         loaded->slot[++loaded->rounds] = p;
     }
-    open_class(cache, class);
-    go_out(cache);
+    cache_open_class(cache, class);
+    cache_go_out(cache);
     if (!is_served)
         cache_give(class, &p, 1);
 }

@@ -83,6 +83,9 @@ void cache_forget_lost(void);
 /* The magazines of this thread go back to depot and slabs; it stays alive. */
 void cache_flush(void);
 
+/* Four times a second: gives back what the calling thread's magazines held needlessly of late. */
+void cache_adapt(uint64_t now_ns);
+
 /* In the child of a fork: what vanished threads kept goes back to the slabs. */
 void cache_fork_child(void);
 

@@ -24,7 +24,10 @@ struct cache {
     uint32_t entries_alone;   /* of these while there was no other thread; reclaim.c */
     uint32_t idle_ticks;      /* of the reclaimer, seen unchanged */
     uint64_t seen;            /* what it looked like then */
-    void **tops[SIZE_MAGAZINE_END];               /* while closed; the owner's */
+    uint64_t adapt_ns;        /* when the next look of cache_adapt is due; the owner's */
+    uint32_t turns[SIZE_CLASS_END];   /* empty or full magazines met since the last; the owner's */
+    void **last_tops[SIZE_CLASS_END]; /* as the last look left them; the owner's */
+    void **tops[SIZE_MAGAZINE_END];   /* while closed; the owner's */
     struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
     struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
 };
@@ -43,6 +46,27 @@ static inline void ***cache_tops(struct cache *cache)
 {
     return cache->is_closed ? cache->tops : cache->owner->top;
 }
+
+/* -- what the owner does among its magazines -------------------------------------------------- */
+
+/* The calling thread comes to its magazines, or waits until a reclaimer is done with them. NULL: it
+ * has none. */
+struct cache *cache_come_in(void);
+void cache_go_out(struct cache *cache);
+
+/* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
+ * thread finds no round in between; its call comes to the door, which knows better. */
+void cache_close_class(struct cache *cache, unsigned class);
+void cache_open_class(struct cache *cache, unsigned class);
+
+/* The magazine, which may be NULL, goes to the depot when it is worth it, so that a thread ends
+ * quickly; otherwise its rounds go to the slabs. */
+void cache_leave(struct magazine *magazine);
+
+/* Both magazines of a class leave. */
+void cache_flush_class(struct cache *cache, unsigned class);
+
+/* -- what others do with a cache -------------------------------------------------------------- */
 
 /* The first of them; the others follow by `next`. */
 struct cache *cache_first(void);

@@ -80,7 +80,7 @@ static void look_at_once(struct cache *cache)
 
 static void release(struct cache *cache)
 {
-    /* release: pairs with the acquire in come_in (cache.c) */
+    /* release: pairs with the acquire in cache_come_in */
     atomic_store_explicit(&cache->claimed, 0, memory_order_release);
     os_wake(&cache->claimed, 1);
 }

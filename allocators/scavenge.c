@@ -172,6 +172,7 @@ void scavenge_pass(void)
     if (MP_LIKELY(++passes % PASSES_PER_LOOK != 0))
         return;
     uint64_t now = os_time_coarse_ns();
+    cache_adapt(now);
     if (MP_LIKELY(now < atomic_load_explicit(&scavenger.due_ns, memory_order_relaxed)) ||
         !lock_try(&scavenger.lock))
         return;

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "allocators/base/os.h"
+#include "allocators/cache_inside.h"
 #include "allocators/depot.h"
 #include "allocators/slab.h"
 
@@ -22,6 +24,7 @@ static int setup(void **state)
     start_small_heap();
     cache_on_transfer(count_transfer);
     heap_free(heap_alloc(1));
+    cache_adapt(os_time_coarse_ns() + UINT64_C(3600000000000)); /* no looks but the tests' own */
     return 0;
 }
 
@@ -74,6 +77,73 @@ static void magazines_grow_with_use_up_to_their_class_limit(void **state)
     for (unsigned i = 0; i < run; i++)
         heap_free(objects[i]);
     assert_true(cache_rounds(class) <= 2 * size_tables.classes[class].rounds_max);
+}
+
+/* The next look of cache_adapt. */
+static void look(void)
+{
+    cache_adapt(hand.cache->adapt_ns + 1);
+}
+
+/* Allocates so many, and frees them: the class turns often. */
+static void use(size_t bytes, unsigned count)
+{
+    static void *objects[4096];
+    for (unsigned i = 0; i < count; i++)
+        objects[i] = heap_alloc(bytes);
+    for (unsigned i = 0; i < count; i++)
+        heap_free(objects[i]);
+}
+
+static void what_a_thread_uses_no_more_leaves_its_magazines(void **state)
+{
+    (void)state;
+    unsigned class = size_class_of(96);
+    use(96, 4096);
+    look();
+    size_t kept = cache_rounds(class);
+    assert_true(kept > 0); /* it was used since the look before */
+    use(500, 4096);
+    look();
+    assert_int_equal(cache_rounds(class), 0);
+    depot_drain();
+    assert_int_equal(taken(class), 0);
+    assert_true(cache_rounds(size_class_of(500)) > 0);
+    heap_audit();
+}
+
+static void magazines_that_seldom_turn_shrink_by_halves(void **state)
+{
+    (void)state;
+    unsigned class = size_class_of(64);
+    use(64, 4096);
+    struct magazine **loaded = &hand.cache->loaded[class];
+    unsigned most = (*loaded)->capacity;
+    assert_int_equal(most, size_tables.classes[class].rounds_max);
+    use(64, 4096);
+    look();
+    assert_int_equal((*loaded)->capacity, most); /* it turned often */
+    static void *held[64];
+    unsigned count = 0;
+    for (; (*loaded)->step > size_tables.classes[class].step; count++) {
+        unsigned capacity = (*loaded)->capacity;
+        held[count] = heap_alloc(64);
+        look();
+        assert_int_equal((*loaded)->capacity, capacity / 2);
+        assert_true(cache_rounds(class) <= capacity / 2); /* the previous one left */
+    }
+    assert_true(count >= 3);
+    held[count++] = heap_alloc(64);
+    look();
+    assert_int_equal((*loaded)->step, size_tables.classes[class].step); /* not below the first */
+    use(64, 4096);
+    assert_int_equal((*loaded)->capacity, most); /* and back */
+    while (count > 0)
+        heap_free(held[--count]);
+    cache_flush();
+    depot_drain();
+    assert_int_equal(taken(class), 0);
+    heap_audit();
 }
 
 static void every_exchange_with_others_is_announced(void **state)
@@ -226,6 +296,8 @@ int main(void)
         cmocka_unit_test(the_hot_path_serves_what_was_just_freed),
         cmocka_unit_test(an_empty_magazine_and_a_full_one_take_the_slow_door),
         cmocka_unit_test(magazines_grow_with_use_up_to_their_class_limit),
+        cmocka_unit_test(what_a_thread_uses_no_more_leaves_its_magazines),
+        cmocka_unit_test(magazines_that_seldom_turn_shrink_by_halves),
         cmocka_unit_test(every_exchange_with_others_is_announced),
         cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
         cmocka_unit_test(what_another_thread_allocated_can_be_freed_here),
