@@ -174,6 +174,8 @@ void cache_flush_class(struct cache *cache, unsigned class)
     cache_close_class(cache, class);
     cache->loaded[class] = NULL;
     cache->previous[class] = NULL;
+    cache_lose(cache, loaded);
+    cache_lose(cache, previous);
     cache_leave(loaded);
     cache_leave(previous);
 }
@@ -242,8 +244,11 @@ static bool load_from_depot(struct cache *cache, unsigned class)
     if (cache->previous[class] == NULL)
         cache->previous[class] = empty;
     cache->loaded[class] = full;
-    if (empty != NULL && cache->previous[class] != empty)
+    cache_gain(cache, full);
+    if (empty != NULL && cache->previous[class] != empty) {
+        cache_lose(cache, empty);
         magazine_put(empty);
+    }
     return true;
 }
 
@@ -252,13 +257,15 @@ static bool load_from_depot(struct cache *cache, unsigned class)
 static void grow(struct cache *cache, unsigned class)
 {
     struct magazine *old = cache->loaded[class];
-    if (old != NULL && !magazine_can_grow(old))
+    if (old != NULL && (!magazine_can_grow(old) || cache->room_bytes >= CACHE_ROOM_BYTES))
         return;
     unsigned step = old == NULL ? size_tables.classes[class].step : old->step + 1U;
     struct magazine *larger = magazine_get(class, step);
     if (larger == NULL)
         return;
     cache->loaded[class] = larger;
+    cache_gain(cache, larger);
+    cache_lose(cache, old);
     if (old == NULL)
         return;
     larger->rounds = old->rounds;
@@ -296,6 +303,7 @@ static void give_previous(struct cache *cache, unsigned class)
 {
     struct magazine *full = cache->previous[class];
     cache->previous[class] = NULL;
+    cache_lose(cache, full);
     cache_transfer();
     if (!depot_put(full))
         unload(full);
@@ -316,6 +324,13 @@ static bool make_medium_room(struct cache *cache)
     return loaded != NULL;
 }
 
+/* The next magazine is as large as the loaded one, but for a thread that has large ones enough. */
+static unsigned empty_step(const struct cache *cache, const struct magazine *loaded)
+{
+    bool has_room = cache->room_bytes < CACHE_ROOM_BYTES;
+    return has_room ? loaded->step : size_tables.classes[loaded->class].step;
+}
+
 /* Room for one round in the loaded magazine; false: there is no memory for one. */
 static bool make_room(struct cache *cache, unsigned class)
 {
@@ -333,9 +348,10 @@ static bool make_room(struct cache *cache, unsigned class)
         swap(cache, class);
         return true;
     }
-    struct magazine *empty = loaded != NULL ? magazine_get(class, loaded->step) : NULL;
+    struct magazine *empty = loaded != NULL ? magazine_get(class, empty_step(cache, loaded)) : NULL;
     if (empty == NULL)
         return false;
+    cache_gain(cache, empty);
     if (previous != NULL)
         give_previous(cache, class);
     cache->previous[class] = cache->loaded[class];
@@ -434,6 +450,7 @@ static void bury(struct cache *cache)
             magazine_put(cache->loaded[class]);
         cache->loaded[class] = cache->previous[class] = NULL;
     }
+    cache->room_bytes = 0;
     cache->owner = NULL;
     cache->next_free = cache_registry.free;
     cache_registry.free = cache;

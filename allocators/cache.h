@@ -86,6 +86,9 @@ void cache_flush(void);
 /* Four times a second: gives back what the calling thread's magazines held needlessly of late. */
 void cache_adapt(uint64_t now_ns);
 
+/* Recounts (C1 of README.md) while nothing else runs. */
+void cache_audit(void);
+
 /* In the child of a fork: what vanished threads kept goes back to the slabs. */
 void cache_fork_child(void);
 

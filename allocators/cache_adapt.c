@@ -28,6 +28,8 @@ static void halve(struct cache *cache, unsigned class)
     memcpy(smaller->slot + 1, old->slot + 1 + surplus, kept * sizeof(void *));
     smaller->rounds = kept;
     cache->loaded[class] = smaller;
+    cache_gain(cache, smaller);
+    cache_lose(cache, old);
     if (surplus > 0)
         cache_give(class, old->slot + 1, surplus);
     magazine_put(old);
@@ -38,6 +40,7 @@ static void shrink(struct cache *cache, unsigned class)
     struct magazine *previous = cache->previous[class];
     cache_close_class(cache, class);
     cache->previous[class] = NULL;
+    cache_lose(cache, previous);
     cache_leave(previous);
     if (cache->loaded[class]->step > size_tables.classes[class].step)
         halve(cache, class);
@@ -68,7 +71,7 @@ void cache_adapt(uint64_t now_ns)
     cache_come_in();
     cache->entries--; /* the call that looks counts once: when it comes to its own class */
     cache_transfer();
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
         look_at(cache, class);
     cache_go_out(cache);
 }

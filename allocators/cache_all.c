@@ -1,6 +1,7 @@
 /* cache_all.c - looks at the caches of all threads while these go on. */
 #include <string.h>
 
+#include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/cache_inside.h"
 #include "allocators/medium.h"
@@ -97,5 +98,25 @@ void cache_read_medium(struct large_stats *stats)
         for (size_t slot = slots_of(cache, SIZE_CLASS_MEDIUM, loaded); slot > 0; slot--)
             medium_count(loaded->slot[slot], stats);
     }
+    lock_drop(&cache_registry.lock);
+}
+
+static size_t recount_room(const struct cache *cache)
+{
+    size_t bytes = 0;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
+        if (cache->loaded[class] != NULL)
+            bytes += magazine_room_bytes(cache->loaded[class]);
+        if (cache->previous[class] != NULL)
+            bytes += magazine_room_bytes(cache->previous[class]);
+    }
+    return bytes;
+}
+
+void cache_audit(void)
+{
+    lock_take(&cache_registry.lock);
+    for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next)
+        MP_AUDIT(recount_room(cache) == cache->room_bytes);
     lock_drop(&cache_registry.lock);
 }

@@ -24,13 +24,17 @@ struct cache {
     uint32_t entries_alone;   /* of these while there was no other thread; reclaim.c */
     uint32_t idle_ticks;      /* of the reclaimer, seen unchanged */
     uint64_t seen;            /* what it looked like then */
+    size_t room_bytes;        /* C1: of all its magazines; the owner's */
     uint64_t adapt_ns;        /* when the next look of cache_adapt is due; the owner's */
-    uint32_t turns[SIZE_CLASS_END];   /* empty or full magazines met since the last; the owner's */
-    void **last_tops[SIZE_CLASS_END]; /* as the last look left them; the owner's */
-    void **tops[SIZE_MAGAZINE_END];   /* while closed; the owner's */
+    uint32_t turns[SIZE_MAGAZINE_END]; /* empty or full magazines met since the last; the owner's */
+    void **last_tops[SIZE_MAGAZINE_END];          /* as the last look left them; the owner's */
+    void **tops[SIZE_MAGAZINE_END];               /* while closed; the owner's */
     struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
     struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
 };
+
+/* The magazines of one thread grow until they have room for so many bytes in all. */
+enum { CACHE_ROOM_BYTES = 3 * 1024 * 1024 };
 
 /* All caches: none is ever destroyed, new ones come first. */
 struct cache_registry {
@@ -45,6 +49,17 @@ extern struct cache_registry cache_registry;
 static inline void ***cache_tops(struct cache *cache)
 {
     return cache->is_closed ? cache->tops : cache->owner->top;
+}
+
+/* A magazine that may be NULL becomes one of the cache's, or stops to be. */
+static inline void cache_gain(struct cache *cache, const struct magazine *magazine)
+{
+    cache->room_bytes += magazine != NULL ? magazine_room_bytes(magazine) : 0;
+}
+
+static inline void cache_lose(struct cache *cache, const struct magazine *magazine)
+{
+    cache->room_bytes -= magazine != NULL ? magazine_room_bytes(magazine) : 0;
 }
 
 /* -- what the owner does among its magazines -------------------------------------------------- */

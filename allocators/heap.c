@@ -459,5 +459,6 @@ void heap_audit(void)
     unit_audit();
     slab_audit();
     mixed_audit();
+    cache_audit();
     scavenge_release();
 }

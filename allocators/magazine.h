@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/size_class.h"
+
 #define MAGAZINE_FULL ((void *)1)
 
 /* Capacities double from 8 to 256; a class caps them at its own maximum. */
@@ -34,6 +36,12 @@ static inline void **magazine_top(struct magazine *magazine, uint32_t rounds)
 static inline uint32_t magazine_rounds_below(const struct magazine *magazine, void **top)
 {
     return (uint32_t)(top - magazine->slot - 1);
+}
+
+/* Bytes of objects that it has room for. (Of medium blocks: none, as their number is bounded.) */
+static inline size_t magazine_room_bytes(const struct magazine *magazine)
+{
+    return magazine->capacity * (size_t)size_tables.classes[magazine->class].bytes;
 }
 
 /* Moves the rounds of an unloaded magazine together. */

@@ -182,6 +182,7 @@ static size_t reclaim_previous(struct cache *cache, unsigned class)
     cache->previous[class] = NULL;
     if (previous == NULL)
         return 0;
+    cache_lose(cache, previous);
     unsigned rounds = previous->rounds;
     if (rounds > 0)
         magazine_give(class, previous->slot + 1, rounds, false);

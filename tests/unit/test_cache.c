@@ -8,6 +8,7 @@
 
 #include "allocators/base/os.h"
 #include "allocators/cache_inside.h"
+#include "allocators/cache_inside.h"
 #include "allocators/depot.h"
 #include "allocators/slab.h"
 
@@ -144,6 +145,46 @@ static void magazines_that_seldom_turn_shrink_by_halves(void **state)
     depot_drain();
     assert_int_equal(taken(class), 0);
     heap_audit();
+}
+
+static size_t room_of_all_magazines(void)
+{
+    size_t bytes = 0;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        const struct magazine *loaded = hand.cache->loaded[class];
+        const struct magazine *previous = hand.cache->previous[class];
+        bytes += loaded != NULL ? magazine_room_bytes(loaded) : 0;
+        bytes += previous != NULL ? magazine_room_bytes(previous) : 0;
+    }
+    return bytes;
+}
+
+/* All classes, from the largest down: the small ones find no room to grow any more. */
+static void magazines_of_one_thread_have_room_for_a_few_mebibytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 1024 };
+    static void *objects[COUNT];
+    size_t first_bytes = 0;
+    cache_flush();
+    assert_int_equal(hand.cache->room_bytes, 0);
+    for (unsigned class = SIZE_CLASS_EXACT - 1; class >= SIZE_CLASS_FIRST; class --) {
+        size_t bytes = size_tables.classes[class].bytes;
+        uint32_t most = size_tables.classes[class].rounds_max;
+        first_bytes += 2 * bytes * (most < MAGAZINE_FIRST_ROUNDS ? most : MAGAZINE_FIRST_ROUNDS);
+        for (int i = 0; i < COUNT; i++)
+            objects[i] = heap_alloc(bytes);
+        for (int i = 0; i < COUNT; i++)
+            heap_free(objects[i]);
+        assert_int_equal(hand.cache->room_bytes, room_of_all_magazines());
+    }
+    assert_true(hand.cache->room_bytes > CACHE_ROOM_BYTES);
+    assert_true(hand.cache->room_bytes < CACHE_ROOM_BYTES + first_bytes / 2);
+    assert_int_equal(hand.cache->loaded[size_class_of(16)]->step, 0);
+    heap_audit();
+    cache_flush();
+    assert_int_equal(hand.cache->room_bytes, 0);
+    depot_drain();
 }
 
 static void every_exchange_with_others_is_announced(void **state)
@@ -298,6 +339,7 @@ int main(void)
         cmocka_unit_test(magazines_grow_with_use_up_to_their_class_limit),
         cmocka_unit_test(what_a_thread_uses_no_more_leaves_its_magazines),
         cmocka_unit_test(magazines_that_seldom_turn_shrink_by_halves),
+        cmocka_unit_test(magazines_of_one_thread_have_room_for_a_few_mebibytes),
         cmocka_unit_test(every_exchange_with_others_is_announced),
         cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
         cmocka_unit_test(what_another_thread_allocated_can_be_freed_here),

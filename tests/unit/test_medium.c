@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "allocators/cache_inside.h"
 #include "allocators/unit.h"
 
 static int setup(void **state)
@@ -145,6 +146,28 @@ static void a_thread_that_ends_keeps_none(void **state)
     heap_audit();
 }
 
+static void look(void)
+{
+    cache_adapt(hand.cache->adapt_ns + 1);
+}
+
+static void a_working_thread_keeps_none_that_it_does_not_use(void **state)
+{
+    (void)state;
+    void *unused = heap_alloc(70000);
+    heap_free(unused);
+    look();
+    look();
+    void *used = heap_alloc(70000);
+    assert_ptr_equal(used, unused);
+    look();
+    heap_free(used);
+    look();
+    assert_false(is_free(used));
+    look();
+    assert_true(is_free(used));
+}
+
 static bool is_lost(const void *p)
 {
     return space_ctl_of(p) == SIZE_CLASS_MEDIUM; /* in no magazine, and nobody has it */
@@ -211,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_block_that_outgrows_its_length_changes_its_label),
         cmocka_unit_test(recycled_dirt_is_cleared_for_calloc),
         cmocka_unit_test(a_thread_that_ends_keeps_none),
+        cmocka_unit_test(a_working_thread_keeps_none_that_it_does_not_use),
         cmocka_unit_test(frees_between_the_stores_of_another_lose_as_many_blocks),
         cmocka_unit_test(frees_between_the_stores_of_another_that_move_the_rounds_double_none),
     };
