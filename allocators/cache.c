@@ -130,6 +130,7 @@ bool cache_attach(void)
     lock_drop(&cache_registry.lock);
     hand.cache = cache;
     hand.state = CACHE_ALIVE;
+    hand.is_open = !cache->is_closed;
     return true;
 }
 
@@ -200,6 +201,7 @@ void cache_detach(void)
 {
     struct cache *cache = cache_come_in(); /* and not out again: nobody claims it any more */
     hand.state = CACHE_DEAD;
+    hand.is_open = false;
     if (cache == NULL)
         return;
     flush_all(cache);
@@ -222,6 +224,7 @@ void cache_close_hands(void)
         hand.top[class] = CLOSED;
     }
     cache->is_closed = true;
+    hand.is_open = false;
 }
 
 /* -- refill: the loaded magazine is empty; its class is closed -------------------------------- */
@@ -389,14 +392,14 @@ void *cache_alloc(unsigned class)
     return is_served ? p : alloc_without_cache(class);
 }
 
-void *cache_alloc_medium(size_t bytes)
+void *cache_alloc_medium(size_t bytes, size_t alignment)
 {
     struct cache *cache = cache_come_in();
     if (cache == NULL)
         return NULL;
     cache_close_class(cache, SIZE_CLASS_MEDIUM);
     struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
-    void *p = loaded != NULL ? medium_take(loaded, bytes) : NULL;
+    void *p = loaded != NULL ? medium_take(loaded, bytes, alignment) : NULL;
     cache_open_class(cache, SIZE_CLASS_MEDIUM);
     cache_go_out(cache);
     return p;

@@ -31,6 +31,7 @@ struct hand {
     uint32_t state;      /* enum cache_state */
     uint32_t inside;     /* the thread is in the slow door: a signal handler must not follow */
     uint32_t refilled;   /* rounds that the last cache_alloc had to load; 0: it had some */
+    bool is_open;        /* alive, and nobody wants to see every call */
 };
 _Static_assert(sizeof(struct hand) <= 3 * 1024, "static TLS is scarce");
 
@@ -62,9 +63,9 @@ void cache_transfer(void);
 void *cache_alloc(unsigned class);
 void cache_free(unsigned class, void *p);
 
-/* A medium block of this length from the thread's own magazine, as the program left it; NULL: there
- * is none. (What is freed goes there by cache_free with SIZE_CLASS_MEDIUM.) */
-void *cache_alloc_medium(size_t bytes);
+/* A medium block of this length and alignment from the thread's own magazine, as the program left
+ * it; NULL: there is none. (What is freed goes there by cache_free with SIZE_CLASS_MEDIUM.) */
+void *cache_alloc_medium(size_t bytes, size_t alignment);
 
 /* Gives rounds of a class to where they came from: slabs, or the unit heap. */
 void cache_give(unsigned class, void *const *rounds, unsigned count);

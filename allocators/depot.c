@@ -30,10 +30,10 @@ struct shelf {
 } __attribute__((aligned(64)));
 
 static struct {
-    unsigned shards; /* a power of two; constant after depot_init */
+    unsigned shards; /* a power of two; constant after depot_init, 0 before */
     size_t shelf_bytes;
     struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
-} depot = {.shards = 1, .shelf_bytes = DEPOT_BYTES};
+} depot;
 
 void depot_init(unsigned cpus)
 {
@@ -42,7 +42,7 @@ void depot_init(unsigned cpus)
         shards *= 2;
     depot.shards = shards;
     depot.shelf_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
-    for (unsigned shard = 0; shard < DEPOT_SHARDS_MAX; shard++) {
+    for (unsigned shard = 0; shard < shards; shard++) { /* the others are never touched */
         for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
             depot.shelves[shard][class].lock.rank = LOCK_RANK_DEPOT;
     }

@@ -134,8 +134,8 @@ static void *alloc_object(unsigned class, size_t bytes)
 /* Of the lengths that threads keep: one of its own that fits, as the program left it. */
 static void *alloc_warm(size_t bytes, size_t alignment)
 {
-    bool is_medium = bytes <= SIZE_MEDIUM_MAX && alignment <= UNIT_BYTES;
-    return is_medium && !heap.checked ? cache_alloc_medium(bytes) : NULL;
+    bool is_medium = bytes > SIZE_SLAB_MAX && bytes <= SIZE_MEDIUM_MAX;
+    return is_medium && !heap.checked ? cache_alloc_medium(bytes, alignment) : NULL;
 }
 
 /* Above the slabs. Where the reservation is used up, own mappings serve smaller blocks too. */
@@ -188,7 +188,8 @@ void *heap_alloc_aligned(size_t alignment, size_t bytes)
     if (!enter())
         return NULL;
     unsigned class = size_class_of_aligned(bytes, alignment);
-    return class != 0 ? alloc_object(class, bytes) : alloc_big(bytes | 1, alignment, &zeroed);
+    return class != 0 ? alloc_object(class, bytes)
+                      : alloc_big(bytes + (bytes == 0), alignment, &zeroed);
 }
 
 /* -- owners ----------------------------------------------------------------------------------- */
@@ -280,7 +281,7 @@ bool heap_fits(const void *p, size_t alignment, size_t bytes)
         class = size_class_of(bytes);
     if (class != 0)
         return usable == size_tables.classes[class].bytes;
-    return usable > SIZE_SLAB_MAX ? usable == round_up(bytes | 1, LARGE_STEP) : bytes <= usable;
+    return usable > SIZE_SLAB_MAX ? usable == large_usable_for(bytes) : bytes <= usable;
 }
 
 bool heap_fits_shrunk(const void *p, size_t bytes)

@@ -42,11 +42,17 @@ static inline void *heap_alloc_fast(size_t bytes)
     return heap_pop(size_class_of(bytes));
 }
 
-/* The newest medium block of the thread's own magazine, when it has the right length; NULL: take
- * the slow door. A signal handler in between must not find other rounds for itself, as that moves
- * them: to it, this thread is inside. To a reclaimer too, which takes the newest round otherwise.
- */
-static inline void *heap_alloc_medium(size_t bytes)
+/* The same, aligned. NULL as well where the slow door must look at the arguments. */
+static inline void *heap_alloc_aligned_fast(size_t alignment, size_t bytes)
+{
+    return heap_pop(size_class_of_rounded(bytes, alignment));
+}
+
+/* The newest medium block of the thread's own magazine, when it has the right length and alignment;
+ * NULL: take the slow door. A signal handler in between must not find other rounds for itself, as
+ * that moves them: to it, this thread is inside. To a reclaimer too, which takes the newest round
+ * otherwise. */
+static inline void *heap_alloc_medium(size_t bytes, size_t alignment)
 {
     if (MP_UNLIKELY(bytes > SIZE_MEDIUM_MAX || hand.inside != 0))
         return NULL;
@@ -54,7 +60,7 @@ static inline void *heap_alloc_medium(size_t bytes)
     atomic_signal_fence(memory_order_seq_cst);
     void **top = hand.top[SIZE_CLASS_MEDIUM];
     void *p = top[-1];
-    if (MP_LIKELY(p != NULL) && MP_LIKELY(large_reuse(p, bytes)))
+    if (MP_LIKELY(p != NULL) && MP_LIKELY(large_reuse(p, bytes, alignment)))
         hand.top[SIZE_CLASS_MEDIUM] = top - 1;
     else
         p = NULL;
@@ -89,6 +95,14 @@ static inline size_t heap_open_usable(const void *p)
     if (MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL))
         return 0;
     return size_tables.classes[class].bytes;
+}
+
+/* Makes the medium block at p one of `bytes` where it stands, when this thread's hand is
+ * open; false: take the slow door, for whatever else p is. */
+static inline bool heap_resize_medium(void *p, size_t bytes)
+{
+    bool is_medium = space_owns(p) && space_ctl_of(p) == SIZE_CLASS_MEDIUM;
+    return hand.is_open && is_medium && large_reuse(p, bytes, 1);
 }
 
 /* A block keeps its place while it still uses half of it. */

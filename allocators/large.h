@@ -34,17 +34,24 @@ static inline size_t large_units_for(size_t bytes)
     return (bytes + UNIT_BYTES - 1) >> UNIT_SHIFT;
 }
 
+static inline size_t large_usable_for(size_t bytes)
+{
+    return round_up(bytes, LARGE_STEP);
+}
+
 static inline void large_set_usable(void *p, size_t bytes)
 {
-    atomic_store_explicit(&large_at(p)->usable, (uint32_t)round_up(bytes, LARGE_STEP),
+    atomic_store_explicit(&large_at(p)->usable, (uint32_t)large_usable_for(bytes),
                           memory_order_relaxed);
 }
 
-/* Makes a block that waits in a magazine one of `bytes`; false: it has not the right length. */
-static inline bool large_reuse(void *p, size_t bytes)
+/* Makes a block one of `bytes` where it stands; false: it has not the right length, or not the
+ * alignment. */
+static inline bool large_reuse(void *p, size_t bytes, size_t alignment)
 {
     size_t units = atomic_load_explicit(&large_at(p)->units, memory_order_relaxed);
-    if (units != large_units_for(bytes) || ((uintptr_t)p & (UNIT_BYTES - 1)) != 0)
+    size_t misaligned = (uintptr_t)p & ((UNIT_BYTES - 1) | (alignment - 1));
+    if (units != large_units_for(bytes) || misaligned != 0)
         return false;
     large_set_usable(p, bytes);
     return true;

@@ -1,8 +1,6 @@
 /* magazine.c - magazines and the pool of those that hold nothing. */
 #include "allocators/magazine.h"
 
-#include <string.h>
-
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/large.h"
@@ -48,13 +46,13 @@ struct magazine *magazine_get(unsigned class, unsigned step)
         return NULL;
     uint32_t most = size_tables.classes[class].rounds_max;
     uint32_t rounds = UINT32_C(8) << step;
+    magazine->slot[magazine->capacity + 1] = NULL; /* the sentinel of its last use */
     magazine->next = NULL;
     magazine->rounds = 0;
     magazine->capacity = (uint16_t)(rounds < most ? rounds : most);
     magazine->class = (uint8_t) class;
     magazine->step = (uint8_t)step;
     magazine->is_hollow = false;
-    memset(magazine->slot, 0, (magazine->capacity + 1U) * sizeof(void *)); /* no stale sentinel */
     magazine->slot[magazine->capacity + 1] = MAGAZINE_FULL;
     return magazine;
 }

@@ -25,7 +25,8 @@ struct magazine {
     uint8_t class;         /* the same */
     uint8_t step;          /* constant: memory for 8 << step rounds */
     bool is_hollow;        /* there may be NULLs among the rounds: a reclaimer took some */
-    void *slot[];          /* slot[0] NULL, rounds from 1, slot[capacity + 1] FULL */
+    void *slot[];          /* slot[0] NULL, rounds from 1, slot[capacity + 1] FULL; above the
+                            * rounds: whatever, but not FULL */
 };
 
 static inline void **magazine_top(struct magazine *magazine, uint32_t rounds)

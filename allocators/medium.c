@@ -26,6 +26,7 @@ static void drop_nulls(struct magazine *loaded)
         if (loaded->slot[at] != NULL)
             loaded->slot[++kept] = loaded->slot[at];
     }
+    memset(loaded->slot + 1 + kept, 0, (loaded->rounds - kept) * sizeof(void *));
     loaded->rounds = kept;
 }
 
@@ -40,12 +41,12 @@ void medium_shed(struct magazine *loaded, uint32_t count)
     cache_give(SIZE_CLASS_MEDIUM, oldest, count);
 }
 
-void *medium_take(struct magazine *loaded, size_t bytes)
+void *medium_take(struct magazine *loaded, size_t bytes, size_t alignment)
 {
     drop_nulls(loaded);
     for (uint32_t at = loaded->rounds; at > 0; at--) {
         void *p = loaded->slot[at];
-        if (!large_reuse(p, bytes))
+        if (!large_reuse(p, bytes, alignment))
             continue;
         drop_rounds(loaded, at, 1);
         return p;

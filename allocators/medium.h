@@ -12,9 +12,9 @@
 #include "allocators/large.h"
 #include "allocators/magazine.h"
 
-/* The newest round of the length that `bytes` need, or NULL; then the oldest round leaves: so
- * lengths that nobody asks for any more do not stay. */
-void *medium_take(struct magazine *loaded, size_t bytes);
+/* The newest round of the length and alignment that are needed, or NULL; then the oldest round
+ * leaves: so lengths that nobody asks for any more do not stay. */
+void *medium_take(struct magazine *loaded, size_t bytes, size_t alignment);
 
 /* Gives the oldest rounds to the unit heap. */
 void medium_shed(struct magazine *loaded, uint32_t count);

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/mixed.h"
 #include "allocators/pool.h"
@@ -83,7 +84,7 @@ static bool is_sparse(const struct slab *slab)
 {
     const struct size_class *class = slab_class(slab);
     size_t used = (class->objects - slab->free) * (size_t) class->bytes;
-    size_t held = (size_t)__builtin_popcountll(slab->held) * SLAB_PAGE_BYTES;
+    size_t held = bits_of(slab->held) * SLAB_PAGE_BYTES;
     return used > 0 && (mode == CONF_MELT_ALWAYS || held - used >= held / 2);
 }
 

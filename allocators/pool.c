@@ -51,7 +51,7 @@ pool_class_of(const void *p)
 
 static size_t held_pages(const struct slab *slab)
 {
-    return (size_t)__builtin_popcountll(slab->held);
+    return bits_of(slab->held);
 }
 
 /* -- buckets ---------------------------------------------------------------------------------- */

@@ -132,7 +132,7 @@ void size_class_init(const struct profile *profile)
 
 unsigned size_class_of_aligned(size_t bytes, size_t alignment)
 {
-    if (alignment > UNIT_BYTES || bytes > SIZE_SLAB_MAX)
+    if (alignment > SIZE_ALIGNMENT_MAX || bytes > SIZE_SLAB_MAX)
         return 0;
     size_t at = bytes == 0 ? alignment : round_up(bytes, alignment);
     while (at <= SIZE_SLAB_MAX) {

@@ -7,9 +7,11 @@
 #ifndef MPRESS_SIZE_CLASS_H
 #define MPRESS_SIZE_CLASS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/base/check.h"
 #include "allocators/profile.h"
 
 enum {
@@ -23,6 +25,7 @@ enum {
     SIZE_GRAIN_SHIFT = 4,
     SIZE_SLAB_MAX = 32 * 1024,
     SIZE_MEDIUM_MAX = 256 * 1024,
+    SIZE_ALIGNMENT_MAX = 16 * 1024, /* of objects: slabs begin at a unit */
 };
 
 struct size_class {
@@ -54,6 +57,18 @@ static inline unsigned size_class_of(size_t bytes)
 /* The smallest class that holds `bytes` and whose objects are all aligned to a power of two up to
  * 16 KiB; 0: there is none. */
 unsigned size_class_of_aligned(size_t bytes, size_t alignment);
+
+/* The same for the hot path: the class of the size rounded up to the alignment. It has the
+ * alignment, but for a profile's classes: then, and for unusual arguments, 0. */
+static inline unsigned size_class_of_rounded(size_t bytes, size_t alignment)
+{
+    size_t last = (bytes - 1) | (alignment - 1); /* 0 bytes, alignment 0: too large */
+    bool is_power = (alignment & (alignment - 1)) == 0;
+    if (MP_UNLIKELY(!is_power || last >= SIZE_SLAB_MAX || alignment > SIZE_ALIGNMENT_MAX))
+        return 0;
+    unsigned class = size_class_of(last + 1);
+    return MP_LIKELY((size_tables.classes[class].bytes & (alignment - 1)) == 0) ? class : 0;
+}
 
 /* Which object of its slab an offset lies in. Exact while offset * bytes < 2^40. */
 static inline unsigned size_class_index(const struct size_class *class, size_t offset)

@@ -52,27 +52,46 @@ static unsigned take_resident(struct slab *slab, void **objects, unsigned count)
     return taken;
 }
 
+/* Takes the lowest objects of a word of the bitmap, a stretch of neighbours at a time (which they
+ * mostly are; object by object took 14 instructions each instead of 8). `base`: of its first one.
+ */
+static unsigned take_from_word(uint64_t *word, char *base, size_t bytes, void **objects,
+                               unsigned count)
+{
+    uint64_t bits = *word;
+    unsigned taken = 0;
+    while (bits != 0 && taken < count) {
+        unsigned from = (unsigned)__builtin_ctzll(bits);
+        uint64_t others = ~(bits >> from);
+        unsigned stretch = others != 0 ? (unsigned)__builtin_ctzll(others) : 64;
+        if (stretch > count - taken)
+            stretch = count - taken;
+        bits &= ~(~UINT64_C(0) >> (64 - stretch) << from);
+        char *object = base + from * bytes;
+        for (unsigned end = taken + stretch; taken < end; object += bytes)
+            objects[taken++] = object;
+    }
+    *word = bits;
+    return taken;
+}
+
 /* Takes the lowest free objects, so that the tail of a young slab is never touched. */
 static unsigned take_lowest(struct slab *slab, void **objects, unsigned count)
 {
     const size_t bytes = slab_class(slab)->bytes;
     char *base = space_address(slab->first);
     unsigned taken = 0;
-    unsigned index = 0;
     unsigned word = slab->word;
     while (taken < count && taken < slab->free) {
-        uint64_t bits = slab->free_bits[word];
-        for (; bits != 0 && taken < count; bits &= bits - 1) {
-            index = word * 64 + (unsigned)__builtin_ctzll(bits);
-            objects[taken++] = base + index * bytes;
-        }
-        slab->free_bits[word] = bits;
-        word += bits == 0 && taken < slab->free;
+        taken += take_from_word(&slab->free_bits[word], base + word * 64 * bytes, bytes,
+                                objects + taken, count - taken);
+        word += slab->free_bits[word] == 0 && taken < slab->free;
     }
     slab->word = (uint8_t)word;
     slab->free = (uint16_t)(slab->free - taken);
     if (taken > 0) { /* all objects between the first and the last are in use now */
-        uint64_t pages = slab_pages((size_t)((char *)objects[0] - base), (index + 1) * bytes);
+        size_t end = (size_t)((char *)objects[taken - 1] - base) + bytes;
+        uint64_t pages = slab_pages((size_t)((char *)objects[0] - base), end);
         slab->held |= pages;
         slab->idle &= ~pages;
     }
@@ -101,10 +120,10 @@ static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count
     unsigned taken = 0;
     struct slab *slab;
     while (taken < count && (slab = choose(pool, taken > 0)) != NULL) {
-        pool->held -= (size_t)__builtin_popcountll(slab->held);
+        pool->held -= bits_of(slab->held);
         pool->empty -= slab_is_empty(slab);
         taken += take_from_slab(slab, objects + taken, count - taken);
-        pool->held += (size_t)__builtin_popcountll(slab->held);
+        pool->held += bits_of(slab->held);
         pool_update(pool, slab);
     }
     pool->taken += taken;
@@ -146,39 +165,36 @@ unsigned slab_take(unsigned class, void **objects, unsigned count)
 
 /* -- giving ----------------------------------------------------------------------------------- */
 
-/* Sets the object's bit; false: it was free already. */
-static bool give_to_slab(struct slab *slab, unsigned index)
-{
-    uint64_t bit = UINT64_C(1) << (index % 64);
-    if ((slab->free_bits[index / 64] & bit) != 0)
-        return false;
-    slab->free_bits[index / 64] |= bit;
-    slab->free++;
-    if (index / 64 < slab->word)
-        slab->word = (uint8_t)(index / 64);
-    return true;
-}
-
-/* Gives the objects that lie in one slab, as far as they follow each other: a look at its metadata
- * serves all of them. Returns how many these were; *given: how many of them were out. Ends the
- * process where no object begins, or one is free already, which only leftovers may be. */
+/* Gives the objects that lie in one slab, as far as they follow each other: its counts are written
+ * once for all of them (one by one: 31 instructions an object). Returns how many these were;
+ * *given: how many of them were out. Ends the process where no object begins, or one is free
+ * already, which only leftovers may be. */
 static unsigned give_run(struct slab *slab, void *const *objects, unsigned count, bool leftovers,
                          unsigned *given)
 {
     const struct size_class *class = slab_class(slab);
-    uintptr_t base = (uintptr_t)space_address(slab->first);
-    unsigned done = 0;
+    const uintptr_t base = (uintptr_t)space_address(slab->first);
+    const size_t end = class->objects * (size_t) class->bytes;
+    unsigned lowest = slab->word;
+    unsigned done = 0, passed_over = 0;
     size_t offset = (uintptr_t)objects[0] - base;
+    MP_CHECK(offset < end, FAULT_INTERIOR_FREE, objects[0]);
     do {
         unsigned index = size_class_index(class, offset);
-        MP_CHECK(index * (size_t) class->bytes == offset && index < class->objects,
-                 FAULT_INTERIOR_FREE, objects[done]);
-        bool was_taken = give_to_slab(slab, index);
-        MP_CHECK(was_taken || leftovers, FAULT_DOUBLE_FREE, objects[done]);
-        *given += was_taken;
-        if (++done < count)
-            offset = (uintptr_t)objects[done] - base;
-    } while (done < count && offset < (size_t) class->units << UNIT_SHIFT);
+        unsigned word = index / 64;
+        uint64_t bit = UINT64_C(1) << (index % 64);
+        uint64_t bits = slab->free_bits[word];
+        MP_CHECK(index * (size_t) class->bytes == offset, FAULT_INTERIOR_FREE, objects[done]);
+        if (MP_UNLIKELY((bits & bit) != 0)) {
+            MP_CHECK(leftovers, FAULT_DOUBLE_FREE, objects[done]);
+            passed_over++;
+        }
+        slab->free_bits[word] = bits | bit;
+        lowest = word < lowest ? word : lowest;
+    } while (++done < count && (offset = (uintptr_t)objects[done] - base) < end);
+    *given = done - passed_over;
+    slab->word = (uint8_t)lowest;
+    slab->free = (uint16_t)(slab->free + *given);
     return done;
 }
 
@@ -202,7 +218,7 @@ static unsigned give_some(struct pool *pool, void *const *objects, unsigned coun
             continue;
         }
         struct slab *slab = slab_of(objects[done]);
-        unsigned given = 0;
+        unsigned given;
         done += give_run(slab, objects + done, count - done, leftovers, &given);
         pool->taken -= given;
         if (given > 0 && pool_settle(pool, slab))

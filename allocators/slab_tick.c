@@ -81,7 +81,7 @@ static uint64_t purge_pages(const struct slab *slab, uint64_t pages)
     while (pages != 0) {
         size_t from = pages & -pages;
         uint64_t run = pages & ~(pages + from); /* the lowest run of bits */
-        size_t bytes = (size_t)__builtin_popcountll(run) << SLAB_PAGE_SHIFT;
+        size_t bytes = bits_of(run) << SLAB_PAGE_SHIFT;
         if (os_purge(base + ((size_t)__builtin_ctzll(pages) << SLAB_PAGE_SHIFT), bytes) != 0)
             break; /* a refusal is not fatal, and not worth a second try now */
         purged |= run;
@@ -94,7 +94,7 @@ static uint64_t purge_pages(const struct slab *slab, uint64_t pages)
 static size_t purge_away(struct pool *pool, struct slab *slab, uint64_t pages)
 {
     pages = purge_pages(slab, pages);
-    size_t count = (size_t)__builtin_popcountll(pages);
+    size_t count = bits_of(pages);
     lock_take(&pool->lock);
     slab->held &= ~pages;
     pool->held -= count;

@@ -102,7 +102,7 @@ void zone_enlist(struct zone *zone)
     mixed.zones++;
     mixed.units += zone->units;
     mixed.free += zone->free;
-    mixed.purged += (size_t)__builtin_popcountll(zone->purged);
+    mixed.purged += bits_of(zone->purged);
 }
 
 void zone_retire(const struct zone *zone)
@@ -111,7 +111,7 @@ void zone_retire(const struct zone *zone)
     mixed.zones--;
     mixed.units -= zone->units;
     mixed.free -= zone->free;
-    mixed.purged -= (size_t)__builtin_popcountll(zone->purged);
+    mixed.purged -= bits_of(zone->purged);
     *space_ctl(zone->first) = CTL_TAKEN; /* the first one first: a fork may cut here */
     lock_fence_stores();
     space_label(zone->first, zone->units, CTL_TAKEN);
@@ -131,7 +131,7 @@ static uint64_t pages_of(uint32_t first, uint32_t grains)
 void zone_wake_pages(struct zone *zone, uint32_t first, uint32_t grains)
 {
     uint64_t mask = pages_of(first, grains);
-    mixed.purged -= (size_t)__builtin_popcountll(zone->purged & mask);
+    mixed.purged -= bits_of(zone->purged & mask);
     zone->purged &= ~mask;
     zone->idle &= ~mask;
 }
@@ -237,7 +237,7 @@ static void audit_zone(uint32_t first)
     count_objects(zone, audited.taken);
     audited.zones++;
     audited.free += zone->free;
-    audited.purged += (size_t)__builtin_popcountll(zone->purged);
+    audited.purged += bits_of(zone->purged);
 }
 
 static void audit_bin(unsigned bin)

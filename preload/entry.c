@@ -13,16 +13,13 @@
 
 static __attribute__((noinline)) void *malloc_above(size_t bytes)
 {
-    void *p = heap_alloc_medium(bytes);
+    void *p = heap_alloc_medium(bytes, 1);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
 
-/* glibc 2.36 takes any alignment and rounds it up; at most SIZE_MAX / 2 + 1. */
-static size_t power_of_two_above(size_t alignment)
+static __attribute__((noinline)) void *realloc_above(void *p, size_t bytes)
 {
-    if (alignment <= 16 || is_power_of_two(alignment))
-        return alignment;
-    return (size_t)1 << (log2_floor(alignment) + 1);
+    return MP_LIKELY(heap_resize_medium(p, bytes)) ? p : door_realloc(p, bytes);
 }
 
 EXPORTED void *malloc(size_t bytes)
@@ -51,19 +48,24 @@ EXPORTED void free_sized(void *p, size_t bytes)
         door_free_sized(p, bytes);
 }
 
+/* glibc 2.36 takes any alignment and rounds it up; at most SIZE_MAX / 2 + 1. */
+static size_t power_of_two_above(size_t alignment)
+{
+    if (alignment <= 16 || is_power_of_two(alignment))
+        return alignment;
+    return (size_t)1 << (log2_floor(alignment) + 1);
+}
+
 EXPORTED void free_aligned_sized(void *p, size_t alignment, size_t bytes)
 {
     if (MP_UNLIKELY(!heap_free_fast(p)))
         door_free_aligned_sized(p, bytes, power_of_two_above(alignment));
 }
 
-/* Larger ones may lie on pages that nobody wrote yet: the door knows. */
-enum { CLEARED_FAST_MAX = 2048 };
-
 EXPORTED void *calloc(size_t count, size_t bytes)
 {
     size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > CLEARED_FAST_MAX)
+    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_SLAB_MAX)
         return door_calloc(count, bytes);
     unsigned class = size_class_of(total);
     void *p = heap_pop(class);
@@ -88,7 +90,7 @@ EXPORTED void *realloc(void *p, size_t bytes)
 {
     size_t usable = heap_open_usable(p);
     if (MP_UNLIKELY(usable == 0 || bytes - 1 >= SIZE_SLAB_MAX))
-        return door_realloc(p, bytes);
+        return realloc_above(p, bytes);
     return heap_keeps_place(usable, bytes) ? p : move_object(p, usable, bytes);
 }
 
@@ -107,27 +109,36 @@ EXPORTED size_t malloc_usable_size(void *p)
     return MP_LIKELY(usable != 0) ? usable : door_usable(p);
 }
 
-EXPORTED void *memalign(size_t alignment, size_t bytes)
+static __attribute__((noinline)) void *memalign_above(size_t alignment, size_t bytes)
 {
-    if (MP_UNLIKELY(alignment > SIZE_MAX / 2 + 1)) {
+    if (alignment > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
         return NULL;
     }
     alignment = power_of_two_above(alignment);
     void *p = heap_pop(size_class_of_aligned(bytes, alignment));
+    if (p == NULL)
+        p = heap_alloc_medium(bytes, alignment);
     return MP_LIKELY(p != NULL) ? p : door_memalign(alignment, bytes);
+}
+
+EXPORTED void *memalign(size_t alignment, size_t bytes)
+{
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    return MP_LIKELY(p != NULL) ? p : memalign_above(alignment, bytes);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t bytes)
 {
-    return memalign(alignment, bytes);
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    return MP_LIKELY(p != NULL) ? p : memalign_above(alignment, bytes);
 }
 
 EXPORTED int posix_memalign(void **p, size_t alignment, size_t bytes)
 {
     if (MP_UNLIKELY(!is_power_of_two(alignment) || alignment % sizeof(void *) != 0))
         return EINVAL;
-    void *block = heap_pop(size_class_of_aligned(bytes, alignment));
+    void *block = heap_alloc_aligned_fast(alignment, bytes);
     if (MP_UNLIKELY(block == NULL))
         return door_posix_memalign(p, alignment, bytes);
     *p = block;

@@ -80,7 +80,7 @@ static void *new_or_null(const char *name, size_t bytes, size_t alignment, const
 
 static inline void *alloc_fast(size_t bytes)
 {
-    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes);
+    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes, 1);
 }
 
 static __attribute__((noinline)) void *slow_new(size_t bytes)
@@ -132,19 +132,23 @@ EXPORTED void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
 void *_ZnwmSt11align_val_t(size_t bytes, size_t alignment);
 EXPORTED void *_ZnwmSt11align_val_t(size_t bytes, size_t alignment)
 {
-    return slow_new_aligned(bytes, alignment);
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    return MP_LIKELY(p != NULL) ? p : slow_new_aligned(bytes, alignment);
 }
 
 void *_ZnamSt11align_val_t(size_t bytes, size_t alignment);
 EXPORTED void *_ZnamSt11align_val_t(size_t bytes, size_t alignment)
 {
-    return slow_new_aligned(bytes, alignment);
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    return MP_LIKELY(p != NULL) ? p : slow_new_aligned(bytes, alignment);
 }
 
 void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void *tag);
 EXPORTED void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void *tag)
 {
-    void *p = door_new_aligned(alignment, bytes);
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    if (MP_UNLIKELY(p == NULL))
+        p = door_new_aligned(alignment, bytes);
     return MP_LIKELY(p != NULL)
                ? p
                : new_or_null("_ZnwmSt11align_val_tRKSt9nothrow_t", bytes, alignment, tag);
@@ -153,7 +157,9 @@ EXPORTED void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
 void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void *tag);
 EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void *tag)
 {
-    void *p = door_new_aligned(alignment, bytes);
+    void *p = heap_alloc_aligned_fast(alignment, bytes);
+    if (MP_UNLIKELY(p == NULL))
+        p = door_new_aligned(alignment, bytes);
     return MP_LIKELY(p != NULL)
                ? p
                : new_or_null("_ZnamSt11align_val_tRKSt9nothrow_t", bytes, alignment, tag);

@@ -1,5 +1,6 @@
 /* os_cpu.c - which CPU this thread runs on, and how many there are. */
 #define _GNU_SOURCE
+#include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "allocators/base/os_call.h"
 
@@ -31,6 +32,6 @@ unsigned os_cpus(void)
     long bytes = call3(SYS_sched_getaffinity, 0, (long)sizeof(mask), (long)mask);
     unsigned cpus = 0;
     for (long i = 0; i < bytes / 8; i++)
-        cpus += (unsigned)__builtin_popcountll(mask[i]);
+        cpus += (unsigned)bits_of(mask[i]);
     return cpus > 0 ? cpus : 1;
 }

@@ -11,7 +11,7 @@
 
 static void *alloc(size_t bytes)
 {
-    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes);
+    void *p = bytes <= SIZE_SLAB_MAX ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes, 1);
     return p != NULL ? p : heap_alloc(bytes);
 }
 

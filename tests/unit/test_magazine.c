@@ -55,12 +55,26 @@ static void an_empty_magazine_is_used_again_without_its_past(void **state)
     magazine_put(second);
 }
 
+static void a_larger_use_finds_no_sentinel_of_a_smaller_one(void **state)
+{
+    (void)state;
+    struct magazine *small = magazine_get(size_class_of(SIZE_SLAB_MAX), 0);
+    magazine_put(small);
+    struct magazine *large = magazine_get(size_class_of(64), 0);
+    assert_ptr_equal(large, small);
+    assert_true(large->capacity == MAGAZINE_FIRST_ROUNDS);
+    for (unsigned i = 0; i < large->capacity; i++)
+        assert_ptr_not_equal(*magazine_top(large, i), MAGAZINE_FULL);
+    magazine_put(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_magazine_is_empty_between_its_sentinels),
         cmocka_unit_test(a_class_of_large_objects_gets_small_magazines),
         cmocka_unit_test(an_empty_magazine_is_used_again_without_its_past),
+        cmocka_unit_test(a_larger_use_finds_no_sentinel_of_a_smaller_one),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -25,17 +25,65 @@ static void a_freed_block_serves_the_next_of_its_length(void **state)
     (void)state;
     char *p = heap_alloc(100000);
     heap_free(p);
-    assert_null(heap_alloc_medium(120000)); /* a unit more */
-    assert_ptr_equal(heap_alloc_medium(110000), p);
+    assert_null(heap_alloc_medium(120000, 1)); /* a unit more */
+    assert_ptr_equal(heap_alloc_medium(110000, 1), p);
     assert_int_equal(heap_usable(p), 110592);
     assert_true(heap_fits(p, 0, 110000));
     assert_false(heap_fits(p, 0, 100000));
     assert_true(heap_free_fast(p));
-    assert_ptr_equal(heap_alloc_medium(98305), p);
+    assert_ptr_equal(heap_alloc_medium(98305, 1), p);
     heap_free(p);
     cache_flush();
     assert_true(is_free(p));
     heap_audit();
+}
+
+static void a_length_of_whole_pages_is_as_long_as_asked_for(void **state)
+{
+    (void)state;
+    void *p = heap_alloc_aligned(2 * UNIT_BYTES, 4 * UNIT_BYTES);
+    assert_int_equal(heap_usable(p), 4 * UNIT_BYTES);
+    assert_true(heap_fits(p, 2 * UNIT_BYTES, 4 * UNIT_BYTES));
+    assert_true(heap_fits(p, 0, 4 * UNIT_BYTES));
+    heap_free(p);
+    cache_flush();
+}
+
+static void an_aligned_block_serves_the_next_one_only_where_it_is_aligned(void **state)
+{
+    (void)state;
+    char *p = heap_alloc_aligned(4 * UNIT_BYTES, 8 * UNIT_BYTES);
+    heap_free(p);
+    assert_ptr_equal(heap_alloc_medium(8 * UNIT_BYTES, 4 * UNIT_BYTES), p);
+    assert_true(heap_resize(p, 3 * UNIT_BYTES));
+    void *behind = heap_alloc(5 * UNIT_BYTES);
+    assert_ptr_equal(behind, p + 3 * UNIT_BYTES); /* else it proves nothing */
+    assert_true(heap_free_fast(behind));
+    assert_null(heap_alloc_medium(5 * UNIT_BYTES, 4 * UNIT_BYTES));
+    assert_null(heap_alloc_medium(5 * UNIT_BYTES, 0)); /* memalign(0) is for the door */
+    assert_ptr_equal(heap_alloc_medium(5 * UNIT_BYTES, UNIT_BYTES), behind);
+    heap_free(behind);
+    heap_free(p);
+    cache_flush();
+    heap_audit();
+}
+
+static void a_block_keeps_its_place_while_it_needs_as_many_units(void **state)
+{
+    (void)state;
+    char *p = heap_alloc(4 * UNIT_BYTES);
+    assert_true(heap_resize_medium(p, 3 * UNIT_BYTES + 1));
+    assert_int_equal(heap_usable(p), 3 * UNIT_BYTES + LARGE_STEP);
+    assert_true(heap_resize_medium(p, 4 * UNIT_BYTES));
+    assert_int_equal(heap_usable(p), 4 * UNIT_BYTES);
+    assert_false(heap_resize_medium(p, 4 * UNIT_BYTES + 1));
+    assert_false(heap_resize_medium(p, 3 * UNIT_BYTES));
+    assert_false(heap_resize_medium(p, SIZE_MAX));
+    assert_false(heap_resize_medium(p + UNIT_BYTES, 4 * UNIT_BYTES));
+    assert_false(heap_resize_medium(NULL, 4 * UNIT_BYTES));
+    assert_int_equal(heap_usable(p), 4 * UNIT_BYTES);
+    heap_free(p);
+    cache_flush();
 }
 
 static void any_round_of_the_length_serves_not_only_the_newest(void **state)
@@ -61,7 +109,7 @@ static void lengths_that_nobody_asks_for_leave(void **state)
     heap_free(old);
     assert_false(is_free(old));
     void *other = heap_alloc(200000);
-    assert_null(heap_alloc_medium(60000));
+    assert_null(heap_alloc_medium(60000, 1));
     heap_free(other);
     cache_flush();
 }
@@ -228,6 +276,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_freed_block_serves_the_next_of_its_length),
+        cmocka_unit_test(a_length_of_whole_pages_is_as_long_as_asked_for),
+        cmocka_unit_test(an_aligned_block_serves_the_next_one_only_where_it_is_aligned),
+        cmocka_unit_test(a_block_keeps_its_place_while_it_needs_as_many_units),
         cmocka_unit_test(any_round_of_the_length_serves_not_only_the_newest),
         cmocka_unit_test(lengths_that_nobody_asks_for_leave),
         cmocka_unit_test(a_thread_keeps_few),

@@ -58,6 +58,11 @@ static void the_reciprocal_finds_every_object(void **state)
         check_geometry(&size_tables.classes[class]);
 }
 
+static bool has_exact_classes(void)
+{
+    return size_tables.classes[SIZE_CLASS_EXACT].bytes != 0;
+}
+
 static void check_aligned_classes(void)
 {
     for (size_t alignment = 16; alignment <= UNIT_BYTES; alignment *= 2) {
@@ -66,9 +71,16 @@ static void check_aligned_classes(void)
             assert_int_not_equal(class, 0);
             assert_true(size_tables.classes[class].bytes >= bytes);
             assert_int_equal(size_tables.classes[class].bytes % alignment, 0);
+            unsigned rounded = size_class_of_rounded(bytes, alignment);
+            assert_true(rounded == class || (rounded == 0 && has_exact_classes()));
         }
     }
     assert_int_equal(size_class_of_aligned(16, 2 * UNIT_BYTES), 0);
+    assert_int_equal(size_class_of_rounded(16, 2 * UNIT_BYTES), 0);
+    assert_int_equal(size_class_of_rounded(0, 64), 0);
+    assert_int_equal(size_class_of_rounded(64, 0), 0);
+    assert_int_equal(size_class_of_rounded(64, 48), 0);
+    assert_int_equal(size_class_of_rounded(SIZE_SLAB_MAX + 1, 64), 0);
 }
 
 static void aligned_classes_keep_every_object_aligned(void **state)
