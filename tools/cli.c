@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/trace.h"
 
 void cli_say(const char *format, ...)
 {
@@ -28,7 +31,8 @@ int cli_refuse(const char *command, const char *format, ...)
     return CLI_USAGE;
 }
 
-int cli_refuse_option(const char *command, int result, char **argv)
+/* What getopt_long refused last. */
+static int refuse_option(const char *command, int result, char **argv)
 {
     bool is_short = optopt > ' ' && optopt < 127;
     if (result == ':' && is_short)
@@ -39,6 +43,63 @@ int cli_refuse_option(const char *command, int result, char **argv)
         return cli_refuse(command, "there is no option -%c", optopt);
     return cli_refuse(command, "option %s: there is none of that name, or not in that form",
                       argv[optind - 1]);
+}
+
+int cli_read_options(const struct cli_options *options, int argc, char **argv, void *request)
+{
+    int got, status = CLI_GO_ON;
+    opterr = 0;
+    optind = 0; /* from the beginning, whoever scanned what before */
+    while (status == CLI_GO_ON &&
+           (got = getopt_long(argc, argv, options->letters, options->names, NULL)) != -1) {
+        if (got == '?' || got == ':')
+            return refuse_option(options->command, got, argv);
+        if (got == 'h') {
+            fputs(options->help, stdout);
+            return CLI_OK;
+        }
+        status = options->take(request, got);
+    }
+    return status;
+}
+
+int cli_read_trace(const char *command, int argc, char **argv, const char **trace)
+{
+    if (optind == argc)
+        return cli_refuse(command, "which trace? mpress %s T.mpt", command);
+    if (optind + 1 < argc)
+        return cli_refuse(command, "%s: one trace at a time", argv[optind + 1]);
+    *trace = argv[optind];
+    return CLI_GO_ON;
+}
+
+int cli_read_number(const char *command, const char *option, unsigned most, unsigned *number)
+{
+    uint64_t value;
+    if (!cli_parse_number(optarg, 1, most, &value))
+        return cli_refuse(command, "%s %s: a number from 1 to %u", option, optarg, most);
+    *number = (unsigned)value;
+    return CLI_GO_ON;
+}
+
+struct trace *cli_open_trace(const char *path)
+{
+    struct trace_error error;
+    struct trace *trace = trace_open(path, &error);
+    const char *line;
+    if (trace == NULL)
+        cli_say("%s", error.text);
+    for (size_t i = 0; trace != NULL && (line = trace_warning(trace, i)) != NULL; i++)
+        cli_say("%s", line);
+    return trace;
+}
+
+int cli_finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    cli_say("the output could not be written: %s", strerror(errno));
+    return CLI_FAILED;
 }
 
 bool cli_parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *number)

@@ -8,11 +8,11 @@
 #include "tools/tune/tune.h"
 
 static const struct cli_command commands[] = {
-    {"record", record_main, "run a program and write a trace of its heap", record_help},
-    {"report", report_main, "leaks, peak, fragmentation and more, out of a trace", report_help},
-    {"replay", replay_main, "run a trace again under several allocators and compare", NULL},
-    {"tune", tune_main, "size classes and magazines that would suit a program", tune_help},
-    {"options", options_main, "the library's options (MPRESS_...) and their values", options_help},
+    {"record", record_main, "run a program and write a trace of its heap"},
+    {"report", report_main, "leaks, peak, fragmentation and more, out of a trace"},
+    {"replay", replay_main, "run a trace again under several allocators and compare"},
+    {"tune", tune_main, "size classes and magazines that would suit a program"},
+    {"options", options_main, "the library's options (MPRESS_...) and their values"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -56,29 +56,14 @@ static int refuse_command(const char *name)
     return CLI_USAGE;
 }
 
-static int print_help(const struct cli_command *command)
-{
-    if (command->help == NULL)
-        return command->run(2, (char *[]){(char *)command->name, "--help", NULL});
-    fputs(command->help, stdout);
-    return CLI_OK;
-}
-
 static int help(int argc, char **argv)
 {
     if (argc < 2)
         return print_usage(stdout);
     const struct cli_command *command = find_command(argv[1]);
-    return command == NULL ? refuse_command(argv[1]) : print_help(command);
-}
-
-/* --help is answered here for every command, so that it works whatever else is on the line; what
- * stands behind "--" or the first word of `record` is the program's. */
-static int run_command(const struct cli_command *command, int argc, char **argv)
-{
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-        return print_help(command);
-    return command->run(argc, argv);
+    if (command == NULL)
+        return refuse_command(argv[1]);
+    return command->run(2, (char *[]){argv[1], "--help", NULL});
 }
 
 static bool is_called(const char *argv0, const char *name)
@@ -101,5 +86,5 @@ int main(int argc, char **argv)
         return CLI_OK;
     }
     const struct cli_command *command = find_command(word);
-    return command == NULL ? refuse_command(word) : run_command(command, argc - 1, argv + 1);
+    return command == NULL ? refuse_command(word) : command->run(argc - 1, argv + 1);
 }

@@ -15,7 +15,7 @@
 #include "tools/cli.h"
 #include "tools/place.h"
 
-const char options_help[] =
+static const char help[] =
     "Usage: mpress options [--json]\n"
     "\n"
     "Prints the options of libmpress.so: environment variables, each with the value\n"
@@ -33,26 +33,29 @@ struct request {
     const char *trace; /* MPRESS_TRACE as it was; NULL: not set */
 };
 
+static int take_option(void *request_, int option)
+{
+    struct request *request = request_;
+    if (option == 'j') {
+        request->json = true;
+    } else {
+        request->is_preloaded = true;
+        request->trace = optarg;
+    }
+    return CLI_GO_ON;
+}
+
 static int parse(int argc, char **argv, struct request *request)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"preloaded", optional_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
-    int got;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (got == 'j') {
-            request->json = true;
-        } else if (got == 'p') {
-            request->is_preloaded = true;
-            request->trace = optarg;
-        } else {
-            return cli_refuse_option("options", got, argv);
-        }
-    }
-    if (optind < argc)
+    static const struct option names[] = {{"json", no_argument, NULL, 'j'},
+                                          {"preloaded", optional_argument, NULL, 'p'},
+                                          CLI_HELP,
+                                          {NULL, 0, NULL, 0}};
+    const struct cli_options options = {"options", help, ":h", names, take_option};
+    int status = cli_read_options(&options, argc, argv, request);
+    if (status == CLI_GO_ON && optind < argc)
         return cli_refuse("options", "%s: no argument is expected", argv[optind]);
-    return CLI_OK;
+    return status;
 }
 
 /* -- rows ------------------------------------------------------------------------------------- */
@@ -157,7 +160,7 @@ int options_main(int argc, char **argv)
 {
     struct request request = {0};
     int status = parse(argc, argv, &request);
-    if (status != CLI_OK)
+    if (status != CLI_GO_ON)
         return status;
     if (!request.is_preloaded)
         return restart_under_library(&request);

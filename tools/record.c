@@ -20,7 +20,7 @@
 #include "tools/target.h"
 #include "tools/units.h"
 
-const char record_help[] =
+static const char help[] =
     "Usage: mpress record [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
     "\n"
     "Runs PROGRAM under libmpress.so and writes a trace: every allocation and free,\n"
@@ -64,64 +64,61 @@ struct record {
 
 enum { OPT_FORCE = 256, OPT_MODE, OPT_DEPTH, OPT_NO_CHILDREN, OPT_STATS, OPT_PROGRESS };
 
-static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"force", no_argument, NULL, OPT_FORCE},
-                                        {"mode", required_argument, NULL, OPT_MODE},
-                                        {"depth", required_argument, NULL, OPT_DEPTH},
-                                        {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
-                                        {"stats", no_argument, NULL, OPT_STATS},
-                                        {"progress", no_argument, NULL, OPT_PROGRESS},
-                                        {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"output", required_argument, NULL, 'o'},
+                                             {"quiet", no_argument, NULL, 'q'},
+                                             {"force", no_argument, NULL, OPT_FORCE},
+                                             {"mode", required_argument, NULL, OPT_MODE},
+                                             {"depth", required_argument, NULL, OPT_DEPTH},
+                                             {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
+                                             {"stats", no_argument, NULL, OPT_STATS},
+                                             {"progress", no_argument, NULL, OPT_PROGRESS},
+                                             CLI_HELP,
+                                             {NULL, 0, NULL, 0}};
 
-static int take_option(struct record *record, int option, char **argv)
+static int take_option(void *record_, int option)
 {
-    uint64_t number;
+    struct record *record = record_;
+    unsigned number;
     switch (option) {
     case 'o':
         record->output = optarg;
-        return *optarg == '\0' ? cli_refuse("record", "-o needs a file name") : CLI_OK;
+        return *optarg == '\0' ? cli_refuse("record", "-o needs a file name") : CLI_GO_ON;
     case OPT_MODE:
         record->mode = optarg;
         if (strcmp(optarg, "full") == 0 || strcmp(optarg, "events") == 0)
-            return CLI_OK;
+            return CLI_GO_ON;
         return cli_refuse("record", "--mode %s: full or events", optarg);
     case OPT_DEPTH:
         record->depth = optarg;
-        if (cli_parse_number(optarg, 1, 256, &number))
-            return CLI_OK;
-        return cli_refuse("record", "--depth %s: a number from 1 to 256", optarg);
-    default:
-        return cli_refuse_option("record", option, argv);
+        return cli_read_number("record", "--depth", 256, &number);
+    case 'q':
+        record->quiet = true;
+        break;
+    case OPT_FORCE:
+        record->force = true;
+        break;
+    case OPT_NO_CHILDREN:
+        record->no_children = true;
+        break;
+    case OPT_STATS:
+        record->stats = true;
+        break;
+    case OPT_PROGRESS:
+        record->show_progress = true;
     }
-}
-
-static bool take_flag(struct record *record, int option)
-{
-    bool *flag = option == 'q'               ? &record->quiet
-                 : option == OPT_FORCE       ? &record->force
-                 : option == OPT_NO_CHILDREN ? &record->no_children
-                 : option == OPT_STATS       ? &record->stats
-                 : option == OPT_PROGRESS    ? &record->show_progress
-                                             : NULL;
-    if (flag != NULL)
-        *flag = true;
-    return flag != NULL;
+    return CLI_GO_ON;
 }
 
 static int parse(int argc, char **argv, struct record *record)
 {
-    int got;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, "+:o:q", options, NULL)) != -1) {
-        int status = take_flag(record, got) ? CLI_OK : take_option(record, got, argv);
-        if (status != CLI_OK)
-            return status;
-    }
+    const struct cli_options options = {"record", help, "+:o:qh", long_options, take_option};
+    int status = cli_read_options(&options, argc, argv, record);
+    if (status != CLI_GO_ON)
+        return status;
     record->arguments = argv + optind;
     if (optind == argc)
         return cli_refuse("record", "which program? mpress record [-o T.mpt] -- ./app args");
-    return CLI_OK;
+    return CLI_GO_ON;
 }
 
 /* -- before it starts ------------------------------------------------------------------------- */
@@ -304,8 +301,9 @@ int record_main(int argc, char **argv)
 {
     struct record record = {.mode = "full"};
     int status = parse(argc, argv, &record);
-    if (status == CLI_OK)
-        status = find_program(&record);
+    if (status != CLI_GO_ON)
+        return status;
+    status = find_program(&record);
     if (status == CLI_OK)
         status = find_library(&record);
     if (status == CLI_OK)

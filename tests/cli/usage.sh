@@ -35,6 +35,15 @@ help_is_there_for_every_command_and_fits_80_columns() {
     expect_80_columns
 }
 
+help_may_stand_behind_other_options() {
+    for line in "record -q --help" "report --top 3 -h" "replay -n 2 x --help" "tune x -h" \
+        "options --json --help"; do
+        run "$MPRESS" $line
+        expect_status 0
+        expect_out "^Usage: mpress ${line%% *} "
+    done
+}
+
 the_version_is_printed() {
     run "$MPRESS" --version
     expect_status 0
@@ -67,7 +76,9 @@ missing_and_wrong_values_are_refused_in_one_line() {
     for line in "record" "record -o" "record -o ''" "record --mode fast true" \
         "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "report" \
         "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
-        "report --folded=nothing x" "report --json --summary x" "options more"; do
+        "report --folded=nothing x" "report --json --summary x" "options more" \
+        "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "tune" "tune a b" \
+        "tune --runs 1001 x" "tune --output= x"; do
         eval "run \"\$MPRESS\" $line"
         expect_status 2
         expect_one_line

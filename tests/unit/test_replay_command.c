@@ -114,7 +114,7 @@ static void bad_usage_is_refused_in_one_line(void **state)
     expect_refusal(2, "--touch some", (char *[]){"replay", "--touch", "some", "x", NULL});
     expect_refusal(2, "--threads two", (char *[]){"replay", "--threads", "two", "x", NULL});
     expect_refusal(2, "--nonsense", (char *[]){"replay", "--nonsense", "x", NULL});
-    expect_refusal(2, "what is y", (char *[]){"replay", "x", "y", NULL});
+    expect_refusal(2, "y: one trace", (char *[]){"replay", "x", "y", NULL});
     expect_refusal(2, "no allocator \"foo\"", (char *[]){"replay", "--with", "foo", "x", NULL});
     expect_refusal(2, "--with glibc,", (char *[]){"replay", "--with", "glibc,", "x", NULL});
     expect_refusal(1, "./no.so", (char *[]){"replay", "--with", "./no.so", "x", NULL});

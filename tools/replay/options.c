@@ -7,7 +7,7 @@
 
 #include "tools/cli.h"
 
-enum { GO_ON = -1, RUNS_DEFAULT = 3, RUNS_MOST = 1000 };
+enum { RUNS_DEFAULT = 3, RUNS_MOST = 1000 };
 
 static const char help[] =
     "Usage: mpress replay [OPTION...] T.mpt      (or mpress-replay)\n"
@@ -52,24 +52,15 @@ static const struct option long_options[] = {
     {"no-latency", no_argument, NULL, OPTION_NO_LATENCY},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
+    CLI_HELP,
     {NULL, 0, NULL, 0},
 };
-
-static int parse_runs(const char *text, unsigned *runs)
-{
-    uint64_t n = 0;
-    if (!cli_parse_number(text, 1, RUNS_MOST, &n))
-        return cli_refuse("replay", "--runs %s: a number from 1 to %d is wanted", text, RUNS_MOST);
-    *runs = (unsigned)n;
-    return GO_ON;
-}
 
 static int parse_threads(const char *text, bool *is_one_thread)
 {
     *is_one_thread = strcmp(text, "one") == 0;
     if (*is_one_thread || strcmp(text, "recorded") == 0)
-        return GO_ON;
+        return CLI_GO_ON;
     return cli_refuse("replay", "--threads %s: recorded or one is wanted", text);
 }
 
@@ -79,65 +70,52 @@ static int parse_touch(const char *text, enum program_touch *touch)
     for (unsigned i = 0; i < 3; i++) {
         if (strcmp(text, words[i]) == 0) {
             *touch = (enum program_touch)i;
-            return GO_ON;
+            return CLI_GO_ON;
         }
     }
     return cli_refuse("replay", "--touch %s: none, pages or all is wanted", text);
 }
 
-static int parse_option(int letter, char **argv, struct options *options)
+static int take_option(void *options_, int option)
 {
-    switch (letter) {
+    struct options *options = options_;
+    switch (option) {
     case 'w':
         options->with = optarg;
-        return GO_ON;
+        break;
     case 'p':
         options->profile = optarg;
-        return GO_ON;
+        break;
     case 'n':
-        return parse_runs(optarg, &options->runs);
+        return cli_read_number("replay", "--runs", RUNS_MOST, &options->runs);
     case 't':
         return parse_threads(optarg, &options->is_one_thread);
     case OPTION_TOUCH:
         return parse_touch(optarg, &options->touch);
     case OPTION_VERIFY:
         options->is_verified = true;
-        return GO_ON;
+        break;
     case OPTION_NO_LATENCY:
         options->is_timed = false;
-        return GO_ON;
+        break;
     case 'j':
         options->is_json = true;
-        return GO_ON;
+        break;
     case 'q':
         options->is_quiet = true;
-        return GO_ON;
-    case 'h':
-        fputs(help, stdout);
-        return CLI_OK;
-    default:
-        return cli_refuse_option("replay", letter, argv);
     }
+    return CLI_GO_ON;
 }
 
 int options_parse(int argc, char **argv, struct options *options)
 {
+    const struct cli_options all = {"replay", help, ":w:p:n:t:jqh", long_options, take_option};
     *options = (struct options){.with = "mpress,glibc,mimalloc",
                                 .runs = RUNS_DEFAULT,
                                 .is_timed = true,
                                 .touch = PROGRAM_TOUCH_PAGES};
-    opterr = 0;
-    optind = 0;
-    int letter;
-    while ((letter = getopt_long(argc, argv, ":w:p:n:t:jqh", long_options, NULL)) != -1) {
-        int status = parse_option(letter, argv, options);
-        if (status != GO_ON)
-            return status;
-    }
-    if (optind == argc)
-        return cli_refuse("replay", "which trace?");
-    if (optind + 1 < argc)
-        return cli_refuse("replay", "one trace at a time: what is %s?", argv[optind + 1]);
-    options->trace = argv[optind];
-    return GO_ON;
+    int status = cli_read_options(&all, argc, argv, options);
+    if (status != CLI_GO_ON)
+        return status;
+    return cli_read_trace("replay", argc, argv, &options->trace);
 }

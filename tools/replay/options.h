@@ -19,7 +19,7 @@ struct options {
     enum program_touch touch;
 };
 
-/* -1: go on; else the exit status: help was printed, or a line of refusal. */
+/* CLI_GO_ON; else the exit status: help was printed, or a line of refusal. */
 int options_parse(int argc, char **argv, struct options *options);
 
 #endif

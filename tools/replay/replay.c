@@ -121,10 +121,7 @@ static int print_table(const struct table *table, void *unused)
         table_print(table, stdout);
     else if (table_print_json(table, stdout) != 0)
         status = CLI_FAILED;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    cli_say("the results could not be written: %s", strerror(errno));
-    return CLI_FAILED;
+    return cli_finish(status);
 }
 
 static int replay_compiled(const struct options *options, const struct trace *trace,
@@ -142,13 +139,6 @@ static int replay_compiled(const struct options *options, const struct trace *tr
     int status = print(&table, context);
     free(table.row);
     return status;
-}
-
-static void say_warnings(const struct trace *trace)
-{
-    const char *line;
-    for (size_t i = 0; (line = trace_warning(trace, i)) != NULL; i++)
-        cli_say("%s", line);
 }
 
 int replay_trace(const struct options *options, const struct trace *trace,
@@ -177,22 +167,17 @@ int replay_main(int argc, char **argv)
 {
     struct options options;
     int status = options_parse(argc, argv, &options);
-    if (status >= 0)
+    if (status != CLI_GO_ON)
         return status;
     struct allocators *allocators = memory_alloc(1, sizeof(*allocators));
     status = allocators_parse(options.with, allocators);
     if (status == 0 && options.profile != NULL)
         status = allocators_add_profile(allocators, options.profile);
-    struct trace_error error;
-    struct trace *trace = status == 0 ? trace_open(options.trace, &error) : NULL;
-    if (status == 0 && trace == NULL) {
-        cli_say("%s", error.text);
-        status = CLI_FAILED;
-    }
-    if (trace != NULL) {
-        say_warnings(trace);
+    struct trace *trace = status == CLI_OK ? cli_open_trace(options.trace) : NULL;
+    if (trace != NULL)
         status = replay_trace(&options, trace, allocators, print_table, NULL);
-    }
+    else if (status == CLI_OK)
+        status = CLI_FAILED;
     trace_close(trace);
     free(allocators);
     return status;

@@ -2,6 +2,7 @@
 #include "tools/report/report.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "tools/cli.h"
 #include "tools/progress.h"
 
-const char report_help[] =
+static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
     "\n"
     "What a trace tells: a verdict in a few lines, then blocks not freed, what held\n"
@@ -33,7 +34,7 @@ const char report_help[] =
 
 /* What the command line asks for. */
 struct request {
-    size_t top, depth;
+    unsigned top, depth;
     bool no_colour, json, summary;
     enum report_folded folded;
     const char *path;
@@ -45,25 +46,16 @@ enum { DEFAULT_TOP = 5, DEFAULT_DEPTH = 8 };
 
 enum { OPT_TOP = 256, OPT_ALL, OPT_DEPTH, OPT_SUMMARY, OPT_NO_COLOUR, OPT_JSON, OPT_FOLDED };
 
-static const struct option options[] = {{"top", required_argument, NULL, OPT_TOP},
-                                        {"all", no_argument, NULL, OPT_ALL},
-                                        {"depth", required_argument, NULL, OPT_DEPTH},
-                                        {"summary", no_argument, NULL, OPT_SUMMARY},
-                                        {"no-color", no_argument, NULL, OPT_NO_COLOUR},
-                                        {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
-                                        {"json", no_argument, NULL, OPT_JSON},
-                                        {"folded", optional_argument, NULL, OPT_FOLDED},
-                                        {NULL, 0, NULL, 0}};
-
-static int take_number(const char *name, uint64_t most, size_t *number)
-{
-    uint64_t value;
-    if (!cli_parse_number(optarg, 1, most, &value))
-        return cli_refuse("report", "--%s %s: a number from 1 to %llu", name, optarg,
-                          (unsigned long long)most);
-    *number = (size_t)value;
-    return CLI_OK;
-}
+static const struct option long_options[] = {{"top", required_argument, NULL, OPT_TOP},
+                                             {"all", no_argument, NULL, OPT_ALL},
+                                             {"depth", required_argument, NULL, OPT_DEPTH},
+                                             {"summary", no_argument, NULL, OPT_SUMMARY},
+                                             {"no-color", no_argument, NULL, OPT_NO_COLOUR},
+                                             {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
+                                             {"json", no_argument, NULL, OPT_JSON},
+                                             {"folded", optional_argument, NULL, OPT_FOLDED},
+                                             CLI_HELP,
+                                             {NULL, 0, NULL, 0}};
 
 static int take_folded(const char *what, enum report_folded *folded)
 {
@@ -78,55 +70,48 @@ static int take_folded(const char *what, enum report_folded *folded)
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (what == NULL || strcmp(what, words[i].name) == 0) {
             *folded = words[i].value;
-            return CLI_OK;
+            return CLI_GO_ON;
         }
     }
     return cli_refuse("report", "--folded=%s: end, peak, allocations, bytes or temporary", what);
 }
 
-static int take_option(struct request *request, int option, char **argv)
+static int take_option(void *request_, int option)
 {
+    struct request *request = request_;
     switch (option) {
     case OPT_TOP:
-        return take_number("top", 1000 * 1000, &request->top);
+        return cli_read_number("report", "--top", 1000 * 1000, &request->top);
     case OPT_DEPTH:
-        return take_number("depth", 256, &request->depth);
+        return cli_read_number("report", "--depth", 256, &request->depth);
     case OPT_FOLDED:
         return take_folded(optarg, &request->folded);
     case OPT_ALL:
-        request->top = SIZE_MAX;
-        return CLI_OK;
+        request->top = UINT_MAX;
+        break;
     case OPT_SUMMARY:
         request->summary = true;
-        return CLI_OK;
+        break;
     case OPT_NO_COLOUR:
         request->no_colour = true;
-        return CLI_OK;
+        break;
     case OPT_JSON:
         request->json = true;
-        return CLI_OK;
-    default:
-        return cli_refuse_option("report", option, argv);
     }
+    return CLI_GO_ON;
 }
 
 static int parse(int argc, char **argv, struct request *request)
 {
-    int got;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        int status = take_option(request, got, argv);
-        if (status != CLI_OK)
-            return status;
-    }
-    if (optind == argc)
-        return cli_refuse("report", "which trace? mpress report T.mpt");
-    if (optind + 1 < argc)
-        return cli_refuse("report", "%s: one trace at a time", argv[optind + 1]);
+    const struct cli_options options = {"report", help, ":h", long_options, take_option};
+    int status = cli_read_options(&options, argc, argv, request);
+    if (status == CLI_GO_ON)
+        status = cli_read_trace("report", argc, argv, &request->path);
+    if (status != CLI_GO_ON)
+        return status;
     if (request->json + request->summary + (request->folded != REPORT_FOLDED_NONE) > 1)
         return cli_refuse("report", "--json, --folded and --summary: one of them");
-    request->path = argv[optind];
-    return CLI_OK;
+    return CLI_GO_ON;
 }
 
 /* -- the report ------------------------------------------------------------------------------- */
@@ -198,7 +183,7 @@ int report_main(int argc, char **argv)
 {
     struct request request = {.top = DEFAULT_TOP, .depth = DEFAULT_DEPTH};
     int status = parse(argc, argv, &request);
-    if (status != CLI_OK)
+    if (status != CLI_GO_ON)
         return status;
     struct report report;
     status = report_init(&report, request.path, true);
@@ -210,9 +195,5 @@ int report_main(int argc, char **argv)
     groups_init(&report.groups, report.analysis, report.depth);
     status = print(&report, &request);
     report_fini(&report);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        cli_say("the report could not be written out");
-        return CLI_FAILED;
-    }
-    return status;
+    return cli_finish(status);
 }

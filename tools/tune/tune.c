@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* strdup */
 #include "tools/tune/tune.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 #include "tools/place.h"
 #include "tools/replay/replay.h"
 
-const char tune_help[] =
+static const char help[] =
     "Usage: mpress tune [OPTION...] T.mpt\n"
     "\n"
     "Derives from a trace which size classes and magazines would suit the program,\n"
@@ -56,62 +55,43 @@ static const struct option long_options[] = {{"output", required_argument, NULL,
                                              {"json", no_argument, NULL, 'j'},
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"classes", no_argument, NULL, OPT_CLASSES},
+                                             CLI_HELP,
                                              {NULL, 0, NULL, 0}};
 
-static int take_runs(struct request *request)
+static int take_option(void *request_, int option)
 {
-    uint64_t runs;
-    if (!cli_parse_number(optarg, 1, RUNS_MOST, &runs))
-        return cli_refuse("tune", "--runs %s: a number from 1 to %d", optarg, RUNS_MOST);
-    request->runs = (unsigned)runs;
-    return CLI_OK;
-}
-
-static int take_option(struct request *request, int option, char **argv)
-{
+    struct request *request = request_;
     switch (option) {
     case 'o':
         request->output = optarg;
-        return *optarg != '\0' ? CLI_OK : cli_refuse("tune", "--output: a file is wanted");
+        return *optarg != '\0' ? CLI_GO_ON : cli_refuse("tune", "--output: a file is wanted");
     case 'n':
-        return take_runs(request);
+        return cli_read_number("tune", "--runs", RUNS_MOST, &request->runs);
     case 'j':
         request->json = true;
-        return CLI_OK;
+        break;
     case 'q':
         request->quiet = true;
-        return CLI_OK;
+        break;
     case OPT_PROVE:
         request->prove = true;
-        return CLI_OK;
+        break;
     case OPT_NO_COLOUR:
         request->no_colour = true;
-        return CLI_OK;
+        break;
     case OPT_CLASSES:
         request->classes = true;
-        return CLI_OK;
-    default:
-        return cli_refuse_option("tune", option, argv);
     }
+    return CLI_GO_ON;
 }
 
 static int parse(int argc, char **argv, struct request *request)
 {
-    int got;
-    opterr = 0;
-    while ((got = getopt_long(argc, argv, ":o:n:jq", long_options, NULL)) != -1) {
-        int status = take_option(request, got, argv);
-        if (status != CLI_OK)
-            return status;
-    }
-    if (request->classes)
-        return CLI_OK;
-    if (optind == argc)
-        return cli_refuse("tune", "which trace? mpress tune T.mpt");
-    if (optind + 1 < argc)
-        return cli_refuse("tune", "%s: one trace at a time", argv[optind + 1]);
-    request->trace = argv[optind];
-    return CLI_OK;
+    const struct cli_options options = {"tune", help, ":o:n:jqh", long_options, take_option};
+    int status = cli_read_options(&options, argc, argv, request);
+    if (status != CLI_GO_ON || request->classes)
+        return status;
+    return cli_read_trace("tune", argc, argv, &request->trace);
 }
 
 /* -- the work --------------------------------------------------------------------------------- */
@@ -146,10 +126,7 @@ static int print(const struct outcome *outcome, const struct table *table)
         status = tune_print_json(outcome->tuning, outcome->profile, table, stdout);
     else if (table != NULL)
         tune_print_proof(outcome->tuning, &outcome->page, table);
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    cli_say("the results could not be written: %s", strerror(errno));
-    return CLI_FAILED;
+    return cli_finish(status);
 }
 
 static int print_proof(const struct table *table, void *context)
@@ -217,9 +194,6 @@ static int tune_trace(const struct request *request, const struct trace *trace)
 {
     static struct tuning tuning;
     struct progress progress;
-    const char *line;
-    for (size_t i = 0; (line = trace_warning(trace, i)) != NULL; i++)
-        cli_say("%s", line);
     if (!ladder_read(&tuning.ladder))
         return CLI_FAILED;
     progress_init(&progress, !request->quiet, UINT64_C(300000000));
@@ -233,16 +207,13 @@ int tune_main(int argc, char **argv)
 {
     struct request request = {.runs = RUNS_DEFAULT};
     int status = parse(argc, argv, &request);
-    if (status != CLI_OK)
+    if (status != CLI_GO_ON)
         return status;
     if (request.classes)
         return ladder_print();
-    struct trace_error error;
-    struct trace *trace = trace_open(request.trace, &error);
-    if (trace == NULL) {
-        cli_say("%s", error.text);
+    struct trace *trace = cli_open_trace(request.trace);
+    if (trace == NULL)
         return CLI_FAILED;
-    }
     status = tune_trace(&request, trace);
     trace_close(trace);
     return status;

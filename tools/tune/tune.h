@@ -10,7 +10,6 @@
 #include "tools/tune/tuning.h"
 
 int tune_main(int argc, char **argv);
-extern const char tune_help[];
 
 /* write.c: writes the profile beside `path` and renames it, so that nobody reads half of one. A
  * file that is there and no profile is left alone. 0, or 1 after a line on stderr. */
