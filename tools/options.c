@@ -5,7 +5,6 @@
  * environment and handed on as an argument, to be shown as the value it would have. */
 #define _GNU_SOURCE /* setenv, unsetenv, execv */
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "preload/mpress.h"
 #include "tools/cli.h"
 #include "tools/place.h"
+#include "tools/values.h"
 
 static const char help[] =
     "Usage: mpress options [--json]\n"
@@ -122,13 +122,9 @@ static int print_json(const struct request *request)
                               json_pack("{s:s,s:s,s:s,s:s,s:b}", "variable", option.variable,
                                         "value", option.value, "values", option.values, "help",
                                         option.help, "is_default", option.is_default));
-    json_t *root = json_pack("{s:s,s:s,s:O}", "schema", "mpress-options/1", "library",
+    json_t *root = json_pack("{s:s,s:s,s:o}", "schema", "mpress-options/1", "library",
                              mpress_version(), "options", rows);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-    json_decref(rows);
-    return failed ? CLI_FAILED : CLI_OK;
+    return values_print(root, 0);
 }
 
 /* -- the second start ------------------------------------------------------------------------- */
@@ -168,5 +164,5 @@ int options_main(int argc, char **argv)
         cli_say("the library was not loaded, or is not one of mpress");
         return CLI_FAILED;
     }
-    return request.json ? print_json(&request) : print_table(&request);
+    return cli_finish(request.json ? print_json(&request) : print_table(&request));
 }

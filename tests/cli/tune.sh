@@ -113,6 +113,18 @@ nothing_that_pays_is_said_and_no_profile_is_written() {
     expect_80_columns
 }
 
+names_that_are_no_utf_8_are_named_in_json() {
+    record-program
+    local name=$'p\xff'
+    run "$MPRESS" tune --json -o "$name" t.mpt
+    expect_status 0
+    expect_out '"profile": "p?"'
+    cp t.mpt "$name"
+    run "$MPRESS" replay --json --runs 1 --no-latency --with glibc "$name"
+    expect_status 0
+    expect_out '"trace": "p?"'
+}
+
 other_peoples_files_are_left_alone() {
     record-program
     echo precious >t.profile

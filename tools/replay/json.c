@@ -1,51 +1,43 @@
 /* json.c - the results of a replay as JSON. */
 #include "tools/replay/table.h"
 
-#include <errno.h>
-#include <jansson.h>
+#include "tools/values.h"
 
-static void set_number(json_t *object, const char *key, uint64_t n)
+json_t *table_figure_value(const struct stats_figure *figure)
 {
-    json_object_set_new(object, key, json_integer((json_int_t)n));
+    json_t *value = json_object();
+    values_set_number(value, "median", figure->median);
+    values_set_number(value, "least", figure->least);
+    values_set_number(value, "most", figure->most);
+    return value;
 }
 
 static void set_figure(json_t *object, const char *key, const struct stats_figure *figure)
 {
-    json_t *value = json_object();
-    set_number(value, "median", figure->median);
-    set_number(value, "least", figure->least);
-    set_number(value, "most", figure->most);
-    json_object_set_new(object, key, value);
+    json_object_set_new(object, key, table_figure_value(figure));
 }
 
 static json_t *latency_object(const struct stats_latency *latency)
 {
     json_t *object = json_object();
-    set_number(object, "p50_ns", latency->p50);
-    set_number(object, "p99_ns", latency->p99);
-    set_number(object, "p99_9_ns", latency->p999);
-    set_number(object, "max_ns", latency->most);
-    set_number(object, "clock_ns_subtracted", latency->clock_ns);
+    values_set_number(object, "p50_ns", latency->p50);
+    values_set_number(object, "p99_ns", latency->p99);
+    values_set_number(object, "p99_9_ns", latency->p999);
+    values_set_number(object, "max_ns", latency->most);
+    values_set_number(object, "clock_ns_subtracted", latency->clock_ns);
     return object;
-}
-
-/* Names and paths are the user's; what is no UTF-8 in them becomes null. */
-static void set_text(json_t *object, const char *key, const char *text)
-{
-    json_t *value = json_string(text);
-    json_object_set_new(object, key, value != NULL ? value : json_null());
 }
 
 static json_t *row_object(const struct table *table, const struct row *row)
 {
     json_t *object = json_object();
-    set_text(object, "allocator", row->allocator->name);
+    values_set_text(object, "allocator", row->allocator->name);
     if (row->allocator->library[0] != '\0')
-        set_text(object, "library", row->allocator->library);
+        values_set_text(object, "library", row->allocator->library);
     if (row->allocator->profile[0] != '\0')
-        set_text(object, "profile", row->allocator->profile);
+        values_set_text(object, "profile", row->allocator->profile);
     if (row->error[0] != '\0') {
-        set_text(object, "error", row->error);
+        values_set_text(object, "error", row->error);
         return object;
     }
     set_figure(object, "time_ns", &row->stats.wall_ns);
@@ -70,16 +62,16 @@ static json_t *table_object(const struct table *table)
 {
     const struct program_header *program = table->compiled->program;
     json_t *object = json_object();
-    set_text(object, "trace", table->facts->path);
+    values_set_text(object, "trace", table->facts->path);
     json_object_set_new(object, "complete", json_boolean(table->compiled->is_complete));
-    set_number(object, "operations", program->operations);
-    set_number(object, "skipped", program->skipped);
-    set_number(object, "threads", program->threads);
-    set_number(object, "peak_asked_bytes", program->peak_bytes);
-    set_number(object, "end_asked_bytes", program->end_bytes);
-    set_number(object, "peak_objects", program->peak_objects);
-    set_number(object, "runs", table->options->runs);
-    set_number(object, "replay_overhead_ns", table->overhead_ns);
+    values_set_number(object, "operations", program->operations);
+    values_set_number(object, "skipped", program->skipped);
+    values_set_number(object, "threads", program->threads);
+    values_set_number(object, "peak_asked_bytes", program->peak_bytes);
+    values_set_number(object, "end_asked_bytes", program->end_bytes);
+    values_set_number(object, "peak_objects", program->peak_objects);
+    values_set_number(object, "runs", table->options->runs);
+    values_set_number(object, "replay_overhead_ns", table->overhead_ns);
     json_t *rows = json_array();
     for (size_t i = 0; i < table->rows; i++)
         json_array_append_new(rows, row_object(table, &table->row[i]));
@@ -87,10 +79,7 @@ static json_t *table_object(const struct table *table)
     return object;
 }
 
-int table_print_json(const struct table *table, FILE *out)
+int table_print_json(const struct table *table)
 {
-    json_t *object = table_object(table);
-    int failed = json_dumpf(object, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    json_decref(object);
-    return failed != 0 || fputc('\n', out) == EOF ? EIO : 0;
+    return values_print(table_object(table), 6);
 }

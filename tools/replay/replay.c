@@ -119,7 +119,7 @@ static int print_table(const struct table *table, void *unused)
     }
     if (!table->options->is_json)
         table_print(table, stdout);
-    else if (table_print_json(table, stdout) != 0)
+    else if (table_print_json(table) != CLI_OK)
         status = CLI_FAILED;
     return cli_finish(status);
 }

@@ -34,7 +34,8 @@ double table_rate(const struct table *table, const struct row *row);
 
 void table_print(const struct table *table, FILE *out);
 
-/* json.c; 0, or EIO. */
-int table_print_json(const struct table *table, FILE *out);
+/* json.c: to stdout; CLI_OK, or CLI_FAILED. */
+int table_print_json(const struct table *table);
+struct json_t *table_figure_value(const struct stats_figure *figure);
 
 #endif

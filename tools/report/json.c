@@ -1,50 +1,19 @@
 /* json.c - the whole report as data; the schema is described in tools/README.md. */
 #include "tools/report/report.h"
 
-#include <jansson.h>
 #include <string.h>
 
-#include "tools/cli.h"
+#include "tools/values.h"
 
 #define REPORT_SCHEMA "mpress-report/1"
 
 enum { STACK_FRAMES_MAX = 512 };
 
-/* JSON numbers of jansson are signed; nothing real is above 2^63. */
-static json_t *make_number(uint64_t n)
-{
-    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-static void put(json_t *object, const char *key, uint64_t n)
-{
-    json_object_set_new(object, key, make_number(n));
-}
-
-/* Texts of a trace may be no UTF-8; JSON must be. */
-static json_t *make_text(const char *text)
-{
-    json_t *made = json_string(text);
-    if (made != NULL)
-        return made;
-    char copy[4096];
-    size_t i = 0;
-    for (; text[i] != '\0' && i + 1 < sizeof copy; i++)
-        copy[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-    copy[i] = '\0';
-    return json_string(copy);
-}
-
-static void put_text(json_t *object, const char *key, const char *text)
-{
-    json_object_set_new(object, key, text == NULL ? json_null() : make_text(text));
-}
-
 static json_t *make_amount(struct amount amount)
 {
     json_t *object = json_object();
-    put(object, "bytes", amount.bytes);
-    put(object, "blocks", amount.blocks);
+    values_set_number(object, "bytes", amount.bytes);
+    values_set_number(object, "blocks", amount.blocks);
     return object;
 }
 
@@ -56,17 +25,17 @@ static json_t *make_process(const struct report *report)
     const struct trace_facts *facts = analysis->facts;
     json_t *object = json_object(), *command = json_array();
     for (size_t i = 0; i < facts->arguments; i++)
-        json_array_append_new(command, make_text(facts->argument[i]));
+        json_array_append_new(command, values_text(facts->argument[i]));
     json_object_set_new(object, "command", command);
-    put_text(object, "exe", facts->exe);
-    put_text(object, "cwd", facts->cwd);
-    put(object, "pid", facts->header.pid);
-    put(object, "parent_pid", facts->header.parent_pid);
-    put(object, "started_wall_ns", facts->header.start_wall_ns);
-    put(object, "duration_ns", analysis_since_start(analysis, analysis->last_ns));
-    put(object, "threads", analysis->totals.threads);
+    values_set_text(object, "exe", facts->exe);
+    values_set_text(object, "cwd", facts->cwd);
+    values_set_number(object, "pid", facts->header.pid);
+    values_set_number(object, "parent_pid", facts->header.parent_pid);
+    values_set_number(object, "started_wall_ns", facts->header.start_wall_ns);
+    values_set_number(object, "duration_ns", analysis_since_start(analysis, analysis->last_ns));
+    values_set_number(object, "threads", analysis->totals.threads);
     json_object_set_new(object, "forked", json_boolean(facts->header.forked != 0));
-    put_text(object, "end", report_describe_end(report));
+    values_set_text(object, "end", report_describe_end(report));
     return object;
 }
 
@@ -75,17 +44,17 @@ static json_t *make_trace(const struct report *report)
     const struct analysis *analysis = report->analysis;
     const struct trace_facts *facts = analysis->facts;
     json_t *object = json_object(), *warnings = json_array();
-    put_text(object, "path", facts->path);
-    put(object, "bytes", facts->file_bytes);
-    put_text(object, "library", facts->header.library);
+    values_set_text(object, "path", facts->path);
+    values_set_number(object, "bytes", facts->file_bytes);
+    values_set_text(object, "library", facts->header.library);
     json_object_set_new(object, "complete", json_boolean(analysis->is_complete));
-    put_text(object, "incomplete_why",
-             analysis->is_complete ? NULL : analysis->incomplete_why.text);
+    values_set_text(object, "incomplete_why",
+                    analysis->is_complete ? NULL : analysis->incomplete_why.text);
     for (size_t i = 0; trace_warning(report->trace, i) != NULL; i++)
-        json_array_append_new(warnings, make_text(trace_warning(report->trace, i)));
+        json_array_append_new(warnings, values_text(trace_warning(report->trace, i)));
     json_object_set_new(object, "warnings", warnings);
     if (facts->end != NULL)
-        put(object, "overhead_ns", facts->end->overhead_ns);
+        values_set_number(object, "overhead_ns", facts->end->overhead_ns);
     return object;
 }
 
@@ -93,17 +62,17 @@ static json_t *make_events(const struct analysis *analysis)
 {
     const struct trace_totals *totals = &analysis->totals;
     json_t *object = json_object();
-    put(object, "events", totals->events);
-    put(object, "allocs", totals->allocs);
-    put(object, "frees", totals->frees);
-    put(object, "reallocs", totals->reallocs);
-    put(object, "failed", totals->failed);
-    put(object, "dropped", totals->dropped);
-    put(object, "unknown_frees", totals->unknown_frees);
-    put(object, "lost_frees", totals->stale);
-    put(object, "allocated_bytes", analysis->allocated_bytes);
-    put(object, "temporary", analysis->temporary);
-    put(object, "frees_of_other_threads_blocks", analysis->frees_of_others);
+    values_set_number(object, "events", totals->events);
+    values_set_number(object, "allocs", totals->allocs);
+    values_set_number(object, "frees", totals->frees);
+    values_set_number(object, "reallocs", totals->reallocs);
+    values_set_number(object, "failed", totals->failed);
+    values_set_number(object, "dropped", totals->dropped);
+    values_set_number(object, "unknown_frees", totals->unknown_frees);
+    values_set_number(object, "lost_frees", totals->stale);
+    values_set_number(object, "allocated_bytes", analysis->allocated_bytes);
+    values_set_number(object, "temporary", analysis->temporary);
+    values_set_number(object, "frees_of_other_threads_blocks", analysis->frees_of_others);
     return object;
 }
 
@@ -114,12 +83,12 @@ static void add_frames(json_t *array, struct frames frames)
     for (size_t i = 0; i < frames.count; i++) {
         const struct frame *frame = &frames.frame[i];
         json_t *object = json_object();
-        put_text(object, "function", frame->function);
-        put_text(object, "file", frame->file);
+        values_set_text(object, "function", frame->function);
+        values_set_text(object, "file", frame->file);
         if (frame->line != 0)
-            put(object, "line", frame->line);
-        put_text(object, "module", frame->module);
-        put(object, "offset", frame->offset);
+            values_set_number(object, "line", frame->line);
+        values_set_text(object, "module", frame->module);
+        values_set_number(object, "offset", frame->offset);
         if (frame->is_inlined)
             json_object_set_new(object, "inlined", json_true());
         json_array_append_new(array, object);
@@ -142,15 +111,17 @@ static json_t *make_group(struct report *report, const struct group *group)
 {
     uint64_t end_ns = report->analysis->last_ns;
     json_t *object = json_object();
-    put(object, "stacks", group->stacks);
+    values_set_number(object, "stacks", group->stacks);
     json_object_set_new(object, "not_freed", make_amount(group->end));
     json_object_set_new(object, "at_peak", make_amount(group->peak));
-    put(object, "allocations", group->allocations);
-    put(object, "allocated_bytes", group->bytes);
-    put(object, "temporary", group->temporary);
+    values_set_number(object, "allocations", group->allocations);
+    values_set_number(object, "allocated_bytes", group->bytes);
+    values_set_number(object, "temporary", group->temporary);
     if (group->end.blocks != 0) {
-        put(object, "oldest_age_ns", end_ns > group->oldest_ns ? end_ns - group->oldest_ns : 0);
-        put(object, "youngest_age_ns", end_ns > group->newest_ns ? end_ns - group->newest_ns : 0);
+        values_set_number(object, "oldest_age_ns",
+                          end_ns > group->oldest_ns ? end_ns - group->oldest_ns : 0);
+        values_set_number(object, "youngest_age_ns",
+                          end_ns > group->newest_ns ? end_ns - group->newest_ns : 0);
     }
     json_object_set_new(object, "frames", make_frames(report, group));
     return object;
@@ -187,25 +158,25 @@ static json_t *make_look(const struct analysis *analysis, const struct look *loo
         return json_null();
     const struct trace_sample *sample = &look->sample;
     json_t *object = json_object();
-    put(object, "after_ns", analysis_since_start(analysis, sample->time_ns));
-    put(object, "asked", look->asked);
+    values_set_number(object, "after_ns", analysis_since_start(analysis, sample->time_ns));
+    values_set_number(object, "asked", look->asked);
     if (look->is_known) {
-        put(object, "internal", look->internal);
-        put(object, "external", sample->external);
-        put(object, "cached", sample->cached);
-        put(object, "dirty", sample->dirty);
-        put(object, "meta", sample->meta);
-        put(object, "resident_heap", look->resident_heap);
-        put(object, "live_objects", sample->live_objects);
-        put(object, "largest_free", sample->largest_free);
-        put(object, "total_free", sample->total_free);
+        values_set_number(object, "internal", look->internal);
+        values_set_number(object, "external", sample->external);
+        values_set_number(object, "cached", sample->cached);
+        values_set_number(object, "dirty", sample->dirty);
+        values_set_number(object, "meta", sample->meta);
+        values_set_number(object, "resident_heap", look->resident_heap);
+        values_set_number(object, "live_objects", sample->live_objects);
+        values_set_number(object, "largest_free", sample->largest_free);
+        values_set_number(object, "total_free", sample->total_free);
         json_object_set_new(object, "scatter", json_real(look->scatter));
         json_object_set_new(object, "fragmentation", json_real(look->fragmentation));
         json_object_set_new(object, "coverage", json_real(look->coverage));
     }
-    put(object, "rss", sample->rss);
-    put(object, "rss_anon", sample->rss_anon);
-    put(object, "tracer", sample->tracer);
+    values_set_number(object, "rss", sample->rss);
+    values_set_number(object, "rss_anon", sample->rss_anon);
+    values_set_number(object, "tracer", sample->tracer);
     return object;
 }
 
@@ -214,7 +185,7 @@ static json_t *make_fragmentation(const struct analysis *analysis)
     json_t *object = json_object(), *samples = json_array();
     uint64_t most;
     double overhead = analysis_get_overhead(analysis, &most);
-    put(object, "largest_resident_heap", most);
+    values_set_number(object, "largest_resident_heap", most);
     json_object_set_new(object, "overhead_of_maxima", json_real(overhead));
     json_object_set_new(object, "at_largest_rss",
                         make_look(analysis, analysis_find_rss_peak(analysis)));
@@ -233,9 +204,10 @@ static json_t *make_sizes(const struct analysis *analysis)
         if (sizes->allocations == 0)
             continue;
         json_t *object = json_object();
-        put(object, "up_to", class >= 63 ? (uint64_t)INT64_MAX : UINT64_C(1) << class);
-        put(object, "allocations", sizes->allocations);
-        put(object, "allocated_bytes", sizes->bytes);
+        values_set_number(object, "up_to",
+                          class >= 63 ? (uint64_t)INT64_MAX : UINT64_C(1) << class);
+        values_set_number(object, "allocations", sizes->allocations);
+        values_set_number(object, "allocated_bytes", sizes->bytes);
         json_object_set_new(object, "not_freed", make_amount(sizes->held.now));
         json_object_set_new(object, "at_peak",
                             make_amount(held_get_at_peak(&sizes->held, analysis->peak_serial)));
@@ -251,9 +223,9 @@ static json_t *make_lifetimes(const struct analysis *analysis)
     for (size_t i = 0; i < LIFE_CLASSES; i++) {
         if (analysis->life[i].blocks != 0) {
             json_t *object = json_object();
-            put(object, "below_ns", below_ns);
-            put(object, "blocks", analysis->life[i].blocks);
-            put(object, "bytes", analysis->life[i].bytes);
+            values_set_number(object, "below_ns", below_ns);
+            values_set_number(object, "blocks", analysis->life[i].blocks);
+            values_set_number(object, "bytes", analysis->life[i].bytes);
             json_array_append_new(array, object);
         }
         below_ns = below_ns > UINT64_MAX / 10 ? UINT64_MAX : below_ns * 10;
@@ -267,13 +239,13 @@ static json_t *make_threads(const struct analysis *analysis)
     for (size_t i = 0; i < analysis->threads; i++) {
         const struct thread *thread = &analysis->thread[i];
         json_t *object = json_object();
-        put(object, "tid", thread->tid);
-        put_text(object, "name", thread->name);
-        put(object, "allocations", thread->allocations);
-        put(object, "allocated_bytes", thread->bytes);
-        put(object, "frees", thread->frees);
-        put(object, "frees_of_other_threads_blocks", thread->frees_of_others);
-        put(object, "temporary", thread->temporary);
+        values_set_number(object, "tid", thread->tid);
+        values_set_text(object, "name", thread->name);
+        values_set_number(object, "allocations", thread->allocations);
+        values_set_number(object, "allocated_bytes", thread->bytes);
+        values_set_number(object, "frees", thread->frees);
+        values_set_number(object, "frees_of_other_threads_blocks", thread->frees_of_others);
+        values_set_number(object, "temporary", thread->temporary);
         json_object_set_new(object, "not_freed", make_amount(thread->held.now));
         json_array_append_new(array, object);
     }
@@ -283,12 +255,12 @@ static json_t *make_threads(const struct analysis *analysis)
 static json_t *make_reallocs(const struct realloc_facts *facts)
 {
     json_t *object = json_object();
-    put(object, "calls", facts->calls);
-    put(object, "in_place", facts->in_place);
-    put(object, "moved", facts->moved);
-    put(object, "grown", facts->grown);
-    put(object, "shrunk", facts->shrunk);
-    put(object, "copied_bytes_at_most", facts->copied_bytes);
+    values_set_number(object, "calls", facts->calls);
+    values_set_number(object, "in_place", facts->in_place);
+    values_set_number(object, "moved", facts->moved);
+    values_set_number(object, "grown", facts->grown);
+    values_set_number(object, "shrunk", facts->shrunk);
+    values_set_number(object, "copied_bytes_at_most", facts->copied_bytes);
     return object;
 }
 
@@ -297,15 +269,15 @@ static json_t *make_reallocs(const struct realloc_facts *facts)
 static json_t *make_peak(const struct analysis *analysis)
 {
     json_t *object = make_amount(held_get_at_peak(&analysis->total, analysis->peak_serial));
-    put(object, "after_ns", analysis_since_start(analysis, analysis->peak_ns));
+    values_set_number(object, "after_ns", analysis_since_start(analysis, analysis->peak_ns));
     return object;
 }
 
-int report_json(struct report *report, FILE *out)
+int report_json(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     json_t *root = json_object();
-    put_text(root, "schema", REPORT_SCHEMA);
+    values_set_text(root, "schema", REPORT_SCHEMA);
     json_object_set_new(root, "process", make_process(report));
     json_object_set_new(root, "trace", make_trace(report));
     json_object_set_new(root, "events", make_events(analysis));
@@ -317,8 +289,5 @@ int report_json(struct report *report, FILE *out)
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));
     json_object_set_new(root, "reallocations", make_reallocs(&analysis->reallocs));
-    int failed = json_dumpf(root, out, JSON_INDENT(2));
-    fputc('\n', out);
-    json_decref(root);
-    return failed != 0 ? CLI_FAILED : CLI_OK;
+    return values_print(root, 0);
 }

@@ -171,7 +171,7 @@ static int print(struct report *report, const struct request *request)
     if (request->folded != REPORT_FOLDED_NONE)
         report_folded(report, request->folded, stdout);
     else if (request->json)
-        return report_json(report, stdout);
+        return report_json(report);
     else if (request->summary)
         print_summary(report);
     else

@@ -50,7 +50,7 @@ void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
 void report_reallocs(struct report *report);
-int report_json(struct report *report, FILE *out);                             /* json.c */
+int report_json(struct report *report); /* json.c: to stdout; the exit status */
 void report_folded(struct report *report, enum report_folded what, FILE *out); /* folded.c */
 
 /* "killed or still running", "exit"...: how the trace ends. */

@@ -1,13 +1,6 @@
 /* json.c - schema mpress-tune/1; tools/README.md describes it. */
-#include <jansson.h>
-
-#include "tools/cli.h"
 #include "tools/tune/tune.h"
-
-static json_t *integer(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
+#include "tools/values.h"
 
 static json_t *loss_object(const struct loss *loss)
 {
@@ -21,10 +14,11 @@ static json_t *exact_array(const struct tuning *tuning)
     json_t *array = json_array();
     for (size_t i = 0; i < tuning->exacts; i++) {
         const struct exact *exact = &tuning->exact[i];
-        json_array_append_new(
-            array, json_pack("{s:i,s:i,s:o,s:o,s:o}", "bytes", (int)exact->bytes, "from",
-                             (int)exact->from + 1, "requests", integer(exact->requests), "before",
-                             loss_object(&exact->before), "after", loss_object(&exact->after)));
+        json_array_append_new(array, json_pack("{s:i,s:i,s:o,s:o,s:o}", "bytes", (int)exact->bytes,
+                                               "from", (int)exact->from + 1, "requests",
+                                               values_number(exact->requests), "before",
+                                               loss_object(&exact->before), "after",
+                                               loss_object(&exact->after)));
     }
     return array;
 }
@@ -34,11 +28,11 @@ static json_t *warm_array(const struct tuning *tuning)
     json_t *array = json_array();
     for (size_t i = 0; i < tuning->warms; i++) {
         const struct warm *warm = &tuning->warm[i];
-        json_array_append_new(array,
-                              json_pack("{s:i,s:i,s:o,s:o,s:o}", "bytes", (int)warm->bytes,
-                                        "rounds", (int)warm->rounds, "calls", integer(warm->calls),
-                                        "doors_before", integer(warm->doors_before), "doors_after",
-                                        integer(warm->doors_after)));
+        json_array_append_new(array, json_pack("{s:i,s:i,s:o,s:o,s:o}", "bytes", (int)warm->bytes,
+                                               "rounds", (int)warm->rounds, "calls",
+                                               values_number(warm->calls), "doors_before",
+                                               values_number(warm->doors_before), "doors_after",
+                                               values_number(warm->doors_after)));
     }
     return array;
 }
@@ -51,10 +45,10 @@ static json_t *class_array(const struct tuning *tuning)
         uint32_t bytes = tuning->ladder.rung[i].bytes;
         struct loss loss = demand_lose(&tuning->demand, &tuning->ladder, from, bytes);
         const struct traffic *traffic = &tuning->demand.traffic[i];
-        json_array_append_new(array,
-                              json_pack("{s:i,s:o,s:o,s:o}", "bytes", (int)bytes, "calls",
-                                        integer(traffic->calls), "doors",
-                                        integer(traffic->doors[0]), "lost", loss_object(&loss)));
+        json_array_append_new(array, json_pack("{s:i,s:o,s:o,s:o}", "bytes", (int)bytes, "calls",
+                                               values_number(traffic->calls), "doors",
+                                               values_number(traffic->doors[0]), "lost",
+                                               loss_object(&loss)));
         from = bytes;
     }
     return array;
@@ -67,38 +61,30 @@ static json_t *size_array(const struct tuning *tuning)
         const struct size_use *use = &tuning->demand.use[size];
         if (use->requests != 0)
             json_array_append_new(array, json_pack("{s:i,s:o}", "bytes", (int)size, "requests",
-                                                   integer(use->requests)));
+                                                   values_number(use->requests)));
     }
     return array;
-}
-
-static json_t *figure_object(const struct stats_figure *figure)
-{
-    return json_pack("{s:o,s:o,s:o}", "median", integer(figure->median), "least",
-                     integer(figure->least), "most", integer(figure->most));
 }
 
 static json_t *measured_object(const struct row *row)
 {
     const struct stats *stats = &row->stats;
     return json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:o}", "peak_rss_bytes", figure_object(&stats->resident_peak),
-        "mean_rss_bytes", figure_object(&stats->resident_mean), "internal_at_peak_bytes",
-        figure_object(&stats->internal_peak), "internal_mean_bytes",
-        figure_object(&stats->internal_mean), "minor_faults", figure_object(&stats->minor_faults),
-        "time_ns", figure_object(&stats->wall_ns));
+        "{s:o,s:o,s:o,s:o,s:o,s:o}", "peak_rss_bytes", table_figure_value(&stats->resident_peak),
+        "mean_rss_bytes", table_figure_value(&stats->resident_mean), "internal_at_peak_bytes",
+        table_figure_value(&stats->internal_peak), "internal_mean_bytes",
+        table_figure_value(&stats->internal_mean), "minor_faults",
+        table_figure_value(&stats->minor_faults), "time_ns", table_figure_value(&stats->wall_ns));
 }
 
-int tune_print_json(const struct tuning *tuning, const char *profile, const struct table *table,
-                    FILE *out)
+int tune_print_json(const struct tuning *tuning, const char *profile, const struct table *table)
 {
     const struct demand *demand = &tuning->demand;
-    json_t *root =
-        json_pack("{s:s,s:b,s:o,s:o,s:o}", "schema", "mpress-tune/1", "complete",
-                  demand->is_complete, "requests", integer(demand->requests), "requests_outside",
-                  integer(demand->outside), "peak_asked_bytes", integer(demand->peak_bytes));
-    json_t *path = profile == NULL ? NULL : json_string(profile);
-    json_object_set_new(root, "profile", path != NULL ? path : json_null());
+    json_t *root = json_pack("{s:s,s:b,s:o,s:o,s:o}", "schema", "mpress-tune/1", "complete",
+                             demand->is_complete, "requests", values_number(demand->requests),
+                             "requests_outside", values_number(demand->outside), "peak_asked_bytes",
+                             values_number(demand->peak_bytes));
+    values_set_text(root, "profile", profile);
     json_object_set_new(root, "before", loss_object(&tuning->before));
     json_object_set_new(root, "after", loss_object(&tuning->after));
     json_object_set_new(root, "exact", exact_array(tuning));
@@ -109,7 +95,5 @@ int tune_print_json(const struct tuning *tuning, const char *profile, const stru
         json_object_set_new(root, "measured",
                             json_pack("{s:o,s:o}", "without", measured_object(&table->row[0]),
                                       "with", measured_object(&table->row[1])));
-    int failed = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(8));
-    json_decref(root);
-    return failed != 0 || fputc('\n', out) == EOF ? CLI_FAILED : CLI_OK;
+    return values_print(root, 8);
 }

@@ -123,7 +123,7 @@ static int print(const struct outcome *outcome, const struct table *table)
 {
     int status = CLI_OK;
     if (outcome->request->json)
-        status = tune_print_json(outcome->tuning, outcome->profile, table, stdout);
+        status = tune_print_json(outcome->tuning, outcome->profile, table);
     else if (table != NULL)
         tune_print_proof(outcome->tuning, &outcome->page, table);
     return cli_finish(status);

@@ -21,7 +21,6 @@ void tune_print_proof(const struct tuning *tuning, const struct page *page,
                       const struct table *table);
 
 /* json.c: the same for programs; `table` may be NULL. 0, or 1. */
-int tune_print_json(const struct tuning *tuning, const char *profile, const struct table *table,
-                    FILE *out);
+int tune_print_json(const struct tuning *tuning, const char *profile, const struct table *table);
 
 #endif
