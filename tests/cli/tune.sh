@@ -113,6 +113,20 @@ nothing_that_pays_is_said_and_no_profile_is_written() {
     expect_80_columns
 }
 
+long_names_leave_the_output_within_80_columns() {
+    record-program
+    name=$(printf 'x%.0s' {1..50}).mpt
+    mv t.mpt "$name"
+    run "$MPRESS" tune "$name"
+    expect_status 0
+    expect_80_columns
+    expect_out "^mpress tune --prove $name$"
+    run "$MPRESS" report --summary "$name"
+    expect_status 0
+    expect_80_columns
+    expect_out "^  mpress report $name$"
+}
+
 names_that_are_no_utf_8_are_named_in_json() {
     record-program
     local name=$'p\xff'

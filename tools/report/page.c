@@ -84,6 +84,16 @@ void page_paragraph(const struct page *page, int indent, const char *mark, const
     }
 }
 
+void page_command(const struct page *page, int indent, const char *command, const char *path,
+                  const char *meaning)
+{
+    size_t width = (size_t)indent + strlen(command) + 1 + strlen(path) + 3 + strlen(meaning);
+    fprintf(page->out, "%*s%s %s", indent, "", command, path);
+    if (width > PAGE_COLUMNS)
+        fprintf(page->out, "\n%*s", indent, "");
+    fprintf(page->out, "   %s\n", meaning);
+}
+
 void page_make_bar(char *out, size_t width, double part, double whole)
 {
     double share = whole > 0 ? part / whole : 0;

@@ -31,6 +31,10 @@ void page_heading(const struct page *page, const char *name, const char *format,
 void page_paragraph(const struct page *page, int indent, const char *mark, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* "COMMAND PATH   meaning"; the meaning on a line of its own where one line is too short. */
+void page_command(const struct page *page, int indent, const char *command, const char *path,
+                  const char *meaning);
+
 /* A bar of '#' for a share of the whole, at most `width` wide; at least '.' if part is not 0. */
 void page_make_bar(char *out, size_t width, double part, double whole);
 

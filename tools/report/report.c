@@ -147,10 +147,9 @@ static void print_summary(struct report *report)
     if (!analysis->is_complete)
         page_paragraph(&report->page, 2, "* ", "Whether all of it is there is not proven: %s",
                        report_strip_path(report, analysis->incomplete_why.text));
-    fprintf(report->page.out,
-            "\n  mpress report %s   has the rest\n"
-            "  mpress replay %s   compares allocators\n",
-            report->path, report->path);
+    fputc('\n', report->page.out);
+    page_command(&report->page, 2, "mpress report", report->path, "has the rest");
+    page_command(&report->page, 2, "mpress replay", report->path, "compares allocators");
 }
 
 int report_print_summary(const char *path, FILE *out)

@@ -164,13 +164,14 @@ static void print_promise(const struct tuning *tuning, const struct page *page)
 static void print_head(const struct tuning *tuning, const struct page *page, const char *trace)
 {
     const struct demand *demand = &tuning->demand;
-    fprintf(page->out, "%s: %s in ", trace, units_plural(demand->requests, "request").at);
-    fprintf(page->out, "%s,\n", units_plural(demand->threads, "thread").at);
-    fprintf(page->out, "at most %s asked for at a time. ", units_bytes(demand->peak_bytes).at);
-    fprintf(page->out, "In size classes: %s of the requests,\n",
-            units_percent(demand->requests - demand->outside, demand->requests).at);
-    fprintf(page->out, "%s of the bytes; what is larger or aligned apart, no profile changes.\n",
-            ratio(tuning->before.mean_asked * demand->span_ns, demand->all_asked_ns).at);
+    page_paragraph(
+        page, 0, "",
+        "%s: %s in %s, at most %s asked for at a time. In size classes: %s of the requests, %s of "
+        "the bytes; what is larger or aligned apart, no profile changes.",
+        trace, units_plural(demand->requests, "request").at,
+        units_plural(demand->threads, "thread").at, units_bytes(demand->peak_bytes).at,
+        units_percent(demand->requests - demand->outside, demand->requests).at,
+        ratio(tuning->before.mean_asked * demand->span_ns, demand->all_asked_ns).at);
 }
 
 void tune_print(const struct tuning *tuning, const struct page *page, const char *trace)

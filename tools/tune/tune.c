@@ -168,8 +168,8 @@ static void print_end(const struct outcome *outcome)
     }
     fprintf(page->out, "\nwritten: %s\n", outcome->profile);
     if (!outcome->request->prove)
-        fprintf(page->out, "mpress tune --prove %s   measures what it is worth\n",
-                outcome->request->trace);
+        page_command(page, 0, "mpress tune --prove", outcome->request->trace,
+                     "measures what it is worth");
 }
 
 static int tune(const struct request *request, const struct trace *trace, struct tuning *tuning)
