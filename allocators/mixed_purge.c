@@ -59,8 +59,7 @@ static bool take_pages(struct zone *zone, bool idle_only, struct hole *taken)
         return false;
     }
     unsigned first = (unsigned)__builtin_ctzll(due);
-    uint64_t rest = ~(due >> first);
-    unsigned count = rest == 0 ? 64 : (unsigned)__builtin_ctzll(rest);
+    unsigned count = bits_of(bits_lowest_run(due));
     *taken = (struct hole){first * page_grains(), (first + count) * page_grains()};
     grains_take(&grains, taken->first, taken->end - taken->first);
     zone->free = (uint16_t)(zone->free - (taken->end - taken->first));
@@ -77,8 +76,7 @@ static bool put_pages(struct zone *zone, const struct hole *taken, bool purged)
     uint32_t size = taken->end - taken->first;
     uint32_t pages = size / page_grains();
     if (purged) {
-        uint64_t mask = pages == 64 ? ~UINT64_C(0) : (UINT64_C(1) << pages) - 1;
-        zone->purged |= mask << (taken->first / page_grains());
+        zone->purged |= bits_mask(0, taken->first / page_grains(), pages);
         mixed.purged += pages;
     }
     mixed.purging--;

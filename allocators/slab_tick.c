@@ -79,8 +79,7 @@ static uint64_t purge_pages(const struct slab *slab, uint64_t pages)
     uint64_t purged = 0;
     char *base = space_address(slab->first);
     while (pages != 0) {
-        size_t from = pages & -pages;
-        uint64_t run = pages & ~(pages + from); /* the lowest run of bits */
+        uint64_t run = bits_lowest_run(pages);
         size_t bytes = bits_of(run) << SLAB_PAGE_SHIFT;
         if (os_purge(base + ((size_t)__builtin_ctzll(pages) << SLAB_PAGE_SHIFT), bytes) != 0)
             break; /* a refusal is not fatal, and not worth a second try now */

@@ -53,6 +53,13 @@ static inline void bit_clear(uint64_t *words, size_t bit)
     words[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
+/* The lowest bits of the word that are set in a row: adding the lowest carries up to the gap above
+ * them. 0 of 0. */
+static inline uint64_t bits_lowest_run(uint64_t word)
+{
+    return word & ~(word + (word & -word));
+}
+
 /* The word that holds bits first..first+count-1 of those that fall into word number `word`. */
 static inline uint64_t bits_mask(size_t word, size_t first, size_t count)
 {

@@ -35,6 +35,17 @@ static void counting_sees_only_its_range(void **state)
     }
 }
 
+static void the_lowest_run_ends_at_the_first_gap(void **state)
+{
+    (void)state;
+    assert_int_equal(bits_lowest_run(0), 0);
+    assert_int_equal(bits_lowest_run(1), 1);
+    assert_int_equal(bits_lowest_run(0xb6), 0x06);
+    assert_int_equal(bits_lowest_run(UINT64_C(1) << 63), UINT64_C(1) << 63);
+    assert_int_equal(bits_lowest_run(UINT64_C(0xfff) << 52), UINT64_C(0xfff) << 52);
+    assert_int_equal(bits_lowest_run(UINT64_MAX), UINT64_MAX);
+}
+
 static void powers_and_roundings(void **state)
 {
     (void)state;
@@ -54,6 +65,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_touch_their_bits_and_no_others),
         cmocka_unit_test(counting_sees_only_its_range),
+        cmocka_unit_test(the_lowest_run_ends_at_the_first_gap),
         cmocka_unit_test(powers_and_roundings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
