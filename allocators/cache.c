@@ -148,13 +148,13 @@ void cache_give(unsigned class, void *const *rounds, unsigned count)
     magazine_give(class, rounds, count, false);
 }
 
-/* Gives the rounds of a magazine back that nobody refers to any more. */
+/* Gives the rounds of a magazine back that nobody refers to any more. Announced by the caller. */
 static void unload(struct magazine *magazine)
 {
     if (magazine == NULL)
         return;
     if (magazine->rounds > 0)
-        cache_give(magazine->class, magazine->slot + 1, magazine->rounds);
+        magazine_give(magazine->class, magazine->slot + 1, magazine->rounds, false);
     magazine_put(magazine);
 }
 
@@ -197,6 +197,14 @@ void cache_flush(void)
     cache_go_out(cache);
 }
 
+/* For the next thread that is born. Registry lock, or nobody else is there. */
+static void disown(struct cache *cache)
+{
+    cache->owner = NULL;
+    cache->next_free = cache_registry.free;
+    cache_registry.free = cache;
+}
+
 void cache_detach(void)
 {
     struct cache *cache = cache_come_in(); /* and not out again: nobody claims it any more */
@@ -207,9 +215,7 @@ void cache_detach(void)
     flush_all(cache);
     hand.cache = NULL;
     lock_take(&cache_registry.lock);
-    cache->owner = NULL;
-    cache->next_free = cache_registry.free;
-    cache_registry.free = cache;
+    disown(cache);
     lock_drop(&cache_registry.lock);
 }
 
@@ -454,9 +460,7 @@ static void bury(struct cache *cache)
         cache->loaded[class] = cache->previous[class] = NULL;
     }
     cache->room_bytes = 0;
-    cache->owner = NULL;
-    cache->next_free = cache_registry.free;
-    cache_registry.free = cache;
+    disown(cache);
 }
 
 void cache_fork_child(void)

@@ -31,7 +31,7 @@ static void halve(struct cache *cache, unsigned class)
     cache_gain(cache, smaller);
     cache_lose(cache, old);
     if (surplus > 0)
-        cache_give(class, old->slot + 1, surplus);
+        magazine_give(class, old->slot + 1, surplus, false);
     magazine_put(old);
 }
 

@@ -75,10 +75,10 @@ void cache_close_class(struct cache *cache, unsigned class);
 void cache_open_class(struct cache *cache, unsigned class);
 
 /* The magazine, which may be NULL, goes to the depot when it is worth it, so that a thread ends
- * quickly; otherwise its rounds go to the slabs. */
+ * quickly; otherwise its rounds go to the slabs. The caller has said so: cache_transfer. */
 void cache_leave(struct magazine *magazine);
 
-/* Both magazines of a class leave. */
+/* Both magazines of a class leave. The caller has said so. */
 void cache_flush_class(struct cache *cache, unsigned class);
 
 /* -- what others do with a cache -------------------------------------------------------------- */

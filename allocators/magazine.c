@@ -45,7 +45,7 @@ struct magazine *magazine_get(unsigned class, unsigned step)
     if (magazine == NULL)
         return NULL;
     uint32_t most = size_tables.classes[class].rounds_max;
-    uint32_t rounds = UINT32_C(8) << step;
+    uint32_t rounds = (uint32_t)MAGAZINE_FIRST_ROUNDS << step;
     magazine->slot[magazine->capacity + 1] = NULL; /* the sentinel of its last use */
     magazine->next = NULL;
     magazine->rounds = 0;

@@ -59,7 +59,7 @@ static bool take_pages(struct zone *zone, bool idle_only, struct hole *taken)
         return false;
     }
     unsigned first = (unsigned)__builtin_ctzll(due);
-    unsigned count = bits_of(bits_lowest_run(due));
+    unsigned count = (unsigned)bits_of(bits_lowest_run(due));
     *taken = (struct hole){first * page_grains(), (first + count) * page_grains()};
     grains_take(&grains, taken->first, taken->end - taken->first);
     zone->free = (uint16_t)(zone->free - (taken->end - taken->first));
