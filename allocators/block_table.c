@@ -15,7 +15,7 @@ enum { SLOTS_FIRST = 256 };
 
 struct block {
     _Atomic uintptr_t address; /* 0: an empty slot */
-    size_t bytes;              /* right whenever the address is not 0 */
+    size_t bytes, room;        /* right whenever the address is not 0 */
 };
 
 struct block_slots {
@@ -30,10 +30,11 @@ static uintptr_t address_of(const struct block *block)
 }
 
 /* Release: a child that sees the address sees the bytes. */
-static void set_block(struct block *block, uintptr_t address, size_t bytes)
+static void set_block(struct block *block, uintptr_t address, size_t bytes, size_t room)
 {
     atomic_store_explicit(&block->address, 0, memory_order_release);
     block->bytes = bytes;
+    block->room = room;
     atomic_store_explicit(&block->address, address, memory_order_release);
 }
 
@@ -80,12 +81,12 @@ static struct block *find(struct block_slots *slots, uintptr_t address)
     }
 }
 
-static void place(struct block_slots *slots, uintptr_t address, size_t bytes)
+static void place(struct block_slots *slots, uintptr_t address, size_t bytes, size_t room)
 {
     size_t i = home_of(slots, address);
     while (address_of(&slots->at[i]) != 0)
         i = (i + 1) & (slots->count - 1);
-    set_block(&slots->at[i], address, bytes);
+    set_block(&slots->at[i], address, bytes, room);
 }
 
 /* Copies every block that is not there yet. */
@@ -94,7 +95,7 @@ static void copy_blocks(struct block_slots *to, const struct block_slots *from)
     for (size_t i = 0; i < from->count; i++) {
         uintptr_t address = address_of(&from->at[i]);
         if (address != 0 && find(to, address) == NULL)
-            place(to, address, from->at[i].bytes);
+            place(to, address, from->at[i].bytes, from->at[i].room);
     }
 }
 
@@ -107,7 +108,7 @@ static void erase(struct block_slots *slots, struct block *block)
         uintptr_t address = address_of(&slots->at[i]);
         if (((i - home_of(slots, address)) & mask) < ((i - hole) & mask))
             continue;
-        set_block(&slots->at[hole], address, slots->at[i].bytes);
+        set_block(&slots->at[hole], address, slots->at[i].bytes, slots->at[i].room);
         hole = i;
     }
     atomic_store_explicit(&slots->at[hole].address, 0, memory_order_relaxed);
@@ -131,12 +132,13 @@ static bool make_room(struct block_table *table)
     return true;
 }
 
-bool block_table_insert(struct block_table *table, const void *p, size_t bytes)
+bool block_table_insert(struct block_table *table, const void *p, size_t bytes, size_t room)
 {
+    MP_ASSERT(bytes <= room);
     lock_take(&table->lock);
     bool has_room = make_room(table);
     if (has_room) {
-        place(slots_of(table), (uintptr_t)p, bytes);
+        place(slots_of(table), (uintptr_t)p, bytes, room);
         table->used++;
         table->bytes += bytes;
     }
@@ -144,11 +146,13 @@ bool block_table_insert(struct block_table *table, const void *p, size_t bytes)
     return has_room;
 }
 
-size_t block_table_remove(struct block_table *table, const void *p)
+size_t block_table_remove(struct block_table *table, const void *p, size_t *room)
 {
     lock_take(&table->lock);
     struct block *block = find(slots_of(table), (uintptr_t)p);
     size_t bytes = block != NULL ? block->bytes : 0;
+    if (block != NULL && room != NULL)
+        *room = block->room;
     if (block != NULL) {
         erase(slots_of(table), block);
         table->used--;
@@ -156,6 +160,19 @@ size_t block_table_remove(struct block_table *table, const void *p)
     }
     lock_drop(&table->lock);
     return bytes;
+}
+
+bool block_table_grow(struct block_table *table, const void *p, size_t bytes)
+{
+    lock_take(&table->lock);
+    struct block *block = find(slots_of(table), (uintptr_t)p);
+    bool has_room = block != NULL && bytes >= block->bytes && bytes <= block->room;
+    if (has_room) {
+        table->bytes += bytes - block->bytes;
+        block->bytes = bytes;
+    }
+    lock_drop(&table->lock);
+    return has_room;
 }
 
 size_t block_table_find(struct block_table *table, const void *p)

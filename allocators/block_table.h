@@ -25,11 +25,16 @@ struct block_table {
         .lock = LOCK_INIT(LOCK_RANK_HUGE)                                                          \
     }
 
-/* Enters a block of `bytes` > 0; false: there is no memory for a larger table. */
-bool block_table_insert(struct block_table *table, const void *p, size_t bytes);
+/* Enters a block of `bytes` > 0 that has room for `room` where it stands; false: there is no memory
+ * for a larger table. */
+bool block_table_insert(struct block_table *table, const void *p, size_t bytes, size_t room);
 
-/* Takes the block out; its bytes, or 0: there is none that begins at p. */
-size_t block_table_remove(struct block_table *table, const void *p);
+/* Takes the block out; its bytes (and its room, when that is asked for), or 0: there is none that
+ * begins at p. */
+size_t block_table_remove(struct block_table *table, const void *p, size_t *room);
+
+/* Lets the block grow within its room; false: there is none. */
+bool block_table_grow(struct block_table *table, const void *p, size_t bytes);
 
 /* Bytes of the block that begins at p, or 0. */
 size_t block_table_find(struct block_table *table, const void *p);

@@ -44,6 +44,7 @@ static uint32_t start(const struct conf *conf)
         return FAILED;
     heap.has_profile = profile_load(&profile, conf->profile);
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    huge_init(conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
     slab_init();
     mixed_init();
@@ -71,6 +72,7 @@ int heap_init(const struct conf *conf)
     if (expected != READY)
         return ENOMEM;
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    huge_init(conf->decay_ms * UINT64_C(1000000));
     melt_init(conf->melt);
     slab_set_pace(conf->purge, conf->drain);
     mixed_set_purge(conf->purge != CONF_PACE_OFF);
@@ -138,18 +140,21 @@ static void *alloc_warm(size_t bytes, size_t alignment)
     return is_medium && !heap.checked ? cache_alloc_medium(bytes, alignment) : NULL;
 }
 
-/* Above the slabs. Where the reservation is used up, own mappings serve smaller blocks too. */
+/* Above the slabs. zeroed (may be NULL): zeros are wanted; true: they are there. Where the
+ * reservation is used up, own mappings serve smaller blocks too. */
 static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
 {
     void *p = alloc_warm(bytes, alignment);
-    *zeroed = false;
+    if (zeroed != NULL)
+        *zeroed = false;
     if (p != NULL)
         return p;
     if (bytes <= LARGE_MAX && alignment <= SPACE_ALIGNMENT && large_is_welcome())
         p = large_alloc(bytes, alignment, zeroed);
     if (p == NULL && bytes <= PTRDIFF_MAX) {
-        p = huge_alloc(bytes, alignment);
-        *zeroed = true;
+        p = huge_alloc(bytes, alignment, zeroed != NULL);
+        if (zeroed != NULL)
+            *zeroed = true;
     }
     cache_transfer();
     return p;
@@ -157,12 +162,11 @@ static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
 
 void *heap_alloc(size_t bytes)
 {
-    bool zeroed;
     if (!enter())
         return NULL;
     if (bytes <= SIZE_SLAB_MAX)
         return alloc_object(size_class_of(bytes), bytes);
-    return alloc_big(bytes, 1, &zeroed);
+    return alloc_big(bytes, 1, NULL);
 }
 
 void *heap_alloc_zeroed(size_t bytes)
@@ -177,19 +181,18 @@ void *heap_alloc_zeroed(size_t bytes)
     }
     void *p = alloc_big(bytes, 1, &zeroed);
     if (p != NULL && !zeroed)
-        memset(p, 0, large_usable(p)); /* a huge block is always new */
+        memset(p, 0, large_usable(p)); /* a huge block is zero when it is to be */
     return p;
 }
 
 void *heap_alloc_aligned(size_t alignment, size_t bytes)
 {
     MP_ASSERT(is_power_of_two(alignment));
-    bool zeroed;
     if (!enter())
         return NULL;
     unsigned class = size_class_of_aligned(bytes, alignment);
     return class != 0 ? alloc_object(class, bytes)
-                      : alloc_big(bytes + (bytes == 0), alignment, &zeroed);
+                      : alloc_big(bytes + (bytes == 0), alignment, NULL);
 }
 
 /* -- owners ----------------------------------------------------------------------------------- */
@@ -199,6 +202,8 @@ enum heap_owner heap_owner_of(const void *p)
     if (!space_owns(p)) {
         if (huge_usable(p) != 0)
             return HEAP_HUGE;
+        if (huge_is_free(p))
+            return HEAP_FREE;
         return huge_contains(p) ? HEAP_INTERIOR : HEAP_FOREIGN;
     }
     unsigned ctl = space_ctl_of(p);
@@ -249,6 +254,7 @@ void heap_free(void *p)
     } else {
         cache_transfer();
         huge_free(p);
+        scavenge_watch();
     }
 }
 
@@ -371,7 +377,7 @@ size_t heap_compact(void)
     reclaim_all();
     scavenge_release();
     size_t bytes = slab_purge() + mixed_purge(); /* empty ones become dirty units */
-    return bytes + unit_purge();
+    return bytes + unit_purge() + huge_purge();
 }
 
 void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
@@ -421,7 +427,8 @@ void heap_read_stats(struct heap_stats *stats)
     stats->live_bytes += large.bytes - cached.bytes + own.bytes;
     stats->live_objects += large.blocks - cached.blocks + own.blocks;
     stats->cached_bytes += cached.bytes;
-    stats->dirty_bytes = unit.dirty_bytes;
+    stats->warm_bytes = own.warm_bytes;
+    stats->dirty_bytes = unit.dirty_bytes + own.warm_bytes;
     stats->total_free_bytes = unit.dirty_bytes + unit.clean_bytes;
     stats->largest_free_bytes = unit.largest_bytes;
     stats->freed_runs = unit.freed;

@@ -130,7 +130,7 @@ enum heap_owner {
     HEAP_LARGE,    /* the first byte of a medium or large block */
     HEAP_HUGE,     /* the first byte of a block in its own mapping */
     HEAP_INTERIOR, /* inside a block above the slabs */
-    HEAP_FREE,     /* in the reservation, but no block */
+    HEAP_FREE,     /* in the reservation, but no block; in a freed mapping that is kept */
 };
 enum heap_owner heap_owner_of(const void *p);
 
@@ -179,7 +179,7 @@ struct heap_stats {
     size_t live_objects;
     size_t external_bytes; /* free memory inside partly used slabs, without purged pages */
     size_t cached_bytes;   /* in magazines and depots */
-    size_t dirty_bytes;    /* free units not given back */
+    size_t dirty_bytes;    /* free units and own mappings not given back */
     size_t meta_bytes;
     size_t largest_free_bytes;
     size_t total_free_bytes; /* free units, dirty or not */
@@ -189,6 +189,7 @@ struct heap_stats {
     size_t parked_misses;    /* and that were not; both approximately */
     size_t huge_bytes;       /* the part of live_bytes in own mappings */
     size_t huge_blocks;
+    size_t warm_bytes;  /* the part of dirty_bytes in own mappings */
     size_t given_bytes; /* back to the system, by and by, since the start */
 };
 

@@ -6,8 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A zeroed block of at least `bytes`, aligned to a power of two. NULL: there is no room. */
-void *huge_alloc(size_t bytes, size_t alignment);
+/* For how long freed ones are kept warm; 0: not at all, as before this call. */
+void huge_init(uint64_t decay_ns);
+
+/* A block of at least `bytes`, aligned to a power of two, all zeros when that is asked for. NULL:
+ * there is no room. */
+void *huge_alloc(size_t bytes, size_t alignment, bool zeroed);
 
 /* Usable bytes of the huge block that begins at p; 0: none does. Never touches p. */
 size_t huge_usable(const void *p);
@@ -15,18 +19,27 @@ size_t huge_usable(const void *p);
 /* Frees it; false: no huge block begins at p. */
 bool huge_free(void *p);
 
+/* Gives back warm ones that were freed before the decay time, until `most_bytes` are (whole ones);
+ * all of them. Bytes given back. */
+size_t huge_tick(uint64_t now_ns, size_t most_bytes);
+size_t huge_purge(void);
+
+/* p points into one that was freed and is kept. */
+bool huge_is_free(const void *p);
+
 /* Resizes it, moving pages instead of copying. NULL: there is no room, or p is no huge block. */
 void *huge_realloc(void *p, size_t bytes);
 
 /* True when p points into one, behind its first byte. Slow: looks at every block. */
 bool huge_contains(const void *p);
 
-/* A huge block begins in [start, end). Slow, too. */
+/* A huge block or a warm one begins in [start, end). Slow, too. */
 bool huge_any_within(uintptr_t start, uintptr_t end);
 
 struct huge_stats {
     size_t blocks;
     size_t bytes;
+    size_t warm_bytes; /* freed ones that are kept */
 };
 void huge_read_stats(struct huge_stats *stats);
 

@@ -78,7 +78,7 @@ static void *take_over(void *p, int error)
 {
     if (p == NULL)
         return NULL;
-    if (!mimalloc.is_in_heap_region(p) && !block_table_insert(&outside, p, 1)) {
+    if (!mimalloc.is_in_heap_region(p) && !block_table_insert(&outside, p, 1, 1)) {
         mimalloc.free(p);
         p = NULL;
     }
@@ -115,7 +115,7 @@ void mimalloc_free(void *p)
 {
     int error = errno;
     if (!mimalloc.is_in_heap_region(p))
-        block_table_remove(&outside, p);
+        block_table_remove(&outside, p, NULL);
     mimalloc.free(p);
     errno = error;
 }

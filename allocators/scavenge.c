@@ -10,6 +10,8 @@
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
 #include "allocators/depot.h"
+#include "allocators/huge.h"
+#include "allocators/huge_warm.h"
 #include "allocators/mixed.h"
 #include "allocators/reclaim.h"
 #include "allocators/slab.h"
@@ -84,7 +86,9 @@ static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
     do_slowly(depot_tick, now, &scavenger.depot_due_ns);
     if (is_helper) /* takes system calls that a sandbox may not have allowed */
         do_slowly(reclaim, now, &scavenger.reclaim_due_ns);
-    size_t bytes = unit_tick(now, most_bytes);
+    size_t bytes = huge_tick(now, most_bytes);
+    if (bytes < most_bytes)
+        bytes += unit_tick(now, most_bytes - bytes);
     if (bytes < most_bytes)
         bytes += slab_tick(now, most_bytes - bytes);
     if (bytes < most_bytes)
@@ -112,11 +116,11 @@ static size_t help_once(void)
     return bytes;
 }
 
-static bool has_dirty_units(void)
+static bool has_dirty_bytes(void)
 {
     struct unit_stats stats;
     unit_read_stats(&stats);
-    return stats.dirty_bytes > 0;
+    return stats.dirty_bytes + huge_warm_bytes() > 0;
 }
 
 static void help(void)
@@ -124,7 +128,7 @@ static void help(void)
     uint64_t idle_ns = 0, ns = NAP_NS;
     lock_forget_all(); /* in a child, the memory is that of a helper which the fork cut */
     cache_refuse();
-    while (idle_ns < PATIENCE_NS || has_dirty_units()) {
+    while (idle_ns < PATIENCE_NS || has_dirty_bytes()) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
         nap(ns);
         idle_ns += ns;
@@ -154,7 +158,7 @@ static void start_helper(void)
 /* Lock: nobody else starts one. */
 static void call_helper(void)
 {
-    if (!scavenger.background || !is_large())
+    if (!scavenger.background || !(is_large() || huge_warm_bytes() > 0))
         return;
     if (!scavenge_has_helper()) {
         start_helper();
@@ -177,6 +181,16 @@ void scavenge_pass(void)
         !lock_try(&scavenger.lock))
         return;
     scavenge(now, PASS_BYTES, false);
+    call_helper();
+    lock_drop(&scavenger.lock);
+}
+
+void scavenge_watch(void)
+{
+    bool is_awake =
+        scavenge_has_helper() && !atomic_load_explicit(&scavenger.is_napping, memory_order_relaxed);
+    if (is_awake || !scavenger.background || !lock_try(&scavenger.lock))
+        return;
     call_helper();
     lock_drop(&scavenger.lock);
 }

@@ -16,6 +16,10 @@ void scavenge_init(bool background);
 /* Does what is due. Cheap when nothing is; call it from slow paths without locks. */
 void scavenge_pass(void);
 
+/* A large block was freed, and its memory kept: the helper shall give it back even if nobody passes
+ * by any more. Call it without locks. */
+void scavenge_watch(void);
+
 /* Between these two nobody scavenges, so that objects do not move while they are counted. */
 void scavenge_hold(void);
 void scavenge_release(void);

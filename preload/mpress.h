@@ -69,8 +69,7 @@ MPRESS_API void mpress_spans_read(struct mpress_spans *spans);
  * for their pages again. For the end of a phase, or before a long sleep.
  *
  * Returns bytes given back, those of pages that were never written included; 0: there was nothing,
- * or a signal handler called that interrupted the heap. While a trace runs, other threads keep what
- * they have. */
+ * or a signal handler called that interrupted the heap. */
 MPRESS_API uint64_t mpress_compact(void);
 
 /* Version of the library, for example "0.1.0". */

@@ -130,8 +130,6 @@ static void *keep_in_magazines(void *unused)
 static void what_other_threads_keep_comes_back_too(void)
 {
     need_compact();
-    if (check_option_is("MPRESS_TRACE", "full") || check_option_is("MPRESS_TRACE", "events"))
-        SKIP("a traced thread keeps its magazines");
     pthread_t threads[THREADS];
     struct mpress_stats before, after;
     pthread_barrier_init(&filled, NULL, THREADS + 1);

@@ -158,13 +158,13 @@ static void a_table_of_blocks_keeps_each_block_once(void **state)
     (void)state;
     struct block_table table = BLOCK_TABLE_INIT;
     for (uintptr_t i = 1; i <= 100; i++)
-        assert_true(block_table_insert(&table, (void *)(i << 20), i));
+        assert_true(block_table_insert(&table, (void *)(i << 20), i, 2 * i));
     leave_taken(&table.lock);
     struct block_slots *slots = slots_of(&table);
     for (size_t i = 0; i < slots->count; i++) { /* a block that was being shifted: there twice */
         if (slots->at[i].address == 0 && slots->at[(i - 1) & (slots->count - 1)].address != 0) {
             const struct block *left = &slots->at[(i - 1) & (slots->count - 1)];
-            set_block(&slots->at[i], left->address, left->bytes);
+            set_block(&slots->at[i], left->address, left->bytes, left->room);
             break;
         }
     }
@@ -174,8 +174,11 @@ static void a_table_of_blocks_keeps_each_block_once(void **state)
     block_table_read_totals(&table, &blocks, &bytes);
     assert_int_equal(blocks, 100);
     assert_int_equal(bytes, 5050);
-    for (uintptr_t i = 1; i <= 100; i++)
-        assert_int_equal(block_table_remove(&table, (void *)(i << 20)), i);
+    for (uintptr_t i = 1; i <= 100; i++) {
+        size_t room;
+        assert_int_equal(block_table_remove(&table, (void *)(i << 20), &room), i);
+        assert_int_equal(room, 2 * i);
+    }
 }
 
 int main(void)

@@ -98,6 +98,8 @@ static void an_address_is_told_apart_by_itself(void **state)
     heap_free(large);
     heap_free(own);
     assert_int_equal(heap_owner_of(large), HEAP_FREE);
+    assert_int_equal(heap_owner_of(own), HEAP_FREE); /* kept warm */
+    huge_purge();
     assert_int_equal(heap_owner_of(own), HEAP_FOREIGN);
 }
 
@@ -187,7 +189,7 @@ static void own_mappings_survive_a_full_table(void **state)
     enum { COUNT = 700 };
     static void *blocks[COUNT];
     for (int i = 0; i < COUNT; i++)
-        assert_non_null(blocks[i] = huge_alloc(4096, 4096));
+        assert_non_null(blocks[i] = huge_alloc(4096, 4096, true));
     for (int i = 0; i < COUNT; i += 2)
         assert_true(huge_free(blocks[i]));
     for (int i = 0; i < COUNT; i++)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "allocators/base/os.h"
+#include "allocators/huge_warm.h"
 #include "allocators/scavenge.h"
 #include "allocators/unit.h"
 
@@ -135,6 +136,23 @@ static void a_sleeping_program_is_helped_until_nothing_is_left(void **state)
     (void)state;
     skip_without_threads();
     run_apart(sleep_and_give_back);
+}
+
+static void sleep_after_one_free(void)
+{
+    start_heap(true, 500);
+    heap_free(memset(heap_alloc(40 << 20), 1, 40 << 20));
+    expect(huge_warm_bytes() == 40 << 20, 1);
+    expect(scavenge_has_helper(), 2);
+    AWAIT(huge_warm_bytes() == 0);
+    AWAIT(!scavenge_has_helper());
+}
+
+static void a_warm_mapping_goes_though_nobody_passes_by(void **state)
+{
+    (void)state;
+    skip_without_threads();
+    run_apart(sleep_after_one_free);
 }
 
 static volatile sig_atomic_t signals;
@@ -262,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_passes_by_gives_memory_back),
         cmocka_unit_test(a_sleeping_program_is_helped_until_nothing_is_left),
+        cmocka_unit_test(a_warm_mapping_goes_though_nobody_passes_by),
         cmocka_unit_test(the_helper_takes_no_signal),
         cmocka_unit_test(a_child_gets_a_helper_of_its_own),
         cmocka_unit_test(the_child_of_a_vfork_starts_no_helper),
