@@ -50,6 +50,8 @@ static struct {
     _Atomic uint32_t calls;  /* by passers-by: wakes it from a long nap */
     _Atomic bool is_napping; /* longer than NAP_NS */
     void *memory;
+    _Atomic uint32_t helper_id;
+    _Atomic uint32_t forbidders; /* while there are some it ends, and none is started */
 } scavenger = {.lock = LOCK_INIT(LOCK_RANK_SCAVENGE)};
 
 static _Thread_local uint32_t passes __attribute__((tls_model("initial-exec")));
@@ -123,12 +125,19 @@ static bool has_dirty_bytes(void)
     return stats.dirty_bytes + huge_warm_bytes() > 0;
 }
 
+static bool is_forbidden(void)
+{
+    /* acquire: pairs with the release in scavenge_allow_helper */
+    return atomic_load_explicit(&scavenger.forbidders, memory_order_acquire) != 0;
+}
+
 static void help(void)
 {
     uint64_t idle_ns = 0, ns = NAP_NS;
     lock_forget_all(); /* in a child, the memory is that of a helper which the fork cut */
+    atomic_store_explicit(&scavenger.helper_id, (uint32_t)os_thread_id(), memory_order_relaxed);
     cache_refuse();
-    while (idle_ns < PATIENCE_NS || has_dirty_bytes()) {
+    while (!is_forbidden() && (idle_ns < PATIENCE_NS || has_dirty_bytes())) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
         nap(ns);
         idle_ns += ns;
@@ -149,10 +158,17 @@ static bool is_large(void)
 
 static void start_helper(void)
 {
-    if (os_process_id() != scavenger.process_id)
+    if (os_process_id() != scavenger.process_id || is_forbidden())
         return;
     if (os_thread_start(help, &scavenger.alive, &scavenger.memory) != 0)
         scavenger.background = false; /* a sandbox, a limit: not asked again */
+}
+
+static void wake_helper(void)
+{
+    atomic_store_explicit(&scavenger.is_napping, false, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scavenger.calls, 1, memory_order_release);
+    os_wake(&scavenger.calls, 1);
 }
 
 /* Lock: nobody else starts one. */
@@ -163,10 +179,25 @@ static void call_helper(void)
     if (!scavenge_has_helper()) {
         start_helper();
     } else if (atomic_load_explicit(&scavenger.is_napping, memory_order_relaxed)) {
-        atomic_store_explicit(&scavenger.is_napping, false, memory_order_relaxed);
-        atomic_fetch_add_explicit(&scavenger.calls, 1, memory_order_release);
-        os_wake(&scavenger.calls, 1);
+        wake_helper();
     }
+}
+
+void scavenge_forbid_helper(void)
+{
+    atomic_fetch_add_explicit(&scavenger.forbidders, 1, memory_order_relaxed);
+    if (os_process_id() != scavenger.process_id)
+        return; /* the child of a vfork: it has no helper, and ours must not wait for it */
+    lock_take(
+        &scavenger.lock); /* who is starting one is done, who comes now sees it is forbidden */
+    lock_drop(&scavenger.lock);
+    wake_helper();
+    os_thread_join(&scavenger.alive, &scavenger.helper_id);
+}
+
+void scavenge_allow_helper(void)
+{
+    atomic_fetch_sub_explicit(&scavenger.forbidders, 1, memory_order_release);
 }
 
 /* -- the passers-by --------------------------------------------------------------------------- */
@@ -223,5 +254,6 @@ void scavenge_fork_child(void)
     lock_reset(&scavenger.lock);
     unit_set_unused(0);
     atomic_store_explicit(&scavenger.alive, 0, memory_order_relaxed);
+    atomic_store_explicit(&scavenger.forbidders, 0, memory_order_relaxed);
     scavenger.process_id = os_process_id();
 }

@@ -30,6 +30,11 @@ size_t scavenge_given_bytes(void);
 /* The helper runs or sleeps. */
 bool scavenge_has_helper(void);
 
+/* Between these two there is no helper: it ends before the first returns. For calls that change all
+ * threads that libc knows of, or want the process to have one thread only. Any number at once. */
+void scavenge_forbid_helper(void);
+void scavenge_allow_helper(void);
+
 void scavenge_fork_child(void);
 
 #endif

@@ -22,4 +22,19 @@ void *valloc(size_t bytes);
 void *pvalloc(size_t bytes);
 int dlclose(void *library);
 
+/* Numbers of users and groups are unsigned here: their types' headers are not for this folder. */
+int setuid(unsigned id);
+int setgid(unsigned id);
+int seteuid(unsigned id);
+int setegid(unsigned id);
+int setreuid(unsigned real_id, unsigned effective);
+int setregid(unsigned real_id, unsigned effective);
+int setresuid(unsigned real_id, unsigned effective, unsigned saved);
+int setresgid(unsigned real_id, unsigned effective, unsigned saved);
+int setgroups(size_t count, const unsigned *groups);
+int initgroups(const char *user, unsigned group);
+int capset(void *header, const void *data);
+int unshare(int flags);
+int setns(int descriptor, int kind);
+
 #endif

@@ -109,6 +109,10 @@ bool os_barrier(void);
  * one. */
 int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory);
 
+/* Waits until such a thread, which is about to end, counts for nothing in the kernel any more. *id:
+ * its os_thread_id, written by itself. */
+void os_thread_join(_Atomic uint32_t *alive, const _Atomic uint32_t *id);
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Writes all of it; EINTR and short writes are handled. */

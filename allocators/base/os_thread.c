@@ -22,9 +22,26 @@ enum {
     STACK_BYTES = 64 * 1024,
     MARGIN_BYTES = 64 * 1024, /* around what is known of the thread-local data; hardly touched */
     SIGNAL_SET_BYTES = 8,     /* the kernel's */
+    JOIN_LOOKS = 10000,       /* some ms; should its number be given to another thread meanwhile */
     FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
             CLONE_SETTLS | CLONE_CHILD_CLEARTID,
 };
+
+/* Its word is cleared, and waiters of other processes woken, before it leaves the list of the
+ * process's threads: both is looked at again and again. */
+void os_thread_join(_Atomic uint32_t *alive, const _Atomic uint32_t *id)
+{
+    const uint64_t pause_ns = 50 * 1000;
+    uint32_t running;
+    while ((running = atomic_load_explicit(alive, memory_order_acquire)) != 0)
+        os_wait_for(alive, running, pause_ns);
+    long thread = (long)atomic_load_explicit(id, memory_order_relaxed);
+    for (int i = 0; i < JOIN_LOOKS && thread != 0; i++) {
+        if (call3(SYS_tgkill, os_process_id(), thread, 0) == -ESRCH)
+            return;
+        os_yield();
+    }
+}
 
 /* Lies with the library's other thread-local data; tells how far from the thread pointer. */
 static _Thread_local char anchor __attribute__((tls_model("initial-exec")));

@@ -1,6 +1,9 @@
 /* helper.c - the thread of the library's own that gives memory back: what it does for a program,
  * and that a program does not notice it. */
+#include <dirent.h>
+#include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -60,8 +63,8 @@ static size_t cached_bytes(void)
 
 static void what_idle_threads_keep_is_taken_back(void)
 {
-    if (!check_is_mpress() || check_option_is("MPRESS_HEAP", "mimalloc"))
-        SKIP("the library's promise for its own heap");
+    if (!check_is_mpress())
+        SKIP("the library's promise");
     pthread_t threads[THREADS];
     sem_init(&used, 0, 0);
     sem_init(&over, 0, 0);
@@ -82,4 +85,112 @@ static void what_idle_threads_keep_is_taken_back(void)
         pthread_join(threads[i], NULL);
 }
 
-CHECK_MAIN(CASE(what_idle_threads_keep_is_taken_back))
+/* -- that it is not noticed ------------------------------------------------------------------- */
+
+static unsigned count_tasks(void)
+{
+    unsigned count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+static void await_helper(void)
+{
+    for (long ms = 0; check_is_mpress() && count_tasks() < 2; ms += 10) {
+        CHECK(ms < PATIENCE_MS);
+        for (int i = 0; i < 20; i++)
+            free(hidden_pointer(malloc(1 << 20)));
+        sleep_ms(10);
+    }
+}
+
+static void unshare_user(void)
+{
+    CHECK(unshare(CLONE_NEWUSER) == 0);
+}
+
+static void a_process_with_one_thread_may_leave_its_user_namespace(void)
+{
+    if (!helper_succeeds(".unshare_user"))
+        SKIP("the system allows no user namespaces");
+    make_large_heap(100 << 20);
+    for (int i = 0; i < 5; i++) {
+        await_helper();
+        pid_t child = fork(); /* has no helper: must not wait for one */
+        if (child == 0)
+            _exit(unshare(CLONE_NEWUSER) == 0 ? 0 : 1);
+        CHECK(child_succeeded(child));
+        CHECK(unshare(CLONE_FS) == 0);
+        CHECK(count_tasks() == 1);
+    }
+    await_helper();
+    unshare_user();
+    await_helper();
+}
+
+/* Every task of the process has only this id, as user or as group. */
+static void check_all_tasks(const char *field, unsigned id)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        char path[300], line[200];
+        unsigned ids[4];
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+        FILE *status = fopen(path, "r");
+        CHECK(status != NULL);
+        while (fgets(line, sizeof(line), status) != NULL) {
+            if (strncmp(line, field, strlen(field)) != 0)
+                continue;
+            CHECK(sscanf(line + strlen(field), "%u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) ==
+                  4);
+            CHECK(ids[0] == id && ids[1] == id && ids[2] == id && ids[3] == id);
+        }
+        fclose(status);
+    }
+    closedir(tasks);
+}
+
+/* With one task at each call, none keeps the old rights; the next helper has the new ones. */
+static void no_thread_keeps_rights_that_the_program_dropped(void)
+{
+    enum { ID = 65534 };
+    gid_t groups[] = {ID};
+    if (geteuid() != 0)
+        SKIP("has no rights to drop");
+    make_large_heap(100 << 20);
+    await_helper();
+    CHECK(setgroups(1, groups) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(initgroups("nobody", ID) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setegid(ID) == 0 && setegid(0) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setregid(ID, 0) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setgid(ID) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setresgid(ID, ID, ID) == 0 && count_tasks() == 1);
+    check_all_tasks("Gid:", ID);
+    await_helper();
+    check_all_tasks("Gid:", ID);
+    CHECK(seteuid(ID) == 0 && seteuid(0) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setreuid(ID, 0) == 0 && count_tasks() == 1);
+    await_helper();
+    CHECK(setresuid(ID, ID, ID) == 0 && count_tasks() == 1);
+    check_all_tasks("Uid:", ID);
+    await_helper();
+    check_all_tasks("Uid:", ID);
+    CHECK(setuid(ID) == 0 && count_tasks() == 1);
+    CHECK(setuid(0) == -1 && errno == EPERM);
+}
+
+CHECK_MAIN(CASE(what_idle_threads_keep_is_taken_back), HELPER(unshare_user),
+           CASE(a_process_with_one_thread_may_leave_its_user_namespace),
+           CASE(no_thread_keeps_rights_that_the_program_dropped))

@@ -244,6 +244,56 @@ static void the_child_of_a_vfork_starts_no_helper(void **state)
     run_apart(vfork_and_pass_by);
 }
 
+static void forbid_helper(void)
+{
+    start_heap(true, 3600000);
+    use_and_free();
+    for (int i = 0; i < 3; i++) {
+        AWAIT((pass_by(), scavenge_has_helper()));
+        scavenge_forbid_helper();
+        expect(!scavenge_has_helper() && threads() == 1, 1);
+        usleep(60000);
+        pass_by();
+        expect(!scavenge_has_helper(), 2);
+        scavenge_forbid_helper(); /* another thread, meanwhile */
+        scavenge_allow_helper();
+        usleep(60000);
+        pass_by();
+        expect(!scavenge_has_helper(), 3);
+        scavenge_allow_helper();
+    }
+    AWAIT((pass_by(), scavenge_has_helper()));
+}
+
+static void a_helper_that_is_forbidden_has_ended_and_comes_again(void **state)
+{
+    (void)state;
+    skip_without_threads();
+    run_apart(forbid_helper);
+}
+
+static void fork_while_forbidden(void)
+{
+    start_heap(true, 3600000);
+    use_and_free();
+    scavenge_forbid_helper();
+    pid_t child = fork();
+    if (child == 0) {
+        heap_fork_child();
+        AWAIT((pass_by(), scavenge_has_helper())); /* whoever forbade it is not here */
+        _exit(0);
+    }
+    int status;
+    expect(waitpid(child, &status, 0) == child && status == 0, 1);
+}
+
+static void a_child_is_forbidden_nothing(void **state)
+{
+    (void)state;
+    skip_without_threads();
+    run_apart(fork_while_forbidden);
+}
+
 static void forbid_clone(void)
 {
     static struct sock_filter filter[] = {
@@ -284,6 +334,8 @@ int main(void)
         cmocka_unit_test(the_helper_takes_no_signal),
         cmocka_unit_test(a_child_gets_a_helper_of_its_own),
         cmocka_unit_test(the_child_of_a_vfork_starts_no_helper),
+        cmocka_unit_test(a_helper_that_is_forbidden_has_ended_and_comes_again),
+        cmocka_unit_test(a_child_is_forbidden_nothing),
         cmocka_unit_test(a_sandbox_that_refuses_threads_goes_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
