@@ -52,7 +52,8 @@ static uint32_t start(const struct conf *conf)
     mixed_set_purge(conf->purge != CONF_PACE_OFF);
     depot_init(os_cpus());
     scavenge_init(conf->background);
-    size_class_init(&profile); /* last: from now on sizes have classes */
+    size_class_init(&profile);
+    gate_init(); /* last: from now on sizes have classes */
     return READY;
 }
 
@@ -140,15 +141,11 @@ static void *alloc_warm(size_t bytes, size_t alignment)
     return is_medium && !heap.checked ? cache_alloc_medium(bytes, alignment) : NULL;
 }
 
-/* Above the slabs. zeroed (may be NULL): zeros are wanted; true: they are there. Where the
- * reservation is used up, own mappings serve smaller blocks too. */
-static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
+/* zeroed (may be NULL): zeros are wanted; true: they are there. Where the reservation is used up,
+ * own mappings serve smaller blocks too. */
+static void *alloc_cold(size_t bytes, size_t alignment, bool *zeroed)
 {
-    void *p = alloc_warm(bytes, alignment);
-    if (zeroed != NULL)
-        *zeroed = false;
-    if (p != NULL)
-        return p;
+    void *p = NULL;
     if (bytes <= LARGE_MAX && alignment <= SPACE_ALIGNMENT && large_is_welcome())
         p = large_alloc(bytes, alignment, zeroed);
     if (p == NULL && bytes <= PTRDIFF_MAX) {
@@ -158,6 +155,15 @@ static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
     }
     cache_transfer();
     return p;
+}
+
+/* Above the slabs. */
+static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
+{
+    void *p = alloc_warm(bytes, alignment);
+    if (zeroed != NULL)
+        *zeroed = false;
+    return p != NULL ? p : alloc_cold(bytes, alignment, zeroed);
 }
 
 void *heap_alloc(size_t bytes)
@@ -193,6 +199,24 @@ void *heap_alloc_aligned(size_t alignment, size_t bytes)
     unsigned class = size_class_of_aligned(bytes, alignment);
     return class != 0 ? alloc_object(class, bytes)
                       : alloc_big(bytes + (bytes == 0), alignment, NULL);
+}
+
+/* A medium length would get a medium block's label, and with it a place in a magazine. */
+void *heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed)
+{
+    bool is_medium = bytes > SIZE_SLAB_MAX && bytes <= SIZE_MEDIUM_MAX;
+    if (!enter())
+        return NULL;
+    size_t run = is_medium ? SIZE_MEDIUM_MAX + 1 : bytes + (bytes == 0);
+    void *p = alloc_cold(run, alignment + (alignment == 0), zeroed);
+    if (is_medium && p != NULL && space_owns(p))
+        large_set_usable(p, bytes);
+    return p;
+}
+
+bool heap_is_apart(const void *p)
+{
+    return space_owns(p) ? space_ctl_of(p) == CTL_LARGE : huge_usable(p) != 0;
 }
 
 /* -- owners ----------------------------------------------------------------------------------- */
@@ -285,6 +309,8 @@ bool heap_fits(const void *p, size_t alignment, size_t bytes)
     unsigned class = alignment <= 16 ? 0 : size_class_of_aligned(bytes, alignment);
     if (alignment <= 16 && bytes <= SIZE_SLAB_MAX)
         class = size_class_of(bytes);
+    if (usable <= SIZE_SLAB_MAX && heap_is_apart(p))
+        return bytes <= usable;
     if (class != 0)
         return usable == size_tables.classes[class].bytes;
     return usable > SIZE_SLAB_MAX ? usable == large_usable_for(bytes) : bytes <= usable;

@@ -12,6 +12,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/conf.h"
 #include "allocators/cache.h"
+#include "allocators/gate.h"
 #include "allocators/large.h"
 #include "allocators/size_class.h"
 #include "allocators/space.h"
@@ -39,13 +40,13 @@ static inline void *heap_pop(unsigned class)
  */
 static inline void *heap_alloc_fast(size_t bytes)
 {
-    return heap_pop(size_class_of(bytes));
+    return heap_pop(gate_class_of(bytes));
 }
 
 /* The same, aligned. NULL as well where the slow door must look at the arguments. */
 static inline void *heap_alloc_aligned_fast(size_t alignment, size_t bytes)
 {
-    return heap_pop(size_class_of_rounded(bytes, alignment));
+    return heap_pop(gate_class_of_rounded(bytes, alignment));
 }
 
 /* The newest medium block of the thread's own magazine, when it has the right length and alignment;
@@ -54,7 +55,7 @@ static inline void *heap_alloc_aligned_fast(size_t alignment, size_t bytes)
  * otherwise. */
 static inline void *heap_alloc_medium(size_t bytes, size_t alignment)
 {
-    if (MP_UNLIKELY(bytes > SIZE_MEDIUM_MAX || hand.inside != 0))
+    if (MP_UNLIKELY(bytes > gate_medium_max() || hand.inside != 0))
         return NULL;
     hand.inside = 1;
     atomic_signal_fence(memory_order_seq_cst);
@@ -72,7 +73,7 @@ static inline void *heap_alloc_medium(size_t bytes, size_t alignment)
 /* Puts the object into the thread's own magazine; false: take the slow door. */
 static inline bool heap_free_fast(void *p)
 {
-    if (MP_UNLIKELY(!space_owns(p)))
+    if (MP_UNLIKELY(!space_owns_open(p)))
         return false;
     unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
@@ -88,7 +89,7 @@ static inline bool heap_free_fast(void *p)
  * pointer is not told apart here, as in free. */
 static inline size_t heap_open_usable(const void *p)
 {
-    if (MP_UNLIKELY(!space_owns(p)))
+    if (MP_UNLIKELY(!space_owns_open(p)))
         return 0;
     unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
@@ -101,7 +102,7 @@ static inline size_t heap_open_usable(const void *p)
  * open; false: take the slow door, for whatever else p is. */
 static inline bool heap_resize_medium(void *p, size_t bytes)
 {
-    bool is_medium = space_owns(p) && space_ctl_of(p) == SIZE_CLASS_MEDIUM;
+    bool is_medium = space_owns_open(p) && space_ctl_of(p) == SIZE_CLASS_MEDIUM;
     return hand.is_open && is_medium && large_reuse(p, bytes, 1);
 }
 
@@ -122,6 +123,14 @@ void *heap_alloc_zeroed(size_t bytes);
 
 /* Aligned to a power of two. */
 void *heap_alloc_aligned(size_t alignment, size_t bytes);
+
+/* Any size and alignment (0: none) in a run or mapping of its own, so that its free and its realloc
+ * come to the slow door whatever gate is open: heap_is_apart. zeroed (may be NULL): zeros are
+ * wanted; true: they are there. */
+void *heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed);
+
+/* Whether p, a block of this heap or a foreign one, is such a block or as large as they are. */
+bool heap_is_apart(const void *p);
 
 /* What an address is to this heap. Never touches it. */
 enum heap_owner {

@@ -58,18 +58,6 @@ static inline unsigned size_class_of(size_t bytes)
  * 16 KiB; 0: there is none. */
 unsigned size_class_of_aligned(size_t bytes, size_t alignment);
 
-/* The same for the hot path: the class of the size rounded up to the alignment. It has the
- * alignment, but for a profile's classes: then, and for unusual arguments, 0. */
-static inline unsigned size_class_of_rounded(size_t bytes, size_t alignment)
-{
-    size_t last = (bytes - 1) | (alignment - 1); /* 0 bytes, alignment 0: too large */
-    bool is_power = (alignment & (alignment - 1)) == 0;
-    if (MP_UNLIKELY(!is_power || last >= SIZE_SLAB_MAX || alignment > SIZE_ALIGNMENT_MAX))
-        return 0;
-    unsigned class = size_class_of(last + 1);
-    return MP_LIKELY((size_tables.classes[class].bytes & (alignment - 1)) == 0) ? class : 0;
-}
-
 /* Which object of its slab an offset lies in. Exact while offset * bytes < 2^40. */
 static inline unsigned size_class_index(const struct size_class *class, size_t offset)
 {

@@ -19,9 +19,12 @@ enum {
     TABLE_BYTES_PER_UNIT = 1 + 4 + SPAN_BYTES + 2 * SPACE_GRAIN_BYTES, /* and two bits */
 };
 
+/* space.open_units of an open gate in front of nothing. */
+enum { NO_UNITS = 1 };
+
 enum { GRAINS_FREE, GRAINS_END, GRAIN_TABLES };
 
-struct space space = {.first_page = UINTPTR_MAX, .units = 0};
+struct space space = {.first_page = UINTPTR_MAX, .units = 0, .open_units = NO_UNITS};
 
 static struct {
     size_t units_max; /* constant after init */
@@ -188,6 +191,29 @@ static int commit_tables(size_t from, size_t to)
     return error;
 }
 
+/* Unless it is shut, or is being shut just now. */
+static void widen_open(size_t units)
+{
+    size_t open = atomic_load_explicit(&space.open_units, memory_order_relaxed);
+    if (open != 0)
+        atomic_compare_exchange_strong_explicit(&space.open_units, &open, units,
+                                                memory_order_relaxed, memory_order_relaxed);
+}
+
+/* seq_cst: an extension meanwhile either sees the gate open, or is seen here. */
+void space_set_open(bool open)
+{
+    if (!open) {
+        atomic_store(&space.open_units, 0);
+        return;
+    }
+    size_t units;
+    do {
+        units = atomic_load(&space.units);
+        atomic_store(&space.open_units, units != 0 ? units : NO_UNITS);
+    } while (units != atomic_load(&space.units));
+}
+
 int space_extend(size_t end)
 {
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
@@ -205,6 +231,7 @@ int space_extend(size_t end)
     if (error != 0)
         return ENOMEM;
     atomic_store_explicit(&space.units, target, memory_order_relaxed);
+    widen_open(target);
     return 0;
 }
 

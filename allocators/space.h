@@ -46,6 +46,8 @@ struct space {
     /* Units below the frontier step; 0 before space_init. Only grows: a thread that was handed an
      * object sees a limit that covers it (relaxed is enough: the object came through a lock). */
     _Atomic size_t units;
+    /* The same for the hot path of free; 0: it is shut (gate.h). */
+    _Atomic size_t open_units;
     uintptr_t base; /* first byte of unit 0 */
     char *spans;    /* of unit 0: space_span */
 } __attribute__((aligned(64)));
@@ -63,6 +65,9 @@ bool space_is_scarce(void);
 /* Makes units [0, end) usable, in steps. ENOMEM: the reservation or the system is full. */
 int space_extend(size_t end);
 
+/* Opens or shuts the hot path of free; one caller at a time (gate.h). */
+void space_set_open(bool open);
+
 /* Number of the unit that holds the address; >= space.units: it is not ours. */
 static inline size_t space_unit_of(const void *p)
 {
@@ -72,6 +77,12 @@ static inline size_t space_unit_of(const void *p)
 static inline bool space_owns(const void *p)
 {
     return space_unit_of(p) < atomic_load_explicit(&space.units, memory_order_relaxed);
+}
+
+/* The same for the hot path, as far as its gate is open. */
+static inline bool space_owns_open(const void *p)
+{
+    return space_unit_of(p) < atomic_load_explicit(&space.open_units, memory_order_relaxed);
 }
 
 static inline _Atomic uint8_t *space_ctl(size_t unit)

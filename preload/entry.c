@@ -67,7 +67,7 @@ EXPORTED void *calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_SLAB_MAX)
         return door_calloc(count, bytes);
-    unsigned class = size_class_of(total);
+    unsigned class = gate_class_of(total);
     void *p = heap_pop(class);
     if (MP_UNLIKELY(p == NULL))
         return door_calloc(count, bytes);
@@ -116,7 +116,7 @@ static __attribute__((noinline)) void *memalign_above(size_t alignment, size_t b
         return NULL;
     }
     alignment = power_of_two_above(alignment);
-    void *p = heap_pop(size_class_of_aligned(bytes, alignment));
+    void *p = gate_serves() ? heap_pop(size_class_of_aligned(bytes, alignment)) : NULL;
     if (p == NULL)
         p = heap_alloc_medium(bytes, alignment);
     return MP_LIKELY(p != NULL) ? p : door_memalign(alignment, bytes);

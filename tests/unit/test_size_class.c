@@ -9,6 +9,7 @@ static int setup(void **state)
 {
     (void)state;
     size_class_init(&no_profile);
+    gate_init();
     return 0;
 }
 
@@ -71,16 +72,16 @@ static void check_aligned_classes(void)
             assert_int_not_equal(class, 0);
             assert_true(size_tables.classes[class].bytes >= bytes);
             assert_int_equal(size_tables.classes[class].bytes % alignment, 0);
-            unsigned rounded = size_class_of_rounded(bytes, alignment);
+            unsigned rounded = gate_class_of_rounded(bytes, alignment);
             assert_true(rounded == class || (rounded == 0 && has_exact_classes()));
         }
     }
     assert_int_equal(size_class_of_aligned(16, 2 * UNIT_BYTES), 0);
-    assert_int_equal(size_class_of_rounded(16, 2 * UNIT_BYTES), 0);
-    assert_int_equal(size_class_of_rounded(0, 64), 0);
-    assert_int_equal(size_class_of_rounded(64, 0), 0);
-    assert_int_equal(size_class_of_rounded(64, 48), 0);
-    assert_int_equal(size_class_of_rounded(SIZE_SLAB_MAX + 1, 64), 0);
+    assert_int_equal(gate_class_of_rounded(16, 2 * UNIT_BYTES), 0);
+    assert_int_equal(gate_class_of_rounded(0, 64), 0);
+    assert_int_equal(gate_class_of_rounded(64, 0), 0);
+    assert_int_equal(gate_class_of_rounded(64, 48), 0);
+    assert_int_equal(gate_class_of_rounded(SIZE_SLAB_MAX + 1, 64), 0);
 }
 
 static void aligned_classes_keep_every_object_aligned(void **state)
@@ -137,6 +138,7 @@ static void a_profile_adds_its_classes_and_changes_nothing_else(void **state)
         choose_exact(&profile, &random);
         memset(&size_tables, 0, sizeof(size_tables));
         size_class_init(&profile);
+        gate_init();
         for (size_t bytes = 1; bytes <= SIZE_SLAB_MAX; bytes++)
             assert_int_equal(size_tables.classes[size_class_of(bytes)].bytes,
                              model_of(&profile, ladder, bytes));
@@ -157,6 +159,7 @@ static void warm_rounds_are_where_a_thread_starts(void **state)
                                     .warms = {{60, 128}, {290, 100}, {1024, 8}, {4096, 256}}};
     memset(&size_tables, 0, sizeof(size_tables));
     size_class_init(&profile);
+    gate_init();
     assert_int_equal(8 << size_tables.classes[size_class_of(64)].step, 128);
     assert_int_equal(size_tables.classes[size_class_of(304)].bytes, 304);
     assert_int_equal(8 << size_tables.classes[size_class_of(304)].step, 128);
