@@ -16,11 +16,12 @@
 #include "preload/emergency.h"
 #include "preload/init.h"
 #include "preload/route.h"
+#include "preload/sampled.h"
 #include "tracer/tracer.h"
 
 static struct {
-    bool is_traced;  /* set while one thread runs */
-    bool is_checked; /* the same */
+    _Atomic uint32_t view; /* enum door_view */
+    bool is_checked;       /* set while one thread runs */
 } door;
 
 /* Blocks that a signal handler freed while its thread was in here; freed on the way out. What does
@@ -31,12 +32,13 @@ static _Thread_local struct {
     _Atomic uint32_t count; /* a handler raises it between any two instructions */
 } deferred __attribute__((tls_model("initial-exec")));
 
-void door_open_tracer(void)
+void door_set_view(enum door_view view)
 {
-    door.is_traced = true;
-    if (!route_is_mixed())
-        cache_on_transfer(tracer_sync);
-    cache_close_hands();
+    bool is_ordered = view == DOOR_SEES_ALL && !route_is_mixed();
+    cache_on_transfer(is_ordered ? tracer_sync : NULL);
+    atomic_store_explicit(&door.view, view, memory_order_relaxed);
+    gate_set(view == DOOR_SEES_LITTLE, view != DOOR_SEES_ALL);
+    os_barrier();
 }
 
 void door_set_checked(void)
@@ -54,15 +56,38 @@ static inline struct tracer_caller caller_of(const void *frame)
     return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
 }
 
+static enum door_view view(void)
+{
+    return (enum door_view)atomic_load_explicit(&door.view, memory_order_relaxed);
+}
+
 static bool is_recording(void)
 {
-    return MP_UNLIKELY(door.is_traced) && tracer_is_on(); /* busy: the tracer counts it as lost */
+    /* busy: the tracer counts it as lost */
+    return MP_UNLIKELY(view() != DOOR_SEES_LITTLE) && tracer_is_on();
+}
+
+static bool is_sampling(void)
+{
+    return view() == DOOR_SEES_SAMPLES && tracer_is_on();
+}
+
+static void record_free(void *p)
+{
+    if (is_recording() && !emergency_owns(p) && (view() == DOOR_SEES_ALL || heap_is_apart(p)))
+        tracer_free(p);
+}
+
+static void record_dropped(void)
+{
+    if (is_recording() && !is_sampling())
+        tracer_dropped();
 }
 
 /* After what a thread did behind its last destructor: its lane is free for another at once. */
 static void leave_lane(void)
 {
-    if (MP_UNLIKELY(door.is_traced) && hand.state == CACHE_DEAD)
+    if (MP_UNLIKELY(view() != DOOR_SEES_LITTLE) && hand.state == CACHE_DEAD)
         tracer_thread_exit();
 }
 
@@ -92,8 +117,7 @@ static void free_deferred(void)
         void *p = deferred.blocks[count - 1];
         if (!atomic_compare_exchange_strong(&deferred.count, &count, count - 1))
             continue; /* another one came meanwhile: it is the last now */
-        if (is_recording())
-            tracer_free(p);
+        record_free(p);
         route_free(p);
     }
     hand.inside = 0;
@@ -137,34 +161,50 @@ static void *allocate_in_emergency(const struct request *request)
     void *p = emergency_alloc(request->bytes, request->alignment);
     if (p == NULL)
         errno = ENOMEM;
-    if (is_recording())
-        tracer_dropped();
+    record_dropped();
     return p;
+}
+
+static void *serve_sample(const struct request *request)
+{
+    return sampled_alloc(request->alignment, request->bytes, (request->bits & TRACE_ZEROED) != 0);
 }
 
 static void *allocate(const struct request *request, struct tracer_caller caller)
 {
     void *p = NULL;
+    bool is_sample = false;
     if (MP_UNLIKELY(!door_come_in()))
         return allocate_in_emergency(request);
-    if (MP_LIKELY(request->bytes <= PTRDIFF_MAX))
-        p = serve(request);
+    if (MP_LIKELY(request->bytes <= PTRDIFF_MAX)) {
+        if (is_sampling() && tracer_takes(request->bytes))
+            is_sample = (p = serve_sample(request)) != NULL;
+        if (p == NULL)
+            p = serve(request);
+    }
     door_go_out();
     if (MP_UNLIKELY(p == NULL))
         errno = ENOMEM;
     if (!is_recording())
         return p;
-    if (p != NULL)
-        tracer_alloc(p, request->bytes, request->alignment, request->bits, &caller);
-    else
+    if (p == NULL)
         tracer_failed(request->bytes, &caller);
+    else if (is_sample || view() == DOOR_SEES_ALL)
+        tracer_alloc(p, request->bytes, request->alignment, request->bits, &caller);
     leave_lane();
     return p;
 }
 
+/* Most of what comes while samples are taken; NULL: not this time. */
+static inline void *pass_by(size_t bytes)
+{
+    return MP_LIKELY(view() == DOOR_SEES_SAMPLES) ? sampled_pass(bytes) : NULL;
+}
+
 void *door_malloc(size_t bytes)
 {
-    return allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
+    void *p = pass_by(bytes);
+    return p != NULL ? p : allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
 }
 
 void *door_calloc(size_t count, size_t bytes)
@@ -172,6 +212,9 @@ void *door_calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         total = SIZE_MAX; /* refused further down, like any other impossible size */
+    void *p = pass_by(total);
+    if (p != NULL)
+        return memset(p, 0, size_tables.classes[size_class_of(total)].bytes);
     return allocate(&(struct request){.bytes = total, .bits = TRACE_ZEROED}, CALLER_HERE);
 }
 
@@ -193,7 +236,9 @@ int door_posix_memalign(void **p, size_t alignment, size_t bytes)
 
 void *door_new(size_t bytes)
 {
-    return allocate(&(struct request){.bytes = bytes, .bits = TRACE_CPP}, CALLER_HERE);
+    void *p = pass_by(bytes);
+    return p != NULL ? p
+                     : allocate(&(struct request){.bytes = bytes, .bits = TRACE_CPP}, CALLER_HERE);
 }
 
 void *door_new_aligned(size_t alignment, size_t bytes)
@@ -213,8 +258,7 @@ void door_free(void *p)
         defer_free(p);
         return;
     }
-    if (is_recording() && !emergency_owns(p))
-        tracer_free(p);
+    record_free(p);
     if (door_come_in()) {
         route_free(p);
         door_go_out();
@@ -268,8 +312,7 @@ static void *realloc_in_emergency(void *p, size_t bytes)
         return NULL;
     }
     memcpy(moved, p, usable < bytes ? usable : bytes);
-    if (is_recording())
-        tracer_dropped();
+    record_dropped();
     defer_free(p);
     return moved;
 }
@@ -311,13 +354,21 @@ static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller
     return moved;
 }
 
+static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
+{
+    if (!is_recording())
+        return route_realloc(p, bytes);
+    return view() == DOOR_SEES_ALL ? realloc_recorded(p, bytes, caller)
+                                   : sampled_realloc(p, bytes, &caller);
+}
+
 static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
 {
     if (MP_UNLIKELY(!door_come_in()))
         return realloc_in_emergency(p, bytes);
     void *moved = NULL;
     if (bytes <= PTRDIFF_MAX)
-        moved = is_recording() ? realloc_recorded(p, bytes, caller) : route_realloc(p, bytes);
+        moved = resize_block(p, bytes, caller);
     door_go_out();
     if (moved == NULL) {
         errno = ENOMEM;

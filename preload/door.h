@@ -38,8 +38,13 @@ size_t door_compact(void);
 bool door_come_in(void);
 void door_go_out(void);
 
-/* The rest of the program's life is recorded (tracer_start succeeded); from the constructor. */
-void door_open_tracer(void);
+/* What the door sees of the program's calls: those that the hot path cannot serve; all allocations
+ * and the frees of sampled blocks; all of them. */
+enum door_view { DOOR_SEES_LITTLE, DOOR_SEES_SAMPLES, DOOR_SEES_ALL };
+
+/* One caller at a time. Afterwards every call that begins, in any thread, is seen like that, and
+ * recorded while a trace is on. */
+void door_set_view(enum door_view view);
 
 /* Frees through the stated size are compared with the block. */
 void door_set_checked(void);

@@ -112,15 +112,18 @@ static bool is_to_be_traced(const struct conf *conf)
 
 static void start_trace(const struct conf *conf)
 {
+    bool is_sampled = conf->trace == CONF_TRACE_SAMPLE;
     const struct tracer_options options = {
         .path = conf->trace_file,
         .address_shift = 4,
-        .depth = conf->trace == CONF_TRACE_FULL ? (unsigned)conf->trace_depth : 0,
-        .ordered_by_caller = !route_is_mixed(),
+        .depth = conf->trace == CONF_TRACE_EVENTS ? 0 : (unsigned)conf->trace_depth,
+        .sample_period = is_sampled ? conf->trace_period : 0,
+        .ordered_by_caller = !is_sampled && !route_is_mixed(),
         .sample_heap = sample_heap,
     };
-    if (tracer_start(&options) == 0)
-        door_open_tracer();
+    door_set_view(is_sampled ? DOOR_SEES_SAMPLES : DOOR_SEES_ALL);
+    if (tracer_start(&options) != 0)
+        door_set_view(DOOR_SEES_LITTLE);
 }
 
 /* A program with a malloc of its own in the executable keeps it: then all calls but those of

@@ -94,6 +94,17 @@ struct trace *cli_open_trace(const char *path)
     return trace;
 }
 
+struct trace *cli_open_whole_trace(const char *path)
+{
+    struct trace_error error;
+    struct trace *trace = cli_open_trace(path);
+    if (trace == NULL || !trace_is_sampled(trace, &error))
+        return trace;
+    cli_say("%s", error.text);
+    trace_close(trace);
+    return NULL;
+}
+
 int cli_finish(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

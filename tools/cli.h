@@ -50,6 +50,9 @@ int cli_read_number(const char *command, const char *option, unsigned most, unsi
 /* NULL after a line. What the trace's reader warns of is said. */
 struct trace *cli_open_trace(const char *path);
 
+/* The same where a trace of samples will not do. */
+struct trace *cli_open_whole_trace(const char *path);
+
 /* At the end: `status`, or CLI_FAILED after a line when not all of stdout could be written. */
 int cli_finish(int status);
 

@@ -29,7 +29,10 @@ static const char help[] =
     "  -o, --output T.mpt  where the trace goes; %p: the program's process id.\n"
     "                      Default: mpress.PROGRAM.%p.mpt in this directory\n"
     "      --force         replace T.mpt if it exists; refused otherwise\n"
-    "      --mode MODE     full (default): with call stacks; events: without, cheaper\n"
+    "      --mode MODE     full (default): with call stacks; events: without;\n"
+    "                      sample: some, with call stacks; hardly felt,\n"
+    "                      amounts are estimates\n"
+    "      --period SIZE   sample: one in so many bytes asked for (default 512K)\n"
     "      --depth N       deepest call stack recorded, 1..256 frames (default 128)\n"
     "      --no-children   record PROGRAM only, not the processes that it starts\n"
     "      --stats         the library's own statistics at exit too (MPRESS_STATS=1)\n"
@@ -52,6 +55,7 @@ struct record {
     const char *output; /* as asked; NULL: made from the program's name */
     const char *mode;
     const char *depth;
+    const char *period;
     bool force, no_children, quiet, stats, show_progress;
     char **arguments; /* the program and its arguments */
     char program[TARGET_PATH_BYTES];
@@ -62,18 +66,33 @@ struct record {
 
 /* -- the command line ------------------------------------------------------------------------- */
 
-enum { OPT_FORCE = 256, OPT_MODE, OPT_DEPTH, OPT_NO_CHILDREN, OPT_STATS, OPT_PROGRESS };
+enum { OPT_FORCE = 256, OPT_MODE, OPT_DEPTH, OPT_PERIOD, OPT_NO_CHILDREN, OPT_STATS, OPT_PROGRESS };
 
 static const struct option long_options[] = {{"output", required_argument, NULL, 'o'},
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"force", no_argument, NULL, OPT_FORCE},
                                              {"mode", required_argument, NULL, OPT_MODE},
                                              {"depth", required_argument, NULL, OPT_DEPTH},
+                                             {"period", required_argument, NULL, OPT_PERIOD},
                                              {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
                                              {"stats", no_argument, NULL, OPT_STATS},
                                              {"progress", no_argument, NULL, OPT_PROGRESS},
                                              CLI_HELP,
                                              {NULL, 0, NULL, 0}};
+
+static bool is_mode(const char *word)
+{
+    return strcmp(word, "full") == 0 || strcmp(word, "events") == 0 || strcmp(word, "sample") == 0;
+}
+
+/* At most 4 GiB; the library reads it. */
+static bool is_size(const char *word)
+{
+    size_t digits = strspn(word, "0123456789");
+    const char *unit = word + digits;
+    bool has_unit = *unit != '\0' && strchr("KMG", *unit) != NULL;
+    return *word != '0' && digits > 0 && digits < 10 && unit[has_unit] == '\0';
+}
 
 static int take_option(void *record_, int option)
 {
@@ -85,9 +104,14 @@ static int take_option(void *record_, int option)
         return *optarg == '\0' ? cli_refuse("record", "-o needs a file name") : CLI_GO_ON;
     case OPT_MODE:
         record->mode = optarg;
-        if (strcmp(optarg, "full") == 0 || strcmp(optarg, "events") == 0)
+        if (is_mode(optarg))
             return CLI_GO_ON;
-        return cli_refuse("record", "--mode %s: full or events", optarg);
+        return cli_refuse("record", "--mode %s: full, events or sample", optarg);
+    case OPT_PERIOD:
+        record->period = optarg;
+        if (is_size(optarg))
+            return CLI_GO_ON;
+        return cli_refuse("record", "--period %s: a size, for example 512K", optarg);
     case OPT_DEPTH:
         record->depth = optarg;
         return cli_read_number("record", "--depth", 256, &number);
@@ -210,6 +234,8 @@ static void set_environment(pid_t own_pid, void *context)
     setenv("MPRESS_TRACE_FILE", trace, 1);
     if (record->depth != NULL)
         setenv("MPRESS_TRACE_DEPTH", record->depth, 1);
+    if (record->period != NULL)
+        setenv("MPRESS_TRACE_PERIOD", record->period, 1);
     if (record->no_children)
         setenv("MPRESS_TRACE_PID", pid, 1);
     if (record->stats)

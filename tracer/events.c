@@ -14,8 +14,7 @@
 #include "tracer/unwind.h"
 
 enum {
-    EVENTS_PER_TICK = 64,         /* the clock costs 22 ns: 0.35 for each event */
-    EVENTS_TICKS_TIMED = 16,      /* one event of 1024 is timed to its end */
+    EVENTS_TICKS_TIMED = 16, /* one of so many events that read the clock is timed to its end */
     EVENTS_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
     EVENTS_SAMPLE_NS = 50000000,  /* between samples; 20 a second draw a curve */
 };
@@ -126,7 +125,7 @@ bool events_begin_thread(struct lane *lane)
         return false;
     unsigned char *end = trace_put_uvarint(lane->at + 1, (uint64_t)os_thread_id());
     lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
-    lane->until_tick = EVENTS_PER_TICK;
+    lane->until_tick = recorder.events_per_tick;
     return write_name(lane);
 }
 
@@ -184,10 +183,9 @@ static void leave_lost(struct lane *lane)
     leave(lane);
 }
 
-/* Every 64th event. */
 static bool tick(struct lane *lane)
 {
-    lane->until_tick = EVENTS_PER_TICK - 1;
+    lane->until_tick = recorder.events_per_tick - 1;
     lane->is_timed = ++lane->ticks % EVENTS_TICKS_TIMED == 0;
     return write_time(lane, os_time_ns());
 }
@@ -249,7 +247,8 @@ static void finish_timed(struct lane *lane)
     uint64_t now = os_time_ns();
     uint64_t took = now - lane->time_ns;
     if (took > recorder.clock_ns && took < EVENTS_TIMED_MOST_NS)
-        lane->overhead_ns += (took - recorder.clock_ns) * EVENTS_PER_TICK * EVENTS_TICKS_TIMED;
+        lane->overhead_ns +=
+            (took - recorder.clock_ns) * recorder.events_per_tick * EVENTS_TICKS_TIMED;
     uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
     if (now - last < EVENTS_SAMPLE_NS ||
         !atomic_compare_exchange_strong_explicit(&recorder.sampled_ns, &last, now,

@@ -72,6 +72,13 @@
  * number for every event (before the death is done, after the birth was made) leaves nothing open:
  * then every death finds its object exactly. So should writers as soon as a second thread records.
  *
+ * SAMPLES. With header.sample_period P, points lie on the bytes that each thread asks for, in the
+ * order it does, as a Poisson process with one point in P bytes; an allocation is recorded when a
+ * point lies in it, so with the chance 1 - exp(-s / P), s = size | 1, whatever else is recorded. It
+ * then stands for the inverse of that chance. A realloc counts as a free and an allocation of the
+ * new size, unless the hot path leaves the block where it is. FAILED allocations are all there.
+ * FREE records are there for all recorded blocks and for some others, which a reader passes over.
+ *
  * STACK LANE. A tree of frames; node ids are implied: 1, 2, 3... in file order; id 0 = no stack.
  *     uvarint (own id - parent id) (never zero: parents come first; parent 0 = outermost frame)
  *     svarint ip - ip of the previous record of this block (0 at the start of a block)
@@ -151,6 +158,8 @@ struct trace_header {
     uint64_t forked;        /* 1: the child of a fork: blocks of its parent are alive, unrecorded */
     uint64_t blocks;        /* blocks handed out so far; a hint: scan the file */
     char library[64];       /* version of the library and its heap, NUL-terminated */
+    uint64_t
+        sample_period; /* mean bytes between two samples; 0: every event is there. See SAMPLES */
 };
 
 struct trace_block_header {
@@ -195,7 +204,7 @@ struct trace_end {
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 144, "file format");
+_Static_assert(sizeof(struct trace_header) == 152, "file format");
 _Static_assert(sizeof(struct trace_sample) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 

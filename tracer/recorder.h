@@ -16,8 +16,10 @@ enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPEN
 
 struct recorder {
     _Atomic uint32_t phase;
-    unsigned address_shift; /* constant while ON, as are the next three */
+    unsigned address_shift; /* constant while ON, as are the next five */
     unsigned depth;         /* frames; 0: no stacks */
+    uint64_t sample_period; /* bytes; 0: every event */
+    uint32_t events_per_tick;
     bool ordered_by_caller; /* until a second thread exists: then every event draws an epoch */
     const volatile char *single_thread_mark; /* of os.h */
     uint64_t clock_ns;                       /* what a reading of the clock takes */

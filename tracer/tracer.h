@@ -28,6 +28,7 @@ struct tracer_options {
     const char *path;       /* %p: process id; copied. Not overwritten: see tracer_start */
     unsigned address_shift; /* 4: every address is a multiple of 16; 3: of 8 */
     unsigned depth;         /* frames, 1..256; 0: no stacks */
+    uint64_t sample_period; /* bytes between samples (tracer_takes); 0: all events are recorded */
     bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
                              * every event by itself (heaps that do not tell when objects move) */
     /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from
@@ -49,7 +50,32 @@ void tracer_stop(enum trace_end_reason reason);
 /* True between a successful tracer_start and the end of the trace. */
 bool tracer_is_on(void);
 
-/* Events. `p` is what the program got or gives; record an allocation after it was made and a free
+/* -- sampling: which allocations of the calling thread are recorded (format.h, SAMPLES) ------- */
+
+struct tracer_sampler {
+    uint64_t left;  /* bytes before the next point */
+    uint64_t state; /* of the random numbers; 0: this thread has none yet */
+};
+extern _Thread_local
+    __attribute__((tls_model("initial-exec"))) struct tracer_sampler tracer_sampler;
+
+/* True: no point lies in the next `bytes` of this thread, and tracer_pass may move on by them. */
+static inline bool tracer_passes(size_t bytes)
+{
+    return (bytes | 1) <= tracer_sampler.left;
+}
+
+static inline void tracer_pass(size_t bytes)
+{
+    tracer_sampler.left -= bytes | 1;
+}
+
+/* Moves on by an allocation of so many bytes; true: it is a sample, record it. */
+bool tracer_takes(size_t bytes);
+
+/* -- events ----------------------------------------------------------------------------------- */
+
+/* `p` is what the program got or gives; record an allocation after it was made and a free
  * before it is done; a realloc once, after the new block is there and before the old one is freed.
  * `bits`: TRACE_ZEROED, TRACE_CPP. `alignment`: asked for, or 0. */
 void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,

@@ -11,7 +11,7 @@ enum { CONF_TEXT_BYTES = 1024 };
 enum conf_heap { CONF_HEAP_MPRESS, CONF_HEAP_MIMALLOC, CONF_HEAP_MIXED };
 enum conf_melt { CONF_MELT_OFF, CONF_MELT_ON, CONF_MELT_ALWAYS };
 enum conf_fit { CONF_FIT_BEST, CONF_FIT_FIRST, CONF_FIT_WORST };
-enum conf_trace { CONF_TRACE_OFF, CONF_TRACE_EVENTS, CONF_TRACE_FULL };
+enum conf_trace { CONF_TRACE_OFF, CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL };
 
 enum conf_pace { CONF_PACE_OFF, CONF_PACE_ON, CONF_PACE_ALWAYS };
 
@@ -38,7 +38,7 @@ void conf_read(struct conf *conf, char **environment);
 /* One option as text, for `mpress options`. */
 struct conf_row {
     const char *variable;
-    const char *values; /* "off|events|full", "0..3600000 ms", "0|1", "text" */
+    const char *values; /* "off|sample|events|full", "0..3600000 ms", "0|1", "text" */
     const char *help;
     char value[64]; /* in effect, cut to fit */
     bool is_default;

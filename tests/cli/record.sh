@@ -141,6 +141,37 @@ mode_events_records_no_stacks() {
     expect_out "The trace has no call stacks"
 }
 
+# A trace is no more exact than its 1220 samples: 20 % are seven standard errors.
+mode_sample_records_some_and_estimates_all() {
+    run "$MPRESS" record --mode sample --period 16K -o t.mpt -- "$KNOWN_SIZES"
+    expect_status 0
+    [ "$(cat out)" = done ] || fail "its output changed"
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "sampled  *2,[0-9]* samples, one for 16.0 KiB"
+    expect_out "complete  yes"
+    expect_no_out "^TEMPORARY"
+    for command in "replay --with glibc" tune; do
+        run "$MPRESS" $command t.mpt
+        expect_status 1
+        expect_one_line
+        expect_err "a trace of samples"
+    done
+    run "$MPRESS" report --json t.mpt
+    python3 - <<'END' || fail "the estimates are wrong"
+import json
+report = json.load(open("out"))
+kept, peak = report["not_freed"], report["peak"]
+assert report["trace"]["sample_period"] == 16384
+assert 16e6 < kept["bytes"] < 24e6 and 16e4 < kept["blocks"] < 24e4, kept
+assert kept["bytes_low"] < kept["bytes"] < kept["bytes_high"] < 1.5 * kept["bytes"], kept
+assert 32e6 < report["events"]["allocated_bytes"] < 48e6
+assert sum(t["frees"] for t in report["threads"]) > 15e4
+top = report["stacks"]["not_freed"]
+assert not top or not top[0]["frames"] or top[0]["frames"][0]["function"] == "keep", top[0]
+END
+}
+
 a_leak_of_a_real_program_is_told_with_its_line() {
     run "$MPRESS" record -o t.mpt -- "$LEAKY"
     expect_status 0

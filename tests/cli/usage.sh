@@ -74,7 +74,7 @@ unknown_options_are_refused_in_one_line() {
 missing_and_wrong_values_are_refused_in_one_line() {
     local line
     for line in "record" "record -o" "record -o ''" "record --mode fast true" \
-        "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "report" \
+        "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "record --mode some true" "record --period 0 true" "record --period 5X true" "report" \
         "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
         "report --folded=nothing x" "report --json --summary x" "options more" \
         "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "tune" "tune a b" \

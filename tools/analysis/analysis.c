@@ -72,6 +72,11 @@ static void note_peak(struct analysis *analysis, uint64_t time_ns)
     analysis->peak_serial++;
 }
 
+static struct amount weigh(const struct analysis *analysis, uint64_t size, uint64_t object)
+{
+    return estimate_weigh(analysis->facts->header.sample_period, size, object);
+}
+
 static void book_birth(struct analysis *analysis, const struct trace_event *event,
                        uint64_t birth_ns)
 {
@@ -79,23 +84,23 @@ static void book_birth(struct analysis *analysis, const struct trace_event *even
     struct site *site = &analysis->site[number];
     struct thread *thread = find_thread(analysis, event);
     struct size_class *class = find_size_class(analysis, event->size);
+    const struct amount one = weigh(analysis, event->size, event->object);
     uint64_t serial = analysis->peak_serial;
 
-    site->allocations++;
-    site->bytes += event->size;
-    thread->allocations++;
-    thread->bytes += event->size;
+    amount_add(&site->all, &one);
+    thread->allocations += one.blocks;
+    thread->bytes += one.bytes;
     thread->last_object = event->object;
-    class->allocations++;
-    class->bytes += event->size;
-    analysis->allocations++;
-    analysis->allocated_bytes += event->size;
+    class->allocations += one.blocks;
+    class->bytes += one.bytes;
+    analysis->allocations += one.blocks;
+    analysis->allocated_bytes += one.bytes;
 
-    held_add(&site->held, event->size, serial);
-    held_add(&thread->held, event->size, serial);
-    held_add(&class->held, event->size, serial);
-    held_add(&analysis->total, event->size, serial);
-    looks_add(analysis, event->time_ns, event->size);
+    held_add_amount(&site->held, &one, serial);
+    held_add_amount(&thread->held, &one, serial);
+    held_add_amount(&class->held, &one, serial);
+    held_add_amount(&analysis->total, &one, serial);
+    looks_add(analysis, event->time_ns, one.bytes);
     live_insert(&analysis->live, &(struct block){.object = event->object,
                                                  .bytes = event->size,
                                                  .birth_ns = birth_ns,
@@ -110,22 +115,24 @@ static bool book_death(struct analysis *analysis, uint64_t object, uint64_t time
 {
     if (!live_remove(&analysis->live, object, block))
         return false;
+    const struct amount one = weigh(analysis, block->bytes, object);
     uint64_t serial = analysis->peak_serial;
-    held_remove(&analysis->site[block->site].held, block->bytes, serial);
-    held_remove(&analysis->thread[block->thread].held, block->bytes, serial);
-    held_remove(&find_size_class(analysis, block->bytes)->held, block->bytes, serial);
-    held_remove(&analysis->total, block->bytes, serial);
-    looks_add(analysis, time_ns, 0 - block->bytes);
+    held_remove_amount(&analysis->site[block->site].held, &one, serial);
+    held_remove_amount(&analysis->thread[block->thread].held, &one, serial);
+    held_remove_amount(&find_size_class(analysis, block->bytes)->held, &one, serial);
+    held_remove_amount(&analysis->total, &one, serial);
+    looks_add(analysis, time_ns, 0 - one.bytes);
     return true;
 }
 
 /* Only what the program itself ended has a lifetime: not a block whose free was lost. */
-static void note_life(struct analysis *analysis, const struct block *block, uint64_t time_ns)
+static void note_life(struct analysis *analysis, const struct block *block,
+                      const struct amount *amount, uint64_t time_ns)
 {
     uint64_t ns = time_ns > block->birth_ns ? time_ns - block->birth_ns : 0;
     struct life_class *class = find_life_class(analysis, ns);
-    class->blocks++;
-    class->bytes += block->bytes;
+    class->blocks += amount->blocks;
+    class->bytes += amount->bytes;
 }
 
 /* -- events ----------------------------------------------------------------------------------- */
@@ -141,14 +148,17 @@ static void book_free(struct analysis *analysis, const struct trace_event *event
 {
     struct thread *thread = find_thread(analysis, event);
     struct block block;
-    thread->frees++;
-    if (!book_death(analysis, event->old_object, event->time_ns, &block))
+    if (!book_death(analysis, event->old_object, event->time_ns, &block)) {
+        thread->frees += !analysis_is_estimate(analysis);
         return;
-    note_life(analysis, &block, event->time_ns);
+    }
+    const struct amount one = weigh(analysis, block.bytes, block.object);
+    thread->frees += one.blocks;
+    note_life(analysis, &block, &one, event->time_ns);
     if (block.thread != event->thread) {
-        thread->frees_of_others++;
-        analysis->frees_of_others++;
-    } else if (thread->last_object == event->old_object) {
+        thread->frees_of_others += one.blocks;
+        analysis->frees_of_others += one.blocks;
+    } else if (thread->last_object == event->old_object && !analysis_is_estimate(analysis)) {
         thread->temporary++;
         analysis->temporary++;
         analysis->site[block.site].temporary++;
@@ -309,4 +319,14 @@ uint64_t analysis_since_start(const struct analysis *analysis, uint64_t time_ns)
 {
     uint64_t start_ns = analysis->facts->header.start_ns;
     return time_ns > start_ns ? time_ns - start_ns : 0;
+}
+
+bool analysis_is_estimate(const struct analysis *analysis)
+{
+    return analysis->facts->header.sample_period != 0;
+}
+
+struct interval analysis_interval(const struct analysis *analysis, const struct amount *amount)
+{
+    return estimate_interval(analysis->facts->header.sample_period, amount);
 }

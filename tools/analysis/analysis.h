@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/analysis/estimate.h"
 #include "tools/analysis/held.h"
 #include "tools/analysis/live.h"
 #include "tools/analysis/timeline.h"
@@ -21,9 +22,8 @@
 struct site {
     uint32_t node; /* in the trace's stack tree; 0: no stack was recorded */
     struct held held;
-    uint64_t allocations;
-    uint64_t bytes;     /* asked, over all allocations */
-    uint64_t temporary; /* freed by their thread before it allocated again */
+    struct amount all;  /* over all allocations */
+    uint64_t temporary; /* freed by their thread before it allocated again; 0 in a sampled trace */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };
@@ -123,6 +123,12 @@ void analysis_destroy(struct analysis *analysis);
 /* The look with the largest resident set (within 2 %, the one with most asked for); NULL: the trace
  * holds no sample. */
 const struct look *analysis_find_rss_peak(const struct analysis *analysis);
+
+/* The trace holds samples, and all amounts are estimates. */
+bool analysis_is_estimate(const struct analysis *analysis);
+
+/* The 95 % interval of an amount's bytes. */
+struct interval analysis_interval(const struct analysis *analysis, const struct amount *amount);
 
 /* The last look. */
 const struct look *analysis_find_last_look(const struct analysis *analysis);

@@ -95,12 +95,9 @@ static void add_site(struct group *group, const struct site *site, uint64_t peak
 {
     struct amount peak = held_get_at_peak(&site->held, peak_serial);
     group->stacks++;
-    group->end.bytes += site->held.now.bytes;
-    group->end.blocks += site->held.now.blocks;
-    group->peak.bytes += peak.bytes;
-    group->peak.blocks += peak.blocks;
-    group->allocations += site->allocations;
-    group->bytes += site->bytes;
+    amount_add(&group->end, &site->held.now);
+    amount_add(&group->peak, &peak);
+    amount_add(&group->all, &site->all);
     group->temporary += site->temporary;
     if (site->oldest_ns != 0 && (group->oldest_ns == 0 || site->oldest_ns < group->oldest_ns))
         group->oldest_ns = site->oldest_ns;
@@ -133,7 +130,7 @@ uint64_t groups_get_weight(const struct group *group, enum groups_order order)
     case GROUPS_BY_PEAK:
         return group->peak.bytes;
     case GROUPS_BY_ALLOCATIONS:
-        return group->allocations;
+        return group->all.blocks;
     default:
         return group->temporary;
     }

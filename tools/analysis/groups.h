@@ -10,8 +10,7 @@ struct group {
     uint32_t stacks;    /* how many it unites */
     struct amount end;  /* alive at the end */
     struct amount peak; /* alive at the peak */
-    uint64_t allocations;
-    uint64_t bytes;
+    struct amount all;  /* ever allocated */
     uint64_t temporary;
     uint64_t oldest_ns; /* births of what is alive at the end; 0: nothing is */
     uint64_t newest_ns;

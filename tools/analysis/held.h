@@ -12,7 +12,15 @@
 struct amount {
     uint64_t bytes; /* asked */
     uint64_t blocks;
+    double variance; /* of the bytes, where they are an estimate (estimate.h); else 0 */
 };
+
+static inline void amount_add(struct amount *sum, const struct amount *one)
+{
+    sum->bytes += one->bytes;
+    sum->blocks += one->blocks;
+    sum->variance += one->variance;
+}
 
 struct held {
     struct amount now;
@@ -28,18 +36,31 @@ static inline void held_touch(struct held *held, uint64_t peak_serial)
     }
 }
 
-static inline void held_add(struct held *held, uint64_t bytes, uint64_t peak_serial)
+static inline void held_add_amount(struct held *held, const struct amount *one,
+                                   uint64_t peak_serial)
 {
     held_touch(held, peak_serial);
-    held->now.bytes += bytes;
-    held->now.blocks++;
+    amount_add(&held->now, one);
+}
+
+static inline void held_remove_amount(struct held *held, const struct amount *one,
+                                      uint64_t peak_serial)
+{
+    held_touch(held, peak_serial);
+    held->now.bytes -= one->bytes;
+    held->now.blocks -= one->blocks;
+    held->now.variance -= one->variance;
+}
+
+/* One block. */
+static inline void held_add(struct held *held, uint64_t bytes, uint64_t peak_serial)
+{
+    held_add_amount(held, &(struct amount){.bytes = bytes, .blocks = 1}, peak_serial);
 }
 
 static inline void held_remove(struct held *held, uint64_t bytes, uint64_t peak_serial)
 {
-    held_touch(held, peak_serial);
-    held->now.bytes -= bytes;
-    held->now.blocks--;
+    held_remove_amount(held, &(struct amount){.bytes = bytes, .blocks = 1}, peak_serial);
 }
 
 static inline struct amount held_get_at_peak(const struct held *held, uint64_t peak_serial)

@@ -173,7 +173,7 @@ int replay_main(int argc, char **argv)
     status = allocators_parse(options.with, allocators);
     if (status == 0 && options.profile != NULL)
         status = allocators_add_profile(allocators, options.profile);
-    struct trace *trace = status == CLI_OK ? cli_open_trace(options.trace) : NULL;
+    struct trace *trace = status == CLI_OK ? cli_open_whole_trace(options.trace) : NULL;
     if (trace != NULL)
         status = replay_trace(&options, trace, allocators, print_table, NULL);
     else if (status == CLI_OK)

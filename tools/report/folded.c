@@ -11,9 +11,9 @@ static uint64_t get_value(const struct site *site, uint64_t peak_serial, enum re
     case REPORT_FOLDED_PEAK:
         return held_get_at_peak(&site->held, peak_serial).bytes;
     case REPORT_FOLDED_ALLOCATIONS:
-        return site->allocations;
+        return site->all.blocks;
     case REPORT_FOLDED_BYTES:
-        return site->bytes;
+        return site->all.bytes;
     case REPORT_FOLDED_TEMPORARY:
         return site->temporary;
     default:

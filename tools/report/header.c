@@ -75,6 +75,19 @@ static void print_trace(const struct report *report)
     print_row(&report->page, "trace", text);
 }
 
+/* Frees of blocks that are no samples are no news (format.h, SAMPLES). */
+static void print_samples(const struct report *report)
+{
+    const struct trace_totals *totals = &report->analysis->totals;
+    char text[512];
+    snprintf(text, sizeof text,
+             "%s, one for %s asked for, on average. All amounts are estimates: with them stands "
+             "where the true one lies in 95 of 100 traces",
+             units_plural(totals->allocs, "sample").at,
+             units_bytes(report->analysis->facts->header.sample_period).at);
+    print_row(&report->page, "sampled", text);
+}
+
 static void print_events(const struct report *report)
 {
     const struct trace_totals *totals = &report->analysis->totals;
@@ -96,7 +109,8 @@ static void print_completeness(const struct report *report)
     const struct analysis *analysis = report->analysis;
     char text[1024];
     if (analysis->is_complete)
-        snprintf(text, sizeof text, "yes: every event is there, none was dropped");
+        snprintf(text, sizeof text, "yes: every %s is there, none was dropped",
+                 analysis_is_estimate(analysis) ? "sample" : "event");
     else
         snprintf(text, sizeof text, "not proven: %s",
                  report_strip_path(report, analysis->incomplete_why.text));
@@ -113,6 +127,9 @@ void report_header(struct report *report)
     print_command(report);
     print_process(report);
     print_trace(report);
-    print_events(report);
+    if (analysis_is_estimate(report->analysis))
+        print_samples(report);
+    else
+        print_events(report);
     print_completeness(report);
 }

@@ -9,11 +9,23 @@
 
 enum { STACK_FRAMES_MAX = 512 };
 
-static json_t *make_amount(struct amount amount)
+/* The interval is there where the amount is an estimate. */
+static void set_interval(json_t *object, const struct analysis *analysis,
+                         const struct amount *amount)
+{
+    if (!analysis_is_estimate(analysis))
+        return;
+    struct interval within = analysis_interval(analysis, amount);
+    values_set_number(object, "bytes_low", within.low);
+    values_set_number(object, "bytes_high", within.high);
+}
+
+static json_t *make_amount(const struct analysis *analysis, struct amount amount)
 {
     json_t *object = json_object();
     values_set_number(object, "bytes", amount.bytes);
     values_set_number(object, "blocks", amount.blocks);
+    set_interval(object, analysis, &amount);
     return object;
 }
 
@@ -47,6 +59,8 @@ static json_t *make_trace(const struct report *report)
     values_set_text(object, "path", facts->path);
     values_set_number(object, "bytes", facts->file_bytes);
     values_set_text(object, "library", facts->header.library);
+    if (analysis_is_estimate(analysis))
+        values_set_number(object, "sample_period", facts->header.sample_period);
     json_object_set_new(object, "complete", json_boolean(analysis->is_complete));
     values_set_text(object, "incomplete_why",
                     analysis->is_complete ? NULL : analysis->incomplete_why.text);
@@ -112,10 +126,11 @@ static json_t *make_group(struct report *report, const struct group *group)
     uint64_t end_ns = report->analysis->last_ns;
     json_t *object = json_object();
     values_set_number(object, "stacks", group->stacks);
-    json_object_set_new(object, "not_freed", make_amount(group->end));
-    json_object_set_new(object, "at_peak", make_amount(group->peak));
-    values_set_number(object, "allocations", group->allocations);
-    values_set_number(object, "allocated_bytes", group->bytes);
+    json_object_set_new(object, "not_freed", make_amount(report->analysis, group->end));
+    json_object_set_new(object, "at_peak", make_amount(report->analysis, group->peak));
+    values_set_number(object, "allocations", group->all.blocks);
+    values_set_number(object, "allocated_bytes", group->all.bytes);
+    set_interval(object, report->analysis, &group->all);
     values_set_number(object, "temporary", group->temporary);
     if (group->end.blocks != 0) {
         values_set_number(object, "oldest_age_ns",
@@ -208,9 +223,10 @@ static json_t *make_sizes(const struct analysis *analysis)
                           class >= 63 ? (uint64_t)INT64_MAX : UINT64_C(1) << class);
         values_set_number(object, "allocations", sizes->allocations);
         values_set_number(object, "allocated_bytes", sizes->bytes);
-        json_object_set_new(object, "not_freed", make_amount(sizes->held.now));
-        json_object_set_new(object, "at_peak",
-                            make_amount(held_get_at_peak(&sizes->held, analysis->peak_serial)));
+        json_object_set_new(object, "not_freed", make_amount(analysis, sizes->held.now));
+        json_object_set_new(
+            object, "at_peak",
+            make_amount(analysis, held_get_at_peak(&sizes->held, analysis->peak_serial)));
         json_array_append_new(array, object);
     }
     return array;
@@ -246,7 +262,7 @@ static json_t *make_threads(const struct analysis *analysis)
         values_set_number(object, "frees", thread->frees);
         values_set_number(object, "frees_of_other_threads_blocks", thread->frees_of_others);
         values_set_number(object, "temporary", thread->temporary);
-        json_object_set_new(object, "not_freed", make_amount(thread->held.now));
+        json_object_set_new(object, "not_freed", make_amount(analysis, thread->held.now));
         json_array_append_new(array, object);
     }
     return array;
@@ -268,7 +284,8 @@ static json_t *make_reallocs(const struct realloc_facts *facts)
 
 static json_t *make_peak(const struct analysis *analysis)
 {
-    json_t *object = make_amount(held_get_at_peak(&analysis->total, analysis->peak_serial));
+    json_t *object =
+        make_amount(analysis, held_get_at_peak(&analysis->total, analysis->peak_serial));
     values_set_number(object, "after_ns", analysis_since_start(analysis, analysis->peak_ns));
     return object;
 }
@@ -281,7 +298,7 @@ int report_json(struct report *report)
     json_object_set_new(root, "process", make_process(report));
     json_object_set_new(root, "trace", make_trace(report));
     json_object_set_new(root, "events", make_events(analysis));
-    json_object_set_new(root, "not_freed", make_amount(analysis->total.now));
+    json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
     json_object_set_new(root, "peak", make_peak(analysis));
     json_object_set_new(root, "stacks", make_stacks(report));
     json_object_set_new(root, "fragmentation", make_fragmentation(analysis));

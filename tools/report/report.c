@@ -149,7 +149,8 @@ static void print_summary(struct report *report)
                        report_strip_path(report, analysis->incomplete_why.text));
     fputc('\n', report->page.out);
     page_command(&report->page, 2, "mpress report", report->path, "has the rest");
-    page_command(&report->page, 2, "mpress replay", report->path, "compares allocators");
+    if (!analysis_is_estimate(analysis))
+        page_command(&report->page, 2, "mpress replay", report->path, "compares allocators");
 }
 
 int report_print_summary(const char *path, FILE *out)

@@ -10,6 +10,7 @@
 #include "tools/analysis/groups.h"
 #include "tools/report/page.h"
 #include "tools/symbols/symbols.h"
+#include "tools/units.h"
 
 enum report_folded {
     REPORT_FOLDED_NONE,
@@ -58,6 +59,9 @@ const char *report_describe_end(const struct report *report);
 
 /* A message about the trace without its path in front, which stands above it already. */
 const char *report_strip_path(const struct report *report, const char *message);
+
+/* "12.4 MiB", in a sampled trace "12.4 MiB (9.80 MiB to 15.3 MiB)". */
+struct units report_describe_bytes(const struct report *report, const struct amount *amount);
 
 /* The innermost function of a group and who called it, in a few words. */
 void report_name_group(struct report *report, const struct group *group, char out[PAGE_CELL_BYTES]);

@@ -172,6 +172,31 @@ struct list {
                      size_t bytes);
 };
 
+struct units report_describe_bytes(const struct report *report, const struct amount *amount)
+{
+    struct units text = units_bytes(amount->bytes);
+    if (!analysis_is_estimate(report->analysis))
+        return text;
+    struct interval within = analysis_interval(report->analysis, amount);
+    struct units all;
+    snprintf(all.at, sizeof all.at, "%.12s (%.12s to %.12s)", text.at, units_bytes(within.low).at,
+             units_bytes(within.high).at);
+    return all;
+}
+
+static struct units show_group(const struct report *report, const struct list *list,
+                               const struct group *group)
+{
+    switch (list->order) {
+    case GROUPS_BY_END:
+        return report_describe_bytes(report, &group->end);
+    case GROUPS_BY_PEAK:
+        return report_describe_bytes(report, &group->peak);
+    default:
+        return units_count(groups_get_weight(group, list->order));
+    }
+}
+
 static struct units show_weight(const struct list *list, uint64_t weight)
 {
     return list->is_bytes ? units_bytes(weight) : units_count(weight);
@@ -209,7 +234,7 @@ static void print_list(struct report *report, const struct list *list)
         list->describe(report, group, text, sizeof text);
         const struct page *page = &report->page;
         fprintf(page->out, "%s%3zu. %s%s (%s) %s\n", page_bold(page), i + 1,
-                show_weight(list, weight).at, page_plain(page),
+                show_group(report, list, group).at, page_plain(page),
                 units_percent(weight, list->whole).at, text);
         print_stack(report, group, list->time_ns);
     }
@@ -240,17 +265,20 @@ static void describe_peak(const struct report *report, const struct group *group
 static void describe_hot(const struct report *report, const struct group *group, char *out,
                          size_t bytes)
 {
-    (void)report;
-    uint64_t each = group->allocations == 0 ? 0 : group->bytes / group->allocations;
+    uint64_t each = group->all.blocks == 0 ? 0 : group->all.bytes / group->all.blocks;
+    if (analysis_is_estimate(report->analysis)) {
+        snprintf(out, bytes, "of %s", report_describe_bytes(report, &group->all).at);
+        return;
+    }
     snprintf(out, bytes, "of %s each, %s temporary", units_bytes(each).at,
-             units_percent(group->temporary, group->allocations).at);
+             units_percent(group->temporary, group->all.blocks).at);
 }
 
 static void describe_temporary(const struct report *report, const struct group *group, char *out,
                                size_t bytes)
 {
     (void)report;
-    snprintf(out, bytes, "of its %s", units_plural(group->allocations, "allocation").at);
+    snprintf(out, bytes, "of its %s", units_plural(group->all.blocks, "allocation").at);
 }
 
 void report_stacks_at_end(struct report *report)
@@ -258,7 +286,7 @@ void report_stacks_at_end(struct report *report)
     const struct analysis *analysis = report->analysis;
     struct amount end = analysis->total.now;
     const char *title = analysis->facts->end != NULL ? "NOT FREED AT EXIT" : "NOT FREED SO FAR";
-    page_heading(&report->page, title, "%s in %s", units_bytes(end.bytes).at,
+    page_heading(&report->page, title, "%s in %s", report_describe_bytes(report, &end).at,
                  units_plural(end.blocks, "block").at);
     if (end.blocks == 0)
         return;
@@ -277,8 +305,8 @@ void report_stacks_at_peak(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     struct amount peak = held_get_at_peak(&analysis->total, analysis->peak_serial);
-    page_heading(&report->page, "PEAK", "%s in %s, after %s", units_bytes(peak.bytes).at,
-                 units_plural(peak.blocks, "block").at,
+    page_heading(&report->page, "PEAK", "%s in %s, after %s",
+                 report_describe_bytes(report, &peak).at, units_plural(peak.blocks, "block").at,
                  units_duration(analysis_since_start(analysis, analysis->peak_ns)).at);
     print_list(report, &(struct list){.order = GROUPS_BY_PEAK,
                                       .whole = peak.bytes,

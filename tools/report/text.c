@@ -100,7 +100,8 @@ void report_text(struct report *report)
         report_fragmentation(report);
         report_sizes(report);
         report_stacks_hot(report);
-        report_stacks_temporary(report);
+        if (!analysis_is_estimate(report->analysis)) /* what came in between is not known */
+            report_stacks_temporary(report);
         report_lifetimes(report);
         report_threads(report);
         report_reallocs(report);

@@ -51,6 +51,11 @@ static void say_leaks(struct report *report)
     const struct analysis *analysis = report->analysis;
     struct amount end = analysis->total.now;
     const char *when = analysis->facts->end != NULL ? "at exit" : "when the trace ends";
+    if (end.blocks == 0 && analysis_is_estimate(analysis)) {
+        page_paragraph(&report->page, 2, "* ", "No sampled block is left %s: at most %s are.", when,
+                       units_bytes(analysis_interval(analysis, &end).high).at);
+        return;
+    }
     if (end.blocks == 0) {
         page_paragraph(&report->page, 2, "* ", "Everything was freed %s.", when);
         return;
@@ -62,8 +67,8 @@ static void say_leaks(struct report *report)
     if (stacks > 1 && stacks <= HALF_STACKS_MAX)
         snprintf(half, sizeof half, "; half of it by %zu call stacks", stacks);
     page_paragraph(&report->page, 2, "* ", "%s in %s not freed %s (%s of all bytes allocated)%s.%s",
-                   units_bytes(end.bytes).at, units_plural(end.blocks, "block").at, when,
-                   units_percent(end.bytes, analysis->allocated_bytes).at, half, most);
+                   report_describe_bytes(report, &end).at, units_plural(end.blocks, "block").at,
+                   when, units_percent(end.bytes, analysis->allocated_bytes).at, half, most);
 }
 
 static void say_peak(struct report *report)
@@ -74,8 +79,9 @@ static void say_peak(struct report *report)
     char most[PAGE_CELL_BYTES + 96];
     name_most_bytes(report, GROUPS_BY_PEAK, analysis->peak_bytes, most, sizeof most);
     uint64_t at = analysis_since_start(analysis, analysis->peak_ns);
+    struct amount peak = held_get_at_peak(&analysis->total, analysis->peak_serial);
     page_paragraph(&report->page, 2, "* ", "Peak: %s asked for, after %s (%s of the run).%s",
-                   units_bytes(analysis->peak_bytes).at, units_duration(at).at,
+                   report_describe_bytes(report, &peak).at, units_duration(at).at,
                    units_percent(at, analysis_since_start(analysis, analysis->last_ns)).at, most);
 }
 

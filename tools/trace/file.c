@@ -354,3 +354,13 @@ const struct trace_facts *trace_facts(const struct trace *trace)
 {
     return &trace->facts;
 }
+
+bool trace_is_sampled(const struct trace *trace, struct trace_error *error)
+{
+    if (trace->facts.header.sample_period == 0)
+        return false;
+    snprintf(error->text, sizeof(error->text),
+             "%.256s: a trace of samples; record it with --mode events or full for this",
+             trace->path);
+    return true;
+}

@@ -78,6 +78,10 @@ struct trace_facts {
 
 const struct trace_facts *trace_facts(const struct trace *trace);
 
+/* True when it holds samples only (format.h): enough to estimate, not to do the same again. *error:
+ * one line that says so. */
+bool trace_is_sampled(const struct trace *trace, struct trace_error *error);
+
 /* Warning number `index` from 0, one line without newline; NULL behind the last. Those of a visit
  * (frees of unknown blocks, lost events) are in struct trace_totals. */
 const char *trace_warning(const struct trace *trace, size_t index);

@@ -211,7 +211,7 @@ int tune_main(int argc, char **argv)
         return status;
     if (request.classes)
         return ladder_print();
-    struct trace *trace = cli_open_trace(request.trace);
+    struct trace *trace = cli_open_whole_trace(request.trace);
     if (trace == NULL)
         return CLI_FAILED;
     status = tune_trace(&request, trace);
