@@ -193,6 +193,24 @@ static void add_top_classes(struct text *text)
     text_add(text, "mpress:   lost: to rounding; fast: requests that needed no lock, at least\n");
 }
 
+/* Of all classes together; the numbers as well, to be added up over processes (tests/bench/run). */
+static void add_fast_share(struct text *text)
+{
+    uint64_t refills = 0, rounds = 0;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        struct pattern pattern;
+        pattern_read(class, &pattern);
+        refills += pattern.refills;
+        rounds += pattern.rounds;
+    }
+    if (rounds == 0)
+        return;
+    uint64_t tenths = (rounds - refills) * 1000 / rounds;
+    text_add(text,
+             "mpress:   %lu refills for %lu requests or more: fast were %lu.%lu %% at least\n",
+             refills, rounds, tenths / 10, tenths % 10);
+}
+
 static struct {
     int fd; /* 0: none was kept */
     uint64_t identity[2];
@@ -223,5 +241,6 @@ void summary_say(void)
     add_parts(&text, &stats);
     add_spans(&text);
     add_top_classes(&text);
+    add_fast_share(&text);
     os_write(stderr_to_use(), text.at, text.used);
 }

@@ -89,24 +89,33 @@ def redis_peak(socket):
         return int(re.search(r"VmHWM:\s*(\d+)", status.read()).group(1)) / 1024
 
 
-def redis_once(heap, folder):
-    """Only the server runs under the heap; timed are its clients."""
+def redis_serve(folder, env, said, ask):
+    """Runs a server in `env` that says what it has to say into `said`, loads it, and asks it
+    before it ends: (seconds that the clients took, the answer)."""
     socket = os.path.join(folder, "socket")
     server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "",
-                               "--dir", folder], env=heaps.preloaded(heap),
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               "--dir", folder], env=env, stdout=subprocess.DEVNULL, stderr=said)
     try:
         redis_wait(server, socket)
         start = time.perf_counter()
         for load in REDIS_LOADS:
             subprocess.run(["redis-benchmark", "-s", socket, "-q", "-P", "16", *load], check=True,
                            env=heaps.GLIBC.environment(), stdout=subprocess.DEVNULL)
-        return {"seconds": time.perf_counter() - start, "peak_mib": redis_peak(socket)}
-    except subprocess.CalledProcessError as failure:
+        seconds, answer = time.perf_counter() - start, ask(socket)
+        redis_ask(socket, "shutdown", "nosave")
+        server.wait(timeout=10)
+        return seconds, answer
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
         raise measure.Failed(str(failure)) from failure
     finally:
         server.kill()
         server.wait()
+
+
+def redis_once(heap, folder):
+    """Only the server runs under the heap; timed are its clients."""
+    seconds, peak = redis_serve(folder, heaps.preloaded(heap), subprocess.DEVNULL, redis_peak)
+    return {"seconds": seconds, "peak_mib": peak}
 
 
 def prepare_redis(folder):
