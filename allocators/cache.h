@@ -73,6 +73,11 @@ void cache_give(unsigned class, void *const *rounds, unsigned count);
 /* Objects of the class in the magazines of all threads, approximately. */
 size_t cache_rounds(unsigned class);
 
+/* Counts blocks that this thread took from another heap (negative: gave back), and the sums of all
+ * threads, gone ones included. */
+void cache_count_other(ptrdiff_t bytes, int blocks);
+void cache_read_other(size_t *bytes, size_t *blocks);
+
 /* Medium blocks in the magazines of all threads, approximately. */
 struct large_stats;
 void cache_read_medium(struct large_stats *stats);

@@ -1,4 +1,5 @@
 /* cache_all.c - looks at the caches of all threads while these go on. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "allocators/base/check.h"
@@ -119,4 +120,35 @@ void cache_audit(void)
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next)
         MP_AUDIT(recount_room(cache) == cache->room_bytes);
     lock_drop(&cache_registry.lock);
+}
+
+/* -- blocks of another heap ------------------------------------------------------------------- */
+
+/* One thread writes it. */
+static void add(_Atomic size_t *sum, size_t n)
+{
+    size_t now = atomic_load_explicit(sum, memory_order_relaxed);
+    atomic_store_explicit(sum, now + n, memory_order_relaxed);
+}
+
+void cache_count_other(ptrdiff_t bytes, int blocks)
+{
+    struct cache *cache = hand.cache;
+    if (cache != NULL) {
+        add(&cache->other_bytes, (size_t)bytes);
+        add(&cache->other_blocks, (size_t)blocks);
+        return;
+    }
+    atomic_fetch_add_explicit(&cache_registry.other_bytes, (size_t)bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cache_registry.other_blocks, (size_t)blocks, memory_order_relaxed);
+}
+
+void cache_read_other(size_t *bytes, size_t *blocks)
+{
+    *bytes = atomic_load_explicit(&cache_registry.other_bytes, memory_order_relaxed);
+    *blocks = atomic_load_explicit(&cache_registry.other_blocks, memory_order_relaxed);
+    for (struct cache *cache = cache_first(); cache != NULL; cache = cache->next) {
+        *bytes += atomic_load_explicit(&cache->other_bytes, memory_order_relaxed);
+        *blocks += atomic_load_explicit(&cache->other_blocks, memory_order_relaxed);
+    }
 }

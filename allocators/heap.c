@@ -433,6 +433,12 @@ static void add_classes(struct heap_stats *stats)
     }
 }
 
+void heap_count_other(ptrdiff_t bytes, int blocks)
+{
+    if (enter())
+        cache_count_other(bytes, blocks);
+}
+
 void heap_read_stats(struct heap_stats *stats)
 {
     struct unit_stats unit;
@@ -451,9 +457,10 @@ void heap_read_stats(struct heap_stats *stats)
     cache_read_medium(&cached);
     huge_read_stats(&own);
     mixed_read_stats(&mixed);
+    cache_read_other(&stats->other_bytes, &stats->other_blocks);
     stats->external_bytes += mixed.free_bytes;
-    stats->live_bytes += large.bytes - cached.bytes + own.bytes;
-    stats->live_objects += large.blocks - cached.blocks + own.blocks;
+    stats->live_bytes += large.bytes - cached.bytes + own.bytes + stats->other_bytes;
+    stats->live_objects += large.blocks - cached.blocks + own.blocks + stats->other_blocks;
     stats->cached_bytes += cached.bytes;
     stats->warm_bytes = own.warm_bytes;
     stats->dirty_bytes = unit.dirty_bytes + own.warm_bytes;

@@ -199,11 +199,16 @@ struct heap_stats {
     size_t huge_bytes;       /* the part of live_bytes in own mappings */
     size_t huge_blocks;
     size_t warm_bytes;  /* the part of dirty_bytes in own mappings */
+    size_t other_bytes; /* the part of live_bytes in another heap */
+    size_t other_blocks;
     size_t given_bytes; /* back to the system, by and by, since the start */
 };
 
 /* Sums over all classes and threads while they go on. */
 void heap_read_stats(struct heap_stats *stats);
+
+/* Counts a block that another heap gave this thread, or took back (negative). */
+void heap_count_other(ptrdiff_t bytes, int blocks);
 
 /* The same for one size class: numbers of SIZE_CLASS_FIRST.. Call heap_read_stats before the first.
  */

@@ -116,6 +116,9 @@ static void print_totals(FILE *file, const struct heap_stats *stats)
     fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n", info.hblks, info.hblkhd);
     fprintf(file, "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n", stats->live_objects,
             stats->live_bytes);
+    if (stats->other_blocks != 0)
+        fprintf(file, "<total type=\"mimalloc\" count=\"%zu\" size=\"%zu\"/>\n",
+                stats->other_blocks, stats->other_bytes);
     fprintf(file, "<total type=\"external\" size=\"%zu\"/>\n", stats->external_bytes);
     fprintf(file, "<total type=\"cached\" size=\"%zu\"/>\n", stats->cached_bytes);
     fprintf(file, "<total type=\"dirty\" size=\"%zu\"/>\n", stats->dirty_bytes);

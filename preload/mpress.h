@@ -28,7 +28,9 @@ extern "C" {
 #endif
 
 /* What the heap holds, in bytes unless named otherwise. resident heap = live + external + cached +
- * dirty + meta; "live" is asked + internal (rounding up to size classes). */
+ * dirty + meta; "live" is asked + internal (rounding up to size classes).
+ * Under MPRESS_HEAP=mimalloc or mixed the blocks of mimalloc are live as well; what it keeps beyond
+ * them is in none of the parts. */
 struct mpress_stats {
     uint64_t live;         /* usable bytes of the blocks the program holds */
     uint64_t live_objects; /* their count */

@@ -46,23 +46,33 @@ bool route_is_mixed(void)
 
 /* -- allocating ------------------------------------------------------------------------------- */
 
+/* A new block of mimalloc, which counts none that we could ask for. */
+static void *counted(void *p)
+{
+    if (p != NULL)
+        heap_count_other((ptrdiff_t)mimalloc_usable(p), 1);
+    return p;
+}
+
 void *route_alloc(size_t bytes)
 {
     if (MP_LIKELY(bytes < route.mimalloc_from))
         return heap_alloc(bytes);
-    return mimalloc_alloc(bytes);
+    return counted(mimalloc_alloc(bytes));
 }
 
 void *route_alloc_zeroed(size_t bytes)
 {
-    return bytes < route.mimalloc_from ? heap_alloc_zeroed(bytes) : mimalloc_alloc_zeroed(bytes);
+    if (MP_LIKELY(bytes < route.mimalloc_from))
+        return heap_alloc_zeroed(bytes);
+    return counted(mimalloc_alloc_zeroed(bytes));
 }
 
 void *route_alloc_aligned(size_t alignment, size_t bytes)
 {
     if (bytes < route.mimalloc_from || alignment > MIMALLOC_ALIGNMENT_MAX)
         return heap_alloc_aligned(alignment, bytes);
-    return mimalloc_alloc_aligned(alignment, bytes);
+    return counted(mimalloc_alloc_aligned(alignment, bytes));
 }
 
 /* -- blocks of libc --------------------------------------------------------------------------- */
@@ -115,6 +125,7 @@ void route_free(void *p)
         heap_free(p);
         break;
     case OWNER_MIMALLOC:
+        heap_count_other(-(ptrdiff_t)mimalloc_usable(p), -1);
         mimalloc_free(p);
         break;
     case OWNER_EMERGENCY:

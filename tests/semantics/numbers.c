@@ -1,6 +1,7 @@
 /* numbers.c - what the heap says of itself, in a program that knows what it holds. Only the library
  * promises to be exact: glibc counts headers and rounds differently. */
 #include <malloc.h>
+#include <pthread.h>
 
 #include "tests/semantics/check.h"
 
@@ -16,7 +17,7 @@ static bool is_mimalloc(void)
 static void need_exact_numbers(void)
 {
     if (!check_is_mpress() || is_mimalloc())
-        SKIP("blocks of another heap are not counted");
+        SKIP("what another heap keeps beyond its blocks is not known");
 }
 
 /* Usable bytes of the blocks taken. */
@@ -74,6 +75,35 @@ static void mallinfo2_is_exact(void)
         check_adds_up(&before);
         check_adds_up(&during);
         check_adds_up(&after);
+    }
+}
+
+static void *take_and_end(void *bytes)
+{
+    *(size_t *)bytes = take_plain();
+    return NULL;
+}
+
+/* By whatever thread they were taken, and are given back. */
+static void blocks_of_every_heap_are_counted(void)
+{
+    if (!check_is_mpress())
+        SKIP("glibc counts its headers too");
+    for (int round = 0; round < 3; round++) {
+        struct mallinfo2 before = mallinfo2();
+        pthread_t thread;
+        size_t plain_bytes = 0;
+        CHECK(pthread_create(&thread, NULL, take_and_end, &plain_bytes) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+        size_t mapped_bytes = take_mapped();
+        struct mallinfo2 during = mallinfo2();
+        give_all();
+        struct mallinfo2 after = mallinfo2();
+        size_t taken = during.uordblks + during.hblkhd - before.uordblks - before.hblkhd;
+        size_t given = during.uordblks + during.hblkhd - after.uordblks - after.hblkhd;
+        CHECK(given == plain_bytes + mapped_bytes);
+        CHECK(taken >= given && taken < given + 4096); /* libc keeps something of a thread */
+        check_adds_up(&during);
     }
 }
 
@@ -214,7 +244,8 @@ static void malloc_info_tells_of_spans_and_pages(void)
     free(block);
 }
 
-CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(mallinfo_is_mallinfo2_in_ints),
+CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(blocks_of_every_heap_are_counted),
+           CASE(mallinfo_is_mallinfo2_in_ints),
            CASE(malloc_trim_says_yes_exactly_when_it_gave_something_back),
            CASE(malloc_info_tells_of_spans_and_pages), CASE(malloc_info_is_well_formed),
            CASE(malloc_info_counts_each_class))
