@@ -106,41 +106,56 @@ static void what_a_thread_uses_no_more_leaves_its_magazines(void **state)
     assert_true(kept > 0); /* it was used since the look before */
     use(500, 4096);
     look();
-    assert_int_equal(cache_rounds(class), 0);
+    assert_int_equal(cache_rounds(class), MAGAZINE_FIRST_ROUNDS);
     depot_drain();
-    assert_int_equal(taken(class), 0);
+    assert_int_equal(taken(class), MAGAZINE_FIRST_ROUNDS);
     assert_true(cache_rounds(size_class_of(500)) > 0);
     heap_audit();
 }
 
-static void magazines_that_seldom_turn_shrink_by_halves(void **state)
+static void magazines_that_seldom_turn_keep_their_newer_half(void **state)
 {
     (void)state;
     unsigned class = size_class_of(64);
     use(64, 4096);
-    struct magazine **loaded = &hand.cache->loaded[class];
-    unsigned most = (*loaded)->capacity;
-    assert_int_equal(most, size_tables.classes[class].rounds_max);
-    use(64, 4096);
+    const struct magazine *loaded = hand.cache->loaded[class];
+    assert_int_equal(loaded->capacity, size_tables.classes[class].rounds_max);
     look();
-    assert_int_equal((*loaded)->capacity, most); /* it turned often */
-    static void *held[64];
-    unsigned count = 0;
-    for (; (*loaded)->step > size_tables.classes[class].step; count++) {
-        unsigned capacity = (*loaded)->capacity;
-        held[count] = heap_alloc(64);
+    size_t rounds = magazine_rounds_below(loaded, hand.top[class]);
+    assert_true(cache_rounds(class) > rounds); /* it turned often: both stay */
+    void *held = heap_alloc_fast(64);
+    look();
+    assert_int_equal(cache_rounds(class), rounds / 2);
+    look();
+    assert_int_equal(cache_rounds(class), MAGAZINE_FIRST_ROUNDS); /* not used at all meanwhile */
+    heap_free(held);
+    cache_flush();
+    depot_drain();
+    assert_int_equal(taken(class), 0);
+    heap_audit();
+}
+
+/* A signal handler may look while the call that it interrupted has its top, and the newest round.
+ */
+static void a_look_leaves_what_an_interrupted_call_has_loaded(void **state)
+{
+    (void)state;
+    unsigned class = size_class_of(112);
+    use(112, 4096);
+    for (int looks = 0; looks < 4; looks++) {
+        const struct magazine *loaded = hand.cache->loaded[class];
+        void **top = hand.top[class];
+        void *newest = top[-1];
         look();
-        assert_int_equal((*loaded)->capacity, capacity / 2);
-        assert_true(cache_rounds(class) <= capacity / 2); /* the previous one left */
+        assert_ptr_equal(hand.cache->loaded[class], loaded);
+        assert_ptr_equal(hand.top[class], top);
+        assert_ptr_equal(top[-1], newest);
     }
-    assert_true(count >= 3);
-    held[count++] = heap_alloc(64);
-    look();
-    assert_int_equal((*loaded)->step, size_tables.classes[class].step); /* not below the first */
-    use(64, 4096);
-    assert_int_equal((*loaded)->capacity, most); /* and back */
-    while (count > 0)
-        heap_free(held[--count]);
+    void *objects[MAGAZINE_FIRST_ROUNDS + 1];
+    for (int i = 0; i <= MAGAZINE_FIRST_ROUNDS; i++) /* the last one lies behind the holes */
+        assert_non_null(objects[i] = heap_alloc(112));
+    for (int i = 0; i <= MAGAZINE_FIRST_ROUNDS; i++)
+        heap_free(objects[i]);
     cache_flush();
     depot_drain();
     assert_int_equal(taken(class), 0);
@@ -338,7 +353,8 @@ int main(void)
         cmocka_unit_test(an_empty_magazine_and_a_full_one_take_the_slow_door),
         cmocka_unit_test(magazines_grow_with_use_up_to_their_class_limit),
         cmocka_unit_test(what_a_thread_uses_no_more_leaves_its_magazines),
-        cmocka_unit_test(magazines_that_seldom_turn_shrink_by_halves),
+        cmocka_unit_test(magazines_that_seldom_turn_keep_their_newer_half),
+        cmocka_unit_test(a_look_leaves_what_an_interrupted_call_has_loaded),
         cmocka_unit_test(magazines_of_one_thread_have_room_for_a_few_mebibytes),
         cmocka_unit_test(every_exchange_with_others_is_announced),
         cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
