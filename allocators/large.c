@@ -15,18 +15,18 @@ enum {
 };
 
 /* Units of all blocks; kept only where the reservation is scarce. */
-static _Atomic size_t large_units;
+static _Atomic ptrdiff_t large_units;
 
 static void count(size_t units)
 {
     if (space_is_scarce())
-        atomic_fetch_add_explicit(&large_units, units, memory_order_relaxed);
+        atomic_fetch_add_explicit(&large_units, (ptrdiff_t)units, memory_order_relaxed);
 }
 
 bool large_is_welcome(void)
 {
-    return !space_is_scarce() ||
-           atomic_load_explicit(&large_units, memory_order_relaxed) < space_units_max() / 4 * 3;
+    return !space_is_scarce() || atomic_load_explicit(&large_units, memory_order_relaxed) <
+                                     (ptrdiff_t)(space_units_max() / 4 * 3);
 }
 
 static size_t units_of(const void *p)
@@ -131,4 +131,19 @@ void large_read_stats(struct large_stats *stats)
     memset(stats, 0, sizeof(*stats));
     unit_visit(CTL_LARGE, add_block, stats);
     unit_visit(SIZE_CLASS_MEDIUM, add_block, stats);
+}
+
+static void add_units(size_t unit, void *context)
+{
+    *(ptrdiff_t *)context += (ptrdiff_t)units_of(space_address(unit));
+}
+
+void large_recount(void)
+{
+    ptrdiff_t units = 0;
+    if (!space_is_scarce())
+        return;
+    unit_visit(CTL_LARGE, add_units, &units);
+    unit_visit(SIZE_CLASS_MEDIUM, add_units, &units);
+    atomic_store_explicit(&large_units, units, memory_order_relaxed);
 }

@@ -61,6 +61,10 @@ static inline bool large_reuse(void *p, size_t bytes, size_t alignment)
  * the slabs, which have nowhere else to go. */
 bool large_is_welcome(void);
 
+/* The reservation has become scarce: counts what was not counted before. A block that comes or goes
+ * meanwhile may be missed. */
+void large_recount(void);
+
 /* A block of at least `bytes`, aligned to a power of two (page alignment comes for free). *zeroed
  * (may be NULL): all of it reads as zero. NULL: there is no room. */
 void *large_alloc(size_t bytes, size_t alignment, bool *zeroed);

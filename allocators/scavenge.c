@@ -156,9 +156,14 @@ static bool is_large(void)
     return unit_resident_bytes() > (has_threads ? LARGE_BYTES_WITH_THREADS : LARGE_BYTES);
 }
 
+bool scavenge_is_in_own_process(void)
+{
+    return os_process_id() == scavenger.process_id;
+}
+
 static void start_helper(void)
 {
-    if (os_process_id() != scavenger.process_id || is_forbidden())
+    if (!scavenge_is_in_own_process() || is_forbidden())
         return;
     if (os_thread_start(help, &scavenger.alive, &scavenger.memory) != 0)
         scavenger.background = false; /* a sandbox, a limit: not asked again */
@@ -186,7 +191,7 @@ static void call_helper(void)
 void scavenge_forbid_helper(void)
 {
     atomic_fetch_add_explicit(&scavenger.forbidders, 1, memory_order_relaxed);
-    if (os_process_id() != scavenger.process_id)
+    if (!scavenge_is_in_own_process())
         return; /* the child of a vfork: it has no helper, and ours must not wait for it */
     lock_take(
         &scavenger.lock); /* who is starting one is done, who comes now sees it is forbidden */

@@ -35,6 +35,9 @@ bool scavenge_has_helper(void);
 void scavenge_forbid_helper(void);
 void scavenge_allow_helper(void);
 
+/* False in the child of a vfork, which runs on the memory of another process. */
+bool scavenge_is_in_own_process(void);
+
 void scavenge_fork_child(void);
 
 #endif

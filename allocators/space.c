@@ -27,7 +27,8 @@ enum { GRAINS_FREE, GRAINS_END, GRAIN_TABLES };
 struct space space = {.first_page = UINTPTR_MAX, .units = 0, .open_units = NO_UNITS};
 
 static struct {
-    size_t units_max; /* constant after init */
+    _Atomic size_t units_max; /* written by space_limit */
+    size_t units_reserved;    /* at the start */
     uint32_t *heads;
     uint64_t *free_bits;
     uint64_t *dirty_bits;
@@ -81,7 +82,7 @@ static void lay_out(char *base, size_t units)
     space.spans = page_floor(at - units * SPAN_BYTES);
     layout.grains[GRAINS_FREE] = page_floor(space.spans - units * SPACE_GRAIN_BYTES);
     layout.grains[GRAINS_END] = page_floor(layout.grains[GRAINS_FREE] - units * SPACE_GRAIN_BYTES);
-    layout.units_max = units;
+    layout.units_max = layout.units_reserved = units;
     space.base = (uintptr_t)base;
     space.first_page = (uintptr_t)base >> UNIT_SHIFT;
     space.ctl_by_page = (const _Atomic uint8_t *)ctl - space.first_page;
@@ -138,12 +139,101 @@ int space_init(size_t bytes)
 
 size_t space_units_max(void)
 {
-    return layout.units_max;
+    return atomic_load_explicit(&layout.units_max, memory_order_relaxed);
 }
 
 bool space_is_scarce(void)
 {
-    return layout.units_max < SCARCE_UNITS;
+    return space_units_max() < SCARCE_UNITS;
+}
+
+/* -- a limit that changes --------------------------------------------------------------------- */
+
+enum { PARTS = 10 };
+
+/* Where the tables and the units begin, and how many bytes they have for so many units. No two
+ * share a page. */
+static char *find_part(unsigned part, size_t units, size_t *bytes)
+{
+    const struct {
+        void *start;
+        size_t bytes;
+    } parts[PARTS] = {
+        {layout.free_bits, bitmap_bytes(units)},
+        {layout.dirty_bits, bitmap_bytes(units)},
+        {layout.grain_pages, page_bits_bytes(units * SPACE_GRAIN_BYTES)},
+        {layout.span_pages, page_bits_bytes(units * SPAN_BYTES)},
+        {layout.heads, units * sizeof(uint32_t)},
+        {space.spans, units * SPAN_BYTES},
+        {layout.grains[GRAINS_FREE], units * SPACE_GRAIN_BYTES},
+        {layout.grains[GRAINS_END], units * SPACE_GRAIN_BYTES},
+        {space_ctl(0), units},
+        {(void *)space.base, units * UNIT_BYTES},
+    };
+    *bytes = round_up(parts[part].bytes, os_page_bytes());
+    return parts[part].start;
+}
+
+/* The pages that `part` has for units [from, to). */
+static char *find_tail(unsigned part, size_t from, size_t to, size_t *bytes)
+{
+    size_t before;
+    char *start = find_part(part, from, &before);
+    find_part(part, to, bytes);
+    *bytes -= before;
+    return start + before;
+}
+
+/* A refusal is not fatal: what stays mapped is not used. */
+static void unmap_tails(size_t from, size_t to, unsigned parts)
+{
+    for (unsigned part = 0; part < parts; part++) {
+        size_t bytes;
+        char *tail = find_tail(part, from, to, &bytes);
+        if (bytes > 0)
+            os_unmap(tail, bytes);
+    }
+}
+
+static bool map_tails(size_t from, size_t to)
+{
+    for (unsigned part = 0; part < PARTS; part++) {
+        size_t bytes;
+        char *tail = find_tail(part, from, to, &bytes);
+        if (bytes > 0 && !os_map_again(tail, bytes, !layout.stepwise)) {
+            unmap_tails(from, to, part);
+            return false;
+        }
+        os_set_dumped(tail, bytes, false);
+    }
+    return true;
+}
+
+/* Others may have mapped something meanwhile, mostly at the far end. Units that are mapped again. */
+static size_t map_as_much(size_t from, size_t units)
+{
+    while (units > 0 && !map_tails(from, from + units))
+        units /= 2;
+    return units;
+}
+
+/* A fork may cut anywhere: what is beyond the new end is not used before the unmapping, and not
+ * before the mapping is done. */
+void space_limit(uint64_t bytes)
+{
+    size_t old = space_units_max();
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    uint64_t share = bytes / 8 * 5 >> UNIT_SHIFT;
+    if (units < share)
+        units = share < layout.units_reserved ? (size_t)share : layout.units_reserved;
+    if (units < old) {
+        atomic_store_explicit(&layout.units_max, units, memory_order_relaxed);
+        lock_fence_stores();
+        unmap_tails(units, old, PARTS);
+    } else if (units > old) {
+        units = old + map_as_much(old, units - old);
+        atomic_store_explicit(&layout.units_max, units, memory_order_relaxed);
+    }
 }
 
 /* -- the frontier ----------------------------------------------------------------------------- */
@@ -219,12 +309,12 @@ int space_extend(size_t end)
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
     if (end <= units)
         return 0;
-    if (end > layout.units_max)
+    if (end > space_units_max())
         return ENOMEM;
     size_t step = layout.stepwise ? 64 : SPACE_STEP_UNITS; /* 1 MiB is charged at a time */
     size_t target = round_up(end, step);
-    if (target > layout.units_max)
-        target = layout.units_max;
+    if (target > space_units_max())
+        target = space_units_max();
     int error = commit_tables(units, target);
     if (error == 0)
         error = commit(space_address(units), space_address(target));

@@ -56,6 +56,11 @@ extern struct space space;
 /* Reserves up to `bytes` of address space, less where limits say so. ENOMEM: not even 1 MiB. */
 int space_init(size_t bytes);
 
+/* The process may have so many bytes of address space from now on: what the reservation does not
+ * use is given up above the share that space_init would take, or taken again. Under the lock of the
+ * unit heap, as space_extend. */
+void space_limit(uint64_t bytes);
+
 /* Units the reservation could hold. */
 size_t space_units_max(void);
 

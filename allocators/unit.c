@@ -314,6 +314,13 @@ void unit_init(enum conf_fit fit, uint64_t decay_ns)
         run_clear_index();
 }
 
+void unit_limit_space(uint64_t bytes)
+{
+    lock_take(&unit_heap.lock);
+    space_limit(bytes);
+    lock_drop(&unit_heap.lock);
+}
+
 bool unit_has_dirty(void)
 {
     lock_take(&unit_heap.lock);

@@ -14,6 +14,9 @@
 /* Which free run a request takes; the reading of conf.fit. */
 void unit_init(enum conf_fit fit, uint64_t decay_ns);
 
+/* See space_limit. */
+void unit_limit_space(uint64_t bytes);
+
 /* Takes a run of `units` whose first unit's number is a multiple of `align_units` (a power of two).
  * Dirty runs are preferred, then clean ones, then the frontier. The units come labelled CTL_TAKEN
  * (of a parked run, the first one).

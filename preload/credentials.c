@@ -5,16 +5,12 @@
  *
  * Who asks the kernel directly (syscall) passes by this, as it passes by libc's other threads. */
 #define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "allocators/scavenge.h"
 #include "preload/door.h"
-#include "preload/entry.h"
+#include "preload/next.h"
 
 /* In a signal handler that interrupted the heap there is nothing to be waited for: then the helper
  * ends a little later. False: nothing is to be undone. */
@@ -27,33 +23,14 @@ static bool begin(void)
     return true;
 }
 
-static void *find_next(const char *name, _Atomic(void *) *known)
-{
-    void *next = atomic_load_explicit(known, memory_order_relaxed);
-    if (next == NULL) {
-        next = dlsym(RTLD_NEXT, name);
-        atomic_store_explicit(known, next, memory_order_relaxed);
-    }
-    return next;
-}
-
 /* libc's function of that name, without the helper. */
 #define WITHOUT_HELPER(name, parameters, arguments)                                                \
-    EXPORTED int name parameters                                                                   \
-    {                                                                                              \
-        static _Atomic(void *) known;                                                              \
-        int(*real) parameters;                                                                     \
-        void *next = find_next(#name, &known);                                                     \
-        if (next == NULL) {                                                                        \
-            errno = ENOSYS;                                                                        \
-            return -1;                                                                             \
-        }                                                                                          \
-        memcpy(&real, &next, sizeof(real));                                                        \
-        bool is_forbidden = begin();                                                               \
-        int result = real arguments;                                                               \
-        if (is_forbidden)                                                                          \
-            scavenge_allow_helper();                                                               \
-        return result;                                                                             \
+    NEXT_CALL(name, parameters)                                                                    \
+    bool is_forbidden = begin();                                                                   \
+    int result = real arguments;                                                                   \
+    if (is_forbidden)                                                                              \
+        scavenge_allow_helper();                                                                   \
+    return result;                                                                                 \
     }
 
 WITHOUT_HELPER(setuid, (unsigned id), (id))

@@ -37,4 +37,10 @@ int capset(void *header, const void *data);
 int unshare(int flags);
 int setns(int descriptor, int kind);
 
+/* Limits are passed on as they are. */
+int setrlimit(int resource, const void *limit);
+int setrlimit64(int resource, const void *limit);
+int prlimit(int process, int resource, const void *limit, void *old);
+int prlimit64(int process, int resource, const void *limit, void *old);
+
 #endif

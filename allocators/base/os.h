@@ -61,6 +61,13 @@ void *os_map_unpromised(size_t bytes);
 /* Address space only: no access, charged to no limit but RLIMIT_AS. NULL: there is none. */
 void *os_reserve(size_t bytes);
 
+/* Maps a stretch of such a mapping, or of a reservation, again that was unmapped, where nobody else
+ * has taken a part of it. False: it stays as it is. */
+bool os_map_again(void *start, size_t bytes, bool usable);
+
+/* Bytes of address space that the process may have now (RLIMIT_AS); UINT64_MAX: any. */
+uint64_t os_address_limit(void);
+
 /* Makes reserved memory usable. */
 int os_commit(void *start, size_t bytes);
 

@@ -127,6 +127,23 @@ void *os_reserve(size_t bytes)
     return map(bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
+bool os_map_again(void *start, size_t bytes, bool usable)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    long result = call6(SYS_mmap, (long)start, (long)bytes,
+                        usable ? PROT_READ | PROT_WRITE : PROT_NONE, flags, -1, 0);
+    if (!failed(result) && pointer_of(result) != start) /* before Linux 4.17 it is a hint */
+        os_unmap(pointer_of(result), bytes);
+    return !failed(result) && pointer_of(result) == start;
+}
+
+uint64_t os_address_limit(void)
+{
+    struct rlimit limit;
+    bool is_known = call6(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0) == 0;
+    return is_known && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : UINT64_MAX;
+}
+
 int os_commit(void *start, size_t bytes)
 {
     return error_of(call3(SYS_mprotect, (long)start, (long)bytes, PROT_READ | PROT_WRITE));

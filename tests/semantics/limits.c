@@ -288,19 +288,87 @@ static void running_out_of_48_megabytes_of_data_is_survived(void)
     CHECK(succeeds_under(RLIMIT_DATA, (rlim_t)48 << 20, ".try_all_sizes"));
 }
 
-/* The reservation counts in full then, so that no mapping can be made at all any more. */
+/* The reservation counts, too. */
 static void a_limit_lowered_while_the_program_runs_leaves_the_heap_usable(void)
 {
     use_small_heap();
     char *kept = malloc(40 << 20);
     CHECK(kept != NULL);
     memset(kept, 7, 40 << 20);
-    set_limit(RLIMIT_AS, (rlim_t)256 << 20);
+    set_limit(RLIMIT_AS, (rlim_t)400 << 20);
     try_all_sizes();
+    char *large = malloc(40 << 20);
+    CHECK(large != NULL);
+    free(large);
+    void *mapping = mmap(NULL, 20 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mapping != MAP_FAILED && munmap(mapping, 20 << 20) == 0);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, live_briefly, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
     char *shrunk = realloc(kept, 33 << 20);
     CHECK(shrunk != NULL && is_filled(shrunk, 7, 33 << 20));
     free(shrunk);
     use_small_heap();
+}
+
+/* Chains blocks until there are so many bytes, or no memory. How many bytes. */
+static size_t fill(size_t most, void **chain)
+{
+    size_t bytes = 0;
+    for (void *block; bytes < most && (block = malloc(1000)) != NULL; bytes += 1000) {
+        memset(block, 1, 1000);
+        *(void **)block = *chain;
+        *chain = block;
+    }
+    return bytes;
+}
+
+static void empty(void **chain)
+{
+    for (void *block; (block = *chain) != NULL; free(block))
+        *chain = *(void **)block;
+}
+
+static void set_soft_limit(rlim_t bytes, bool through_prlimit)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_AS, &limit) == 0);
+    limit.rlim_cur = bytes;
+    CHECK((through_prlimit ? prlimit(0, RLIMIT_AS, &limit, NULL) : setrlimit(RLIMIT_AS, &limit)) ==
+          0);
+}
+
+static void a_limit_may_go_down_and_up_again(void)
+{
+    enum { MIB = 1 << 20 };
+    void *chain = NULL;
+    CHECK(fill(30 * MIB, &chain) >= 30 * MIB);
+    for (int round = 0; round < 3; round++) {
+        set_soft_limit((rlim_t)256 * MIB, round == 1);
+        size_t filled = fill((size_t)1024 * MIB, &chain);
+        CHECK(filled >= 64 * MIB);
+        empty(&chain);
+        set_soft_limit(RLIM_INFINITY, round == 2);
+        CHECK(fill((size_t)300 * MIB, &chain) >= (size_t)300 * MIB);
+        empty(&chain);
+        malloc_trim(0);
+    }
+    use_small_heap();
+}
+
+/* It runs on its parent's memory, whose limits stay. */
+static void limits_of_the_child_of_a_vfork_are_its_own(void)
+{
+    void *chain = NULL;
+    use_small_heap();
+    pid_t child = vfork();
+    if (child == 0) {
+        struct rlimit limit = {(rlim_t)128 << 20, (rlim_t)128 << 20};
+        _exit(setrlimit(RLIMIT_AS, &limit) == 0 ? 0 : 1);
+    }
+    CHECK(child_succeeded(child));
+    CHECK(fill((size_t)300 << 20, &chain) >= (size_t)300 << 20);
+    empty(&chain);
 }
 
 /* -- settings of the whole machine: only where the person who runs the tests says so ---------- */
@@ -360,4 +428,5 @@ CHECK_MAIN(HELPER(use_small_heap), HELPER(run_out_of_memory), HELPER(use_small_s
            CASE(a_full_map_table_is_survived), HELPER(try_all_sizes),
            CASE(running_out_of_48_megabytes_of_data_is_survived),
            CASE(a_limit_lowered_while_the_program_runs_leaves_the_heap_usable),
+           CASE(a_limit_may_go_down_and_up_again), CASE(limits_of_the_child_of_a_vfork_are_its_own),
            CASE(a_small_map_table_is_survived), CASE(strict_overcommit_leaves_room_to_start))

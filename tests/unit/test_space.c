@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "allocators/base/os.h"
 #include "allocators/unit.h"
 
 /* 512 MiB and one unit: the last bits have a word, and the word a page, of their own. First fit
@@ -19,6 +20,11 @@ static int setup(void **state)
     conf.fit = CONF_FIT_FIRST;
     assert_int_equal(heap_init(&conf), 0);
     return 0;
+}
+
+static void *page_of(void *p)
+{
+    return (void *)((uintptr_t)p & ~(os_page_bytes() - 1));
 }
 
 static size_t take_every_unit(uint32_t *taken)
@@ -64,9 +70,41 @@ static void the_last_unit_has_bits_of_its_own(void **state)
     free(taken);
 }
 
+static void a_limit_cuts_the_unused_tail_off_and_gives_it_back(void **state)
+{
+    (void)state;
+    const uint64_t limit = 64 * 1024 * 1024;
+    size_t all = space_units_max();
+    for (int i = 0; i < 3; i++) /* whatever mappings of its own it needs come before */
+        heap_free(heap_alloc(300000));
+    for (int round = 0; round < 3; round++) {
+        unit_limit_space(limit);
+        size_t left = space_units_max();
+        size_t used = atomic_load(&space.units);
+        assert_true(left >= used && left >= limit / 8 * 5 / UNIT_BYTES);
+        assert_true(left == used || left == limit / 8 * 5 / UNIT_BYTES);
+        if (left < all) {
+            assert_false(os_is_mapped(space_address(left), os_page_bytes()));
+            assert_false(os_is_mapped(space_address(all - 1), os_page_bytes()));
+        }
+        assert_true(os_is_mapped(space_address(0), left * UNIT_BYTES));
+        assert_true(os_is_mapped(page_of(space_ctl(left - 1)), os_page_bytes()));
+        assert_true(os_is_mapped(page_of(space_span(left - 1)), os_page_bytes()));
+        heap_free(memset(heap_alloc(300000), 1, 300000));
+        heap_audit();
+        unit_limit_space(UINT64_MAX);
+        assert_int_equal(space_units_max(), all);
+        assert_true(os_is_mapped(space_address(0), all * UNIT_BYTES));
+        assert_true(os_is_mapped(page_of(space_span(all - 1)), os_page_bytes()));
+        assert_true(os_is_mapped(page_of(space_ctl(all - 1)), os_page_bytes()));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            a_limit_cuts_the_unused_tail_off_and_gives_it_back), /* while few are used */
         cmocka_unit_test(the_last_unit_has_bits_of_its_own),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
