@@ -28,6 +28,8 @@
 
 enum { NOT_READY, STARTING, READY, FAILED };
 
+enum { GROWING_BYTES = 4 * 1024 * 1024 }; /* below, copying is cheap */
+
 static struct {
     _Atomic uint32_t state;
     bool has_profile; /* constant once the heap is ready */
@@ -42,9 +44,10 @@ static uint32_t start(const struct conf *conf)
     struct profile profile;
     if (space_init(conf->reserve) != 0)
         return FAILED;
+    space_choose_pages(conf->thp);
     heap.has_profile = profile_load(&profile, conf->profile);
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
-    huge_init(conf->decay_ms * UINT64_C(1000000));
+    huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
     melt_init(conf->melt);
     slab_init();
     mixed_init();
@@ -73,7 +76,7 @@ int heap_init(const struct conf *conf)
     if (expected != READY)
         return ENOMEM;
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
-    huge_init(conf->decay_ms * UINT64_C(1000000));
+    huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
     melt_init(conf->melt);
     slab_set_pace(conf->purge, conf->drain);
     mixed_set_purge(conf->purge != CONF_PACE_OFF);
@@ -106,6 +109,11 @@ static bool enter(void)
     if (cache_attach() && heap.attached != NULL)
         heap.attached();
     return true;
+}
+
+bool heap_enter(void)
+{
+    return enter();
 }
 
 void heap_on_attach(void (*attached)(void))
@@ -328,7 +336,10 @@ bool heap_resize(void *p, size_t bytes)
     size_t usable = heap_usable(p);
     if (usable <= SIZE_SLAB_MAX)
         return heap_keeps_place(usable, bytes);
-    if (heap_owner_of(p) != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > LARGE_MAX)
+    enum heap_owner owner = heap_owner_of(p);
+    if (owner == HEAP_HUGE)
+        return huge_grow(p, bytes);
+    if (owner != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > LARGE_MAX)
         return bytes == usable;
     cache_transfer(); /* a tail that is given away */
     bool resized = large_resize(p, bytes);
@@ -336,10 +347,32 @@ bool heap_resize(void *p, size_t bytes)
     return resized;
 }
 
+bool heap_remaps(const void *p, size_t bytes)
+{
+    return heap_owner_of(p) == HEAP_HUGE && (bytes > LARGE_MAX / 2 || bytes >= huge_usable(p) / 2);
+}
+
+/* A large block that had to move for want of room behind it, and grows again and again, gets a
+ * mapping with room. */
+void *heap_alloc_instead(const void *p, size_t bytes)
+{
+    bool is_large = heap_owner_of(p) == HEAP_LARGE && bytes > large_usable(p);
+    if (is_large && bytes >= GROWING_BYTES && large_is_growing(p)) {
+        void *moved = huge_alloc_growing(bytes);
+        cache_transfer();
+        if (moved != NULL)
+            return moved;
+    }
+    void *moved = heap_alloc(bytes);
+    if (moved != NULL && is_large && heap_owner_of(moved) == HEAP_LARGE)
+        large_succeed(moved, p);
+    return moved;
+}
+
 /* A block that should shrink stays when there is no memory for a smaller one. */
 static void *move(void *p, size_t usable, size_t bytes)
 {
-    void *moved = heap_alloc(bytes);
+    void *moved = heap_alloc_instead(p, bytes);
     if (moved == NULL)
         return bytes <= usable ? p : NULL;
     memcpy(moved, p, usable < bytes ? usable : bytes);
@@ -353,11 +386,12 @@ void *heap_realloc(void *p, size_t bytes)
         return NULL;
     if (heap_resize(p, bytes))
         return p;
-    if (heap_owner_of(p) == HEAP_HUGE && bytes > LARGE_MAX / 2) {
+    if (heap_remaps(p, bytes)) {
         cache_transfer();
         void *moved = huge_realloc(p, bytes);
         cache_transfer();
-        return moved == NULL && bytes <= heap_usable(p) ? p : moved;
+        if (moved != NULL)
+            return moved;
     }
     return move(p, heap_usable(p), bytes);
 }
@@ -406,92 +440,6 @@ size_t heap_compact(void)
 #endif
     size_t bytes = slab_purge() + mixed_purge(); /* empty ones become dirty units */
     return bytes + unit_purge() + huge_purge();
-}
-
-void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
-{
-    struct slab_stats slab;
-    stats->bytes = size_tables.classes[class].bytes;
-    stats->cached_objects = cache_rounds(class) + depot_rounds(class);
-    slab_read_stats(class, &slab);
-    if (stats->cached_objects > slab.taken_objects)
-        stats->cached_objects = slab.taken_objects; /* they moved while we counted */
-    stats->live_objects = slab.taken_objects - stats->cached_objects;
-    stats->external_bytes = slab.free_bytes;
-    stats->slabs = slab.slabs;
-}
-
-static void add_classes(struct heap_stats *stats)
-{
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-        struct heap_class_stats of;
-        heap_read_class_stats(class, &of);
-        stats->live_objects += of.live_objects;
-        stats->live_bytes += of.live_objects * of.bytes;
-        stats->cached_bytes += of.cached_objects * of.bytes;
-        stats->external_bytes += of.external_bytes;
-    }
-}
-
-void heap_count_other(ptrdiff_t bytes, int blocks)
-{
-    if (enter())
-        cache_count_other(bytes, blocks);
-}
-
-void heap_read_stats(struct heap_stats *stats)
-{
-    struct unit_stats unit;
-    struct large_stats large, cached;
-    struct huge_stats own;
-    struct mixed_stats mixed;
-    memset(stats, 0, sizeof(*stats));
-    if (!enter())
-        return;
-    scavenge_hold();
-    cache_forget_lost();
-    add_classes(stats);
-    scavenge_release();
-    unit_read_stats(&unit);
-    large_read_stats(&large);
-    cache_read_medium(&cached);
-    huge_read_stats(&own);
-    mixed_read_stats(&mixed);
-    cache_read_other(&stats->other_bytes, &stats->other_blocks);
-    stats->external_bytes += mixed.free_bytes;
-    stats->live_bytes += large.bytes - cached.bytes + own.bytes + stats->other_bytes;
-    stats->live_objects += large.blocks - cached.blocks + own.blocks + stats->other_blocks;
-    stats->cached_bytes += cached.bytes;
-    stats->warm_bytes = own.warm_bytes;
-    stats->dirty_bytes = unit.dirty_bytes + own.warm_bytes;
-    stats->total_free_bytes = unit.dirty_bytes + unit.clean_bytes;
-    stats->largest_free_bytes = unit.largest_bytes;
-    stats->freed_runs = unit.freed;
-    stats->joined_runs = unit.joined;
-    stats->parked_hits = unit.warm_hits;
-    stats->parked_misses = unit.warm_misses;
-    stats->meta_bytes = space_meta_bytes() + meta_bytes();
-    stats->huge_bytes = own.bytes;
-    stats->huge_blocks = own.blocks;
-    stats->given_bytes = scavenge_given_bytes();
-}
-
-static void add_mapping(const struct os_mapping *mapping, void *context)
-{
-    struct heap_pages *pages = context;
-    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
-    bool holds_units =
-        mapping->start < (uintptr_t)space_address(units) && mapping->end > space.base;
-    if (!holds_units && !huge_any_within(mapping->start, mapping->end))
-        return;
-    pages->resident_bytes += mapping->resident_bytes;
-    pages->huge_bytes += mapping->huge_bytes;
-}
-
-void heap_read_pages(struct heap_pages *pages)
-{
-    memset(pages, 0, sizeof(*pages));
-    os_visit_mappings(add_mapping, pages);
 }
 
 void heap_audit(void)

@@ -150,6 +150,13 @@ size_t heap_usable(const void *p);
 /* As realloc, bytes > 0. NULL: there is no memory, p stays as it is. */
 void *heap_realloc(void *p, size_t bytes);
 
+/* The two halves of it, for who does something in between. Its pages would move instead of being
+ * copied: */
+bool heap_remaps(const void *p, size_t bytes);
+
+/* or else a new block, for p's contents. NULL: there is no memory. */
+void *heap_alloc_instead(const void *p, size_t bytes);
+
 /* Changes the size where the block stands; false: it cannot, nothing has changed. */
 bool heap_resize(void *p, size_t bytes);
 
@@ -160,6 +167,9 @@ bool heap_fits(const void *p, size_t alignment, size_t bytes);
 bool heap_fits_shrunk(const void *p, size_t bytes);
 
 /* -- threads and forks ------------------------------------------------------------------------ */
+
+/* Starts the heap if need be, and gives the thread its cache. False: there is no memory. */
+bool heap_enter(void);
 
 /* Called with every thread that gets its cache, from within its first allocation: the place to ask
  * for heap_thread_exit at its end. One function, set before there are threads. */

@@ -1,5 +1,17 @@
 /* huge.c - blocks above 32 MiB are mappings of their own, known by a table of addresses. A few
- * freed ones are kept warm, with their pages, for the decay time (huge_warm.c). */
+ * freed ones are kept warm, with their pages, for the decay time (huge_warm.c).
+ *
+ *     | bytes: the block's            | never touched |
+ *     ^ p                                             ^ p + room
+ *
+ * A block that grows has room for as much once more: growing is then a change of a number, and once
+ * in a while mremap. That room is address space only.
+ *
+ * Pages of the pools (MPRESS_HUGETLB) are mapped without MAP_NORESERVE: the system sets them aside
+ * for the mapping at once, or refuses it, and then ordinary pages serve. So what a program writes
+ * finds its page, and no SIGBUS ends it. Two things the system does not promise: where a control
+ * group limits the pages used (not the ones reserved), and to a child of fork, for which no pages
+ * are set aside: it is ended when it needs one of an empty pool. Hence an option, and off. */
 #include "allocators/huge.h"
 
 #include <stdint.h>
@@ -11,9 +23,13 @@
 #include "allocators/huge_warm.h"
 #include "allocators/space.h"
 
+enum { HUGE_PAGE = 2 * 1024 * 1024, POOL_WASTE_SHARE = 8 };
+
 static struct {
     struct block_table table;
     uint64_t decay_ns; /* 0: nothing is kept warm */
+    enum conf_thp thp;
+    size_t pool_page; /* bytes; 0: no pool */
 } huge = {.table = BLOCK_TABLE_INIT};
 
 /* Maps `bytes` at a multiple of `alignment`: maps more and cuts off both ends. */
@@ -41,6 +57,15 @@ static void unmap(const struct huge_mapping *mapping)
         os_purge(mapping->start, mapping->room);      /* its pages go, its addresses stay */
 }
 
+/* Bytes in which the pages of a mapping come and go: a pool's when they can be (an ordinary mapping
+ * may look like one, which costs it nothing). */
+static size_t granule_of(const void *start, size_t room)
+{
+    size_t page = huge.pool_page;
+    bool is_of_pool = page != 0 && (((uintptr_t)start | room) & (page - 1)) == 0;
+    return is_of_pool ? page : os_page_bytes();
+}
+
 /* -- kept for the next one -------------------------------------------------------------------- */
 
 /* A warm mapping for a block of `bytes`: what it does not need is given back (H1). */
@@ -48,8 +73,10 @@ static bool take_warm(size_t bytes, size_t alignment, struct huge_mapping *mappi
 {
     if (!huge_warm_take(bytes, alignment, mapping))
         return false;
-    if (mapping->bytes > bytes)
-        os_purge(mapping->start + bytes, mapping->bytes - bytes);
+    size_t granule = granule_of(mapping->start, mapping->room);
+    size_t kept = round_up(bytes, granule), held = round_up(mapping->bytes, granule);
+    if (held > kept)
+        os_purge(mapping->start + kept, held - kept);
     mapping->bytes = bytes;
     return true;
 }
@@ -95,9 +122,45 @@ size_t huge_purge(void)
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
-void huge_init(uint64_t decay_ns)
+void huge_init(uint64_t decay_ns, enum conf_thp thp, enum conf_hugetlb hugetlb)
 {
+    static const size_t pool_pages[] = {0, HUGE_PAGE, (size_t)1 << 30};
     huge.decay_ns = decay_ns;
+    huge.thp = thp;
+    huge.pool_page = pool_pages[hugetlb];
+}
+
+/* What malloc returns has to be written before it can be read, from one end to the other mostly; so
+ * huge pages cost no memory there. A large zeroed block is often a table of which little is used.
+ */
+static void choose_pages(const struct huge_mapping *mapping, bool zeroed)
+{
+    if (huge.thp == CONF_THP_OFF)
+        os_set_huge(mapping->start, mapping->room, false);
+    else if (huge.thp == CONF_THP_ON || !zeroed)
+        os_set_huge(mapping->start, mapping->room, true);
+}
+
+/* Where little of the last page is wasted. */
+static bool map_from_pool(size_t bytes, size_t alignment, struct huge_mapping *mapping)
+{
+    size_t page = huge.pool_page;
+    size_t room = page == 0 ? 0 : round_up(bytes, page);
+    if (room < bytes || alignment > page || room - bytes > bytes / POOL_WASTE_SHARE)
+        return false;
+    *mapping = (struct huge_mapping){os_map_pool(room, page), bytes, room};
+    return mapping->start != NULL;
+}
+
+static bool map_new(size_t bytes, size_t alignment, bool zeroed, struct huge_mapping *mapping)
+{
+    if (map_from_pool(bytes, alignment, mapping))
+        return true;
+    *mapping = (struct huge_mapping){map_aligned(bytes, alignment), bytes, bytes};
+    if (mapping->start == NULL)
+        return false;
+    choose_pages(mapping, zeroed);
+    return true;
 }
 
 /* Zeroed ones are new: most of a large zeroed block is often never touched, and clearing a warm one
@@ -109,8 +172,15 @@ static bool take_mapping(size_t bytes, size_t alignment, bool zeroed, struct hug
             return true;
         unmap(mapping);
     }
-    *mapping = (struct huge_mapping){map_aligned(bytes, alignment), bytes, bytes};
-    return mapping->start != NULL;
+    return map_new(bytes, alignment, zeroed, mapping);
+}
+
+static void *enter(const struct huge_mapping *mapping)
+{
+    if (block_table_insert(&huge.table, mapping->start, mapping->bytes, mapping->room))
+        return mapping->start;
+    unmap(mapping);
+    return NULL;
 }
 
 void *huge_alloc(size_t bytes, size_t alignment, bool zeroed)
@@ -120,12 +190,24 @@ void *huge_alloc(size_t bytes, size_t alignment, bool zeroed)
     bool is_taken = take_mapping(bytes, alignment, zeroed, &mapping);
     if (!is_taken && huge_purge() > 0)
         is_taken = take_mapping(bytes, alignment, zeroed, &mapping);
-    if (!is_taken)
+    return is_taken ? enter(&mapping) : NULL;
+}
+
+/* Of a mapping whose block grows. Whole huge pages, which the system then aligns. */
+static size_t room_for(size_t bytes)
+{
+    return space_is_scarce() || bytes > PTRDIFF_MAX / 2 ? bytes : round_up(2 * bytes, HUGE_PAGE);
+}
+
+void *huge_alloc_growing(size_t bytes)
+{
+    bytes = round_up(bytes, os_page_bytes());
+    struct huge_mapping mapping = {.bytes = bytes, .room = room_for(bytes)};
+    mapping.start = os_map(mapping.room);
+    if (mapping.start == NULL)
         return NULL;
-    if (block_table_insert(&huge.table, mapping.start, bytes, mapping.room))
-        return mapping.start;
-    unmap(&mapping);
-    return NULL;
+    choose_pages(&mapping, false);
+    return enter(&mapping);
 }
 
 size_t huge_usable(const void *p)
@@ -146,18 +228,39 @@ bool huge_free(void *p)
     return true;
 }
 
+bool huge_grow(void *p, size_t bytes)
+{
+    return block_table_grow(&huge.table, p, round_up(bytes, os_page_bytes()));
+}
+
+/* Room for `bytes`, and for more to come; else just as much. */
+static char *remap(const struct huge_mapping *old, size_t bytes, size_t *room)
+{
+    *room =
+        bytes > old->bytes ? room_for(bytes) : round_up(bytes, granule_of(old->start, old->room));
+    char *moved = os_remap(old->start, old->room, *room);
+    if (moved == NULL && *room > bytes) {
+        *room = bytes;
+        moved = os_remap(old->start, old->room, bytes);
+    }
+    return moved;
+}
+
 void *huge_realloc(void *p, size_t bytes)
 {
     size_t room;
+    struct huge_mapping old = {.start = p};
     bytes = round_up(bytes, os_page_bytes());
-    size_t old_bytes = block_table_remove(&huge.table, p, &room);
-    if (old_bytes == 0)
+    if (block_table_grow(&huge.table, p, bytes))
+        return p;
+    old.bytes = block_table_remove(&huge.table, p, &old.room);
+    if (old.bytes == 0)
         return NULL;
-    void *moved = os_remap(p, room, bytes);
+    char *moved = remap(&old, bytes, &room);
     if (moved == NULL && huge_purge() > 0)
-        moved = os_remap(p, room, bytes);
-    bool is_known = moved != NULL ? block_table_insert(&huge.table, moved, bytes, bytes)
-                                  : block_table_insert(&huge.table, p, old_bytes, room);
+        moved = remap(&old, bytes, &room);
+    bool is_known = moved != NULL ? block_table_insert(&huge.table, moved, bytes, room)
+                                  : block_table_insert(&huge.table, p, old.bytes, old.room);
     MP_ASSERT(is_known); /* a slot was just emptied */
     (void)is_known;
     return moved;

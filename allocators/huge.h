@@ -6,12 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For how long freed ones are kept warm; 0: not at all, as before this call. */
-void huge_init(uint64_t decay_ns);
+#include "allocators/base/conf.h"
+
+/* For how long freed ones are kept warm (0: not at all, as before this call), and which pages they
+ * have. */
+void huge_init(uint64_t decay_ns, enum conf_thp thp, enum conf_hugetlb hugetlb);
 
 /* A block of at least `bytes`, aligned to a power of two, all zeros when that is asked for. NULL:
  * there is no room. */
 void *huge_alloc(size_t bytes, size_t alignment, bool zeroed);
+
+/* The same for a block that grows again and again: there is address space behind it for as much
+ * once more. */
+void *huge_alloc_growing(size_t bytes);
 
 /* Usable bytes of the huge block that begins at p; 0: none does. Never touches p. */
 size_t huge_usable(const void *p);
@@ -27,7 +34,11 @@ size_t huge_purge(void);
 /* p points into one that was freed and is kept. */
 bool huge_is_free(const void *p);
 
-/* Resizes it, moving pages instead of copying. NULL: there is no room, or p is no huge block. */
+/* Grows it where it stands; false: there is no room. */
+bool huge_grow(void *p, size_t bytes);
+
+/* Resizes it, moving pages instead of copying; one that grows gets more room behind it. NULL: the
+ * system has none or cannot, or p is no huge block. */
 void *huge_realloc(void *p, size_t bytes);
 
 /* True when p points into one, behind its first byte. Slow: looks at every block. */

@@ -51,6 +51,7 @@ void *large_alloc(size_t bytes, size_t alignment, bool *zeroed)
         return NULL;
     void *p = space_address(first);
     large_set_usable(p, bytes);
+    large_at(p)->growths = 0;
     if (*space_ctl(first + units - 1) != CTL_INSIDE) /* a parked run kept its labels */
         space_label(first, units, CTL_INSIDE);
     set_units(p, units);
@@ -115,8 +116,19 @@ bool large_resize(void *p, size_t bytes)
         return false;
     if (units < old_units)
         shrink(p, old_units, units);
+    large_at(p)->growths += units > old_units;
     large_set_usable(p, bytes);
     return true;
+}
+
+bool large_is_growing(const void *p)
+{
+    return large_at(p)->growths >= LARGE_GROWTHS;
+}
+
+void large_succeed(void *p, const void *shorter)
+{
+    large_at(p)->growths = large_at(shorter)->growths + 1;
 }
 
 static void add_block(size_t unit, void *context)

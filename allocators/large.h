@@ -16,12 +16,14 @@
 enum {
     LARGE_MAX = 32 * 1024 * 1024,
     LARGE_STEP = 4096, /* usable bytes are a multiple of it */
+    LARGE_GROWTHS = 3, /* from then on a block is taken for a growing one */
 };
 
 /* In the span of the first unit; written by whoever owns the block, read by statistics. */
 struct large {
     _Atomic uint32_t units;
     _Atomic uint32_t usable;
+    uint32_t growths; /* so often realloc made it longer; the owner's */
 };
 
 static inline struct large *large_at(const void *p)
@@ -79,6 +81,12 @@ void large_give(void *const *blocks, unsigned number, bool leftovers);
 
 /* Grows or shrinks where it stands; false: it cannot. */
 bool large_resize(void *p, size_t bytes);
+
+/* Realloc made it longer again and again. */
+bool large_is_growing(const void *p);
+
+/* A block takes the place of a shorter one. */
+void large_succeed(void *p, const void *shorter);
 
 struct large_stats {
     size_t blocks; /* those in magazines too */

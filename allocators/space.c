@@ -137,6 +137,14 @@ int space_init(size_t bytes)
     return 0;
 }
 
+void space_choose_pages(enum conf_thp thp)
+{
+    size_t units = space_units_max();
+    if (thp == CONF_THP_AUTO && units > SPACE_STEP_UNITS)
+        units = SPACE_STEP_UNITS;
+    os_set_huge(space_address(0), units * UNIT_BYTES, thp == CONF_THP_ON);
+}
+
 size_t space_units_max(void)
 {
     return atomic_load_explicit(&layout.units_max, memory_order_relaxed);
@@ -209,7 +217,8 @@ static bool map_tails(size_t from, size_t to)
     return true;
 }
 
-/* Others may have mapped something meanwhile, mostly at the far end. Units that are mapped again. */
+/* Others may have mapped something meanwhile, mostly at the far end. Units that are mapped again.
+ */
 static size_t map_as_much(size_t from, size_t units)
 {
     while (units > 0 && !map_tails(from, from + units))

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/base/conf.h"
+
 enum {
     UNIT_SHIFT = 14,
     UNIT_BYTES = 1 << UNIT_SHIFT,
@@ -60,6 +62,10 @@ int space_init(size_t bytes);
  * use is given up above the share that space_init would take, or taken again. Under the lock of the
  * unit heap, as space_extend. */
 void space_limit(uint64_t bytes);
+
+/* Where transparent huge pages are welcome: `auto` keeps them from small heaps, to which they cost
+ * up to half as much memory again, and leaves large ones to the system's own setting. */
+void space_choose_pages(enum conf_thp thp);
 
 /* Units the reservation could hold. */
 size_t space_units_max(void);

@@ -343,7 +343,7 @@ static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller
     if (route_remaps(p, bytes))
         return remap_recorded(p, bytes, caller);
     size_t usable = route_usable(p);
-    void *moved = route_alloc(bytes);
+    void *moved = route_alloc_instead(p, bytes);
     if (moved == NULL && bytes <= usable)
         tracer_realloc(p, p, bytes, &caller); /* shrinking never fails */
     if (moved == NULL)

@@ -2,6 +2,7 @@
  * space, so it follows. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
+#include "allocators/huge.h"
 #include "allocators/large.h"
 #include "allocators/scavenge.h"
 #include "allocators/unit.h"
@@ -13,6 +14,7 @@ static void follow(void)
 {
     if (!scavenge_is_in_own_process())
         return;
+    huge_purge(); /* what is kept warm counts, too */
     unit_limit_space(os_address_limit());
     large_recount();
 }

@@ -167,15 +167,24 @@ bool route_resize(void *p, size_t bytes)
     return false;
 }
 
+static bool stays_ours(const void *p, size_t bytes)
+{
+    return owner_of(p) == OWNER_HEAP && bytes < route.mimalloc_from;
+}
+
 bool route_remaps(const void *p, size_t bytes)
 {
-    return owner_of(p) == OWNER_HEAP && bytes < route.mimalloc_from &&
-           heap_owner_of(p) == HEAP_HUGE && bytes > LARGE_MAX / 2;
+    return stays_ours(p, bytes) && heap_remaps(p, bytes);
+}
+
+void *route_alloc_instead(const void *p, size_t bytes)
+{
+    return stays_ours(p, bytes) ? heap_alloc_instead(p, bytes) : route_alloc(bytes);
 }
 
 void *route_realloc(void *p, size_t bytes)
 {
-    if (owner_of(p) == OWNER_HEAP && bytes < route.mimalloc_from)
+    if (stays_ours(p, bytes))
         return heap_realloc(p, bytes);
     if (route_resize(p, bytes))
         return p;

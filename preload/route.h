@@ -26,6 +26,9 @@ size_t route_usable(const void *p);
 bool route_resize(void *p, size_t bytes);
 void *route_realloc(void *p, size_t bytes);
 
+/* A block for the contents of another. */
+void *route_alloc_instead(const void *p, size_t bytes);
+
 /* A block that moves page by page instead of being copied. */
 bool route_remaps(const void *p, size_t bytes);
 

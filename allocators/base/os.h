@@ -58,6 +58,13 @@ void *os_map(size_t bytes);
 /* The same without that promise: for a reservation of which little will be touched. */
 void *os_map_unpromised(size_t bytes);
 
+/* Memory in huge pages of the system's pool for that size; bytes are a multiple of it. The pages
+ * are set aside now. NULL: the pool has not so many. */
+void *os_map_pool(size_t bytes, size_t page_bytes);
+
+/* Whether transparent huge pages are welcome there; a failure is not worth a word. */
+void os_set_huge(void *start, size_t bytes, bool huge);
+
 /* Address space only: no access, charged to no limit but RLIMIT_AS. NULL: there is none. */
 void *os_reserve(size_t bytes);
 

@@ -122,6 +122,19 @@ void *os_map_unpromised(size_t bytes)
     return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
+/* MAP_HUGE_SHIFT is 26. */
+void *os_map_pool(size_t bytes, size_t page_bytes)
+{
+    int page_size = __builtin_ctzll(page_bytes) << 26;
+    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | page_size,
+               -1, 0);
+}
+
+void os_set_huge(void *start, size_t bytes, bool huge)
+{
+    call3(SYS_madvise, (long)start, (long)bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 void *os_reserve(size_t bytes)
 {
     return map(bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -63,6 +63,14 @@ WRAPPED(void *, os_map_unpromised, size_t bytes)
                                                             : __real_os_map_unpromised(bytes);
 }
 
+WRAPPED(void *, os_map_pool, size_t bytes, size_t page_bytes)
+{
+    void *p = is_refused() ? NULL : __real_os_map_pool(bytes, page_bytes);
+    if (p != NULL)
+        atomic_fetch_add(&refusal.mapped, bytes);
+    return p;
+}
+
 WRAPPED(void *, os_reserve, size_t bytes)
 {
     return is_refused() ? NULL : __real_os_reserve(bytes);

@@ -197,10 +197,10 @@ static void it_goes_after_the_decay_time(void **state)
     assert_int_equal(huge_tick(before + DECAY_NS - 1, SIZE_MAX), 0);
     assert_int_equal(huge_tick(after + DECAY_NS, SIZE_MAX), 33 * MIB);
     assert_int_equal(huge_tick(after + DECAY_NS, SIZE_MAX), 0);
-    huge_init(0);
+    huge_init(0, CONF_THP_OFF, CONF_HUGETLB_OFF);
     assert_true(huge_free(take(33 * MIB)));
     assert_int_equal(warm_bytes(), 0);
-    huge_init(DECAY_NS);
+    huge_init(DECAY_NS, CONF_THP_OFF, CONF_HUGETLB_OFF);
 }
 
 static void it_is_dirty_and_neither_live_nor_known(void **state)
@@ -253,7 +253,7 @@ static int setup(void **state)
 {
     (void)state;
     start_small_heap();
-    huge_init(DECAY_NS);
+    huge_init(DECAY_NS, CONF_THP_OFF, CONF_HUGETLB_OFF);
     return 0;
 }
 
