@@ -57,12 +57,6 @@ static inline struct zone *zone_at(uint32_t first)
     return (struct zone *)space_span(first);
 }
 
-/* The zone that an address in a unit of a zone belongs to. */
-static inline struct zone *zone_of(const void *p)
-{
-    return zone_at(*space_head(space_unit_of(p)));
-}
-
 static inline uint32_t zone_grains_of_class(unsigned class)
 {
     return size_tables.classes[class].bytes / GRAIN_BYTES;

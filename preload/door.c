@@ -391,6 +391,16 @@ void *door_realloc(void *p, size_t bytes)
 
 /* -- giving memory back ----------------------------------------------------------------------- */
 
+bool door_read_stats(struct heap_stats *stats)
+{
+    memset(stats, 0, sizeof(*stats));
+    if (!door_come_in())
+        return false;
+    heap_read_stats(stats);
+    door_go_out();
+    return true;
+}
+
 size_t door_compact(void)
 {
     if (!door_come_in())

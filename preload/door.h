@@ -38,6 +38,10 @@ size_t door_compact(void);
 bool door_come_in(void);
 void door_go_out(void);
 
+/* heap_read_stats between the two. False, and zeros, in such a handler. */
+struct heap_stats;
+bool door_read_stats(struct heap_stats *stats);
+
 /* What the door sees of the program's calls: those that the hot path cannot serve; all allocations
  * and the frees of sampled blocks; all of them. */
 enum door_view { DOOR_SEES_LITTLE, DOOR_SEES_SAMPLES, DOOR_SEES_ALL };

@@ -28,17 +28,6 @@ EXPORTED int malloc_trim(size_t pad)
     return door_compact() > 0;
 }
 
-/* False, and zeros: a signal handler interrupted the heap. */
-static bool read_heap(struct heap_stats *stats)
-{
-    memset(stats, 0, sizeof(*stats));
-    if (!door_come_in())
-        return false;
-    heap_read_stats(stats);
-    door_go_out();
-    return true;
-}
-
 /* glibc's words for ours: arena = uordblks + fordblks; blocks in own mappings are in hblkhd alone;
  * what lies in magazines and depots is what glibc keeps in its fast bins, a part of fordblks. */
 static struct mallinfo2 info_of(const struct heap_stats *stats)
@@ -59,7 +48,7 @@ static struct mallinfo2 info_of(const struct heap_stats *stats)
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
     struct heap_stats stats;
-    read_heap(&stats);
+    door_read_stats(&stats);
     return info_of(&stats);
 }
 
@@ -146,7 +135,7 @@ EXPORTED int malloc_info(int options, FILE *file)
     struct heap_stats stats;
     if (options != 0)
         return EINVAL;
-    read_heap(&stats);
+    door_read_stats(&stats);
     fprintf(file, "<malloc version=\"mpress-%s\">\n<heap nr=\"0\">\n<sizes>\n", MPRESS_VERSION);
     print_classes(file);
     fputs("</sizes>\n</heap>\n", file);

@@ -91,10 +91,8 @@ static void watch_forks(void)
 static void sample_heap(struct trace_sample *sample)
 {
     struct heap_stats stats;
-    if (!door_come_in())
+    if (!door_read_stats(&stats))
         return;
-    heap_read_stats(&stats);
-    door_go_out();
     sample->live = stats.live_bytes;
     sample->live_objects = stats.live_objects;
     sample->external = stats.external_bytes;

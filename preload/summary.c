@@ -16,10 +16,8 @@ void summary_read(struct mpress_stats *stats)
 {
     struct heap_stats heap;
     memset(stats, 0, sizeof(*stats));
-    if (!door_come_in())
+    if (!door_read_stats(&heap))
         return;
-    heap_read_stats(&heap);
-    door_go_out();
     stats->live = heap.live_bytes;
     stats->live_objects = heap.live_objects;
     stats->external = heap.external_bytes;
@@ -47,9 +45,8 @@ void summary_read_spans(struct mpress_spans *spans)
     struct heap_stats heap;
     struct heap_pages pages;
     memset(spans, 0, sizeof(*spans));
-    if (!door_come_in())
+    if (!door_read_stats(&heap) || !door_come_in())
         return;
-    heap_read_stats(&heap);
     heap_read_pages(&pages);
     door_go_out();
     spans->total_free = heap.total_free_bytes;

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include "preload/mpress.h"
 #include "tests/semantics/check.h"
 
 enum { MIB = 1024 * 1024, PLAIN = 1000, MAPPED = 3, SIZES = 6 };
@@ -240,6 +241,9 @@ static void malloc_info_tells_of_spans_and_pages(void)
     CHECK(misses >= 1); /* nothing of this length was freed before */
     CHECK(number_behind(text, "<pages resident=\"") >= 8 * MIB);
     CHECK(number_behind(text, "<pages resident=\"") >= number_behind(text, "huge=\""));
+    struct mpress_spans spans;
+    mpress_spans_read(&spans);
+    CHECK(spans.parked_misses == misses && spans.largest_free <= spans.total_free);
     free(text);
     free(block);
 }

@@ -291,7 +291,7 @@ static void pages_that_were_being_purged_at_the_fork_are_holes_again(void **stat
 {
     (void)state;
     char *base = make_zone(2);
-    struct zone *zone = zone_of(base);
+    struct zone *zone = zone_at(*space_head(space_unit_of(base)));
     struct grains grains = zone_grains(zone);
     grains_take(&grains, 256, 512); /* as take_pages does */
     zone->free = (uint16_t)(zone->free - 512);

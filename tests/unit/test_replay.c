@@ -1,55 +1,20 @@
 /* test_replay.c - compiling traces and running them again in child processes. */
 #define _GNU_SOURCE
+#include "tests/unit/built_trace.h"
+
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/trace_threads.h"
 #include "tools/replay/compile.h"
 #include "tools/replay/run.h"
 
-static struct builder builder;
-
-static int begin(void **state)
-{
-    (void)state;
-    builder_init(&builder);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    builder_fini(&builder);
-    return 0;
-}
-
-static struct trace *open_built(void)
-{
-    char *path = builder_write(&builder);
-    struct trace_error error;
-    struct trace *trace = trace_open(path, &error);
-    unlink(path);
-    free(path);
-    assert_non_null(trace);
-    return trace;
-}
-
 static struct compiled compile_built(bool is_one_thread)
 {
     struct compiled compiled;
-    struct trace *trace = open_built();
+    struct trace *trace = open_good();
     assert_int_equal(compile_trace(trace, is_one_thread, NULL, &compiled), 0);
     trace_close(trace);
     return compiled;

@@ -1,36 +1,11 @@
 /* test_replay_command.c - `mpress replay` as its users see it, and its figures. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/built_trace.h"
+
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "tests/unit/trace_builder.h"
 #include "tools/replay/replay.h"
 #include "tools/replay/stats.h"
-
-static struct builder builder;
-
-static int begin(void **state)
-{
-    (void)state;
-    builder_init(&builder);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    builder_fini(&builder);
-    return 0;
-}
 
 static void build_one_thread(unsigned count)
 {

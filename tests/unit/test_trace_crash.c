@@ -1,13 +1,8 @@
 /* test_trace_crash.c - kills, full disks, signals, closed descriptors: the file stays right and
  * the program goes on. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/trace_check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,23 +15,6 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-#include "tests/unit/trace_run.h"
-
-static const struct tracer_options plain = {.address_shift = 4, .ordered_by_caller = true};
-
-static void read_right(struct decoded *decoded, const char *path)
-{
-    if (!decoder_read(decoded, path))
-        fail_msg("%s: %s", path, decoded->error);
-}
-
-static void must_match(struct trace_run *run, const struct decoded *decoded, enum run_end end)
-{
-    if (!run_matches(run, decoded, end))
-        fail_msg("%s", run->error);
-}
 
 static bool find_end(const struct decoded *decoded, struct trace_end *end)
 {

@@ -1,24 +1,9 @@
 /* test_trace_events.c - what the tracer was told is what the file says, event by event. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+#include "tests/unit/trace_check.h"
+
 #include <pthread.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-#include "tests/unit/trace_run.h"
-
-static const struct tracer_options plain = {.address_shift = 4, .ordered_by_caller = true};
-
-static void read_right(struct decoded *decoded, const char *path)
-{
-    if (!decoder_read(decoded, path))
-        fail_msg("%s", decoded->error);
-}
 
 static struct trace_end end_of(const struct decoded *decoded)
 {
@@ -47,8 +32,7 @@ static void trace_and_compare(struct trace_run *run, struct decoded *decoded,
 {
     assert_true(run_wait(run_start(run, options, body)));
     read_right(decoded, run->path);
-    if (!run_matches(run, decoded, RUN_WHOLE))
-        fail_msg("%s", run->error);
+    must_match(run, decoded, RUN_WHOLE);
     struct trace_end end = end_of(decoded);
     assert_int_equal(end.events, count_kinds(decoded, DECODED_ALLOC, DECODED_FAILED));
     assert_int_equal(end.dropped, 0);

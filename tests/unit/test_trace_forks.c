@@ -1,34 +1,12 @@
 /* test_trace_forks.c - names of files, and what the children of a fork write. */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/trace_check.h"
+
 #include <dirent.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
-
-#include "tests/unit/trace_run.h"
-
-static const struct tracer_options plain = {.address_shift = 4, .ordered_by_caller = true};
-
-static void read_right(struct decoded *decoded, const char *path)
-{
-    if (!decoder_read(decoded, path))
-        fail_msg("%s: %s", path, decoded->error);
-}
-
-static void must_match(struct trace_run *run, const struct decoded *decoded, enum run_end end)
-{
-    if (!run_matches(run, decoded, end))
-        fail_msg("%s", run->error);
-}
 
 static size_t count_files(const char *folder)
 {
