@@ -42,6 +42,7 @@ static struct {
 static uint32_t start(const struct conf *conf)
 {
     struct profile profile;
+    unsigned cpus = os_cpus();
     if (space_init(conf->reserve) != 0)
         return FAILED;
     space_choose_pages(conf->thp);
@@ -49,11 +50,11 @@ static uint32_t start(const struct conf *conf)
     unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
     huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
     melt_init(conf->melt);
-    slab_init();
+    slab_init(cpus > DEPOT_WHOLE_CPUS ? os_nodes() : 1); /* smaller machines have one */
     mixed_init();
     slab_set_pace(conf->purge, conf->drain);
     mixed_set_purge(conf->purge != CONF_PACE_OFF);
-    depot_init(os_cpus());
+    depot_init(cpus);
     scavenge_init(conf->background);
     size_class_init(&profile);
     gate_init(); /* last: from now on sizes have classes */

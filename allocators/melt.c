@@ -99,15 +99,23 @@ static struct slab *find_sparse_in(uint32_t first)
     return NULL;
 }
 
-static struct slab *find_sparse(const struct pool *pool)
+static struct slab *find_sparse_of(const uint32_t *lists)
 {
     unsigned buckets = mode == CONF_MELT_ALWAYS ? POOL_BUCKETS : SPARSE_BUCKETS;
     struct slab *slab = NULL;
     for (unsigned bucket = 0; bucket < buckets && slab == NULL; bucket++) {
-        slab = find_sparse_in(pool->buckets[bucket]);
+        slab = find_sparse_in(lists[bucket]);
         if (slab == NULL)
-            slab = find_sparse_in(pool->buckets[POOL_DRAINING + bucket]);
+            slab = find_sparse_in(lists[POOL_DRAINING + bucket]);
     }
+    return slab;
+}
+
+static struct slab *find_sparse(struct pool *pool)
+{
+    struct slab *slab = NULL;
+    for (unsigned node = 0; node < pool_nodes && slab == NULL; node++)
+        slab = find_sparse_of(pool_lists(pool, node));
     return slab;
 }
 

@@ -6,19 +6,39 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
+#include "allocators/base/os.h"
 #include "allocators/unit.h"
 
 struct pool pools[SIZE_CLASS_END];
+unsigned pool_nodes = 1;
+
+/* Buckets of nodes above 0: not in the pools, so that machines with one do not touch them. */
+static uint32_t far_buckets[POOL_NODES_MAX - 1][SIZE_CLASS_END][POOL_LISTS];
+
+uint32_t *pool_lists_of_node(struct pool *pool, unsigned node)
+{
+    MP_ASSERT(node > 0 && node < pool_nodes);
+    return far_buckets[node - 1][pool - pools];
+}
+
+static unsigned node_here(void)
+{
+    return pool_nodes == 1 ? 0 : os_node() & (pool_nodes - 1);
+}
 
 static void empty_pool(struct pool *pool)
 {
     memset(pool->buckets, 0xff, sizeof(pool->buckets));
+    for (unsigned node = 1; node < pool_nodes; node++)
+        memset(pool_lists_of_node(pool, node), 0xff, sizeof(pool->buckets));
     pool->slabs = pool->draining = pool->away = pool->empty = 0;
     pool->taken = pool->held = 0;
 }
 
-void slab_init(void)
+void slab_init(unsigned nodes)
 {
+    while (pool_nodes < nodes && pool_nodes < POOL_NODES_MAX)
+        pool_nodes *= 2;
     for (unsigned class = 0; class < SIZE_CLASS_END; class ++) {
         pools[class].lock.rank = LOCK_RANK_CLASS;
         empty_pool(&pools[class]);
@@ -70,11 +90,12 @@ static void bucket_insert(struct pool *pool, struct slab *slab)
     slab->bucket = bucket_of(slab);
     if (slab->bucket == POOL_NO_BUCKET)
         return;
+    uint32_t *head = &pool_lists(pool, slab->node)[slab->bucket];
     slab->prev = UNIT_NONE;
-    slab->next = pool->buckets[slab->bucket];
+    slab->next = *head;
     if (slab->next != UNIT_NONE)
         slab_at(slab->next)->prev = slab->first;
-    pool->buckets[slab->bucket] = slab->first;
+    *head = slab->first;
 }
 
 static void bucket_remove(struct pool *pool, const struct slab *slab)
@@ -86,7 +107,7 @@ static void bucket_remove(struct pool *pool, const struct slab *slab)
     if (slab->prev != UNIT_NONE)
         slab_at(slab->prev)->next = slab->next;
     else
-        pool->buckets[slab->bucket] = slab->next;
+        pool_lists(pool, slab->node)[slab->bucket] = slab->next;
 }
 
 void pool_update(struct pool *pool, struct slab *slab)
@@ -98,13 +119,25 @@ void pool_update(struct pool *pool, struct slab *slab)
 }
 
 /* The first slab of the highest of eight buckets that is not empty. */
-static struct slab *highest(const struct pool *pool, int lowest_bucket)
+static inline struct slab *highest_of(const uint32_t *buckets, int lowest_bucket)
 {
     for (int bucket = lowest_bucket + POOL_BUCKETS - 1; bucket >= lowest_bucket; bucket--) {
-        if (pool->buckets[bucket] != UNIT_NONE)
-            return slab_at(pool->buckets[bucket]);
+        if (buckets[bucket] != UNIT_NONE)
+            return slab_at(buckets[bucket]);
     }
     return NULL;
+}
+
+/* That of this node, then of others. */
+static inline struct slab *highest(struct pool *pool, int lowest_bucket)
+{
+    if (MP_LIKELY(pool_nodes == 1))
+        return highest_of(pool->buckets, lowest_bucket);
+    struct slab *slab = NULL;
+    unsigned here = node_here();
+    for (unsigned i = 0; i < pool_nodes && slab == NULL; i++)
+        slab = highest_of(pool_lists(pool, here ^ i), lowest_bucket);
+    return slab;
 }
 
 struct slab *pool_fullest(struct pool *pool)
@@ -132,6 +165,7 @@ struct slab *pool_create_slab(unsigned class)
     memset(slab, 0, sizeof(*slab));
     slab->first = first;
     slab->class = (uint8_t) class;
+    slab->node = (uint8_t)node_here();
     slab->free = size->objects;
     slab->bucket = POOL_NO_BUCKET;
     slab->held = zeroed ? 0 : slab_pages(0, size->units * (size_t)UNIT_BYTES);
@@ -320,15 +354,25 @@ static void audit_slab(struct pool *pool, struct slab *slab)
     add_up(slab);
 }
 
-static void audit_lists(const struct pool *pool)
+static size_t audit_node(struct pool *pool, unsigned node)
 {
     size_t listed = 0;
     for (int bucket = 0; bucket < POOL_LISTS; bucket++) {
-        for (uint32_t at = pool->buckets[bucket]; at != UNIT_NONE; at = slab_at(at)->next) {
+        uint32_t at = pool_lists(pool, node)[bucket];
+        for (; at != UNIT_NONE; at = slab_at(at)->next) {
             MP_AUDIT(slab_at(at)->class == class_number(pool) && slab_at(at)->bucket == bucket);
+            MP_AUDIT(slab_at(at)->node == node);
             listed++;
         }
     }
+    return listed;
+}
+
+static void audit_lists(struct pool *pool)
+{
+    size_t listed = 0;
+    for (unsigned node = 0; node < pool_nodes; node++)
+        listed += audit_node(pool, node);
     MP_AUDIT(listed <= pool->slabs && pool->empty <= 1);
 }
 

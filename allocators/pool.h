@@ -26,6 +26,7 @@ enum {
     POOL_DRAINING = POOL_BUCKETS, /* first bucket of the draining slabs */
     POOL_LISTS = 2 * POOL_BUCKETS,
     POOL_NO_BUCKET = 0xff,
+    POOL_NODES_MAX = 8, /* lists of partly used slabs per class; nodes above share */
 };
 
 /* In the span of its first unit. */
@@ -38,7 +39,8 @@ struct slab {
     uint8_t word;        /* S3: no word below has a free bit; class lock */
     bool is_draining;    /* S5; class lock */
     bool is_away;        /* S6; class lock */
-    uint8_t spare[5];
+    uint8_t node;        /* of the CPU that made it; constant while it lives */
+    uint8_t spare[4];
     uint64_t held; /* S2: bit p: page p may hold memory; class lock */
     uint64_t idle; /* bit p: page p was held and free at the last look; class lock */
     uint64_t free_bits[SLAB_WORDS]; /* bit i: object i is free; class lock */
@@ -48,8 +50,8 @@ _Static_assert(sizeof(struct slab) <= SPAN_BYTES, "a slab's metadata is one span
 /* Slabs of one class. */
 struct pool {
     struct lock lock;
-    uint32_t
-        buckets[POOL_LISTS]; /* first slab; of each kind the last the fullest; UNIT_NONE: none */
+    uint32_t buckets[POOL_LISTS]; /* of node 0: first slab; of each kind the last the fullest;
+                                     UNIT_NONE: none */
     uint32_t slabs;
     uint32_t draining; /* S5: of these */
     uint32_t away;     /* S6: of these */
@@ -59,6 +61,17 @@ struct pool {
 } __attribute__((aligned(64)));
 
 extern struct pool pools[SIZE_CLASS_END];
+
+/* Nodes whose slabs are told apart; a power of two, 1 where all memory is equally near. */
+extern unsigned pool_nodes;
+
+/* The buckets of a node's slabs. */
+uint32_t *pool_lists_of_node(struct pool *pool, unsigned node);
+
+static inline uint32_t *pool_lists(struct pool *pool, unsigned node)
+{
+    return MP_LIKELY(node == 0) ? pool->buckets : pool_lists_of_node(pool, node);
+}
 
 static inline struct slab *slab_at(uint32_t first)
 {

@@ -12,7 +12,8 @@
 
 enum { SLAB_OBJECTS_MAX = 1024 };
 
-void slab_init(void);
+/* `nodes`: how many os_node tells of. */
+void slab_init(unsigned nodes);
 
 /* Takes up to `count` objects, the lowest of the fullest slabs first. How many were taken; 0: there
  * is no memory. */

@@ -189,29 +189,39 @@ static size_t count_surplus(const struct pool *pool, unsigned class)
     return all - pool->taken >= all / DRAIN_FREE_SHARE && open > needed ? open - needed : 0;
 }
 
-/* Lets the sparsest slabs drain, at most `most` of them. How many. Class lock. */
-static size_t drain_sparsest(struct pool *pool, size_t most)
+/* Lets slabs of a list drain, at most `most` of them. How many. Class lock. */
+static size_t drain_list(struct pool *pool, uint32_t at, size_t most)
 {
     size_t drained = 0;
-    for (unsigned bucket = 0; bucket < DRAIN_BUCKETS; bucket++) {
-        uint32_t at = pool->buckets[bucket];
-        while (at != UNIT_NONE && drained < most) {
-            struct slab *slab = slab_at(at);
-            at = slab->next;
-            if (slab_is_empty(slab))
-                continue;
-            pool_set_draining(pool, slab, true);
-            drained++;
-        }
+    while (at != UNIT_NONE && drained < most) {
+        struct slab *slab = slab_at(at);
+        at = slab->next;
+        if (slab_is_empty(slab))
+            continue;
+        pool_set_draining(pool, slab, true);
+        drained++;
     }
     return drained;
 }
 
-static bool has_sparse(const struct pool *pool)
+/* The same for the sparsest of the class. */
+static size_t drain_sparsest(struct pool *pool, size_t most)
+{
+    size_t drained = 0;
+    for (unsigned bucket = 0; bucket < DRAIN_BUCKETS; bucket++) {
+        for (unsigned node = 0; node < pool_nodes; node++)
+            drained += drain_list(pool, pool_lists(pool, node)[bucket], most - drained);
+    }
+    return drained;
+}
+
+static bool has_sparse(struct pool *pool)
 {
     uint32_t slabs = pool->draining;
-    for (unsigned bucket = 0; bucket < SPARSE_BUCKETS; bucket++)
-        slabs += pool->buckets[bucket] != UNIT_NONE;
+    for (unsigned node = 0; node < pool_nodes; node++) {
+        for (unsigned bucket = 0; bucket < SPARSE_BUCKETS; bucket++)
+            slabs += pool_lists(pool, node)[bucket] != UNIT_NONE;
+    }
     return slabs != 0;
 }
 

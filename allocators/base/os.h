@@ -24,6 +24,10 @@ int os_process_id(void);
 /* The CPU this thread runs on just now, as a hint; and how many the process may use. */
 unsigned os_cpu(void);
 unsigned os_cpus(void);
+
+/* The node of that CPU (memory near it is faster), as a hint; and one more than the highest. */
+unsigned os_node(void);
+unsigned os_nodes(void);
 int os_parent_id(void);
 int os_thread_id(void);
 

@@ -35,3 +35,23 @@ unsigned os_cpus(void)
         cpus += (unsigned)bits_of(mask[i]);
     return cpus > 0 ? cpus : 1;
 }
+
+unsigned os_node(void)
+{
+    unsigned cpu, node;
+    return getcpu(&cpu, &node) == 0 ? node : 0; /* the vdso: some 10 ns */
+}
+
+/* The file says "0-1" or "0,2-3": the last number counts. */
+unsigned os_nodes(void)
+{
+    char text[64];
+    size_t bytes;
+    unsigned last = 0;
+    if (os_file_read("/sys/devices/system/node/online", text, sizeof(text), &bytes) !=
+        OS_FILE_WHOLE)
+        return 1;
+    for (const char *at = text; *at != '\0' && *at != '\n'; at++)
+        last = *at >= '0' && *at <= '9' ? last * 10 + (unsigned)(*at - '0') : 0;
+    return last + 1;
+}
