@@ -14,6 +14,7 @@
 #include "allocators/cache.h"
 #include "allocators/gate.h"
 #include "allocators/large.h"
+#include "allocators/scavenge.h"
 #include "allocators/size_class.h"
 #include "allocators/space.h"
 
@@ -96,6 +97,22 @@ static inline size_t heap_open_usable(const void *p)
     if (MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL))
         return 0;
     return size_tables.classes[class].bytes;
+}
+
+/* A block above the medium ones that was freed a moment ago, of the right length, and the way back;
+ * NULL, false: take the slow door. No lock, and nothing that a signal handler could meet halfway.
+ */
+static inline void *heap_alloc_parked(size_t bytes)
+{
+    bool is_large = bytes > SIZE_MEDIUM_MAX && bytes <= LARGE_MAX;
+    return is_large && hand.is_open ? large_alloc_parked(bytes) : NULL;
+}
+
+static inline bool heap_free_parked(void *p)
+{
+    bool is_large =
+        space_owns(p) && space_ctl_of(p) == CTL_LARGE && ((uintptr_t)p & (UNIT_BYTES - 1)) == 0;
+    return is_large && hand.is_open && scavenge_may_wait() && large_park(p);
 }
 
 /* Makes the medium block at p one of `bytes` where it stands, when this thread's hand is

@@ -42,6 +42,18 @@ static void set_units(void *p, size_t units)
     space_label(space_unit_of(p), 1, is_medium ? SIZE_CLASS_MEDIUM : CTL_LARGE);
 }
 
+/* The block in a run that was taken. A parked one kept the labels of its other units. */
+static void *make_block(uint32_t first, size_t units, size_t bytes)
+{
+    void *p = space_address(first);
+    large_set_usable(p, bytes);
+    large_at(p)->growths = 0;
+    if (*space_ctl(first + units - 1) != CTL_INSIDE)
+        space_label(first, units, CTL_INSIDE);
+    set_units(p, units);
+    return p;
+}
+
 void *large_alloc(size_t bytes, size_t alignment, bool *zeroed)
 {
     size_t units = large_units_for(bytes);
@@ -49,14 +61,27 @@ void *large_alloc(size_t bytes, size_t alignment, bool *zeroed)
     uint32_t first = unit_alloc(units, align_units, zeroed);
     if (first == UNIT_NONE)
         return NULL;
-    void *p = space_address(first);
-    large_set_usable(p, bytes);
-    large_at(p)->growths = 0;
-    if (*space_ctl(first + units - 1) != CTL_INSIDE) /* a parked run kept its labels */
-        space_label(first, units, CTL_INSIDE);
-    set_units(p, units);
     count(units);
-    return p;
+    return make_block(first, units, bytes);
+}
+
+void *large_alloc_parked(size_t bytes)
+{
+    size_t units = large_units_for(bytes);
+    uint32_t first = space_is_scarce() ? UNIT_NONE : unit_take_parked(units);
+    return first != UNIT_NONE ? make_block(first, units, bytes) : NULL;
+}
+
+bool large_park(void *p)
+{
+    uint32_t first = (uint32_t)space_unit_of(p);
+    if (space_is_scarce())
+        return false;
+    space_label(first, 1, CTL_TAKEN);
+    if (unit_try_park(first, units_of(p)))
+        return true;
+    space_label(first, 1, CTL_LARGE);
+    return false;
 }
 
 void large_free(void *p)

@@ -71,6 +71,13 @@ void large_recount(void);
  * (may be NULL): all of it reads as zero. NULL: there is no room. */
 void *large_alloc(size_t bytes, size_t alignment, bool *zeroed);
 
+/* A block out of a parked run of its length, as the program left it. NULL: there is none. Its other
+ * units kept their labels, so this and the way back are cheap, and take no lock. */
+void *large_alloc_parked(size_t bytes);
+
+/* Parks a large block; false: it must be freed by large_free. */
+bool large_park(void *p);
+
 /* p must be the first byte of a block: MP_CHECKed by the caller through the control byte. */
 void large_free(void *p);
 size_t large_usable(const void *p);

@@ -207,10 +207,16 @@ void scavenge_allow_helper(void)
 
 /* -- the passers-by --------------------------------------------------------------------------- */
 
+bool scavenge_may_wait(void)
+{
+    return ++passes < PASSES_PER_LOOK;
+}
+
 void scavenge_pass(void)
 {
-    if (MP_LIKELY(++passes % PASSES_PER_LOOK != 0))
+    if (MP_LIKELY(scavenge_may_wait()))
         return;
+    passes = 0;
     uint64_t now = os_time_coarse_ns();
     cache_adapt(now);
     if (MP_LIKELY(now < atomic_load_explicit(&scavenger.due_ns, memory_order_relaxed)) ||

@@ -20,6 +20,9 @@ void scavenge_pass(void);
  * by any more. Call it without locks. */
 void scavenge_watch(void);
 
+/* Counts a call that passes by elsewhere. False: it is time for one that calls scavenge_pass. */
+bool scavenge_may_wait(void);
+
 /* Between these two nobody scavenges, so that objects do not move while they are counted. */
 void scavenge_hold(void);
 void scavenge_release(void);

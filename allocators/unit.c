@@ -176,14 +176,34 @@ void unit_free(uint32_t first, size_t units)
     lock_drop(&unit_heap.lock);
 }
 
+static bool can_park(size_t units)
+{
+    return units >= PARK_UNITS_MIN && unit_heap.fit == CONF_FIT_BEST;
+}
+
+static struct warm_run run_to_park(uint32_t first, size_t units)
+{
+    uint64_t now = atomic_load_explicit(&unit_heap.tick_ns, memory_order_relaxed);
+    return (struct warm_run){first, (uint32_t)units, now};
+}
+
+bool unit_try_park(uint32_t first, size_t units)
+{
+    return can_park(units) && warm_try_put(run_to_park(first, units));
+}
+
+uint32_t unit_take_parked(size_t units)
+{
+    return units >= PARK_UNITS_MIN ? warm_take(units, 1) : UNIT_NONE;
+}
+
 void unit_park(uint32_t first, size_t units)
 {
-    if (units < PARK_UNITS_MIN || unit_heap.fit != CONF_FIT_BEST) {
+    if (!can_park(units)) {
         unit_free(first, units);
         return;
     }
-    uint64_t now = atomic_load_explicit(&unit_heap.tick_ns, memory_order_relaxed);
-    struct warm_run run = warm_put((struct warm_run){first, (uint32_t)units, now});
+    struct warm_run run = warm_put(run_to_park(first, units));
     if (run.units != 0)
         unit_free(run.first, run.units);
 }

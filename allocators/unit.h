@@ -31,6 +31,11 @@ void unit_free(uint32_t first, size_t units);
  * and need no lock. */
 void unit_park(uint32_t first, size_t units);
 
+/* The same, but only what takes no lock; false: nothing was done. And the way back: a parked run of
+ * exactly so many units, or UNIT_NONE. */
+bool unit_try_park(uint32_t first, size_t units);
+uint32_t unit_take_parked(size_t units);
+
 /* What is freed until the next such call lay unused for so long already. */
 void unit_set_unused(uint64_t ns);
 

@@ -74,18 +74,29 @@ static struct slot *oldest_slot(void)
     return oldest;
 }
 
-struct warm_run warm_put(struct warm_run run)
+static uint64_t pack(struct warm_run run)
 {
     MP_ASSERT(run.units > 0);
-    uint64_t word = (uint64_t)run.first << 32 | run.units;
+    return (uint64_t)run.first << 32 | run.units;
+}
+
+bool warm_try_put(struct warm_run run)
+{
     for (size_t i = 0; i < WARM_SLOTS; i++) {
-        if (fill_slot(&warm.slots[i], word, run.since_ns))
-            return (struct warm_run){0};
+        if (fill_slot(&warm.slots[i], pack(run), run.since_ns))
+            return true;
     }
+    return false;
+}
+
+struct warm_run warm_put(struct warm_run run)
+{
+    if (warm_try_put(run))
+        return (struct warm_run){0};
     struct slot *slot = oldest_slot();
     uint64_t since_ns =
         atomic_exchange_explicit(&slot->since_ns, run.since_ns, memory_order_relaxed);
-    return unpack(atomic_exchange_explicit(&slot->run, word, memory_order_acq_rel), since_ns);
+    return unpack(atomic_exchange_explicit(&slot->run, pack(run), memory_order_acq_rel), since_ns);
 }
 
 struct warm_run warm_take_older(uint64_t before_ns)

@@ -21,6 +21,9 @@ struct warm_run {
 /* Takes a run of exactly so many units at a multiple of `align_units`; UNIT_NONE: none waits. */
 uint32_t warm_take(size_t units, size_t align_units);
 
+/* Leaves a run where there is room; false: there is none. */
+bool warm_try_put(struct warm_run run);
+
 /* Leaves a run; the one that had to make room for it, or none. */
 struct warm_run warm_put(struct warm_run run);
 

@@ -251,7 +251,7 @@ void *door_new_aligned(size_t alignment, size_t bytes)
 
 void door_free(void *p)
 {
-    if (p == NULL)
+    if (p == NULL || heap_free_parked(p))
         return;
     watch_for_fork();
     if (MP_UNLIKELY(hand.inside != 0)) {

@@ -13,7 +13,7 @@
 
 static __attribute__((noinline)) void *malloc_above(size_t bytes)
 {
-    void *p = heap_alloc_medium(bytes, 1);
+    void *p = bytes <= SIZE_MEDIUM_MAX ? heap_alloc_medium(bytes, 1) : heap_alloc_parked(bytes);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
 

@@ -85,7 +85,9 @@ static inline void *alloc_fast(size_t bytes)
 
 static __attribute__((noinline)) void *slow_new(size_t bytes)
 {
-    void *p = door_new(bytes);
+    void *p = heap_alloc_parked(bytes);
+    if (p == NULL)
+        p = door_new(bytes);
     return MP_LIKELY(p != NULL) ? p : new_or_throw(bytes, 0);
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "allocators/scavenge.h"
 #include "allocators/unit.h"
 #include "allocators/warm.h"
 
@@ -185,6 +186,82 @@ static void a_chosen_fit_is_not_short_cut(void **state)
     unit_audit();
 }
 
+/* One call in sixteen is sent to the door to give memory back. */
+static bool is_parked_soon(void *p)
+{
+    if (heap_free_parked(p))
+        return true;
+    scavenge_pass();
+    return heap_free_parked(p);
+}
+
+static void a_large_block_comes_and_goes_without_the_door(void **state)
+{
+    (void)state;
+    forget_all();
+    heap_free(heap_alloc(1));
+    heap_free(heap_alloc(1)); /* the thread has its cache now */
+    char *p = heap_alloc(1000000);
+    assert_false(heap_free_parked(p + 16));
+    assert_false(heap_free_parked(p + UNIT_BYTES));
+    assert_true(is_parked_soon(p));
+    assert_int_equal(heap_owner_of(p), HEAP_FREE);
+    assert_false(heap_free_parked(p)); /* a double free is for the door */
+    assert_null(heap_alloc_parked(1100000));
+    assert_ptr_equal(heap_alloc_parked(1015000), p);
+    assert_int_equal(heap_usable(p), 1015808);
+    assert_int_equal(heap_owner_of(p + UNIT_BYTES), HEAP_INTERIOR);
+    heap_free(p);
+    unit_purge();
+    assert_null(heap_alloc_parked(1015000));
+    heap_audit();
+}
+
+static void where_no_slot_is_free_a_block_stays_for_the_door(void **state)
+{
+    (void)state;
+    forget_all();
+    void *blocks[WARM_SLOTS + 1];
+    for (int i = 0; i <= WARM_SLOTS; i++)
+        blocks[i] = heap_alloc(600000);
+    for (int i = 0; i < WARM_SLOTS; i++)
+        large_free(blocks[i]);
+    assert_false(large_park(blocks[WARM_SLOTS]));
+    assert_int_equal(heap_owner_of(blocks[WARM_SLOTS]), HEAP_LARGE);
+    heap_free(blocks[WARM_SLOTS]);
+    unit_purge();
+    heap_audit();
+}
+
+static void short_blocks_are_not_parked(void **state)
+{
+    (void)state;
+    void *p = heap_alloc(1000000);
+    if (heap_resize(p, 40000))
+        assert_false(heap_free_parked(p));
+    heap_free(p);
+    void *aligned = heap_alloc_aligned(2 * UNIT_BYTES, 100);
+    assert_false(heap_free_parked(aligned));
+    assert_int_equal(heap_owner_of(aligned), HEAP_LARGE);
+    heap_free(aligned);
+    unit_purge();
+    heap_audit();
+}
+
+/* The last of all: nothing opens the hand again. */
+static void a_closed_hand_sends_every_block_to_the_door(void **state)
+{
+    (void)state;
+    void *parked = heap_alloc(1000000), *p = heap_alloc(1000000);
+    heap_free(parked);
+    cache_close_hands();
+    assert_null(heap_alloc_parked(1000000));
+    assert_false(heap_free_parked(p));
+    heap_free(p);
+    unit_purge();
+    heap_audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +273,10 @@ int main(void)
         cmocka_unit_test(parked_runs_join_in_before_the_heap_grows),
         cmocka_unit_test(a_run_grows_into_a_parked_neighbour),
         cmocka_unit_test(a_chosen_fit_is_not_short_cut),
+        cmocka_unit_test(a_large_block_comes_and_goes_without_the_door),
+        cmocka_unit_test(where_no_slot_is_free_a_block_stays_for_the_door),
+        cmocka_unit_test(short_blocks_are_not_parked),
+        cmocka_unit_test(a_closed_hand_sends_every_block_to_the_door),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
