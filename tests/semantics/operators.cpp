@@ -212,12 +212,20 @@ size_t address_space_bytes()
     return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
+/* A heap that reserves address space may give some up at each new limit. */
+void leave_a_gigabyte()
+{
+    for (int step = 0; step < 40; step++) {
+        rlimit limit{};
+        limit.rlim_cur = limit.rlim_max = address_space_bytes() + (size_t{1} << 30);
+        CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+    }
+}
+
 void a_handler_that_frees_memory_makes_new_succeed()
 {
     size_t most = size_t{600} << 20;
-    rlimit limit{};
-    limit.rlim_cur = limit.rlim_max = address_space_bytes() + (size_t{1} << 30);
-    CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+    leave_a_gigabyte();
     ballast = std::malloc(most);
     CHECK(ballast != nullptr);
     std::set_new_handler(free_the_ballast);
