@@ -75,13 +75,14 @@ void cache_go_out(struct cache *cache)
 
 void cache_transfer(void)
 {
-    if (cache_registry.transfer != NULL)
-        cache_registry.transfer();
+    void (*transfer)(void) = __atomic_load_n(&cache_registry.transfer, __ATOMIC_RELAXED);
+    if (transfer != NULL)
+        transfer();
 }
 
 void cache_on_transfer(void (*transfer)(void))
 {
-    cache_registry.transfer = transfer;
+    __atomic_store_n(&cache_registry.transfer, transfer, __ATOMIC_RELAXED);
 }
 
 /* -- birth and death -------------------------------------------------------------------------- */

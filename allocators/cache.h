@@ -52,7 +52,7 @@ void cache_refuse(void);
 void cache_close_hands(void);
 
 /* Called before a thread gives objects to structures that others take from, and after it took some
- * from there. One observer, set while one thread runs. Once there is a second thread it has to put
+ * from there. One observer, or NULL. Once there is a second thread it has to put
  * calls into order without that: what reclaim.c takes is not announced. */
 void cache_on_transfer(void (*transfer)(void));
 

@@ -61,6 +61,22 @@ const char *mpress_version(void)
     return MPRESS_VERSION;
 }
 
+int mpress_trace_start(const char *file, const char *mode)
+{
+    static const char *const words[] = {"sample", "events", "full"};
+    static const enum conf_trace modes[] = {CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(mode, words[i]) == 0)
+            return init_start_trace(file, modes[i]);
+    }
+    return EINVAL;
+}
+
+int mpress_trace_stop(void)
+{
+    return init_stop_trace();
+}
+
 void mpress_mark(const char *label)
 {
     if (tracer_is_on())

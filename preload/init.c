@@ -6,7 +6,9 @@
 #include "preload/init.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +29,8 @@ static struct {
     struct conf conf; /* constant after the constructor */
     pthread_key_t exit_key;
     bool has_exit_key;
-    bool is_ready; /* the constructor ran */
+    bool is_ready;             /* the constructor ran */
+    _Atomic bool is_switching; /* a trace is being started or stopped */
 } init;
 
 const struct conf *init_conf(void)
@@ -54,6 +57,19 @@ static void on_thread_attach(void)
         pthread_setspecific(init.exit_key, (void *)1);
 }
 
+/* -- switching traces ------------------------------------------------------------------------- */
+
+static bool begin_switch(void)
+{
+    return init.is_ready &&
+           !atomic_exchange_explicit(&init.is_switching, true, memory_order_acquire);
+}
+
+static void end_switch(void)
+{
+    atomic_store_explicit(&init.is_switching, false, memory_order_release);
+}
+
 /* -- forks ------------------------------------------------------------------------------------ */
 
 static char no_mark = 1; /* where the kernel cannot wipe a page: such children go unnoticed */
@@ -61,6 +77,7 @@ const volatile char *init_fork_mark = &no_mark;
 
 static void on_fork_child(void)
 {
+    end_switch(); /* by whom vanished */
     *(volatile char *)(uintptr_t)init_fork_mark = 1;
     uint32_t inside = hand.inside;
     hand.inside = 1; /* a signal handler must wait until all is whole again */
@@ -108,20 +125,44 @@ static bool is_to_be_traced(const struct conf *conf)
     return conf->trace_pid == 0 || conf->trace_pid == (uint64_t)os_process_id();
 }
 
-static void start_trace(const struct conf *conf)
+static int start_trace(const struct conf *conf, const char *path, enum conf_trace mode)
 {
-    bool is_sampled = conf->trace == CONF_TRACE_SAMPLE;
+    bool is_sampled = mode == CONF_TRACE_SAMPLE;
     const struct tracer_options options = {
-        .path = conf->trace_file,
+        .path = path,
         .address_shift = 4,
-        .depth = conf->trace == CONF_TRACE_EVENTS ? 0 : (unsigned)conf->trace_depth,
+        .depth = mode == CONF_TRACE_EVENTS ? 0 : (unsigned)conf->trace_depth,
         .sample_period = is_sampled ? conf->trace_period : 0,
         .ordered_by_caller = !is_sampled && !route_is_mixed(),
         .sample_heap = sample_heap,
     };
     door_set_view(is_sampled ? DOOR_SEES_SAMPLES : DOOR_SEES_ALL);
-    if (tracer_start(&options) != 0)
+    int error = tracer_start(&options);
+    if (error != 0)
         door_set_view(DOOR_SEES_LITTLE);
+    return error;
+}
+
+int init_start_trace(const char *path, enum conf_trace mode)
+{
+    if (!begin_switch())
+        return EBUSY;
+    int error = EBUSY;
+    if (!tracer_is_on())
+        error = start_trace(&init.conf, path != NULL ? path : init.conf.trace_file, mode);
+    end_switch();
+    return error;
+}
+
+int init_stop_trace(void)
+{
+    if (!begin_switch())
+        return EBUSY;
+    bool was_on = tracer_is_on();
+    tracer_stop(TRACE_END_STOPPED);
+    door_set_view(DOOR_SEES_LITTLE);
+    end_switch();
+    return was_on ? 0 : ENOENT;
 }
 
 /* A program with a malloc of its own in the executable keeps it: then all calls but those of
@@ -150,7 +191,7 @@ __attribute__((constructor(101))) static void start(void)
     if (init.conf.check)
         door_set_checked();
     if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
-        start_trace(&init.conf);
+        (void)start_trace(&init.conf, init.conf.trace_file, (enum conf_trace)init.conf.trace);
     init.is_ready = true;
 }
 

@@ -144,6 +144,7 @@ static struct lane *begin_thread(void)
         return NULL;
     atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
     thread_self.lane = lane;
+    thread_self.trace = atomic_load_explicit(&recorder.trace, memory_order_relaxed);
     walk_forget(lane->walk);
     if (recorder_is_on() && events_begin_thread(lane))
         return lane;
@@ -163,7 +164,7 @@ static void count_missed(void)
     if (!recorder_is_on())
         return;
     struct lane *lane = thread_self.lane;
-    if (lane != NULL)
+    if (recorder_has_lane())
         atomic_fetch_add_explicit(&lane->missed, 1, memory_order_relaxed);
     else
         atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
@@ -193,7 +194,7 @@ static bool tick(struct lane *lane)
 /* What is rare before an event; false: the trace ended. */
 static bool catch_up(struct lane *lane)
 {
-    if (!recorder_is_on())
+    if (!recorder_is_on() || !recorder_has_lane())
         return false;
     if (lane->until_tick-- == 0 && !tick(lane))
         return false;
@@ -207,8 +208,7 @@ static struct lane *enter_first(void)
 {
     if (!recorder_is_on() && !recorder_open_pending())
         return NULL;
-    struct lane *lane = thread_self.lane;
-    return lane != NULL ? lane : begin_thread();
+    return recorder_has_lane() ? thread_self.lane : begin_thread();
 }
 
 /* The lane to write to, marked as being written; NULL: nothing is recorded. */
@@ -223,7 +223,7 @@ static inline struct lane *enter(void)
     thread_self.busy = true;
     atomic_signal_fence(memory_order_seq_cst);
     struct lane *lane = thread_self.lane;
-    if (MP_UNLIKELY(lane == NULL) && (lane = enter_first()) == NULL) {
+    if (MP_UNLIKELY(!recorder_has_lane()) && (lane = enter_first()) == NULL) {
         thread_end_busy();
         return NULL;
     }
@@ -233,10 +233,10 @@ static inline struct lane *enter(void)
     atomic_signal_fence(memory_order_seq_cst);
     if (MP_LIKELY(catch_up(lane)))
         return lane;
-    if (recorder_is_on())
+    if (recorder_is_on() && recorder_has_lane())
         leave_lost(lane);
     else
-        leave(lane);
+        leave(lane); /* the trace ended, another may have begun */
     return NULL;
 }
 
@@ -425,7 +425,7 @@ void tracer_sync(void)
 {
     /* A thread without a lane has recorded no object that it could give away, and what it takes
      * may be put into order as late as at its first record. */
-    if (thread_self.busy || thread_self.lane == NULL) {
+    if (thread_self.busy || !recorder_has_lane()) {
         thread_self.sync_missed = true;
         return;
     }
@@ -443,7 +443,7 @@ void tracer_sync(void)
 void tracer_thread_exit(void)
 {
     struct lane *lane = thread_self.lane;
-    if (lane == NULL || !thread_begin_busy())
+    if (!recorder_has_lane() || !thread_begin_busy())
         return;
     atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);

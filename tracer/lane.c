@@ -5,6 +5,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/lock.h"
+#include "tracer/unwind.h"
 
 #define LANE_ALIVE UINT64_C(0x6c616e65206c6976) /* any value but 0 */
 
@@ -17,7 +18,8 @@ static struct {
     struct lane *free;             /* lock */
     _Atomic(struct lane *) newest; /* lock for writing */
     _Atomic uint32_t count;        /* lock for writing */
-} lanes = {.lock = LOCK_INIT(LOCK_RANK_TRACE_LANES)};
+    uint64_t alive;                /* what is written into new ones; constant while a trace runs */
+} lanes = {.lock = LOCK_INIT(LOCK_RANK_TRACE_LANES), .alive = LANE_ALIVE};
 
 /* -- the list --------------------------------------------------------------------------------- */
 
@@ -39,7 +41,7 @@ struct lane *lane_create(uint32_t first)
     if (lane == NULL)
         return NULL;
     os_set_wiped_on_fork(lane, bytes);
-    lane->alive = LANE_ALIVE;
+    lane->alive = lanes.alive;
     lock_take(&lanes.lock);
     uint32_t count = lane_count();
     lane->number = count < first ? first : count;
@@ -74,6 +76,33 @@ void lane_abandon_all(void)
     lanes.free = NULL;
     atomic_store_explicit(&lanes.newest, NULL, memory_order_relaxed);
     atomic_store_explicit(&lanes.count, 0, memory_order_relaxed);
+}
+
+/* The walk goes with the lane. A thread that comes back to either finds zeros, and the number of
+ * its trace is not the present one. */
+static void retire(struct lane *lane)
+{
+    struct walk *walk = lane->walk;
+    if (walk != NULL)
+        walk_purge(walk);
+    os_purge(lane, round_up(sizeof(*lane), os_page_bytes()));
+}
+
+void lane_retire_all(void)
+{
+    lock_take(&lanes.lock);
+    struct lane *lane = lane_newest();
+    lanes.free = NULL;
+    lanes.alive++;
+    atomic_store_explicit(&lanes.newest, NULL, memory_order_relaxed);
+    atomic_store_explicit(&lanes.count, 0, memory_order_relaxed);
+    lock_drop(&lanes.lock);
+    while (lane != NULL) {
+        struct lane *next = lane->next;
+        if (atomic_load_explicit(&lane->writing, memory_order_acquire) == 0)
+            retire(lane);
+        lane = next;
+    }
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -172,8 +201,8 @@ static void open_block(struct lane *lane, struct file_block block)
 
 bool lane_renew(struct lane *lane)
 {
-    if (lane->alive != LANE_ALIVE)
-        return false; /* a child of a fork that ran no handler: the file is not ours */
+    if (lane->alive != lanes.alive)
+        return false; /* a child of a fork that ran no handler, an earlier trace: not our file */
     struct file_block block = file_take_block();
     if (block.start == NULL)
         return false;

@@ -57,7 +57,7 @@ struct lane {
     struct file_block block;
     uint32_t number;
     uint32_t sequence;               /* of the next block */
-    uint64_t alive;                  /* LANE_ALIVE; 0: wiped by a fork */
+    uint64_t alive;                  /* lanes.alive; else retired, or 0: wiped by a fork */
     char name[OS_THREAD_NAME_BYTES]; /* of the thread, as last recorded */
     struct walk *walk;               /* memory of the thread's last call stack, or NULL */
     struct lane *next;               /* all lanes; constant */
@@ -77,6 +77,10 @@ uint32_t lane_count(void);
 
 /* In a forked child: there are no lanes any more. */
 void lane_abandon_all(void);
+
+/* Another trace begins: the lanes of the one before are nobody's, and not in the list any more.
+ * Their memory goes back, but for those that a thread is stuck in; nothing is written to them. */
+void lane_retire_all(void);
 
 /* Closes the block and opens another. False: there is none, and file_error() tells why. */
 bool lane_renew(struct lane *lane);

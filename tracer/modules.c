@@ -219,10 +219,22 @@ bool modules_write(void)
     return write_unwritten();
 }
 
-void modules_abandon(void)
+static void forget(void)
 {
-    lock_reset(&modules.lock);
     modules.is_open = false;
     for (size_t i = 0; i < modules.count; i++)
         modules.list[i].is_written = false;
+}
+
+void modules_forget(void)
+{
+    lock_take(&modules.lock);
+    forget();
+    lock_drop(&modules.lock);
+}
+
+void modules_abandon(void)
+{
+    lock_reset(&modules.lock);
+    forget();
 }

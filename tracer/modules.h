@@ -31,6 +31,9 @@ bool modules_find(uintptr_t address, struct module_place *place);
 /* Writes the whole list to a trace that has just been opened. */
 bool modules_write(void);
 
+/* Another trace begins: none of it is written. */
+void modules_forget(void);
+
 /* In a forked child: the list is still right, but no trace has it. */
 void modules_abandon(void);
 

@@ -6,11 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tracer/thread.h"
 #include "tracer/tracer.h"
 
 struct lane;
 
-/* OFF -> ON in tracer_start; ON -> OFF at the end, once and for all. In the child of a fork that is
+/* OFF -> ON in tracer_start; ON -> OFF at the end. In the child of a fork that is
  * to be followed: ON -> PENDING in tracer_fork_child, -> OPENING -> ON at its first event. */
 enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPENING };
 
@@ -24,6 +25,7 @@ struct recorder {
     const volatile char *single_thread_mark; /* of os.h */
     uint64_t clock_ns;                       /* what a reading of the clock takes */
     void (*sample_heap)(struct trace_sample *sample);
+    _Atomic uint32_t trace;      /* number of the trace; the first is 1 */
     _Atomic uint64_t epoch;      /* last one drawn */
     _Atomic uint64_t sampled_ns; /* time of the last sample */
     _Atomic uint64_t lost;       /* events lost of threads that have no lane */
@@ -36,6 +38,13 @@ extern struct recorder recorder;
  * go on.
  */
 #define RECORDER_PATIENCE_NS UINT64_C(500000000)
+
+/* The calling thread has a lane of the trace that runs, not of an earlier one. */
+static inline bool recorder_has_lane(void)
+{
+    return thread_self.lane != NULL &&
+           thread_self.trace == atomic_load_explicit(&recorder.trace, memory_order_relaxed);
+}
 
 static inline bool recorder_is_on(void)
 {

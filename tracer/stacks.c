@@ -112,10 +112,22 @@ void stacks_finish(void)
     lock_drop(&stacks.lock);
 }
 
-void stacks_abandon(void)
+static void forget(void)
 {
-    lock_reset(&stacks.lock);
     atomic_store_explicit(&stacks.count, 0, memory_order_relaxed);
     stacks.lane = NULL;
     table_clear(&stacks.nodes);
+}
+
+void stacks_forget(void)
+{
+    lock_take(&stacks.lock);
+    forget();
+    lock_drop(&stacks.lock);
+}
+
+void stacks_abandon(void)
+{
+    lock_reset(&stacks.lock);
+    forget();
 }

@@ -29,7 +29,10 @@ void stacks_finish(void);
 uint32_t stacks_count(void);
 size_t stacks_bytes(void);
 
-/* In a forked child: there is no tree. */
+/* Another trace begins: there is no tree. */
+void stacks_forget(void);
+
+/* In a forked child: the same. */
 void stacks_abandon(void);
 
 #endif

@@ -106,7 +106,7 @@ void table_clear(struct table *table)
     atomic_store_explicit(&table->cells, NULL, memory_order_relaxed);
     table->used = 0;
     if (cells != NULL)
-        os_unmap(cells, cells->bytes);
+        os_purge(cells, cells->bytes); /* T3, as in grow */
 }
 
 size_t table_bytes(const struct table *table)

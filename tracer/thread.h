@@ -11,6 +11,7 @@ struct lane;
 struct thread {
     struct lane *lane; /* NULL: none yet, or given back */
     bool busy;         /* inside the tracer; a signal handler that finds it true records nothing */
+    uint32_t trace;    /* whose lane it is: recorder.trace, or that of an earlier one */
     bool sync_missed;  /* an epoch was due while busy or without a lane: the next event draws it */
 };
 

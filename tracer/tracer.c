@@ -71,6 +71,29 @@ static uint64_t measure_clock(void)
     return least;
 }
 
+/* What an earlier trace left. A thread that was about to write to its lane has the number of its
+ * trace compared once more behind the barrier, or is seen there and its lane left alone. */
+static void begin_anew(void)
+{
+    if (atomic_fetch_add_explicit(&recorder.trace, 1, memory_order_relaxed) == 0)
+        return;
+    os_barrier(); /* pairs with the order of stores in enter (events.c) */
+    lane_retire_all();
+    stacks_forget();
+    modules_forget();
+    atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
+    atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&recorder.sampled_ns, 0, memory_order_relaxed);
+}
+
+static bool can_unwind(void)
+{
+    static enum { NOT_TRIED, CAN, CANNOT } answer; /* one caller at a time */
+    if (answer == NOT_TRIED)
+        answer = unwind_init() ? CAN : CANNOT;
+    return answer == CAN;
+}
+
 static int start(const struct tracer_options *options)
 {
     int error = file_set_path(options->path);
@@ -78,6 +101,7 @@ static int start(const struct tracer_options *options)
         say("no trace: the path is too long: %s", options->path);
         return error;
     }
+    begin_anew();
     recorder.address_shift = options->address_shift;
     recorder.ordered_by_caller = options->ordered_by_caller;
     recorder.sample_period = options->sample_period;
@@ -86,7 +110,7 @@ static int start(const struct tracer_options *options)
     recorder.sample_heap = options->sample_heap;
     recorder.clock_ns = measure_clock();
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
-    if (recorder.depth != 0 && !unwind_init())
+    if (recorder.depth != 0 && !can_unwind())
         recorder.depth = 0;
     modules_refresh();
     error = open_trace(false);
@@ -223,6 +247,8 @@ static bool turn_off(void)
 void recorder_fail(struct lane *self)
 {
     MP_ASSERT(thread_self.busy);
+    if (self != NULL && !recorder_has_lane())
+        return; /* of an earlier trace */
     if (!turn_off())
         return;
     int error = file_error();
@@ -255,8 +281,8 @@ void tracer_dropped(void)
 void tracer_fork_child(bool follow)
 {
     uint32_t phase = atomic_load_explicit(&recorder.phase, memory_order_relaxed);
-    if (phase == RECORDER_OFF)
-        return;
+    if (atomic_load_explicit(&recorder.trace, memory_order_relaxed) == 0)
+        return; /* there never was one */
     thread_self.lane = NULL;
     thread_self.sync_missed = false;
     file_abandon();
@@ -267,7 +293,7 @@ void tracer_fork_child(bool follow)
     lane_abandon_all();
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
-    bool goes_on = follow && !thread_self.busy;
+    bool goes_on = phase != RECORDER_OFF && follow && !thread_self.busy;
     atomic_store_explicit(&recorder.phase, goes_on ? RECORDER_PENDING : RECORDER_OFF,
                           memory_order_relaxed);
 }

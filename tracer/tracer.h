@@ -38,9 +38,9 @@ struct tracer_options {
 
 /* Starts recording into a new file. The name taken is `path` with %p replaced; if that exists,
  * ".PID" is put before its ".mpt" ending (or appended), then ".PID.2" and so on: the first process
- * of a family gets the plain name. 0, or an errno value after one line on stderr. Once; not
- * concurrently with itself. Loads libunwind when depth is not 0: call it from a constructor or
- * later, never from within an allocation. */
+ * of a family gets the plain name. 0, or an errno value after one line on stderr; EBUSY, without
+ * one, while a trace runs. One caller at a time, but again and again. Loads libunwind when depth is
+ * not 0: call it from a constructor or later, never from within an allocation. */
 int tracer_start(const struct tracer_options *options);
 
 /* Writes the end record, closes every block, and cuts the file to its used part. Events of threads

@@ -315,6 +315,11 @@ bool unwind_init(void)
     return learn_init();
 }
 
+void walk_purge(struct walk *walk)
+{
+    os_purge(walk, round_up(sizeof(*walk), os_page_bytes()));
+}
+
 void unwind_forget_code(void)
 {
     stacks_start_anew(); /* first: who sees new rules makes new roots */

@@ -22,6 +22,9 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
 /* The memory of a thread that has ended must not serve the next one. NULL is allowed. */
 void walk_forget(struct walk *walk);
 
+/* Nobody uses it any more: gives its pages back. */
+void walk_purge(struct walk *walk);
+
 /* Code was unmapped: what was learned about it is void. */
 void unwind_forget_code(void);
 

@@ -23,6 +23,11 @@ void walk_forget(struct walk *walk)
     (void)walk;
 }
 
+void walk_purge(struct walk *walk)
+{
+    (void)walk;
+}
+
 void unwind_forget_code(void)
 {
 }

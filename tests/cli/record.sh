@@ -172,6 +172,29 @@ assert not top or not top[0]["frames"] or top[0]["frames"][0]["function"] == "ke
 END
 }
 
+# Exact, though the program has threads that go on: no free is lost, no block invented.
+traces_are_started_and_stopped_by_the_program() {
+    run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_PERIOD=8K "$SWITCHING"
+    expect_status 0
+    [ "$(cat out)" = done ] || fail "its output changed"
+    [ ! -e x.mpt ] || fail "a trace in no mode was begun"
+    local trace
+    for trace in alone part0 part1 sampled sampled.[0-9]*; do
+        run "$MPRESS" report --json --top 1 "${trace%.mpt}.mpt"
+        expect_status 0
+        python3 - $trace <<'END' || fail "$trace is wrong"
+import json, sys
+report = json.load(open("out"))
+assert report["trace"]["complete"], report["trace"]
+if not sys.argv[1].startswith("sampled"):
+    assert report["process"]["end"] == "recording was stopped before its end"
+    assert report["events"]["lost_frees"] == 0, report["events"]
+    left = next(size for size in report["sizes"] if size["up_to"] == 1024)["not_freed"]
+    assert 1000 <= left["blocks"] < 1070 and 777000 <= left["bytes"], left
+END
+    done
+}
+
 a_leak_of_a_real_program_is_told_with_its_line() {
     run "$MPRESS" record -o t.mpt -- "$LEAKY"
     expect_status 0
