@@ -1,7 +1,8 @@
 /* test_unit_purging.c - what is being given back to the system is out of the heap for that time:
  * who needs it waits, and is not told that there is no memory.
  *
- * The purge stands still until somebody waits: whoever finds no run and does not wait fails here. */
+ * The purge stands still until somebody waits: whoever finds no run and does not wait fails here.
+ */
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
