@@ -117,12 +117,11 @@ static void add_spans(struct text *text)
     add_row(text, "free spans", spans.total_free, "dirty or not");
     add_row(text, "the largest", spans.largest_free, "of them");
     add_row(text, "huge pages", spans.huge, "of the resident heap");
-    text_add(text,
-             "mpress:   scatter %u %%; %u %% of %lu freed spans joined; %u %% of %lu long blocks "
-             "found a parked one; %u %% in huge pages\n",
+    text_add(text, "mpress:   scatter %u %%; %u %% of %lu freed spans joined free neighbours\n",
              percent(spans.total_free - spans.largest_free, spans.total_free),
-             percent(spans.joined, spans.freed), spans.freed, percent(spans.parked_hits, asked),
-             asked, percent(spans.huge, spans.resident));
+             percent(spans.joined, spans.freed), spans.freed);
+    text_add(text, "mpress:   %u %% of %lu long blocks took a parked span of their length\n",
+             percent(spans.parked_hits, asked), asked);
 }
 
 /* A cell of a table, to the right of its column. */

@@ -111,6 +111,8 @@ static void malloc_stats_writes_to_stderr_only(void)
     char text[4096];
     CHECK(fflush(stdout) == 0);
     CHECK(read_stderr_of(malloc_stats, text, sizeof(text)) > 0);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        CHECK(strlen(line) <= 80);
 }
 
 CHECK_MAIN(CASE(mallopt_accepts_the_known_parameters),
