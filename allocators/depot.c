@@ -44,7 +44,7 @@ void depot_init(unsigned cpus)
     depot.shelf_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
     for (unsigned shard = 0; shard < shards; shard++) { /* the others are never touched */
         for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
-            depot.shelves[shard][class].lock.rank = LOCK_RANK_DEPOT;
+            lock_set_rank(&depot.shelves[shard][class].lock, LOCK_RANK_DEPOT);
     }
 }
 

@@ -2,14 +2,18 @@
  * hot path reads, and grows with them (space_extend). */
 #include "allocators/gate.h"
 
+#include <string.h>
+
 struct gate gate;
 
 static void set_allocs(bool open)
 {
-    size_t grains = sizeof(gate.class_of) / sizeof(gate.class_of[0]);
-    for (size_t i = 0; i < grains; i++)
-        atomic_store_explicit(&gate.class_of[i], open ? size_tables.of_grains[i] : 0,
-                              memory_order_relaxed);
+    for (size_t i = 0; i < SIZE_GRAINS / 8; i++) {
+        uint64_t classes = 0;
+        if (open)
+            memcpy(&classes, size_tables.of_grains + 8 * i, sizeof(classes));
+        atomic_store_explicit(&gate.words[i], classes, memory_order_relaxed);
+    }
     atomic_store_explicit(&gate.medium_max, open ? SIZE_MEDIUM_MAX : 0, memory_order_relaxed);
 }
 

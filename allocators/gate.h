@@ -25,7 +25,10 @@
 /* All atomics are relaxed: whoever shuts a gate and must know passes os_barrier afterwards. */
 struct gate {
     _Atomic size_t medium_max; /* SIZE_MEDIUM_MAX; 0: allocations are shut, or there is no heap */
-    _Atomic uint8_t class_of[SIZE_SLAB_MAX / SIZE_GRAIN + 1];
+    union {
+        _Atomic uint8_t class_of[SIZE_GRAINS];
+        _Atomic uint64_t words[SIZE_GRAINS / 8]; /* the same, eight at a time: to fill them */
+    };
 };
 extern struct gate gate;
 

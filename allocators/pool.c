@@ -40,7 +40,7 @@ void slab_init(unsigned nodes)
     while (pool_nodes < nodes && pool_nodes < POOL_NODES_MAX)
         pool_nodes *= 2;
     for (unsigned class = 0; class < SIZE_CLASS_END; class ++) {
-        pools[class].lock.rank = LOCK_RANK_CLASS;
+        lock_set_rank(&pools[class].lock, LOCK_RANK_CLASS);
         empty_pool(&pools[class]);
     }
 }

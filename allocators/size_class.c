@@ -2,6 +2,7 @@
 #include "allocators/size_class.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
@@ -36,19 +37,23 @@ static uint32_t rounds_of(uint32_t bytes)
     return rounds < ROUNDS_MIN ? ROUNDS_MIN : rounds;
 }
 
-static size_t tail_of(size_t units, uint32_t bytes)
+static uint32_t tail_of(uint32_t units, uint32_t bytes)
 {
     return units * UNIT_BYTES % bytes;
 }
 
 /* The smallest slab that loses little at its end; where all lose more (a profile's sizes), the one
- * that loses the least share. */
+ * that loses the least share. From below, since most classes end at the first or second division:
+ * a program that does nothing pays for all of them. */
 static uint8_t units_of(uint32_t bytes)
 {
-    size_t best = UNITS_MAX;
-    for (size_t units = UNITS_MAX; units * UNIT_BYTES / bytes >= OBJECTS_MIN; units--) {
-        bool loses_little = tail_of(units, bytes) <= units * UNIT_BYTES / WASTE_SHARE;
-        if (loses_little || tail_of(units, bytes) * best < tail_of(best, bytes) * units)
+    uint32_t best = UNITS_MAX;
+    for (uint32_t units = (OBJECTS_MIN * bytes + UNIT_BYTES - 1) / UNIT_BYTES; units <= UNITS_MAX;
+         units++) {
+        uint32_t tail = tail_of(units, bytes);
+        if (tail <= units * UNIT_BYTES / WASTE_SHARE)
+            return (uint8_t)units;
+        if (tail * best <= tail_of(best, bytes) * units)
             best = units;
     }
     return (uint8_t)best;
@@ -86,11 +91,11 @@ static void add_classes(void)
 
 static void fill_slots(void)
 {
-    unsigned class = SIZE_CLASS_FIRST;
-    for (size_t bytes = 0; bytes <= SIZE_SLAB_MAX; bytes += SIZE_GRAIN) {
-        while (size_tables.classes[class].bytes < bytes)
-            class ++;
-        size_tables.of_grains[bytes >> SIZE_GRAIN_SHIFT] = (uint8_t) class;
+    size_t grains = 0;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class ++) {
+        size_t end = size_tables.classes[class].bytes / SIZE_GRAIN + 1;
+        memset(size_tables.of_grains + grains, (int)class, end - grains);
+        grains = end;
     }
 }
 

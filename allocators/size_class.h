@@ -26,6 +26,8 @@ enum {
     SIZE_SLAB_MAX = 32 * 1024,
     SIZE_MEDIUM_MAX = 256 * 1024,
     SIZE_ALIGNMENT_MAX = 16 * 1024, /* of objects: slabs begin at a unit */
+    /* Sizes in grains, 0 included; whole words of eight. */
+    SIZE_GRAINS = (SIZE_SLAB_MAX / SIZE_GRAIN + 1 + 7) / 8 * 8,
 };
 
 struct size_class {
@@ -40,7 +42,7 @@ struct size_class {
 /* The tables: filled by size_class_init, constant afterwards. Zero before, which sends every
  * allocation to class 0 and so to the slow door. */
 struct size_tables {
-    uint8_t of_grains[SIZE_SLAB_MAX / SIZE_GRAIN + 1]; /* class of a size in grains, rounded up */
+    uint8_t of_grains[SIZE_GRAINS]; /* class of a size in grains, rounded up */
     struct size_class classes[SIZE_MAGAZINE_END];
 };
 extern struct size_tables size_tables;
