@@ -24,13 +24,6 @@ static void put_looking_around(struct magazine *magazine)
     magazine_put(magazine);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 /* Frees to the depot, takes from it, grows, flushes: all the ways of a magazine. */
 static void a_magazine_is_let_go_of_before_it_is_given_away(void **state)
 {
@@ -52,5 +45,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_magazine_is_let_go_of_before_it_is_given_away),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -14,13 +14,6 @@ unsigned __wrap_os_cpu(void)
     return current_cpu;
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static struct magazine *full_magazine(unsigned class)
 {
     struct magazine *magazine = magazine_get(class, 1);
@@ -150,5 +143,5 @@ int main(void)
         cmocka_unit_test(more_cpus_than_shards_still_find_a_shelf),
         cmocka_unit_test(what_nobody_needs_leaves_every_shelf_at_the_second_tick),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

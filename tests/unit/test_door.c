@@ -94,18 +94,11 @@ static void a_handler_may_free_while_the_deferred_ones_are_done(void **state)
     assert_int_equal(freed_count, 0);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_handler_frees_is_freed_on_the_way_out),
         cmocka_unit_test(a_handler_may_free_while_the_deferred_ones_are_done),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

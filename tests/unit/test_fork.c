@@ -8,13 +8,6 @@
 #include "allocators/pool.h"
 #include "tests/unit/unit.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static void leave_taken(struct lock *lock)
 {
     atomic_store(&lock->word, 1);
@@ -192,5 +185,5 @@ int main(void)
         cmocka_unit_test(a_shelf_is_recounted_from_its_list),
         cmocka_unit_test(a_table_of_blocks_keeps_each_block_once),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

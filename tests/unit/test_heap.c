@@ -6,13 +6,6 @@
 #include "allocators/huge.h"
 #include "allocators/large.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static const size_t some_sizes[] = {0,     1,      16,      17,       1024,     1025,     32768,
                                     32769, 100000, 1 << 20, 33554432, 33554433, 50000000, 5000};
 enum { SOME_SIZES = sizeof(some_sizes) / sizeof(some_sizes[0]) };
@@ -216,5 +209,5 @@ int main(void)
         cmocka_unit_test(the_parts_of_the_heap_add_up),
         cmocka_unit_test(own_mappings_survive_a_full_table),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -4,13 +4,6 @@
 #include "allocators/large.h"
 #include "allocators/unit.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static void every_unit_of_a_block_is_labelled(void **state)
 {
     (void)state;
@@ -68,5 +61,5 @@ int main(void)
         cmocka_unit_test(resizing_where_it_stands_keeps_neighbours_and_numbers),
         cmocka_unit_test(alignment_above_a_unit_is_kept),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -3,13 +3,6 @@
 
 #include "allocators/slab.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static struct magazine *full_magazine(unsigned class, unsigned step)
 {
     struct magazine *magazine = magazine_get(class, step);
@@ -76,5 +69,5 @@ int main(void)
         cmocka_unit_test(an_empty_magazine_is_used_again_without_its_past),
         cmocka_unit_test(a_larger_use_finds_no_sentinel_of_a_smaller_one),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

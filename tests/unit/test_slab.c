@@ -6,13 +6,6 @@
 #include "allocators/slab.h"
 #include "allocators/unit.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static int by_address(const void *a, const void *b)
 {
     uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
@@ -114,5 +107,5 @@ int main(void)
         cmocka_unit_test(an_address_inside_an_object_finds_its_first_byte),
         cmocka_unit_test(leftovers_that_are_free_already_are_passed_over),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -8,13 +8,6 @@
 #include "allocators/base/bits.h"
 #include "allocators/unit.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static uint32_t take(size_t units)
 {
     uint32_t first = unit_alloc(units, 1, NULL);
@@ -272,5 +265,5 @@ int main(void)
         cmocka_unit_test(random_traffic_never_overlaps),
         cmocka_unit_test(the_largest_run_is_told_parked_or_not),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

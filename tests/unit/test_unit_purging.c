@@ -77,18 +77,11 @@ static void what_is_not_there_is_not_waited_for(void **state)
     unit_free(first, units);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_needs_what_is_being_purged_waits_for_it),
         cmocka_unit_test(what_is_not_there_is_not_waited_for),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -8,13 +8,6 @@
 #include "allocators/unit.h"
 #include "allocators/warm.h"
 
-static int setup(void **state)
-{
-    (void)state;
-    start_small_heap();
-    return 0;
-}
-
 static void forget_all(void)
 {
     while (warm_take_older(UINT64_MAX).units != 0)
@@ -278,5 +271,5 @@ int main(void)
         cmocka_unit_test(short_blocks_are_not_parked),
         cmocka_unit_test(a_closed_hand_sends_every_block_to_the_door),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -23,6 +23,14 @@ static inline void start_small_heap(void)
     assert_int_equal(heap_init(&conf), 0);
 }
 
+/* The same as cmocka wants it of a group of tests. */
+static inline int setup_small_heap(void **state)
+{
+    (void)state;
+    start_small_heap();
+    return 0;
+}
+
 /* xorshift (Marsaglia 2003): the same numbers for the same seed everywhere. */
 static inline uint64_t random_next(uint64_t *state)
 {
