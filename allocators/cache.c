@@ -149,22 +149,14 @@ void cache_give(unsigned class, void *const *rounds, unsigned count)
     magazine_give(class, rounds, count, false);
 }
 
-/* Gives the rounds of a magazine back that nobody refers to any more. Announced by the caller. */
-static void unload(struct magazine *magazine)
+void cache_leave(struct magazine *magazine)
 {
     if (magazine == NULL)
         return;
-    if (magazine->rounds > 0)
-        magazine_give(magazine->class, magazine->slot + 1, magazine->rounds, false);
-    magazine_put(magazine);
-}
-
-void cache_leave(struct magazine *magazine)
-{
-    bool is_worth_it = magazine != NULL && magazine->class < SIZE_CLASS_END &&
-                       magazine->rounds > magazine->capacity / 2U;
+    bool is_worth_it =
+        magazine->class < SIZE_CLASS_END && magazine->rounds > magazine->capacity / 2U;
     if (!is_worth_it || !depot_put(magazine))
-        unload(magazine);
+        magazine_unload(magazine);
 }
 
 void cache_flush_class(struct cache *cache, unsigned class)
@@ -316,7 +308,7 @@ static void give_previous(struct cache *cache, unsigned class)
     cache_lose(cache, full);
     cache_transfer();
     if (!depot_put(full))
-        unload(full);
+        magazine_unload(full);
 }
 
 static bool has_room(const struct magazine *loaded)

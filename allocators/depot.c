@@ -12,7 +12,6 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/size_class.h"
-#include "allocators/slab.h"
 
 enum {
     DEPOT_BYTES = 512 * 1024, /* of objects, per class: what bulk patterns were seen to exchange */
@@ -133,8 +132,7 @@ static void clear_shelf(struct shelf *shelf, uint32_t count)
         struct magazine *magazine = shelf_take(shelf);
         if (magazine == NULL)
             return;
-        slab_give(magazine->class, magazine->slot + 1, magazine->rounds);
-        magazine_put(magazine);
+        magazine_unload(magazine);
     }
 }
 

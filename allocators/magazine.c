@@ -88,6 +88,15 @@ void magazine_give(unsigned class, void *const *rounds, unsigned count, bool lef
         slab_give(class, rounds, count);
 }
 
+unsigned magazine_unload(struct magazine *magazine)
+{
+    unsigned rounds = magazine->rounds;
+    if (rounds > 0)
+        magazine_give(magazine->class, magazine->slot + 1, rounds, false);
+    magazine_put(magazine);
+    return rounds;
+}
+
 bool magazine_can_grow(const struct magazine *magazine)
 {
     return magazine->capacity < size_tables.classes[magazine->class].rounds_max &&

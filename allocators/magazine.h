@@ -57,6 +57,10 @@ void magazine_put(struct magazine *magazine);
  * already is passed over, as in slab_give_leftovers. */
 void magazine_give(unsigned class, void *const *rounds, unsigned count, bool leftovers);
 
+/* Gives all rounds of a magazine that nobody refers to any more, and then itself, back. How many
+ * there were. */
+unsigned magazine_unload(struct magazine *magazine);
+
 /* The class could use a larger one. */
 bool magazine_can_grow(const struct magazine *magazine);
 

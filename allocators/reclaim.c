@@ -183,11 +183,7 @@ static size_t reclaim_previous(struct cache *cache, unsigned class)
     if (previous == NULL)
         return 0;
     cache_lose(cache, previous);
-    unsigned rounds = previous->rounds;
-    if (rounds > 0)
-        magazine_give(class, previous->slot + 1, rounds, false);
-    magazine_put(previous);
-    return rounds;
+    return magazine_unload(previous);
 }
 
 /* The hand is closed: its tops are here, and the hot path knows nothing of them. */
