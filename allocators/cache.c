@@ -286,8 +286,8 @@ static bool load_from_slabs(struct cache *cache, unsigned class)
     return loaded->rounds > 0;
 }
 
-/* Rounds for the loaded magazine; false: there is no memory. */
-static bool refill(struct cache *cache, unsigned class)
+/* Rounds for the loaded magazine out of what threads keep; false: there are none. */
+static bool refill_from_kept(struct cache *cache, unsigned class)
 {
     const struct magazine *previous = cache->previous[class];
     cache->turns[class]++;
@@ -295,7 +295,13 @@ static bool refill(struct cache *cache, unsigned class)
         swap(cache, class);
         return true;
     }
-    return load_from_depot(cache, class) || load_from_slabs(cache, class);
+    return load_from_depot(cache, class);
+}
+
+/* The same, or else out of slabs; false: there is no memory. */
+static bool refill(struct cache *cache, unsigned class)
+{
+    return refill_from_kept(cache, class) || load_from_slabs(cache, class);
 }
 
 /* -- flush: the loaded magazine is full; its class is closed ---------------------------------- */
@@ -371,24 +377,36 @@ static void *alloc_without_cache(unsigned class)
     return taken == 1 ? p : NULL;
 }
 
-void *cache_alloc(unsigned class)
+/* The newest round of the class, of a magazine that `load` finds when there is none; NULL: nor does
+ * it. */
+static void *take_round(unsigned class, bool (*load)(struct cache *cache, unsigned class))
 {
     struct cache *cache = cache_come_in();
     if (cache == NULL)
-        return alloc_without_cache(class);
+        return NULL;
     cache_close_class(cache, class);
     struct magazine *loaded = cache->loaded[class];
     bool is_loaded = loaded != NULL && loaded->rounds > 0;
-    bool is_served = is_loaded || refill(cache, class);
     void *p = NULL;
-    if (is_served) {
+    if (is_loaded || load(cache, class)) {
         loaded = cache->loaded[class];
         hand.refilled = is_loaded ? 0 : loaded->rounds;
         p = loaded->slot[loaded->rounds--];
     }
     cache_open_class(cache, class);
     cache_go_out(cache);
-    return is_served ? p : alloc_without_cache(class);
+    return p;
+}
+
+void *cache_alloc(unsigned class)
+{
+    void *p = take_round(class, refill);
+    return p != NULL ? p : alloc_without_cache(class);
+}
+
+void *cache_alloc_kept(unsigned class)
+{
+    return take_round(class, refill_from_kept);
 }
 
 void *cache_alloc_medium(size_t bytes, size_t alignment)

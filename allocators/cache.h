@@ -63,6 +63,9 @@ void cache_transfer(void);
 void *cache_alloc(unsigned class);
 void cache_free(unsigned class, void *p);
 
+/* One that threads keep; NULL: there is none. */
+void *cache_alloc_kept(unsigned class);
+
 /* A medium block of this length and alignment from the thread's own magazine, as the program left
  * it; NULL: there is none. (What is freed goes there by cache_free with SIZE_CLASS_MEDIUM.) */
 void *cache_alloc_medium(size_t bytes, size_t alignment);

@@ -124,10 +124,10 @@ void heap_on_attach(void (*attached)(void))
 
 /* -- allocating ------------------------------------------------------------------------------- */
 
-static void *alloc_from_cache(unsigned class, size_t bytes)
+static void *alloc_from_cache(unsigned class, size_t bytes, void *(*alloc)(unsigned class))
 {
     hand.refilled = 0;
-    void *p = cache_alloc(class);
+    void *p = alloc(class);
     if (hand.refilled != 0)
         pattern_note(class, bytes, hand.refilled);
     return p;
@@ -137,10 +137,36 @@ static void *alloc_object(unsigned class, size_t bytes)
 {
     void *p = NULL;
     if (MP_LIKELY(!heap.checked))
-        return alloc_from_cache(class, bytes);
+        return alloc_from_cache(class, bytes, cache_alloc);
     unsigned taken = slab_take(class, &p, 1);
     cache_transfer();
     return taken == 1 ? p : NULL;
+}
+
+/* Of slabs, without touching what is zero already. */
+static void *alloc_from_fresh(unsigned class, size_t bytes)
+{
+    void *p = slab_take_zeroed(class);
+    cache_transfer();
+    if (p != NULL)
+        pattern_note(class, bytes, 1);
+    return p;
+}
+
+/* Clearing an object that a thread kept is cheap: it is warm. The others may lie on pages that
+ * nobody touched yet; of smaller ones every other shares its page with one that was. */
+static void *alloc_zeroed_object(unsigned class, size_t bytes)
+{
+    size_t usable = size_tables.classes[class].bytes;
+    bool may_be_fresh = usable >= SLAB_ZEROED_MIN;
+    void *p = NULL;
+    if (!may_be_fresh)
+        p = alloc_object(class, bytes);
+    else if (!heap.checked)
+        p = alloc_from_cache(class, bytes, cache_alloc_kept);
+    if (p != NULL)
+        return memset(p, 0, usable);
+    return may_be_fresh ? alloc_from_fresh(class, bytes) : NULL;
 }
 
 /* Of the lengths that threads keep: one of its own that fits, as the program left it. */
@@ -189,11 +215,8 @@ void *heap_alloc_zeroed(size_t bytes)
     if (!enter())
         return NULL;
     bool zeroed = false;
-    if (bytes <= SIZE_SLAB_MAX) {
-        unsigned class = size_class_of(bytes);
-        void *p = alloc_object(class, bytes);
-        return p == NULL ? NULL : memset(p, 0, size_tables.classes[class].bytes);
-    }
+    if (bytes <= SIZE_SLAB_MAX)
+        return alloc_zeroed_object(size_class_of(bytes), bytes);
     void *p = alloc_big(bytes, 1, &zeroed);
     if (p != NULL && !zeroed)
         memset(p, 0, large_usable(p)); /* a huge block is zero when it is to be */

@@ -168,7 +168,8 @@ struct slab *pool_create_slab(unsigned class)
     slab->node = (uint8_t)node_here();
     slab->free = size->objects;
     slab->bucket = POOL_NO_BUCKET;
-    slab->held = zeroed ? 0 : slab_pages(0, size->units * (size_t)UNIT_BYTES);
+    slab->held = zeroed ? 0 : slab_pages(0, slab_bytes(slab));
+    slab->fresh = zeroed ? 0 : (uint32_t)slab_bytes(slab);
     bits_set(slab->free_bits, 0, size->objects);
     for (uint32_t unit = first; unit < first + size->units; unit++)
         *space_head(unit) = first;
@@ -270,7 +271,7 @@ void pool_visit(struct pool *pool, void (*visit)(struct pool *pool, struct slab 
 
 /* Recounts a slab from its bits, which are never wrong by more than the object being moved. One
  * that got its last object back when the fork cut, and is surplus, goes. It is open again, and
- * which of its pages hold memory is not known any more. */
+ * which of its bytes are zero is not known any more. */
 static void adopt(struct pool *pool, struct slab *slab)
 {
     const struct size_class *class = slab_class(slab);
@@ -282,7 +283,8 @@ static void adopt(struct pool *pool, struct slab *slab)
     }
     slab->word = 0;
     slab->is_draining = slab->is_away = false;
-    slab->held = slab_pages(0, class->units * (size_t)UNIT_BYTES);
+    slab->held = slab_pages(0, slab_bytes(slab));
+    slab->fresh = (uint32_t)slab_bytes(slab);
     space_label(slab->first, class->units, slab->class);
     pool->slabs++;
     pool->taken += class->objects - slab->free;
@@ -338,7 +340,7 @@ static void add_up(const struct slab *slab)
     sums.held += held_pages(slab);
 }
 
-/* S1 to S3, S5 and S6 as pool_visit sees them: `word` skips only words without a free bit. */
+/* S1 to S3 and S5 to S7 as pool_visit sees them: `word` skips only words without a free bit. */
 static void audit_slab(struct pool *pool, struct slab *slab)
 {
     const struct size_class *class = slab_class(slab);
@@ -350,6 +352,9 @@ static void audit_slab(struct pool *pool, struct slab *slab)
     for (uint32_t unit = slab->first; unit < slab->first + class->units; unit++)
         MP_AUDIT(*space_ctl(unit) == (slab->is_draining ? CTL_DRAIN : slab->class));
     MP_AUDIT(!slab->is_draining || !slab_is_empty(slab) || slab->is_away);
+    unsigned begun = (unsigned)((slab->fresh + class->bytes - 1) / class->bytes);
+    MP_AUDIT(begun >= class->objects ||
+             bits_count(slab->free_bits, begun, class->objects - begun) == class->objects - begun);
     audit_pages(slab);
     add_up(slab);
 }

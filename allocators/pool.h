@@ -40,9 +40,9 @@ struct slab {
     bool is_draining;    /* S5; class lock */
     bool is_away;        /* S6; class lock */
     uint8_t node;        /* of the CPU that made it; constant while it lives */
-    uint8_t spare[4];
-    uint64_t held; /* S2: bit p: page p may hold memory; class lock */
-    uint64_t idle; /* bit p: page p was held and free at the last look; class lock */
+    uint32_t fresh; /* S7: bytes from here on were never handed out and read as zero; class lock */
+    uint64_t held;  /* S2: bit p: page p may hold memory; class lock */
+    uint64_t idle;  /* bit p: page p was held and free at the last look; class lock */
     uint64_t free_bits[SLAB_WORDS]; /* bit i: object i is free; class lock */
 };
 _Static_assert(sizeof(struct slab) <= SPAN_BYTES, "a slab's metadata is one span");
@@ -87,6 +87,11 @@ static inline struct slab *slab_of(const void *p)
 static inline const struct size_class *slab_class(const struct slab *slab)
 {
     return &size_tables.classes[slab->class];
+}
+
+static inline size_t slab_bytes(const struct slab *slab)
+{
+    return slab_class(slab)->units * (size_t)UNIT_BYTES;
 }
 
 static inline bool slab_is_empty(const struct slab *slab)

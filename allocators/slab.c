@@ -7,6 +7,8 @@
  * free cannot corrupt the heap, and a batch touches one line of metadata per slab. */
 #include "allocators/slab.h"
 
+#include <string.h>
+
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/melt.h"
@@ -15,12 +17,21 @@
 
 /* -- taking ----------------------------------------------------------------------------------- */
 
+/* Bytes below `end` are handed out. */
+static void pass_fresh(struct slab *slab, size_t end)
+{
+    if (slab->fresh < end)
+        slab->fresh = (uint32_t)end;
+}
+
 /* Takes an object's bit; its address. */
 static void *take_object(struct slab *slab, unsigned index)
 {
+    size_t bytes = slab_class(slab)->bytes;
     bit_clear(slab->free_bits, index);
     slab->free--;
-    return (char *)space_address(slab->first) + index * (size_t)slab_class(slab)->bytes;
+    pass_fresh(slab, (index + 1) * bytes);
+    return (char *)space_address(slab->first) + index * bytes;
 }
 
 /* The pages that `count` objects from number `index` on lie on. */
@@ -94,6 +105,7 @@ static unsigned take_lowest(struct slab *slab, void **objects, unsigned count)
         uint64_t pages = slab_pages((size_t)((char *)objects[0] - base), end);
         slab->held |= pages;
         slab->idle &= ~pages;
+        pass_fresh(slab, end);
     }
     return taken;
 }
@@ -115,14 +127,31 @@ static struct slab *choose(struct pool *pool, bool found_some)
     return slab;
 }
 
-static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count)
+/* Which pages of an object, its first one being bit 0, may be anything but zero in a slab of which
+ * these are held and fresh. */
+static uint64_t dirty_pages(const struct slab *slab, const void *object, uint64_t held,
+                            uint32_t fresh)
+{
+    size_t from = (size_t)((const char *)object - (char *)space_address(slab->first));
+    if (from >= fresh)
+        return 0;
+    uint64_t pages = slab_pages(from, from + slab_class(slab)->bytes);
+    return (held & pages) >> (from >> SLAB_PAGE_SHIFT);
+}
+
+/* dirty (may be NULL; else one object is wanted): which of its pages are. */
+static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count, uint64_t *dirty)
 {
     unsigned taken = 0;
     struct slab *slab;
     while (taken < count && (slab = choose(pool, taken > 0)) != NULL) {
-        pool->held -= bits_of(slab->held);
+        uint64_t held = slab->held;
+        uint32_t fresh = slab->fresh;
+        pool->held -= bits_of(held);
         pool->empty -= slab_is_empty(slab);
         taken += take_from_slab(slab, objects + taken, count - taken);
+        if (dirty != NULL)
+            *dirty = dirty_pages(slab, objects[0], held, fresh);
         pool->held += bits_of(slab->held);
         pool_update(pool, slab);
     }
@@ -131,14 +160,14 @@ static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count
 }
 
 static unsigned take_from_new_slab(struct pool *pool, unsigned class, void **objects,
-                                   unsigned count)
+                                   unsigned count, uint64_t *dirty)
 {
     struct slab *slab = pool_create_slab(class);
     if (slab == NULL)
         return 0;
     lock_take(&pool->lock);
     pool_publish(pool, slab);
-    unsigned taken = take_from_pool(pool, objects, count);
+    unsigned taken = take_from_pool(pool, objects, count, dirty);
     bool is_surplus = slab_is_empty(slab) && pool->empty > 1;
     if (is_surplus) /* somebody gave objects back meanwhile */
         pool_retire(pool, slab);
@@ -148,19 +177,48 @@ static unsigned take_from_new_slab(struct pool *pool, unsigned class, void **obj
     return taken;
 }
 
-unsigned slab_take(unsigned class, void **objects, unsigned count)
+static unsigned take(unsigned class, void **objects, unsigned count, uint64_t *dirty)
 {
     MP_ASSERT(class >= SIZE_CLASS_FIRST && class < SIZE_CLASS_END);
     struct pool *pool = &pools[class];
     slab_provoke(pool);
     lock_take(&pool->lock);
-    unsigned taken = take_from_pool(pool, objects, count);
+    unsigned taken = take_from_pool(pool, objects, count, dirty);
     lock_drop(&pool->lock);
     if (taken > 0)
         return taken; /* what the partial slabs had: no new slab for the rest of a batch */
 
     taken = melt_take(class, objects, count);
-    return taken > 0 ? taken : take_from_new_slab(pool, class, objects, count);
+    if (taken > 0 && dirty != NULL)
+        *dirty = UINT64_MAX; /* zones do not know */
+    return taken > 0 ? taken : take_from_new_slab(pool, class, objects, count, dirty);
+}
+
+unsigned slab_take(unsigned class, void **objects, unsigned count)
+{
+    return take(class, objects, count, NULL);
+}
+
+static void clear_pages(void *p, size_t bytes, uint64_t dirty)
+{
+    const uintptr_t begin = (uintptr_t)p, end = begin + bytes;
+    while (dirty != 0) {
+        uint64_t run = bits_lowest_run(dirty);
+        uintptr_t page = begin / SLAB_PAGE_BYTES + (unsigned)__builtin_ctzll(run);
+        uintptr_t from = page * SLAB_PAGE_BYTES, to = from + bits_of(run) * SLAB_PAGE_BYTES;
+        from = from > begin ? from : begin;
+        memset((void *)from, 0, (to < end ? to : end) - from);
+        dirty &= ~run;
+    }
+}
+
+void *slab_take_zeroed(unsigned class)
+{
+    void *p = NULL;
+    uint64_t dirty = 0;
+    if (take(class, &p, 1, &dirty) == 1)
+        clear_pages(p, size_tables.classes[class].bytes, dirty);
+    return p;
 }
 
 /* -- giving ----------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 
 #include "allocators/base/conf.h"
 
-enum { SLAB_OBJECTS_MAX = 1024 };
+enum { SLAB_OBJECTS_MAX = 1024, SLAB_ZEROED_MIN = 4096 };
 
 /* `nodes`: how many os_node tells of. */
 void slab_init(unsigned nodes);
@@ -18,6 +18,10 @@ void slab_init(unsigned nodes);
 /* Takes up to `count` objects, the lowest of the fullest slabs first. How many were taken; 0: there
  * is no memory. */
 unsigned slab_take(unsigned class, void **objects, unsigned count);
+
+/* Takes one and clears it, but for what is known to be zero: that is not touched. Pays from
+ * SLAB_ZEROED_MIN bytes on. NULL: there is no memory. */
+void *slab_take_zeroed(unsigned class);
 
 /* Gives objects back. All must be of this class; a pointer that is no object, or one that is free
  * already, is the program's fault and ends it. */
@@ -55,7 +59,7 @@ size_t slab_purge(void);
 /* In the child of a fork: frees the locks, recounts the classes that were cut in a change. */
 void slab_fork_child(void);
 
-/* Recounts everything (invariants S1..S4 of README.md). */
+/* Recounts everything (invariants S1..S7 of README.md). */
 void slab_audit(void);
 
 #endif
