@@ -1,4 +1,4 @@
-/* report.c - `mpress report`: the command line, one pass over the trace, one of three outputs. */
+/* report.c - `mpress report`: the command line, one pass over the trace, one of many forms. */
 #include "tools/report/report.h"
 
 #include <getopt.h>
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "tools/cli.h"
+#include "tools/export/export.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 
 static const char help[] =
@@ -25,55 +27,71 @@ static const char help[] =
     "      --summary      the verdict only, as `mpress record` prints it\n"
     "      --no-color     no colour on a terminal (nor with NO_COLOR set)\n"
     "      --json         everything as JSON (schema: tools/README.md)\n"
-    "      --folded[=WHAT]  call stacks for flame graphs, \"a;b;c VALUE\" lines; WHAT:\n"
-    "                     end (bytes not freed, default), peak (bytes at the peak),\n"
-    "                     allocations, bytes (asked for in all), temporary\n"
+    "      --folded[=WHAT]  call stacks as \"a;b;c VALUE\" lines; WHAT: end (bytes not\n"
+    "                     freed, default), peak (bytes at the peak), allocations,\n"
+    "                     bytes (asked for in all), temporary\n"
+    "      --flamegraph[=WHAT]  the same as a picture: SVG for a browser\n"
+    "      --pprof        a profile for pprof (compressed)\n"
+    "      --speedscope   a profile for speedscope.app (JSON)\n"
+    "      --massif       a file for ms_print and massif-visualizer\n"
+    "  -o, --output FILE  write there instead of to standard output\n"
     "\n"
     "The trace of a process that was killed is read as far as it is whole.\n"
     "Exit status: 0, 1 when the trace cannot be read, 2 for a wrong command line.\n";
 
+/* The report, or one of the forms for other programs. */
+enum form { TEXT, SUMMARY, JSON, FOLDED, FLAMEGRAPH, PPROF, SPEEDSCOPE, MASSIF };
+
 /* What the command line asks for. */
 struct request {
     unsigned top, depth;
-    bool no_colour, json, summary;
-    enum report_folded folded;
+    bool no_colour;
+    enum form form;
+    enum measure measure;
     const char *path;
+    const char *output; /* NULL: stdout */
 };
 
 enum { DEFAULT_TOP = 5, DEFAULT_DEPTH = 8 };
 
 /* -- the command line ------------------------------------------------------------------------- */
 
-enum { OPT_TOP = 256, OPT_ALL, OPT_DEPTH, OPT_SUMMARY, OPT_NO_COLOUR, OPT_JSON, OPT_FOLDED };
+enum {
+    OPT_TOP = 256,
+    OPT_ALL,
+    OPT_DEPTH,
+    OPT_NO_COLOUR,
+    OPT_FORM, /* + enum form */
+};
 
-static const struct option long_options[] = {{"top", required_argument, NULL, OPT_TOP},
-                                             {"all", no_argument, NULL, OPT_ALL},
-                                             {"depth", required_argument, NULL, OPT_DEPTH},
-                                             {"summary", no_argument, NULL, OPT_SUMMARY},
-                                             {"no-color", no_argument, NULL, OPT_NO_COLOUR},
-                                             {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
-                                             {"json", no_argument, NULL, OPT_JSON},
-                                             {"folded", optional_argument, NULL, OPT_FOLDED},
-                                             CLI_HELP,
-                                             {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {
+    {"top", required_argument, NULL, OPT_TOP},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"depth", required_argument, NULL, OPT_DEPTH},
+    {"summary", no_argument, NULL, OPT_FORM + SUMMARY},
+    {"no-color", no_argument, NULL, OPT_NO_COLOUR},
+    {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
+    {"json", no_argument, NULL, OPT_FORM + JSON},
+    {"folded", optional_argument, NULL, OPT_FORM + FOLDED},
+    {"flamegraph", optional_argument, NULL, OPT_FORM + FLAMEGRAPH},
+    {"pprof", no_argument, NULL, OPT_FORM + PPROF},
+    {"speedscope", no_argument, NULL, OPT_FORM + SPEEDSCOPE},
+    {"massif", no_argument, NULL, OPT_FORM + MASSIF},
+    {"output", required_argument, NULL, 'o'},
+    CLI_HELP,
+    {NULL, 0, NULL, 0}};
 
-static int take_folded(const char *what, enum report_folded *folded)
+static int take_form(struct request *request, enum form form)
 {
-    static const struct {
-        const char *name;
-        enum report_folded value;
-    } words[] = {{"end", REPORT_FOLDED_END},
-                 {"peak", REPORT_FOLDED_PEAK},
-                 {"allocations", REPORT_FOLDED_ALLOCATIONS},
-                 {"bytes", REPORT_FOLDED_BYTES},
-                 {"temporary", REPORT_FOLDED_TEMPORARY}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (what == NULL || strcmp(what, words[i].name) == 0) {
-            *folded = words[i].value;
-            return CLI_GO_ON;
-        }
-    }
-    return cli_refuse("report", "--folded=%s: end, peak, allocations, bytes or temporary", what);
+    if (request->form != TEXT && request->form != form)
+        return cli_refuse("report", "one form at a time: %s",
+                          "--summary, --json, --folded, --flamegraph, --pprof...");
+    request->form = form;
+    bool has_measure = form == FOLDED || form == FLAMEGRAPH;
+    if (!has_measure || measure_find(optarg, &request->measure))
+        return CLI_GO_ON;
+    return cli_refuse("report", "--%s=%s: end, peak, allocations, bytes or temporary",
+                      form == FOLDED ? "folded" : "flamegraph", optarg);
 }
 
 static int take_option(void *request_, int option)
@@ -84,34 +102,26 @@ static int take_option(void *request_, int option)
         return cli_read_number("report", "--top", 1000 * 1000, &request->top);
     case OPT_DEPTH:
         return cli_read_number("report", "--depth", 256, &request->depth);
-    case OPT_FOLDED:
-        return take_folded(optarg, &request->folded);
     case OPT_ALL:
         request->top = UINT_MAX;
-        break;
-    case OPT_SUMMARY:
-        request->summary = true;
         break;
     case OPT_NO_COLOUR:
         request->no_colour = true;
         break;
-    case OPT_JSON:
-        request->json = true;
+    case 'o':
+        request->output = optarg;
+        break;
+    default:
+        return take_form(request, (enum form)(option - OPT_FORM));
     }
     return CLI_GO_ON;
 }
 
 static int parse(int argc, char **argv, struct request *request)
 {
-    const struct cli_options options = {"report", help, ":h", long_options, take_option};
+    const struct cli_options options = {"report", help, ":o:h", long_options, take_option};
     int status = cli_read_options(&options, argc, argv, request);
-    if (status == CLI_GO_ON)
-        status = cli_read_trace("report", argc, argv, &request->path);
-    if (status != CLI_GO_ON)
-        return status;
-    if (request->json + request->summary + (request->folded != REPORT_FOLDED_NONE) > 1)
-        return cli_refuse("report", "--json, --folded and --summary: one of them");
-    return CLI_GO_ON;
+    return status == CLI_GO_ON ? cli_read_trace("report", argc, argv, &request->path) : status;
 }
 
 /* -- the report ------------------------------------------------------------------------------- */
@@ -168,14 +178,30 @@ int report_print_summary(const char *path, FILE *out)
 
 static int print(struct report *report, const struct request *request)
 {
-    if (request->folded != REPORT_FOLDED_NONE)
-        report_folded(report, request->folded, stdout);
-    else if (request->json)
-        return report_json(report);
-    else if (request->summary)
-        print_summary(report);
-    else
+    const struct export_source source = {report->analysis, report->symbols};
+    switch (request->form) {
+    case TEXT:
         report_text(report);
+        break;
+    case SUMMARY:
+        print_summary(report);
+        break;
+    case JSON:
+        return report_json(report);
+    case FOLDED:
+        export_folded(&source, request->measure);
+        break;
+    case FLAMEGRAPH:
+        export_flame(&source, request->measure);
+        break;
+    case PPROF:
+        return export_pprof(&source);
+    case SPEEDSCOPE:
+        export_speedscope(&source);
+        break;
+    case MASSIF:
+        export_massif(&source);
+    }
     return CLI_OK;
 }
 
@@ -183,6 +209,9 @@ int report_main(int argc, char **argv)
 {
     struct request request = {.top = DEFAULT_TOP, .depth = DEFAULT_DEPTH};
     int status = parse(argc, argv, &request);
+    if (status != CLI_GO_ON)
+        return status;
+    status = output_begin(request.output);
     if (status != CLI_GO_ON)
         return status;
     struct report report;
@@ -195,5 +224,5 @@ int report_main(int argc, char **argv)
     groups_init(&report.groups, report.analysis, report.depth);
     status = print(&report, &request);
     report_fini(&report);
-    return cli_finish(status);
+    return output_finish(request.output, status);
 }

@@ -12,15 +12,6 @@
 #include "tools/symbols/symbols.h"
 #include "tools/units.h"
 
-enum report_folded {
-    REPORT_FOLDED_NONE,
-    REPORT_FOLDED_END,
-    REPORT_FOLDED_PEAK,
-    REPORT_FOLDED_ALLOCATIONS,
-    REPORT_FOLDED_BYTES,
-    REPORT_FOLDED_TEMPORARY,
-};
-
 struct report {
     const char *path;
     size_t top;   /* stacks in each list; SIZE_MAX: all */
@@ -52,7 +43,6 @@ void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
 void report_reallocs(struct report *report);
 int report_json(struct report *report); /* json.c: to stdout; the exit status */
-void report_folded(struct report *report, enum report_folded what, FILE *out); /* folded.c */
 
 /* "killed or still running", "exit"...: how the trace ends. */
 const char *report_describe_end(const struct report *report);
