@@ -10,7 +10,14 @@ struct trace;  /* tools/trace/trace.h */
 
 /* Exit statuses of our own. `record` hands on the program's instead (125: its own failure).
  * CLI_GO_ON: there is none yet. */
-enum { CLI_GO_ON = -1, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_RECORD_FAILED = 125 };
+enum {
+    CLI_GO_ON = -1,
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_CRITERIA = 3, /* what the user wanted to be told of is so */
+    CLI_RECORD_FAILED = 125
+};
 
 /* One command. `run` is called with argv[0] = the command's name and returns the exit status. */
 struct cli_command {

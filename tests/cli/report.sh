@@ -182,4 +182,40 @@ a_report_that_cannot_be_written_is_a_failure() {
     expect_err "could not be written"
 }
 
+a_condition_that_holds_is_said_and_is_status_3() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --summary --fail-on 'not_freed>7K' --fail-on 'peak>1G' t.mpt
+    expect_status 0
+    expect_no_err .
+    run "$MPRESS" report --summary --fail-on 'peak>1G' --fail-on 'not_freed>=7K' t.mpt
+    expect_status 3
+    expect_out "SUMMARY"
+    expect_err "^mpress: failed: not_freed>=7K (not_freed is 7.00 KiB)$"
+    [ "$(wc -l <err)" -eq 1 ] || fail "more than one line"
+    for condition in 'not_freed_blocks>6' 'not_freed_blocks<8' 'allocations>149' 'temporary>=52' \
+        'fragmentation>17.9%' 'fragmentation<0.19' 'resident_heap<=200KiB' 'failed<1' \
+        'duration<1min' 'rss>1'; do
+        run "$MPRESS" report --summary --fail-on "$condition" t.mpt
+        expect_status 3
+    done
+    for condition in 'not_freed_blocks>7' 'allocations>1e6' 'temporary>52' 'fragmentation>18.1%' \
+        'fragmentation<0.17' 'dropped>0' 'duration>1min'; do
+        run "$MPRESS" report --summary --fail-on "$condition" t.mpt
+        expect_status 0
+    done
+}
+
+a_condition_that_cannot_be_told_or_read_is_refused() {
+    "$MAKE_TRACE" clean t.mpt
+    run "$MPRESS" report --summary --fail-on 'rss>1G' t.mpt
+    expect_status 1
+    expect_err "does not tell rss"
+    for condition in 'peak' 'peak>' 'peak>x' 'peak>1X' 'peak>-1' 'peak>nan' 'weight>1' '>1' \
+        'duration>5' 'fragmentation>5K' 'allocations>5%'; do
+        run "$MPRESS" report --fail-on "$condition" t.mpt
+        expect_status 2
+        expect_one_line
+    done
+}
+
 run_tests

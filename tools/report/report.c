@@ -11,6 +11,7 @@
 #include "tools/export/export.h"
 #include "tools/output.h"
 #include "tools/progress.h"
+#include "tools/report/criteria.h"
 
 static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
@@ -35,9 +36,15 @@ static const char help[] =
     "      --speedscope   a profile for speedscope.app (JSON)\n"
     "      --massif       a file for ms_print and massif-visualizer\n"
     "  -o, --output FILE  write there instead of to standard output\n"
+    "      --fail-on CONDITION  exit status 3 if it holds, for build servers:\n"
+    "                     METRIC>LIMIT or METRIC<LIMIT; can be repeated. METRIC:\n"
+    "                     not_freed, not_freed_blocks, peak, rss, resident_heap,\n"
+    "                     fragmentation, allocations, allocated, temporary, failed,\n"
+    "                     dropped, duration\n"
     "\n"
     "The trace of a process that was killed is read as far as it is whole.\n"
-    "Exit status: 0, 1 when the trace cannot be read, 2 for a wrong command line.\n";
+    "Exit status: 0, 1 when the trace cannot be read, 2 for a wrong command line,\n"
+    "3 when a condition of --fail-on holds.\n";
 
 /* The report, or one of the forms for other programs. */
 enum form { TEXT, SUMMARY, JSON, FOLDED, FLAMEGRAPH, PPROF, SPEEDSCOPE, MASSIF };
@@ -50,6 +57,7 @@ struct request {
     enum measure measure;
     const char *path;
     const char *output; /* NULL: stdout */
+    struct criteria criteria;
 };
 
 enum { DEFAULT_TOP = 5, DEFAULT_DEPTH = 8 };
@@ -60,6 +68,7 @@ enum {
     OPT_TOP = 256,
     OPT_ALL,
     OPT_DEPTH,
+    OPT_FAIL_ON,
     OPT_NO_COLOUR,
     OPT_FORM, /* + enum form */
 };
@@ -78,6 +87,7 @@ static const struct option long_options[] = {
     {"speedscope", no_argument, NULL, OPT_FORM + SPEEDSCOPE},
     {"massif", no_argument, NULL, OPT_FORM + MASSIF},
     {"output", required_argument, NULL, 'o'},
+    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
     CLI_HELP,
     {NULL, 0, NULL, 0}};
 
@@ -108,6 +118,8 @@ static int take_option(void *request_, int option)
     case OPT_NO_COLOUR:
         request->no_colour = true;
         break;
+    case OPT_FAIL_ON:
+        return criteria_add(&request->criteria, optarg);
     case 'o':
         request->output = optarg;
         break;
@@ -222,7 +234,9 @@ int report_main(int argc, char **argv)
     report.depth = request.depth;
     page_init(&report.page, stdout, !request.no_colour);
     groups_init(&report.groups, report.analysis, report.depth);
-    status = print(&report, &request);
+    status = output_finish(request.output, print(&report, &request));
+    if (status == CLI_OK)
+        status = criteria_check(&request.criteria, report.analysis);
     report_fini(&report);
-    return output_finish(request.output, status);
+    return status;
 }
