@@ -4,12 +4,14 @@
 
 #include "preload/mpress.h"
 #include "tools/cli.h"
+#include "tools/diff/diff.h"
 #include "tools/replay/replay.h"
 #include "tools/tune/tune.h"
 
 static const struct cli_command commands[] = {
     {"record", record_main, "run a program and write a trace of its heap"},
     {"report", report_main, "leaks, peak, fragmentation and more, out of a trace"},
+    {"diff", diff_main, "what changed between two traces"},
     {"replay", replay_main, "run a trace again under several allocators and compare"},
     {"tune", tune_main, "size classes and magazines that would suit a program"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},

@@ -124,19 +124,19 @@ static void add_sample(struct builder *builder, uint64_t live, uint64_t rss)
     builder_info(builder, TRACE_INFO_SAMPLE, &sample, sizeof sample);
 }
 
-/* 100 blocks of 1 KiB from leaf, of which 7 stay; 1 of 64 KiB from branch, in force at the peak;
+/* 100 blocks of 1 KiB from leaf, of which some stay; 1 from branch, in force at the peak;
  * 50 temporary ones of 16 bytes from trunk; a realloc that grows. */
-static void fill_leaky(struct builder *builder)
+static void fill(struct builder *builder, uint64_t staying, uint64_t branch_bytes)
 {
     struct stacks stacks = add_stacks(builder);
     builder_thread(builder, LANE, TRACE_THREAD_START, 4711, NULL);
     builder_thread(builder, LANE, TRACE_THREAD_NAME, 0, "worker");
     for (uint64_t i = 0; i < 100; i++)
         builder_alloc(builder, LANE, 0x100000 + i * KIB, KIB, stacks.in_leaf, 0, 0);
-    builder_alloc(builder, LANE, 0x200000, 64 * KIB, stacks.in_branch, 0, 0);
+    builder_alloc(builder, LANE, 0x200000, branch_bytes, stacks.in_branch, 0, 0);
     add_sample(builder, 180 * KIB, 400 * KIB);
     builder_free(builder, LANE, 0x200000);
-    for (uint64_t i = 7; i < 100; i++)
+    for (uint64_t i = staying; i < 100; i++)
         builder_free(builder, LANE, 0x100000 + i * KIB);
     for (uint64_t i = 0; i < 50; i++) {
         builder_alloc(builder, LANE, 0x300000, 16, stacks.in_trunk, 0, 0);
@@ -146,6 +146,17 @@ static void fill_leaky(struct builder *builder)
     builder_realloc(builder, LANE, 0x400000, 0x500000, 200, stacks.in_trunk);
     builder_free(builder, LANE, 0x500000);
     add_sample(builder, 8 * KIB, 100 * KIB);
+}
+
+static void fill_leaky(struct builder *builder)
+{
+    fill(builder, 7, 64 * KIB);
+}
+
+/* The same program later: more stays, the peak is smaller. */
+static void fill_later(struct builder *builder)
+{
+    fill(builder, 12, 32 * KIB);
 }
 
 static void fill_clean(struct builder *builder)
@@ -194,6 +205,7 @@ static const struct {
     long cut_to; /* bytes of the file that stay; 0: all */
 } kinds[] = {
     {"leaky", fill_leaky, true, 0},
+    {"later", fill_later, true, 0},
     {"killed", fill_leaky, false, 0},
     {"clean", fill_clean, true, 0},
     {"empty", NULL, true, 0},

@@ -210,7 +210,7 @@ a_condition_that_cannot_be_told_or_read_is_refused() {
     run "$MPRESS" report --summary --fail-on 'rss>1G' t.mpt
     expect_status 1
     expect_err "does not tell rss"
-    for condition in 'peak' 'peak>' 'peak>x' 'peak>1X' 'peak>-1' 'peak>nan' 'weight>1' '>1' \
+    for condition in 'peak' 'peak>' 'peak>+5%' 'peak>x' 'peak>1X' 'peak>-1' 'peak>nan' 'weight>1' '>1' \
         'duration>5' 'fragmentation>5K' 'allocations>5%'; do
         run "$MPRESS" report --fail-on "$condition" t.mpt
         expect_status 2

@@ -20,7 +20,7 @@ an_unknown_command_is_refused_in_one_line() {
 }
 
 help_is_there_for_every_command_and_fits_80_columns() {
-    for command in record report replay tune options; do
+    for command in record report diff replay tune options; do
         run "$MPRESS" help $command
         expect_status 0
         expect_out "^Usage: "
@@ -59,7 +59,7 @@ called_mpress_replay_it_is_the_replay_command() {
 }
 
 unknown_options_are_refused_in_one_line() {
-    for command in record report replay tune options; do
+    for command in record report diff replay tune options; do
         run "$MPRESS" $command --frobnicate
         expect_status 2
         expect_one_line
@@ -76,6 +76,7 @@ missing_and_wrong_values_are_refused_in_one_line() {
     for line in "record" "record -o" "record -o ''" "record --mode fast true" \
         "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "record --mode some true" "record --period 0 true" "record --period 5X true" "report" \
         "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
+        "diff" "diff a" "diff a b c" "diff --by size a b" "diff --fail-on 'peak>+x' a b" \
         "report --folded=nothing x" "report --json --summary x" "options more" \
         "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "tune" "tune a b" \
         "tune --runs 1001 x" "tune --output= x"; do
@@ -95,7 +96,7 @@ manual_pages_have_no_formatting_errors() {
 }
 
 every_option_is_in_the_manual_and_in_the_completion() {
-    for command in record report replay tune options; do
+    for command in record report diff replay tune options; do
         "$MPRESS" $command --help >help
         for option in $(grep -o -- '--[a-z][a-z-]*' help | sort -u); do
             sed 's/\\//g' "$SOURCE/tools/man/mpress-$command.1" | grep -q -e "$option" ||

@@ -35,6 +35,10 @@ bool measure_find(const char *name, enum measure *measure);
 uint64_t measure_get(const struct analysis *analysis, const struct site *site,
                      enum measure measure);
 
+/* The same with the blocks and, in a sampled trace, the variance. A count is in `bytes`. */
+struct amount measure_get_amount(const struct analysis *analysis, const struct site *site,
+                                 enum measure measure);
+
 /* Lines "a;b;c 123", outermost function first: what flame-graph programs read. */
 void export_folded(const struct export_source *source, enum measure measure);
 

@@ -22,18 +22,24 @@ bool measure_find(const char *name, enum measure *measure)
     return false;
 }
 
-uint64_t measure_get(const struct analysis *analysis, const struct site *site, enum measure measure)
+struct amount measure_get_amount(const struct analysis *analysis, const struct site *site,
+                                 enum measure measure)
 {
     switch (measure) {
     case MEASURE_END:
-        return site->held.now.bytes;
+        return site->held.now;
     case MEASURE_PEAK:
-        return held_get_at_peak(&site->held, analysis->peak_serial).bytes;
+        return held_get_at_peak(&site->held, analysis->peak_serial);
     case MEASURE_ALLOCATIONS:
-        return site->all.blocks;
+        return (struct amount){.bytes = site->all.blocks, .blocks = site->all.blocks};
     case MEASURE_BYTES:
-        return site->all.bytes;
+        return site->all;
     default:
-        return site->temporary;
+        return (struct amount){.bytes = site->temporary, .blocks = site->temporary};
     }
+}
+
+uint64_t measure_get(const struct analysis *analysis, const struct site *site, enum measure measure)
+{
+    return measure_get_amount(analysis, site, measure).bytes;
 }

@@ -1,4 +1,4 @@
-/* criteria.c - see criteria.h. The metrics are rows. */
+/* criteria.c - see criteria.h. */
 #include "tools/report/criteria.h"
 
 #include <math.h>
@@ -6,96 +6,7 @@
 #include <string.h>
 
 #include "tools/cli.h"
-#include "tools/units.h"
-
-enum kind { BYTES, COUNT, TIME, SHARE };
-
-/* -- metrics: NAN where a trace does not tell ------------------------------------------------- */
-
-static double get_not_freed(const struct analysis *analysis)
-{
-    return (double)analysis->total.now.bytes;
-}
-
-static double get_not_freed_blocks(const struct analysis *analysis)
-{
-    return (double)analysis->total.now.blocks;
-}
-
-static double get_peak(const struct analysis *analysis)
-{
-    return (double)analysis->peak_bytes;
-}
-
-static double get_rss(const struct analysis *analysis)
-{
-    const struct look *look = analysis_find_rss_peak(analysis);
-    return look == NULL || look->sample.rss == 0 ? NAN : (double)look->sample.rss;
-}
-
-static double get_resident_heap(const struct analysis *analysis)
-{
-    uint64_t most = 0;
-    analysis_get_overhead(analysis, &most);
-    return most == 0 ? NAN : (double)most;
-}
-
-static double get_fragmentation(const struct analysis *analysis)
-{
-    const struct look *look = analysis_find_rss_peak(analysis);
-    return look == NULL || !look->is_known ? NAN : look->fragmentation;
-}
-
-static double get_allocations(const struct analysis *analysis)
-{
-    return (double)analysis->allocations;
-}
-
-static double get_allocated(const struct analysis *analysis)
-{
-    return (double)analysis->allocated_bytes;
-}
-
-static double get_temporary(const struct analysis *analysis)
-{
-    return analysis_is_estimate(analysis) ? NAN : (double)analysis->temporary;
-}
-
-static double get_failed(const struct analysis *analysis)
-{
-    return (double)analysis->failed;
-}
-
-static double get_dropped(const struct analysis *analysis)
-{
-    return (double)analysis->totals.dropped;
-}
-
-static double get_duration(const struct analysis *analysis)
-{
-    return (double)analysis_since_start(analysis, analysis->last_ns);
-}
-
-static const struct metric {
-    const char *name;
-    enum kind kind;
-    double (*get)(const struct analysis *analysis);
-} metrics[] = {
-    {"not_freed", BYTES, get_not_freed},
-    {"not_freed_blocks", COUNT, get_not_freed_blocks},
-    {"peak", BYTES, get_peak},
-    {"rss", BYTES, get_rss},
-    {"resident_heap", BYTES, get_resident_heap},
-    {"fragmentation", SHARE, get_fragmentation},
-    {"allocations", COUNT, get_allocations},
-    {"allocated", BYTES, get_allocated},
-    {"temporary", COUNT, get_temporary},
-    {"failed", COUNT, get_failed},
-    {"dropped", COUNT, get_dropped},
-    {"duration", TIME, get_duration},
-};
-
-enum { METRICS = sizeof metrics / sizeof metrics[0] };
+#include "tools/report/metrics.h"
 
 /* -- reading ---------------------------------------------------------------------------------- */
 
@@ -103,29 +14,29 @@ static const struct suffix {
     const char *text;
     double factor;
 } suffixes[][9] = {
-    [BYTES] = {{"", 1},
-               {"B", 1},
-               {"K", 1024},
-               {"KiB", 1024},
-               {"M", 1048576},
-               {"MiB", 1048576},
-               {"G", 1073741824},
-               {"GiB", 1073741824}},
-    [COUNT] = {{"", 1}},
-    [TIME] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"min", 60e9}},
-    [SHARE] = {{"", 1}, {"%", 0.01}},
+    [METRIC_BYTES] = {{"", 1},
+                      {"B", 1},
+                      {"K", 1024},
+                      {"KiB", 1024},
+                      {"M", 1048576},
+                      {"MiB", 1048576},
+                      {"G", 1073741824},
+                      {"GiB", 1073741824}},
+    [METRIC_COUNT] = {{"", 1}},
+    [METRIC_TIME] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"min", 60e9}},
+    [METRIC_SHARE] = {{"", 1}, {"%", 0.01}},
 };
 
-static const char *const kinds[] = {[BYTES] = "bytes (K, M, G: powers of 1024)",
-                                    [COUNT] = "a number",
-                                    [TIME] = "a time (ns, us, ms, s, min)",
-                                    [SHARE] = "a share (0.25 or 25%)"};
+static const char *const kinds[] = {[METRIC_BYTES] = "bytes (K, M, G: powers of 1024)",
+                                    [METRIC_COUNT] = "a number",
+                                    [METRIC_TIME] = "a time (ns, us, ms, s, min)",
+                                    [METRIC_SHARE] = "a share (0.25 or 25%)"};
 
-static bool read_limit(const char *text, enum kind kind, double *limit)
+static bool read_limit(const char *text, enum metric_kind kind, double *limit)
 {
     char *end;
     *limit = strtod(text, &end);
-    if (end == text || !isfinite(*limit) || *limit < 0)
+    if (*text < '0' || *text > '9' || !isfinite(*limit))
         return false;
     for (const struct suffix *suffix = suffixes[kind]; suffix->text != NULL; suffix++) {
         if (strcmp(end, suffix->text) == 0) {
@@ -147,53 +58,53 @@ static bool find_metric(const char *text, size_t length, unsigned *number)
     return false;
 }
 
-static int refuse_metric(const char *text)
+static int refuse_metric(const char *command, const char *text)
 {
     char names[512] = "";
     for (unsigned i = 0; i < METRICS; i++)
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i == 0 ? "" : ", ",
                  metrics[i].name);
-    return cli_refuse("report", "--fail-on '%s': the metrics are %s", text, names);
+    return cli_refuse(command, "--fail-on '%s': the metrics are %s", text, names);
 }
 
-int criteria_add(struct criteria *criteria, const char *text)
+/* Behind the '+' of a change: a share of what was, or so much. */
+static bool read_change(const char *text, struct criterion *criterion)
+{
+    criterion->is_change = true;
+    criterion->is_share = strchr(text, '%') != NULL;
+    enum metric_kind kind = criterion->is_share ? METRIC_SHARE : metrics[criterion->metric].kind;
+    return read_limit(text, kind, &criterion->limit);
+}
+
+/* Reads the limit behind the comparison. */
+static bool read_rest(const char *text, bool is_diff, struct criterion *criterion)
+{
+    if (*text == '+')
+        return is_diff && read_change(text + 1, criterion);
+    return read_limit(text, metrics[criterion->metric].kind, &criterion->limit);
+}
+
+int criteria_add(struct criteria *criteria, const char *command, bool is_diff, const char *text)
 {
     struct criterion criterion = {.text = text};
     size_t length = strcspn(text, "<>");
     if (criteria->count == CRITERIA_MAX)
-        return cli_refuse("report", "--fail-on: at most %d of them", CRITERIA_MAX);
+        return cli_refuse(command, "--fail-on: at most %d of them", CRITERIA_MAX);
     if (text[length] == '\0')
-        return cli_refuse("report", "--fail-on '%s': METRIC>LIMIT or METRIC<LIMIT", text);
+        return cli_refuse(command, "--fail-on '%s': METRIC>LIMIT or METRIC<LIMIT", text);
     if (!find_metric(text, length, &criterion.metric))
-        return refuse_metric(text);
+        return refuse_metric(command, text);
     criterion.is_below = text[length] == '<';
     criterion.is_equal = text[length + 1] == '=';
-    const char *limit = text + length + (criterion.is_equal ? 2 : 1);
-    enum kind kind = metrics[criterion.metric].kind;
-    if (!read_limit(limit, kind, &criterion.limit))
-        return cli_refuse("report", "--fail-on '%s': the limit of %s is %s", text,
-                          metrics[criterion.metric].name, kinds[kind]);
+    if (!read_rest(text + length + (criterion.is_equal ? 2 : 1), is_diff, &criterion))
+        return cli_refuse(command, "--fail-on '%s': the limit of %s is %s%s", text,
+                          metrics[criterion.metric].name, kinds[metrics[criterion.metric].kind],
+                          is_diff ? ", or a change: +5%" : "");
     criteria->criterion[criteria->count++] = criterion;
     return CLI_GO_ON;
 }
 
 /* -- checking --------------------------------------------------------------------------------- */
-
-static struct units describe(enum kind kind, double value)
-{
-    struct units text;
-    switch (kind) {
-    case BYTES:
-        return units_bytes((uint64_t)value);
-    case COUNT:
-        return units_count((uint64_t)value);
-    case TIME:
-        return units_duration((uint64_t)value);
-    default:
-        snprintf(text.at, sizeof text.at, "%.1f %%", 100 * value);
-        return text;
-    }
-}
 
 static bool is_met(const struct criterion *criterion, double value)
 {
@@ -202,19 +113,43 @@ static bool is_met(const struct criterion *criterion, double value)
     return criterion->is_below ? value < criterion->limit : value > criterion->limit;
 }
 
-int criteria_check(const struct criteria *criteria, const struct analysis *analysis)
+/* The number that is held against the limit; NAN: not known. A change from nothing to something is
+ * larger than any share. */
+static double get_value(const struct criterion *criterion, double value, double before)
+{
+    if (!criterion->is_change)
+        return value;
+    double change = value - before;
+    if (!criterion->is_share)
+        return change;
+    return before != 0 ? change / before : change == 0 ? 0 : INFINITY;
+}
+
+static void say_met(const struct criterion *criterion, double value, double before)
+{
+    const struct metric *metric = &metrics[criterion->metric];
+    struct units is = metric_describe(metric->kind, value);
+    if (criterion->is_change)
+        cli_say("failed: %s (%s is %s, was %s)", criterion->text, metric->name, is.at,
+                metric_describe(metric->kind, before).at);
+    else
+        cli_say("failed: %s (%s is %s)", criterion->text, metric->name, is.at);
+}
+
+int criteria_check(const struct criteria *criteria, const struct analysis *analysis,
+                   const struct analysis *before)
 {
     int status = CLI_OK;
     for (size_t i = 0; i < criteria->count; i++) {
         const struct criterion *criterion = &criteria->criterion[i];
         const struct metric *metric = &metrics[criterion->metric];
-        double value = metric->get(analysis);
+        double is = metric->get(analysis), was = before == NULL ? 0 : metric->get(before);
+        double value = get_value(criterion, is, was);
         if (isnan(value)) {
-            cli_say("--fail-on '%s': this trace does not tell %s", criterion->text, metric->name);
+            cli_say("--fail-on '%s': the trace does not tell %s", criterion->text, metric->name);
             status = CLI_FAILED;
         } else if (is_met(criterion, value)) {
-            cli_say("failed: %s (%s is %s)", criterion->text, metric->name,
-                    describe(metric->kind, value).at);
+            say_met(criterion, is, was);
             status = status == CLI_OK ? CLI_CRITERIA : status;
         }
     }

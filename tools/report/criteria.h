@@ -11,9 +11,11 @@ enum { CRITERIA_MAX = 32 };
 
 struct criterion {
     const char *text; /* as it was given */
-    unsigned metric;  /* number of a row in criteria.c */
+    unsigned metric;  /* number of a row of metrics */
     bool is_below;    /* fails below the limit, else above it */
     bool is_equal;    /* and at the limit, too */
+    bool is_change;   /* of the change between two traces, */
+    bool is_share;    /* as a share of what was */
     double limit;     /* bytes, counts, ns, shares */
 };
 
@@ -22,11 +24,13 @@ struct criteria {
     struct criterion criterion[CRITERIA_MAX];
 };
 
-/* Reads "METRIC>LIMIT", also >=, <, <=. CLI_GO_ON, or CLI_USAGE after a line. */
-int criteria_add(struct criteria *criteria, const char *text);
+/* Reads "METRIC>LIMIT", also >=, <, <=; of two traces also "METRIC>+CHANGE" and "METRIC>+5%".
+ * CLI_GO_ON, or CLI_USAGE after a line. */
+int criteria_add(struct criteria *criteria, const char *command, bool is_diff, const char *text);
 
-/* One line on stderr for each that is met. CLI_OK; CLI_CRITERIA if one is; CLI_FAILED if one cannot
- * be told from this trace. */
-int criteria_check(const struct criteria *criteria, const struct analysis *analysis);
+/* `before` may be NULL. One line on stderr for each that holds. CLI_OK; CLI_CRITERIA if one does;
+ * CLI_FAILED if one cannot be told. */
+int criteria_check(const struct criteria *criteria, const struct analysis *analysis,
+                   const struct analysis *before);
 
 #endif

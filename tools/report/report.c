@@ -119,7 +119,7 @@ static int take_option(void *request_, int option)
         request->no_colour = true;
         break;
     case OPT_FAIL_ON:
-        return criteria_add(&request->criteria, optarg);
+        return criteria_add(&request->criteria, "report", false, optarg);
     case 'o':
         request->output = optarg;
         break;
@@ -236,7 +236,7 @@ int report_main(int argc, char **argv)
     groups_init(&report.groups, report.analysis, report.depth);
     status = output_finish(request.output, print(&report, &request));
     if (status == CLI_OK)
-        status = criteria_check(&request.criteria, report.analysis);
+        status = criteria_check(&request.criteria, report.analysis, NULL);
     report_fini(&report);
     return status;
 }

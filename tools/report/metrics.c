@@ -1,0 +1,100 @@
+/* metrics.c - see metrics.h. */
+#include "tools/report/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static double get_not_freed(const struct analysis *analysis)
+{
+    return (double)analysis->total.now.bytes;
+}
+
+static double get_not_freed_blocks(const struct analysis *analysis)
+{
+    return (double)analysis->total.now.blocks;
+}
+
+static double get_peak(const struct analysis *analysis)
+{
+    return (double)analysis->peak_bytes;
+}
+
+static double get_rss(const struct analysis *analysis)
+{
+    const struct look *look = analysis_find_rss_peak(analysis);
+    return look == NULL || look->sample.rss == 0 ? NAN : (double)look->sample.rss;
+}
+
+static double get_resident_heap(const struct analysis *analysis)
+{
+    uint64_t most = 0;
+    analysis_get_overhead(analysis, &most);
+    return most == 0 ? NAN : (double)most;
+}
+
+static double get_fragmentation(const struct analysis *analysis)
+{
+    const struct look *look = analysis_find_rss_peak(analysis);
+    return look == NULL || !look->is_known ? NAN : look->fragmentation;
+}
+
+static double get_allocations(const struct analysis *analysis)
+{
+    return (double)analysis->allocations;
+}
+
+static double get_allocated(const struct analysis *analysis)
+{
+    return (double)analysis->allocated_bytes;
+}
+
+static double get_temporary(const struct analysis *analysis)
+{
+    return analysis_is_estimate(analysis) ? NAN : (double)analysis->temporary;
+}
+
+static double get_failed(const struct analysis *analysis)
+{
+    return (double)analysis->failed;
+}
+
+static double get_dropped(const struct analysis *analysis)
+{
+    return (double)analysis->totals.dropped;
+}
+
+static double get_duration(const struct analysis *analysis)
+{
+    return (double)analysis_since_start(analysis, analysis->last_ns);
+}
+
+const struct metric metrics[METRICS] = {
+    {"peak", "asked for at the peak", METRIC_BYTES, get_peak},
+    {"not_freed", "not freed", METRIC_BYTES, get_not_freed},
+    {"not_freed_blocks", "blocks not freed", METRIC_COUNT, get_not_freed_blocks},
+    {"allocations", "allocations", METRIC_COUNT, get_allocations},
+    {"allocated", "asked for in all", METRIC_BYTES, get_allocated},
+    {"temporary", "temporary allocations", METRIC_COUNT, get_temporary},
+    {"rss", "largest resident set", METRIC_BYTES, get_rss},
+    {"resident_heap", "largest resident heap", METRIC_BYTES, get_resident_heap},
+    {"fragmentation", "fragmentation, most resident", METRIC_SHARE, get_fragmentation},
+    {"failed", "failed allocations", METRIC_COUNT, get_failed},
+    {"dropped", "events that were dropped", METRIC_COUNT, get_dropped},
+    {"duration", "duration", METRIC_TIME, get_duration},
+};
+
+struct units metric_describe(enum metric_kind kind, double value)
+{
+    struct units text;
+    switch (kind) {
+    case METRIC_BYTES:
+        return units_bytes((uint64_t)value);
+    case METRIC_COUNT:
+        return units_count((uint64_t)value);
+    case METRIC_TIME:
+        return units_duration((uint64_t)value);
+    default:
+        snprintf(text.at, sizeof text.at, "%.1f %%", 100 * value);
+        return text;
+    }
+}
