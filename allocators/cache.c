@@ -130,6 +130,7 @@ bool cache_attach(void)
     cache->owner = &hand;
     lock_drop(&cache_registry.lock);
     hand.cache = cache;
+    hand.other = &cache->other;
     hand.state = CACHE_ALIVE;
     hand.is_open = !cache->is_closed;
     return true;
@@ -207,6 +208,7 @@ void cache_detach(void)
         return;
     flush_all(cache);
     hand.cache = NULL;
+    hand.other = NULL;
     lock_take(&cache_registry.lock);
     disown(cache);
     lock_drop(&cache_registry.lock);

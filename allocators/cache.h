@@ -8,10 +8,12 @@
 #ifndef MPRESS_CACHE_H
 #define MPRESS_CACHE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/base/check.h"
 #include "allocators/magazine.h"
 #include "allocators/size_class.h"
 
@@ -24,14 +26,20 @@ enum cache_state {
 
 struct cache; /* the cold part; in our own memory */
 
+/* Blocks taken from another heap, less those given back. */
+struct cache_other {
+    _Atomic size_t bytes, blocks;
+};
+
 /* The hot part, in static TLS. */
 struct hand {
-    void **top[256];     /* by control byte */
-    struct cache *cache; /* NULL unless alive */
-    uint32_t state;      /* enum cache_state */
-    uint32_t inside;     /* the thread is in the slow door: a signal handler must not follow */
-    uint32_t refilled;   /* rounds that the last cache_alloc had to load; 0: it had some */
-    bool is_open;        /* alive, and nobody wants to see every call */
+    void **top[256];           /* by control byte */
+    struct cache *cache;       /* NULL unless alive */
+    struct cache_other *other; /* its counts; NULL with it */
+    uint32_t state;            /* enum cache_state */
+    uint32_t inside;   /* the thread is in the slow door: a signal handler must not follow */
+    uint32_t refilled; /* rounds that the last cache_alloc had to load; 0: it had some */
+    bool is_open;      /* alive, and nobody wants to see every call */
 };
 _Static_assert(sizeof(struct hand) <= 3 * 1024, "static TLS is scarce");
 
@@ -79,6 +87,20 @@ size_t cache_rounds(unsigned class);
 /* Counts blocks that this thread took from another heap (negative: gave back), and the sums of all
  * threads, gone ones included. */
 void cache_count_other(ptrdiff_t bytes, int blocks);
+
+/* The same for a thread with a cache; false: it has none. */
+static inline bool cache_count_own_other(ptrdiff_t bytes, int blocks)
+{
+    struct cache_other *other = hand.other;
+    if (MP_UNLIKELY(other == NULL))
+        return false;
+    size_t all_bytes = atomic_load_explicit(&other->bytes, memory_order_relaxed);
+    size_t all_blocks = atomic_load_explicit(&other->blocks, memory_order_relaxed);
+    /* one thread writes them */
+    atomic_store_explicit(&other->bytes, all_bytes + (size_t)bytes, memory_order_relaxed);
+    atomic_store_explicit(&other->blocks, all_blocks + (size_t)blocks, memory_order_relaxed);
+    return true;
+}
 void cache_read_other(size_t *bytes, size_t *blocks);
 
 /* Medium blocks in the magazines of all threads, approximately. */

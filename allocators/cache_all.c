@@ -124,31 +124,22 @@ void cache_audit(void)
 
 /* -- blocks of another heap ------------------------------------------------------------------- */
 
-/* One thread writes it. */
-static void add(_Atomic size_t *sum, size_t n)
-{
-    size_t now = atomic_load_explicit(sum, memory_order_relaxed);
-    atomic_store_explicit(sum, now + n, memory_order_relaxed);
-}
-
 void cache_count_other(ptrdiff_t bytes, int blocks)
 {
-    struct cache *cache = hand.cache;
-    if (cache != NULL) {
-        add(&cache->other_bytes, (size_t)bytes);
-        add(&cache->other_blocks, (size_t)blocks);
+    if (cache_count_own_other(bytes, blocks))
         return;
-    }
-    atomic_fetch_add_explicit(&cache_registry.other_bytes, (size_t)bytes, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cache_registry.other_blocks, (size_t)blocks, memory_order_relaxed);
+    struct cache_other *other = &cache_registry.other;
+    atomic_fetch_add_explicit(&other->bytes, (size_t)bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&other->blocks, (size_t)blocks, memory_order_relaxed);
 }
 
 void cache_read_other(size_t *bytes, size_t *blocks)
 {
-    *bytes = atomic_load_explicit(&cache_registry.other_bytes, memory_order_relaxed);
-    *blocks = atomic_load_explicit(&cache_registry.other_blocks, memory_order_relaxed);
+    const struct cache_other *other = &cache_registry.other;
+    *bytes = atomic_load_explicit(&other->bytes, memory_order_relaxed);
+    *blocks = atomic_load_explicit(&other->blocks, memory_order_relaxed);
     for (struct cache *cache = cache_first(); cache != NULL; cache = cache->next) {
-        *bytes += atomic_load_explicit(&cache->other_bytes, memory_order_relaxed);
-        *blocks += atomic_load_explicit(&cache->other_blocks, memory_order_relaxed);
+        *bytes += atomic_load_explicit(&cache->other.bytes, memory_order_relaxed);
+        *blocks += atomic_load_explicit(&cache->other.blocks, memory_order_relaxed);
     }
 }

@@ -27,9 +27,8 @@ struct cache {
     size_t room_bytes;        /* C1: of all its magazines; the owner's */
     uint64_t adapt_ns;        /* when the next look of cache_adapt is due; the owner's */
     uint32_t turns[SIZE_MAGAZINE_END]; /* empty or full magazines met since the last; the owner's */
-    void **last_tops[SIZE_MAGAZINE_END]; /* as the last look left them; the owner's */
-    _Atomic size_t other_bytes; /* taken by its owners from another heap, less given; the owner's */
-    _Atomic size_t other_blocks;                  /* the same */
+    void **last_tops[SIZE_MAGAZINE_END];          /* as the last look left them; the owner's */
+    struct cache_other other;                     /* of its owners; the owner's */
     void **tops[SIZE_MAGAZINE_END];               /* while closed; the owner's */
     struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
     struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
@@ -43,8 +42,8 @@ struct cache_registry {
     struct lock lock;
     struct cache *all;
     struct cache *free;
-    _Atomic size_t other_bytes, other_blocks; /* of threads without a cache */
-    bool closed;                              /* new hands stay closed; set while one thread runs */
+    struct cache_other other; /* of threads without a cache */
+    bool closed;              /* new hands stay closed; set while one thread runs */
     void (*transfer)(void);
 };
 extern struct cache_registry cache_registry;

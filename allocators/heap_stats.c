@@ -39,7 +39,7 @@ static void add_classes(struct heap_stats *stats)
 
 void heap_count_other(ptrdiff_t bytes, int blocks)
 {
-    if (heap_enter())
+    if (MP_LIKELY(hand.other != NULL) || heap_enter())
         cache_count_other(bytes, blocks);
 }
 

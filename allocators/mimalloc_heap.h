@@ -16,13 +16,16 @@ bool mimalloc_is_loaded(void);
 /* Larger alignments are refused by 2.0.9. */
 enum { MIMALLOC_ALIGNMENT_MAX = 1024 * 1024 };
 
+/* Blocks are counted (heap_count_other), as mimalloc has no numbers that we could ask for. */
 void *mimalloc_alloc(size_t bytes);
 void *mimalloc_alloc_zeroed(size_t bytes);
 void *mimalloc_alloc_aligned(size_t alignment, size_t bytes);
 
 /* True for a block of mimalloc (and for most addresses inside one); never touches it. */
 bool mimalloc_owns(const void *p);
-void mimalloc_free(void *p);
+
+/* False: p is none of its blocks, and left alone. */
+bool mimalloc_free(void *p);
 size_t mimalloc_usable(const void *p);
 
 /* Changes the size in place; false: it cannot. */

@@ -13,6 +13,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/heap.h"
+#include "allocators/mimalloc_heap.h"
 #include "preload/emergency.h"
 #include "preload/init.h"
 #include "preload/route.h"
@@ -20,9 +21,11 @@
 #include "tracer/tracer.h"
 
 static struct {
-    _Atomic uint32_t view; /* enum door_view */
-    bool is_checked;       /* set while one thread runs */
-} door;
+    _Atomic size_t other_from; /* requests of at least so many bytes go to mimalloc, and nobody
+                                * looks; SIZE_MAX: none */
+    _Atomic uint32_t view;     /* enum door_view */
+    bool is_checked;           /* set while one thread runs */
+} door = {.other_from = SIZE_MAX};
 
 /* Blocks that a signal handler freed while its thread was in here; freed on the way out. What does
  * not fit is lost: it is a handful of blocks, and the alternative is a deadlock. */
@@ -32,11 +35,23 @@ static _Thread_local struct {
     _Atomic uint32_t count; /* a handler raises it between any two instructions */
 } deferred __attribute__((tls_model("initial-exec")));
 
+static void set_view(enum door_view view)
+{
+    size_t other_from = view == DOOR_SEES_LITTLE ? route_mimalloc_from : SIZE_MAX;
+    atomic_store_explicit(&door.other_from, other_from, memory_order_relaxed);
+    atomic_store_explicit(&door.view, view, memory_order_relaxed);
+}
+
+void door_init(void)
+{
+    set_view(DOOR_SEES_LITTLE);
+}
+
 void door_set_view(enum door_view view)
 {
     bool is_ordered = view == DOOR_SEES_ALL && !route_is_mixed();
     cache_on_transfer(is_ordered ? tracer_sync : NULL);
-    atomic_store_explicit(&door.view, view, memory_order_relaxed);
+    set_view(view);
     gate_set(view == DOOR_SEES_LITTLE, view != DOOR_SEES_ALL);
     os_barrier();
 }
@@ -109,7 +124,7 @@ bool door_come_in(void)
 }
 
 /* Recorded only now: inside a handler the tracer's locks could be waited for in a circle. */
-static void free_deferred(void)
+static __attribute__((noinline, cold)) void free_deferred(void)
 {
     hand.inside = 1;
     uint32_t count;
@@ -195,16 +210,46 @@ static void *allocate(const struct request *request, struct tracer_caller caller
     return p;
 }
 
-/* Most of what comes while samples are taken; NULL: not this time. */
-static inline void *pass_by(size_t bytes)
+/* What mimalloc serves while nobody looks: not much slower than it is itself. */
+static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bits)
 {
-    return MP_LIKELY(view() == DOOR_SEES_SAMPLES) ? sampled_pass(bytes) : NULL;
+    void *p = NULL;
+    if (MP_LIKELY(bytes <= PTRDIFF_MAX) && MP_LIKELY(door_come_in())) {
+        bool zeroed = (bits & TRACE_ZEROED) != 0;
+        p = zeroed ? mimalloc_alloc_zeroed(bytes) : mimalloc_alloc(bytes);
+        door_go_out();
+    }
+    if (MP_LIKELY(p != NULL))
+        return p;
+    return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
+}
+
+/* Most of what comes while samples are taken passes by. */
+static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
+{
+    void *p = MP_LIKELY(view() == DOOR_SEES_SAMPLES) ? sampled_pass(bytes) : NULL;
+    if (p == NULL)
+        return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
+    if ((bits & TRACE_ZEROED) != 0)
+        memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
+    return p;
+}
+
+static size_t other_from(void)
+{
+    return atomic_load_explicit(&door.other_from, memory_order_relaxed);
+}
+
+/* Tail calls: the frame of either lies right below the program's. */
+static inline void *serve_unaligned(size_t bytes, unsigned bits)
+{
+    return MP_UNLIKELY(bytes >= other_from()) ? serve_by_other(bytes, bits)
+                                              : serve_by_any(bytes, bits);
 }
 
 void *door_malloc(size_t bytes)
 {
-    void *p = pass_by(bytes);
-    return p != NULL ? p : allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
+    return serve_unaligned(bytes, 0);
 }
 
 void *door_calloc(size_t count, size_t bytes)
@@ -212,10 +257,7 @@ void *door_calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         total = SIZE_MAX; /* refused further down, like any other impossible size */
-    void *p = pass_by(total);
-    if (p != NULL)
-        return memset(p, 0, size_tables.classes[size_class_of(total)].bytes);
-    return allocate(&(struct request){.bytes = total, .bits = TRACE_ZEROED}, CALLER_HERE);
+    return serve_unaligned(total, TRACE_ZEROED);
 }
 
 void *door_memalign(size_t alignment, size_t bytes)
@@ -236,9 +278,7 @@ int door_posix_memalign(void **p, size_t alignment, size_t bytes)
 
 void *door_new(size_t bytes)
 {
-    void *p = pass_by(bytes);
-    return p != NULL ? p
-                     : allocate(&(struct request){.bytes = bytes, .bits = TRACE_CPP}, CALLER_HERE);
+    return serve_unaligned(bytes, TRACE_CPP);
 }
 
 void *door_new_aligned(size_t alignment, size_t bytes)
@@ -249,7 +289,7 @@ void *door_new_aligned(size_t alignment, size_t bytes)
 
 /* -- freeing ---------------------------------------------------------------------------------- */
 
-void door_free(void *p)
+static __attribute__((noinline)) void free_by_any(void *p)
 {
     if (p == NULL || heap_free_parked(p))
         return;
@@ -264,6 +304,22 @@ void door_free(void *p)
         door_go_out();
     }
     leave_lane();
+}
+
+/* False: it is none of mimalloc's, or a signal handler's. */
+static inline bool free_by_other(void *p)
+{
+    if (MP_UNLIKELY(!door_come_in()))
+        return false;
+    bool is_done = mimalloc_free(p);
+    door_go_out();
+    return is_done;
+}
+
+void door_free(void *p)
+{
+    if (MP_LIKELY(other_from() == SIZE_MAX) || !free_by_other(p))
+        free_by_any(p);
 }
 
 void door_free_sized(void *p, size_t bytes)

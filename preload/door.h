@@ -42,6 +42,9 @@ void door_go_out(void);
 struct heap_stats;
 bool door_read_stats(struct heap_stats *stats);
 
+/* After route_init, while one thread runs. */
+void door_init(void);
+
 /* What the door sees of the program's calls: those that the hot path cannot serve; all allocations
  * and the frees of sampled blocks; all of them. */
 enum door_view { DOOR_SEES_LITTLE, DOOR_SEES_SAMPLES, DOOR_SEES_ALL };

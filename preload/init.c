@@ -186,6 +186,7 @@ __attribute__((constructor(101))) static void start(void)
         return;
     watch_forks();
     route_init((enum conf_heap)init.conf.heap);
+    door_init();
     if (init.conf.stats)
         summary_keep_stderr();
     if (init.conf.check)

@@ -20,11 +20,12 @@ extern void __libc_free(void *p); /* libc's own, whoever else is called free */
 typedef struct mallinfo2 (*info_function)(void);
 typedef size_t (*usable_function)(void *);
 
+size_t route_mimalloc_from = SIZE_MAX;
+
 static struct {
-    size_t mimalloc_from; /* requests of at least so many bytes go to mimalloc; SIZE_MAX: none */
     info_function libc_info;
     usable_function libc_usable;
-} route = {.mimalloc_from = SIZE_MAX};
+} route;
 
 void route_init(enum conf_heap heap)
 {
@@ -34,45 +35,32 @@ void route_init(enum conf_heap heap)
     memcpy(&route.libc_usable, &usable, sizeof(usable));
     if (heap == CONF_HEAP_MPRESS || !mimalloc_load())
         return;
-    route.mimalloc_from = heap == CONF_HEAP_MIXED ? SIZE_SLAB_MAX + 1 : 0;
+    route_mimalloc_from = heap == CONF_HEAP_MIXED ? SIZE_SLAB_MAX + 1 : 0;
     if (heap == CONF_HEAP_MIMALLOC)
         cache_close_hands(); /* the hot path would serve from our magazines */
 }
 
-bool route_is_mixed(void)
-{
-    return route.mimalloc_from != SIZE_MAX;
-}
-
 /* -- allocating ------------------------------------------------------------------------------- */
-
-/* A new block of mimalloc, which counts none that we could ask for. */
-static void *counted(void *p)
-{
-    if (p != NULL)
-        heap_count_other((ptrdiff_t)mimalloc_usable(p), 1);
-    return p;
-}
 
 void *route_alloc(size_t bytes)
 {
-    if (MP_LIKELY(bytes < route.mimalloc_from))
+    if (MP_LIKELY(bytes < route_mimalloc_from))
         return heap_alloc(bytes);
-    return counted(mimalloc_alloc(bytes));
+    return mimalloc_alloc(bytes);
 }
 
 void *route_alloc_zeroed(size_t bytes)
 {
-    if (MP_LIKELY(bytes < route.mimalloc_from))
+    if (MP_LIKELY(bytes < route_mimalloc_from))
         return heap_alloc_zeroed(bytes);
-    return counted(mimalloc_alloc_zeroed(bytes));
+    return mimalloc_alloc_zeroed(bytes);
 }
 
 void *route_alloc_aligned(size_t alignment, size_t bytes)
 {
-    if (bytes < route.mimalloc_from || alignment > MIMALLOC_ALIGNMENT_MAX)
+    if (bytes < route_mimalloc_from || alignment > MIMALLOC_ALIGNMENT_MAX)
         return heap_alloc_aligned(alignment, bytes);
-    return counted(mimalloc_alloc_aligned(alignment, bytes));
+    return mimalloc_alloc_aligned(alignment, bytes);
 }
 
 /* -- blocks of libc --------------------------------------------------------------------------- */
@@ -125,7 +113,6 @@ void route_free(void *p)
         heap_free(p);
         break;
     case OWNER_MIMALLOC:
-        heap_count_other(-(ptrdiff_t)mimalloc_usable(p), -1);
         mimalloc_free(p);
         break;
     case OWNER_EMERGENCY:
@@ -153,7 +140,7 @@ size_t route_usable(const void *p)
 
 bool route_resize(void *p, size_t bytes)
 {
-    bool is_for_mimalloc = bytes >= route.mimalloc_from;
+    bool is_for_mimalloc = bytes >= route_mimalloc_from;
     switch (owner_of(p)) {
     case OWNER_HEAP:
         return !is_for_mimalloc && heap_resize(p, bytes);
@@ -169,7 +156,7 @@ bool route_resize(void *p, size_t bytes)
 
 static bool stays_ours(const void *p, size_t bytes)
 {
-    return owner_of(p) == OWNER_HEAP && bytes < route.mimalloc_from;
+    return owner_of(p) == OWNER_HEAP && bytes < route_mimalloc_from;
 }
 
 bool route_remaps(const void *p, size_t bytes)

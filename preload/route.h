@@ -8,20 +8,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "allocators/base/conf.h"
 
 /* Chooses the heap; from the constructor. */
 void route_init(enum conf_heap heap);
 
+/* Requests of at least so many bytes go to mimalloc; SIZE_MAX: none. Constant after route_init. */
+extern size_t route_mimalloc_from;
+
 /* Some or all blocks come from a heap that does not announce transfers (cache_on_transfer). */
-bool route_is_mixed(void);
+static inline bool route_is_mixed(void)
+{
+    return route_mimalloc_from != SIZE_MAX;
+}
 
 /* As the heap_ functions of allocators/heap.h, for any pointer that a program may hold. */
 void *route_alloc(size_t bytes);
 void *route_alloc_zeroed(size_t bytes);
 void *route_alloc_aligned(size_t alignment, size_t bytes);
 void route_free(void *p);
+
 size_t route_usable(const void *p);
 bool route_resize(void *p, size_t bytes);
 void *route_realloc(void *p, size_t bytes);

@@ -108,6 +108,46 @@ static void blocks_of_every_heap_are_counted(void)
     }
 }
 
+static size_t bytes_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* A block of `bytes` by any of the calls. */
+static void *take_by(int call, size_t bytes)
+{
+    switch (call % 4) {
+    case 0:
+        return malloc(bytes);
+    case 1:
+        return calloc(1, bytes);
+    case 2:
+        return realloc(malloc(bytes / 2), bytes + 1);
+    default:
+        return aligned_alloc(64, bytes);
+    }
+}
+
+static void blocks_of_every_size_and_call_are_counted(void)
+{
+    enum { LAST = 1200 };
+    static void *blocks[4 * LAST];
+    if (!check_is_mpress())
+        SKIP("glibc counts its headers too");
+    for (int round = 0; round < 2; round++) {
+        size_t before = bytes_in_use(), taken = 0;
+        for (int i = 0; i < 4 * LAST; i++) {
+            blocks[i] = take_by(i, (size_t)i / 4);
+            taken += malloc_usable_size(blocks[i]);
+        }
+        CHECK(bytes_in_use() - before == taken);
+        for (int i = 0; i < 4 * LAST; i++)
+            free(blocks[i]);
+        CHECK(bytes_in_use() == before);
+    }
+}
+
 static void mallinfo_is_mallinfo2_in_ints(void)
 {
     need_exact_numbers();
@@ -249,7 +289,7 @@ static void malloc_info_tells_of_spans_and_pages(void)
 }
 
 CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(blocks_of_every_heap_are_counted),
-           CASE(mallinfo_is_mallinfo2_in_ints),
+           CASE(blocks_of_every_size_and_call_are_counted), CASE(mallinfo_is_mallinfo2_in_ints),
            CASE(malloc_trim_says_yes_exactly_when_it_gave_something_back),
            CASE(malloc_info_tells_of_spans_and_pages), CASE(malloc_info_is_well_formed),
            CASE(malloc_info_counts_each_class))
