@@ -63,8 +63,9 @@ const char *mpress_version(void)
 
 int mpress_trace_start(const char *file, const char *mode)
 {
-    static const char *const words[] = {"sample", "events", "full"};
-    static const enum conf_trace modes[] = {CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL};
+    static const char *const words[] = {"sample", "events", "full", "flight"};
+    static const enum conf_trace modes[] = {CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL,
+                                            CONF_TRACE_FLIGHT};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(mode, words[i]) == 0)
             return init_start_trace(file, modes[i]);

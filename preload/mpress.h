@@ -79,9 +79,10 @@ MPRESS_API const char *mpress_version(void);
 
 /* Starts a trace of this process: of all threads, at once. `file`: its name, %p in it is the
  * process id, NULL: that of MPRESS_TRACE_FILE; an existing file is not overwritten, another name is
- * taken as for children. `mode`: "sample", "events" or "full", as MPRESS_TRACE. Blocks allocated
- * before are older than the trace. 0; EBUSY: a trace runs, or another thread is starting or
- * stopping one; EINVAL: no such mode; or why the file cannot be written, after a line on stderr. */
+ * taken as for children. `mode`: "sample", "events", "full" or "flight", as MPRESS_TRACE. Blocks
+ * allocated before are older than the trace. 0; EBUSY: a trace runs, or another thread is starting
+ * or stopping one; EINVAL: no such mode; or why the file cannot be written, after a line on stderr.
+ */
 MPRESS_API int mpress_trace_start(const char *file, const char *mode);
 
 /* Ends the trace that runs: its file is complete then. Each start writes a file of its own. 0;

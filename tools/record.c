@@ -31,7 +31,10 @@ static const char help[] =
     "      --force         replace T.mpt if it exists; refused otherwise\n"
     "      --mode MODE     full (default): with call stacks; events: without;\n"
     "                      sample: some, with call stacks; hardly felt,\n"
-    "                      amounts are estimates\n"
+    "                      amounts are estimates; flight: full, but only the\n"
+    "                      newest of each thread are kept\n"
+    "      --keep SIZE     flight: so many bytes of each thread (default 4M)\n"
+    "      --max-size SIZE the trace is never larger: its newest part is kept\n"
     "      --period SIZE   sample: one in so many bytes asked for (default 512K)\n"
     "      --depth N       deepest call stack recorded, 1..256 frames (default 128)\n"
     "      --no-children   record PROGRAM only, not the processes that it starts\n"
@@ -56,6 +59,8 @@ struct record {
     const char *mode;
     const char *depth;
     const char *period;
+    const char *keep;
+    const char *max_size;
     bool force, no_children, quiet, stats, show_progress;
     char **arguments; /* the program and its arguments */
     char program[TARGET_PATH_BYTES];
@@ -66,7 +71,17 @@ struct record {
 
 /* -- the command line ------------------------------------------------------------------------- */
 
-enum { OPT_FORCE = 256, OPT_MODE, OPT_DEPTH, OPT_PERIOD, OPT_NO_CHILDREN, OPT_STATS, OPT_PROGRESS };
+enum {
+    OPT_FORCE = 256,
+    OPT_MODE,
+    OPT_DEPTH,
+    OPT_PERIOD,
+    OPT_KEEP,
+    OPT_MAX_SIZE,
+    OPT_NO_CHILDREN,
+    OPT_STATS,
+    OPT_PROGRESS
+};
 
 static const struct option long_options[] = {{"output", required_argument, NULL, 'o'},
                                              {"quiet", no_argument, NULL, 'q'},
@@ -74,6 +89,8 @@ static const struct option long_options[] = {{"output", required_argument, NULL,
                                              {"mode", required_argument, NULL, OPT_MODE},
                                              {"depth", required_argument, NULL, OPT_DEPTH},
                                              {"period", required_argument, NULL, OPT_PERIOD},
+                                             {"keep", required_argument, NULL, OPT_KEEP},
+                                             {"max-size", required_argument, NULL, OPT_MAX_SIZE},
                                              {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
                                              {"stats", no_argument, NULL, OPT_STATS},
                                              {"progress", no_argument, NULL, OPT_PROGRESS},
@@ -82,7 +99,8 @@ static const struct option long_options[] = {{"output", required_argument, NULL,
 
 static bool is_mode(const char *word)
 {
-    return strcmp(word, "full") == 0 || strcmp(word, "events") == 0 || strcmp(word, "sample") == 0;
+    return strcmp(word, "full") == 0 || strcmp(word, "events") == 0 ||
+           strcmp(word, "sample") == 0 || strcmp(word, "flight") == 0;
 }
 
 /* At most 4 GiB; the library reads it. */
@@ -92,6 +110,14 @@ static bool is_size(const char *word)
     const char *unit = word + digits;
     bool has_unit = *unit != '\0' && strchr("KMG", *unit) != NULL;
     return *word != '0' && digits > 0 && digits < 10 && unit[has_unit] == '\0';
+}
+
+static int take_size(const char *option, const char *example, const char **size)
+{
+    *size = optarg;
+    return is_size(optarg)
+               ? CLI_GO_ON
+               : cli_refuse("record", "%s %s: a size, for example %s", option, optarg, example);
 }
 
 static int take_option(void *record_, int option)
@@ -106,12 +132,13 @@ static int take_option(void *record_, int option)
         record->mode = optarg;
         if (is_mode(optarg))
             return CLI_GO_ON;
-        return cli_refuse("record", "--mode %s: full, events or sample", optarg);
+        return cli_refuse("record", "--mode %s: full, events, sample or flight", optarg);
     case OPT_PERIOD:
-        record->period = optarg;
-        if (is_size(optarg))
-            return CLI_GO_ON;
-        return cli_refuse("record", "--period %s: a size, for example 512K", optarg);
+        return take_size("--period", "512K", &record->period);
+    case OPT_KEEP:
+        return take_size("--keep", "4M", &record->keep);
+    case OPT_MAX_SIZE:
+        return take_size("--max-size", "100M", &record->max_size);
     case OPT_DEPTH:
         record->depth = optarg;
         return cli_read_number("record", "--depth", 256, &number);
@@ -236,6 +263,10 @@ static void set_environment(pid_t own_pid, void *context)
         setenv("MPRESS_TRACE_DEPTH", record->depth, 1);
     if (record->period != NULL)
         setenv("MPRESS_TRACE_PERIOD", record->period, 1);
+    if (record->keep != NULL)
+        setenv("MPRESS_TRACE_FLIGHT", record->keep, 1);
+    if (record->max_size != NULL)
+        setenv("MPRESS_TRACE_MAX_SIZE", record->max_size, 1);
     if (record->no_children)
         setenv("MPRESS_TRACE_PID", pid, 1);
     if (record->stats)

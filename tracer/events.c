@@ -121,10 +121,13 @@ static bool write_name(struct lane *lane)
 bool events_begin_thread(struct lane *lane)
 {
     lane->name[0] = '\0';
+    lane->tid = 0;
     if (!write_time(lane, os_time_ns()) || !have_room(lane))
         return false;
-    unsigned char *end = trace_put_uvarint(lane->at + 1, (uint64_t)os_thread_id());
+    uint32_t tid = (uint32_t)os_thread_id();
+    unsigned char *end = trace_put_uvarint(lane->at + 1, tid);
     lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
+    lane->tid = tid;
     lane->until_tick = recorder.events_per_tick;
     return write_name(lane);
 }

@@ -10,6 +10,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "tracer/ring.h"
 
 enum {
     FILE_PATH_BYTES = 4096,
@@ -27,6 +28,9 @@ static struct {
     uint32_t window_blocks;        /* blocks left in the window; lock */
     uint32_t next_window;          /* blocks of the next one; lock */
     uint64_t mapped;               /* blocks the file has disk space for; lock */
+    uint64_t most;                 /* blocks it may have; constant while it is open */
+    uint32_t lane_most;            /* and each event lane; 0: any number; likewise */
+    bool is_ring;                  /* closed event blocks are used again; likewise */
     _Atomic uint64_t blocks;       /* handed out; lock for writing */
     _Atomic int error;             /* first failure of this file; 0: none */
     char pattern[FILE_PATH_BYTES]; /* absolute, with %p */
@@ -46,6 +50,11 @@ const char *file_path(void)
 uint64_t file_blocks(void)
 {
     return atomic_load_explicit(&file.blocks, memory_order_relaxed);
+}
+
+uint32_t file_lane_blocks_most(void)
+{
+    return file.lane_most;
 }
 
 /* -- names ------------------------------------------------------------------------------------ */
@@ -149,6 +158,10 @@ static uint64_t block_offset(uint64_t index)
 /* Claims disk space for another window and maps it; the first one has the header in front. */
 static int add_window(void)
 {
+    if (file.next_window > file.most - file.mapped)
+        file.next_window = (uint32_t)(file.most - file.mapped);
+    if (file.next_window == 0)
+        return EFBIG;
     uint64_t from = file.mapped == 0 ? 0 : block_offset(file.mapped);
     uint64_t end = block_offset(file.mapped + file.next_window);
     if (!descriptor_is_ours())
@@ -173,16 +186,28 @@ static int add_window(void)
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
-static struct file_block take_locked(void)
+static struct file_block no_block(int error)
 {
-    struct file_block none = {NULL, 0};
-    if (file.header == NULL || file_error() != 0)
-        return none;
-    int error = file.window_blocks == 0 ? add_window() : 0;
-    if (error != 0) {
-        atomic_store_explicit(&file.error, error, memory_order_relaxed);
-        return none;
-    }
+    atomic_store_explicit(&file.error, error, memory_order_relaxed);
+    return (struct file_block){NULL, 0};
+}
+
+/* Maps the oldest block of a lane, or RING_ANY_LANE, again. */
+static struct file_block map_oldest(uint32_t lane)
+{
+    struct file_block block = {NULL, 0};
+    uint64_t index;
+    if (!ring_take(lane, &index))
+        return block;
+    if (!descriptor_is_ours())
+        return no_block(EBADF);
+    block.offset = block_offset(index);
+    block.start = map_range(block.offset, TRACE_BLOCK_BYTES);
+    return block.start != NULL ? block : no_block(ENOMEM);
+}
+
+static struct file_block take_fresh(void)
+{
     uint64_t index = file_blocks();
     struct file_block block = {file.window, block_offset(index)};
     MP_ASSERT(index + file.window_blocks == file.mapped);
@@ -193,21 +218,64 @@ static struct file_block take_locked(void)
     return block;
 }
 
+/* Makes a used block a fresh one, in the steps of format.h, RING. Nobody else knows of it. */
+static void clear_block(struct file_block block)
+{
+    struct trace_block_header *header = (struct trace_block_header *)(void *)block.start;
+    size_t bytes = TRACE_BLOCK_HEADER_BYTES + header->used;
+    atomic_store_explicit((_Atomic uint32_t *)&header->used, 0, memory_order_release);
+    atomic_store_explicit((_Atomic uint32_t *)&header->magic, 0, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst); /* no byte is zeroed before the block is free */
+    memset(block.start, 0, bytes);
+}
+
+static bool can_take(void)
+{
+    return file.header != NULL && file_error() == 0;
+}
+
 struct file_block file_take_block(void)
 {
+    struct file_block block = {NULL, 0};
+    int error = 0;
     lock_take(&file.lock);
-    struct file_block block = take_locked();
+    if (can_take()) {
+        error = file.window_blocks == 0 ? add_window() : 0;
+        block = error == 0 ? take_fresh() : map_oldest(RING_ANY_LANE);
+        if (block.start == NULL && file_error() == 0)
+            (void)no_block(error);
+    }
     lock_drop(&file.lock);
+    if (block.start != NULL && error != 0)
+        clear_block(block);
     return block;
 }
 
-void file_put_block(struct file_block block)
+struct file_block file_reuse_block(uint32_t lane)
 {
-    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    struct file_block block = {NULL, 0};
+    lock_take(&file.lock);
+    if (can_take())
+        block = map_oldest(lane);
+    lock_drop(&file.lock);
+    if (block.start != NULL)
+        clear_block(block);
+    return block;
 }
 
-void file_trim_block(struct file_block block, uint32_t used)
+void file_put_block(struct file_block block, uint32_t lane)
 {
+    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    if (!file.is_ring || lane < TRACE_LANE_EVENTS)
+        return;
+    lock_take(&file.lock);
+    ring_put((block.offset - TRACE_HEADER_BYTES) / TRACE_BLOCK_BYTES, lane);
+    lock_drop(&file.lock);
+}
+
+void file_finish_block(struct file_block block, uint32_t used)
+{
+    unmap_range(block.start, TRACE_BLOCK_BYTES);
     size_t page = os_page_bytes();
     uint64_t from = round_up(block.offset + TRACE_BLOCK_HEADER_BYTES + used, page);
     uint64_t end = round_down(block.offset + TRACE_BLOCK_BYTES, page);
@@ -257,6 +325,10 @@ int file_create(const struct trace_header *start)
     atomic_store_explicit(&file.blocks, 0, memory_order_relaxed);
     file.mapped = 0;
     file.window_blocks = 0;
+    file.most = start->blocks_most != 0 ? start->blocks_most : UINT32_MAX;
+    file.lane_most = start->lane_blocks_most;
+    file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
+    ring_clear();
     int error = create_and_map();
     if (error != 0)
         say("no trace: cannot create %s: error %d", file.path, error);
@@ -285,6 +357,7 @@ void file_close(void)
 void file_abandon(void)
 {
     lock_reset(&file.lock);
+    ring_abandon();
     struct os_identity now;
     if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
         memcmp(&now, &file.identity, sizeof(now)) == 0)

@@ -6,6 +6,9 @@
  *     offset 0        4096                                     4096 + n * 64 KiB
  *     | header, stays | first window: 4 blocks | 8 | 16 | 16 ...
  *
+ * Under a limit of the file or of each event lane (format.h, RING) blocks that were closed are used
+ * again, oldest first: ring.h knows which.
+ *
  * The descriptor may be closed behind our back by a program that tidies up, and its number may then
  * belong to something precious: it is compared with what was created before each use. */
 #ifndef MPRESS_TRACER_FILE_H
@@ -29,15 +32,20 @@ int file_set_path(const char *path);
  * apart from the constants. Says one line when it cannot. */
 int file_create(const struct trace_header *start);
 
-/* The next block, zeroed; nothing but SIGKILL takes it away. Without a start: the disk is full, the
- * file was closed or a limit met; file_error() tells. */
+/* The next block, zeroed; nothing but SIGKILL takes it away. It is a fresh one while the file may
+ * and can grow, then the oldest that may be used again. Without a start: the disk is full, the file
+ * was closed or a limit met; file_error() tells. */
 struct file_block file_take_block(void);
 
-/* The block was closed; its memory is given back. */
-void file_put_block(struct file_block block);
+/* The oldest closed block of that event lane, zeroed. Without a start: it has none. */
+struct file_block file_reuse_block(uint32_t lane);
 
-/* The end of a short block was never written: gives its disk space back. */
-void file_trim_block(struct file_block block, uint32_t used);
+/* The block of that lane was closed; its memory is given back. */
+void file_put_block(struct file_block block, uint32_t lane);
+
+/* The same for the last block of a lane, which stays as it is: what is behind the payload that was
+ * used gives its disk space back. */
+void file_finish_block(struct file_block block, uint32_t used);
 
 /* Cuts the file behind its last block and lets go of it; no block is handed out any more. */
 void file_close(void);
@@ -48,5 +56,8 @@ void file_abandon(void);
 int file_error(void);
 const char *file_path(void);
 uint64_t file_blocks(void);
+
+/* The most blocks that an event lane may have; 0: any number. */
+uint32_t file_lane_blocks_most(void);
 
 #endif

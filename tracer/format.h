@@ -11,14 +11,22 @@
  * to. Lane 0 is the info lane, lane 1 the stack lane, lanes 2.. are event lanes (one for each
  * thread that is alive at the same time; a new thread continues the lane of a dead one behind a
  * THREAD record). A lane's blocks are found by scanning the file for its lane number; `sequence`
- * counts them 0, 1, 2... A block never holds half a record. A block whose magic is zero was
- * preallocated and never used.
+ * counts them 0, 1, 2... A block never holds half a record. A block whose magic is zero is free:
+ * preallocated and never used, or about to be used again.
  *
- *     struct trace_block_header (40 bytes) | payload: records | zero bytes to 64 KiB
+ *     struct trace_block_header (72 bytes) | payload: records | zero bytes to 64 KiB
  *
  * A closed block (`used` != 0) has exactly `used` payload bytes and their checksum. An open one
  * (the process runs or was killed) has used == 0: its records end at the first record whose first
  * byte is zero. A writer stores the first byte of a record last, so no torn record is ever seen.
+ *
+ * RING. With header.lane_blocks_most L, each event lane has at most L blocks; with
+ * header.blocks_most B, the file has at most B. A lane that needs one more takes a closed block of
+ * an event lane, the oldest (its own, if L is reached). So event lanes may begin at a sequence > 0;
+ * header.events of the first block says how many events came before it. A block that is taken
+ * becomes open (used = 0: all its records are there still), free (magic = 0), zeroed, and then
+ * somebody's next one, in this order: whenever the process is killed, each block is a whole one or
+ * none. Info and stack lanes are never written over.
  *
  * NUMBERS. uvarint: 7 bits a byte, lowest first, high bit = more follows; at most 10 bytes.
  * svarint: zigzag, (n << 1) ^ (n >> 63), as uvarint.
@@ -94,18 +102,19 @@
 
 #define TRACE_MAGIC UINT64_C(0x31454341525450ef) /* bytes ef 50 54 52 41 43 45 31: ".PTRACE1" */
 #define TRACE_BLOCK_MAGIC UINT32_C(0x4b4c426d)   /* bytes "mBLK" */
-#define TRACE_VERSION 1U
+#define TRACE_VERSION 2U
 
 enum {
     TRACE_HEADER_BYTES = 4096,
     TRACE_BLOCK_BYTES = 64 * 1024,
-    TRACE_BLOCK_HEADER_BYTES = 40,
+    TRACE_BLOCK_HEADER_BYTES = 72,
     TRACE_PAYLOAD_BYTES = TRACE_BLOCK_BYTES - TRACE_BLOCK_HEADER_BYTES,
     TRACE_LANE_INFO = 0,
     TRACE_LANE_STACKS = 1,
     TRACE_LANE_EVENTS = 2, /* the first of the event lanes */
     TRACE_SLOTS = 64,
     TRACE_RECENT_SLOTS = 32,
+    TRACE_NAME_BYTES = 16,
     TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 1..6 is longer, names apart (16 bytes) */
 };
 
@@ -160,6 +169,8 @@ struct trace_header {
     char library[64];       /* version of the library and its heap, NUL-terminated */
     uint64_t
         sample_period; /* mean bytes between two samples; 0: every event is there. See SAMPLES */
+    uint32_t lane_blocks_most; /* of one event lane; 0: any number. See RING */
+    uint32_t blocks_most;      /* of the file; 0: any number */
 };
 
 struct trace_block_header {
@@ -170,6 +181,10 @@ struct trace_block_header {
     uint64_t checksum; /* trace_checksum(payload, used) once closed */
     uint64_t time_ns;  /* when the block was opened */
     uint64_t epoch;    /* last epoch of the lane before this block */
+    uint64_t events;   /* of the lane before this block */
+    uint32_t tid;      /* of the thread whose records go on here; 0: none, its START follows */
+    uint32_t reserved;
+    char name[TRACE_NAME_BYTES]; /* of that thread, as far as recorded; NUL-terminated */
 };
 
 /* A look at the heap and at the process; bytes unless named otherwise. The terms are those of the
@@ -204,7 +219,7 @@ struct trace_end {
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 152, "file format");
+_Static_assert(sizeof(struct trace_header) == 160, "file format");
 _Static_assert(sizeof(struct trace_sample) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 

@@ -12,6 +12,7 @@
 enum { LANE_PAGE_BYTES = 4096 };
 
 _Static_assert(sizeof(struct lane) <= LANE_PAGE_BYTES, "a lane is one page");
+_Static_assert((int)TRACE_NAME_BYTES == (int)OS_THREAD_NAME_BYTES, "names fit");
 
 static struct {
     struct lock lock;
@@ -143,10 +144,9 @@ static bool is_whole_words(size_t bytes)
     return bytes % 4 == 0;
 }
 
-void lane_close(struct lane *lane)
+/* The block gets its length and checksum. */
+static uint32_t close_block(struct lane *lane)
 {
-    if (lane->block.start == NULL)
-        return;
     unsigned char *payload = lane->block.start + TRACE_BLOCK_HEADER_BYTES;
     MP_ASSERT(lane->at >= payload && lane->at <= lane->block.start + TRACE_BLOCK_BYTES);
     MP_ASSERT(is_whole_words(TRACE_PAYLOAD_BYTES)); /* checksum_of reads whole words */
@@ -156,19 +156,25 @@ void lane_close(struct lane *lane)
     MP_AUDIT(header->checksum == trace_checksum(payload, used));
     /* release: a reader that sees the length sees the checksum */
     atomic_store_explicit((_Atomic uint32_t *)&header->used, used, memory_order_release);
-    file_put_block(lane->block);
-    lane->block.start = NULL;
     lane->at = lane->limit = NULL;
+    return used;
+}
+
+void lane_close(struct lane *lane)
+{
+    if (lane->block.start == NULL)
+        return;
+    (void)close_block(lane);
+    file_put_block(lane->block, lane->number);
+    lane->block.start = NULL;
 }
 
 void lane_finish(struct lane *lane)
 {
-    struct file_block block = lane->block;
-    if (block.start == NULL)
+    if (lane->block.start == NULL)
         return;
-    uint32_t used = (uint32_t)(lane->at - block.start) - TRACE_BLOCK_HEADER_BYTES;
-    lane_close(lane);
-    file_trim_block(block, used);
+    file_finish_block(lane->block, close_block(lane));
+    lane->block.start = NULL;
 }
 
 /* The state of both sides starts anew (L3). */
@@ -194,16 +200,33 @@ static void open_block(struct lane *lane, struct file_block block)
     header->sequence = lane->sequence++;
     header->time_ns = lane->time_ns;
     header->epoch = lane->epoch;
+    header->events = lane->events;
+    header->tid = lane->tid;
+    memcpy(header->name, lane->name, sizeof(header->name));
     /* release: a block with a magic has a whole header */
     atomic_store_explicit((_Atomic uint32_t *)&header->magic, TRACE_BLOCK_MAGIC,
                           memory_order_release);
+}
+
+/* A lane that has as many blocks as it may goes on in its oldest one. */
+static struct file_block take_block(struct lane *lane)
+{
+    struct file_block block = {NULL, 0};
+    if (lane->number >= TRACE_LANE_EVENTS && lane->fresh != 0 &&
+        lane->fresh == file_lane_blocks_most())
+        block = file_reuse_block(lane->number);
+    if (block.start != NULL)
+        return block;
+    block = file_take_block();
+    lane->fresh += block.start != NULL;
+    return block;
 }
 
 bool lane_renew(struct lane *lane)
 {
     if (lane->alive != lanes.alive)
         return false; /* a child of a fork that ran no handler, an earlier trace: not our file */
-    struct file_block block = file_take_block();
+    struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
     lane_close(lane);

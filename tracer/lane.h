@@ -11,7 +11,7 @@
  * Lanes live in memory of their own, for ever, that reads as zeros in the child of a fork: a child
  * that was made behind our back finds at == limit, which leads to lane_renew and there to a stop.
  *
- * L1  block.start == NULL, or block.start + 40 <= at <= block.start + 64 KiB
+ * L1  block.start == NULL, or block.start + 72 <= at <= block.start + 64 KiB
  * L2  the bytes from `at` to the end of the block are zero, except while a record is being written
  * L3  what a reader has replayed up to `at` is exactly the state below */
 #ifndef MPRESS_TRACER_LANE_H
@@ -57,6 +57,8 @@ struct lane {
     struct file_block block;
     uint32_t number;
     uint32_t sequence;               /* of the next block */
+    uint32_t fresh;                  /* blocks it took that no lane had before */
+    uint32_t tid;                    /* of the thread whose START is recorded; 0: none */
     uint64_t alive;                  /* lanes.alive; else retired, or 0: wiped by a fork */
     char name[OS_THREAD_NAME_BYTES]; /* of the thread, as last recorded */
     struct walk *walk;               /* memory of the thread's last call stack, or NULL */

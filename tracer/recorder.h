@@ -17,10 +17,12 @@ enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPEN
 
 struct recorder {
     _Atomic uint32_t phase;
-    unsigned address_shift; /* constant while ON, as are the next five */
+    unsigned address_shift; /* constant while ON, as are the next seven */
     unsigned depth;         /* frames; 0: no stacks */
     uint64_t sample_period; /* bytes; 0: every event */
     uint32_t events_per_tick;
+    uint32_t lane_blocks_most; /* as in struct trace_header */
+    uint32_t blocks_most;
     bool ordered_by_caller; /* until a second thread exists: then every event draws an epoch */
     const volatile char *single_thread_mark; /* of os.h */
     uint64_t clock_ns;                       /* what a reading of the clock takes */

@@ -40,6 +40,8 @@ static int open_trace(bool forked)
         .address_shift = recorder.address_shift,
         .has_stacks = recorder.depth != 0,
         .sample_period = recorder.sample_period,
+        .lane_blocks_most = recorder.lane_blocks_most,
+        .blocks_most = recorder.blocks_most,
         .pid = (uint64_t)os_process_id(),
         .parent_pid = (uint64_t)os_parent_id(),
         .start_wall_ns = os_wall_ns(),
@@ -94,6 +96,23 @@ static bool can_unwind(void)
     return answer == CAN;
 }
 
+/* The whole blocks of a limit, two at least; 0: none. */
+static uint32_t blocks_of(uint64_t bytes)
+{
+    uint64_t blocks = bytes / TRACE_BLOCK_BYTES;
+    if (bytes == 0 || blocks >= UINT32_MAX)
+        return 0;
+    return blocks > 2 ? (uint32_t)blocks : 2;
+}
+
+static void set_limits(const struct tracer_options *options)
+{
+    recorder.lane_blocks_most = blocks_of(options->lane_bytes);
+    recorder.blocks_most = 0;
+    if (options->most_bytes > TRACE_HEADER_BYTES)
+        recorder.blocks_most = blocks_of(options->most_bytes - TRACE_HEADER_BYTES);
+}
+
 static int start(const struct tracer_options *options)
 {
     int error = file_set_path(options->path);
@@ -102,6 +121,7 @@ static int start(const struct tracer_options *options)
         return error;
     }
     begin_anew();
+    set_limits(options);
     recorder.address_shift = options->address_shift;
     recorder.ordered_by_caller = options->ordered_by_caller;
     recorder.sample_period = options->sample_period;

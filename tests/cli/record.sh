@@ -172,6 +172,26 @@ assert not top or not top[0]["frames"] or top[0]["frames"][0]["function"] == "ke
 END
 }
 
+# 400,000 events; a block of the file holds 20,000 of them.
+a_trace_of_limited_size_keeps_its_newest_part() {
+    local options
+    for options in "--mode events --max-size 1M" "--mode flight --keep 256K"; do
+        rm -f t.mpt
+        run "$MPRESS" record -q $options -o t.mpt -- "$KNOWN_SIZES"
+        expect_status 0
+        [ "$(cat out)" = done ] || fail "its output changed"
+        [ "$(stat -c %s t.mpt)" -le $((1 << 20)) ] || fail "the trace has $(stat -c %s t.mpt) bytes"
+        run "$MPRESS" report t.mpt
+        expect_status 0
+        expect_out "newest  *[0-9,]* events were written over; whole since"
+        expect_out "complete  not proven: [0-9]* events of its beginning were written over"
+        run "$MPRESS" report --json t.mpt
+        grep -q '"lost_frees": 0' out || fail "an event was invented"
+        run "$MPRESS" replay -q --runs 1 --with glibc t.mpt
+        expect_status 0
+    done
+}
+
 # Exact, though the program has threads that go on: no free is lost, no block invented.
 traces_are_started_and_stopped_by_the_program() {
     run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_PERIOD=8K "$SWITCHING"

@@ -2,7 +2,8 @@
  *
  * An input is a trace without its 64 KiB of padding, so that the fuzzer works on what matters:
  *
- *     u8 flags (1: blocks closed with checksums, 2: cut at the end, 4: address shift 3),
+ *     u8 flags (1: blocks closed with checksums, 2: cut at the end, 4: address shift 3,
+ *         8: lanes begin late, in the middle of a thread),
  *     then blocks: u8 lane, u16 payload bytes, payload
  *
  * With flag 128 the rest of the input is the file as it is. */
@@ -15,7 +16,7 @@
 
 #include "tools/trace/trace.h"
 
-enum { CLOSED = 1, CUT = 2, SHIFT_3 = 4, RAW = 128, BLOCKS_MOST = 40 };
+enum { CLOSED = 1, CUT = 2, SHIFT_3 = 4, LATE = 8, RAW = 128, BLOCKS_MOST = 40 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +32,12 @@ static size_t put_block(size_t index, unsigned lane, const uint8_t *payload, siz
                                         .sequence = sequence,
                                         .time_ns = index,
                                         .epoch = flags >> 4 & 3};
+    if ((flags & LATE) != 0) {
+        header.sequence += 5;
+        header.events = 100 + index;
+        header.tid = lane % 3;
+        memset(header.name, 'x', sizeof(header.name));
+    }
     if ((flags & CLOSED) != 0 && bytes > 0) {
         header.used = (uint32_t)bytes;
         header.checksum = trace_checksum(payload, bytes);
@@ -50,7 +57,8 @@ static size_t make_image(const uint8_t *data, size_t size)
                                   .header_bytes = TRACE_HEADER_BYTES,
                                   .block_bytes = TRACE_BLOCK_BYTES,
                                   .address_shift = (flags & SHIFT_3) != 0 ? 3 : 4,
-                                  .page_bytes = 4096};
+                                  .page_bytes = 4096,
+                                  .blocks_most = (flags & LATE) != 0 ? BLOCKS_MOST : 0};
     uint32_t sequences[256] = {0};
     size_t blocks = 0;
     size_t end = TRACE_HEADER_BYTES;

@@ -27,7 +27,7 @@ static int write_seed(const char *folder, unsigned number, const struct builder 
         perror(path);
         return 1;
     }
-    fputc((int)(number & 7), out);
+    fputc((int)(number & 15), out);
     for (size_t at = TRACE_HEADER_BYTES; at < builder->bytes; at += TRACE_BLOCK_BYTES)
         put_block(out, builder->image + at, 0);
     return fclose(out) != 0;

@@ -52,4 +52,33 @@ static inline struct trace *open_good(void)
     return trace;
 }
 
+/* One of its warnings has that part. */
+static inline bool has_warning(const struct trace *trace, const char *part)
+{
+    const char *line;
+    for (size_t i = 0; (line = trace_warning(trace, i)) != NULL; i++) {
+        assert_null(strchr(line, '\n'));
+        if (strstr(line, part) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Its totals; *is_complete may be NULL. */
+static inline struct trace_totals visit_all(const struct trace *trace, bool *is_complete)
+{
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct trace_event event;
+    while (trace_visit_next(visit, &event))
+        assert_true(event.stack < trace_facts(trace)->nodes);
+    struct trace_totals totals = *trace_visit_totals(visit);
+    struct trace_error why;
+    bool complete = trace_visit_is_complete(visit, &why);
+    assert_int_equal(complete, why.text[0] == '\0');
+    if (is_complete != NULL)
+        *is_complete = complete;
+    trace_visit_destroy(visit);
+    return totals;
+}
+
 #endif

@@ -81,7 +81,10 @@ static void open_block(struct builder *builder, unsigned number)
                                                                .lane = number,
                                                                .sequence = lane->sequence++,
                                                                .time_ns = builder->now_ns,
-                                                               .epoch = lane->epoch};
+                                                               .epoch = lane->epoch,
+                                                               .events = lane->events,
+                                                               .tid = lane->tid};
+    memcpy(block_header(builder, lane)->name, lane->name, sizeof(lane->name));
     lane->used = 0;
     lane->freed_at = 0;
     lane->ip = 0;
@@ -125,6 +128,7 @@ static struct builder_lane *begin_event(struct builder *builder, unsigned number
     struct builder_lane *lane = begin_record(builder, number, 2 * TRACE_EVENT_BYTES_MAX);
     builder->now_ns += 10;
     builder->events++;
+    lane->events++;
     if (++lane->events_since_time >= 64) {
         unsigned char record[TRACE_EVENT_BYTES_MAX] = {TRACE_TIME};
         unsigned char *end = trace_put_uvarint(record + 1, builder->now_ns - lane->time_ns);
@@ -231,8 +235,13 @@ void builder_thread(struct builder *builder, unsigned number, enum trace_thread_
     unsigned char *end = record + 1;
     if (kind == TRACE_THREAD_START)
         end = trace_put_uvarint(end, tid);
-    if (kind == TRACE_THREAD_NAME) {
+    if (kind != TRACE_THREAD_NAME) {
+        lane->tid = (uint32_t)tid;
+        lane->name[0] = '\0';
+    } else {
         size_t bytes = strlen(name);
+        memset(lane->name, 0, sizeof(lane->name));
+        memcpy(lane->name, name, bytes < sizeof(lane->name) ? bytes : sizeof(lane->name) - 1);
         need(bytes <= TRACE_EVENT_BYTES_MAX);
         end = trace_put_uvarint(end, bytes);
         memcpy(end, name, bytes);

@@ -17,6 +17,9 @@ struct builder_lane {
     size_t used;  /* payload bytes of it */
     uint32_t sequence;
     uint64_t epoch;
+    uint64_t events; /* so far */
+    uint32_t tid;
+    char name[TRACE_NAME_BYTES];
     uint64_t time_ns;
     uint64_t freed_at;
     uint64_t ip;

@@ -217,10 +217,12 @@ static bool read_events(struct cursor *cursor, const struct trace_block_header *
 {
     struct decoded_lane *lane = lane_of(cursor->decoded, header->lane);
     struct state state = {.time_ns = header->time_ns, .epoch = header->epoch};
-    uint64_t tid = lane->count == 0 ? 0 : lane->events[lane->count - 1].tid;
+    uint64_t tid = lane->count == 0 ? header->tid : lane->events[lane->count - 1].tid;
     uint64_t epoch = lane->count == 0 ? 0 : lane->events[lane->count - 1].epoch;
     if (header->epoch < epoch)
         return wrong_here(cursor, "the block's epoch runs backwards");
+    if (header->tid != 0 && header->tid != tid)
+        return wrong_here(cursor, "the block's thread is not the one at work");
     lane->has_open_block = cursor->is_open;
     while (!is_at_end(cursor)) {
         struct decoded_event event = {0};
@@ -301,28 +303,74 @@ static bool read_payload(struct decoded *decoded, const unsigned char *block)
     }
 }
 
-/* Blocks of a lane stand in the file in the order of their sequence numbers. */
-static bool read_blocks(struct decoded *decoded)
+static struct trace_block_header header_at(const unsigned char *block)
 {
-    static uint32_t next[1 << 16];
-    memset(next, 0, sizeof(next));
+    struct trace_block_header header;
+    memcpy(&header, block, sizeof(header));
+    return header;
+}
+
+static int compare_blocks(const void *left, const void *right)
+{
+    struct trace_block_header a = header_at(*(const unsigned char *const *)left);
+    struct trace_block_header b = header_at(*(const unsigned char *const *)right);
+    uint64_t first = (uint64_t)a.lane << 32 | a.sequence;
+    uint64_t second = (uint64_t)b.lane << 32 | b.sequence;
+    return first < second ? -1 : first > second;
+}
+
+/* The block follows the one before it in its lane; only a ring writes over a lane's beginning. */
+static bool check_sequence(struct decoded *decoded, const unsigned char *block,
+                           const unsigned char *before)
+{
+    const struct trace_header *file = &decoded->header;
+    struct trace_block_header header = header_at(block);
+    size_t at = (size_t)(block - decoded->file);
+    bool is_first = before == NULL || header_at(before).lane != header.lane;
+    bool is_ring = file->blocks_most != 0 || file->lane_blocks_most != 0;
+    if (is_first && header.sequence != 0 && (header.lane < TRACE_LANE_EVENTS || !is_ring))
+        return wrong(decoded, "a lane without its beginning", at);
+    if (!is_first && header.sequence != header_at(before).sequence + 1)
+        return wrong(decoded, "a block out of sequence", at);
+    if (header.lane < TRACE_LANE_EVENTS)
+        return true;
+    struct decoded_lane *lane = lane_of(decoded, header.lane);
+    lane->blocks++;
+    if (is_first)
+        lane->older = header.events;
+    if (file->lane_blocks_most != 0 && lane->blocks > file->lane_blocks_most)
+        return wrong(decoded, "more blocks than a lane may have", at);
+    return true;
+}
+
+static bool find_blocks(struct decoded *decoded, const unsigned char **blocks)
+{
     size_t at = TRACE_HEADER_BYTES;
     for (; at + TRACE_BLOCK_BYTES <= decoded->file_bytes; at += TRACE_BLOCK_BYTES) {
-        struct trace_block_header header;
-        memcpy(&header, decoded->file + at, sizeof(header));
+        struct trace_block_header header = header_at(decoded->file + at);
         if (header.magic == 0)
             continue;
         if (header.magic != TRACE_BLOCK_MAGIC || header.lane >= 1 << 16)
             return wrong(decoded, "not a block", at);
-        if (header.sequence != next[header.lane]++)
-            return wrong(decoded, "a block out of sequence", at);
-        decoded->blocks++;
-        if (header.lane >= TRACE_LANE_EVENTS)
-            lane_of(decoded, header.lane)->blocks++;
-        if (!read_payload(decoded, decoded->file + at))
-            return false;
+        blocks[decoded->blocks++] = decoded->file + at;
     }
+    size_t most = decoded->header.blocks_most;
+    if (most != 0 && decoded->file_bytes > TRACE_HEADER_BYTES + most * TRACE_BLOCK_BYTES)
+        return wrong(decoded, "a file longer than it may be", decoded->file_bytes);
     return at == decoded->file_bytes || wrong(decoded, "bytes behind the last block", at);
+}
+
+static bool read_blocks(struct decoded *decoded)
+{
+    const unsigned char **blocks =
+        malloc((decoded->file_bytes / TRACE_BLOCK_BYTES + 1) * sizeof(*blocks));
+    bool is_right = find_blocks(decoded, blocks);
+    qsort(blocks, decoded->blocks, sizeof(*blocks), compare_blocks);
+    for (size_t i = 0; i < decoded->blocks && is_right; i++)
+        is_right = check_sequence(decoded, blocks[i], i > 0 ? blocks[i - 1] : NULL) &&
+                   read_payload(decoded, blocks[i]);
+    free(blocks);
+    return is_right;
 }
 
 static bool mark_exact(struct decoded *decoded)
@@ -363,7 +411,7 @@ bool decoder_read(struct decoded *decoded, const char *path)
     if (!load(decoded, path))
         return false;
     const struct trace_header *header = &decoded->header;
-    if (memcmp(decoded->file, "\xefPTRACE1", 8) != 0 || header->version != 1 ||
+    if (memcmp(decoded->file, "\xefPTRACE1", 8) != 0 || header->version != 2 ||
         header->header_bytes != 4096 || header->block_bytes != 65536)
         return wrong(decoded, "not a header", 0);
     decoded->nodes = grown(NULL, 0, sizeof(*decoded->nodes));

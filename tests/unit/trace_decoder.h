@@ -53,6 +53,7 @@ struct decoded_lane {
     uint32_t number;
     uint32_t blocks;
     bool has_open_block;
+    uint64_t older; /* events written over */
     struct decoded_event *events;
     size_t count;
 };

@@ -196,6 +196,7 @@ bool run_matches(struct trace_run *run, const struct decoded *decoded, enum run_
     uint64_t seen[SHADOW_THREADS] = {0};
     for (size_t l = 0; l < decoded->lane_count; l++) {
         const struct decoded_lane *lane = &decoded->lanes[l];
+        uint64_t older = lane->older;
         for (size_t i = 0; i < lane->count; i++) {
             const struct decoded_event *event = &lane->events[i];
             if (!is_told(event))
@@ -204,6 +205,8 @@ bool run_matches(struct trace_run *run, const struct decoded *decoded, enum run_
             if (shadow == NULL)
                 return differs(run, "an unknown thread", event->tid, i);
             uint64_t *n = &seen[shadow - run->shadows];
+            *n += older;
+            older = 0;
             /* one may have been written and its call not yet have returned */
             if (*n > atomic_load(&shadow->told) || !is_same(event, &shadow->event[*n]))
                 return differs(run, "not what was told", event->tid, *n);

@@ -54,7 +54,8 @@ uint64_t next_random(uint64_t *state);
 
 /* True when every thread's events in the file are the first ones of its shadow, without a gap.
  * RUN_WHOLE: and all of them. RUN_KILLED: and all whose call had returned, maybe one more.
- * RUN_STOPPED: however many. */
+ * RUN_STOPPED: however many. Of a lane that was partly
+ * written over, those behind: then each thread must have had a lane of its own. */
 enum run_end { RUN_WHOLE, RUN_KILLED, RUN_STOPPED };
 bool run_matches(struct trace_run *run, const struct decoded *decoded, enum run_end end);
 

@@ -75,7 +75,8 @@ struct look {
     double fragmentation;   /* 1 - asked / resident_heap; 0 if unknown */
     double scatter;         /* 1 - largest / all free spans (X) */
     double coverage;        /* resident_heap / rss_anon; 0 if unknown */
-    bool is_known;          /* the heap told its parts (foreign heaps do not) */
+    bool is_known;          /* the heap told its parts (foreign heaps do not), and nothing was
+                             * written over: what is asked for can be counted */
 };
 
 struct analysis {

@@ -52,10 +52,10 @@ void looks_add(struct analysis *analysis, uint64_t time_ns, uint64_t delta)
 }
 
 /* `asked` below 0, as two's complement: frees whose allocations are booked to a later interval. */
-static void fill_in(struct look *look, uint64_t asked)
+static void fill_in(struct look *look, uint64_t asked, bool is_whole)
 {
     const struct trace_sample *sample = &look->sample;
-    look->is_known = sample->live != 0;
+    look->is_known = is_whole && sample->live != 0;
     look->asked = asked > INT64_MAX ? 0 : asked;
     if (!look->is_known)
         return;
@@ -77,7 +77,7 @@ void looks_finish(struct analysis *analysis)
     uint64_t asked = 0;
     for (size_t i = 0; i < analysis->looks; i++) {
         asked += analysis->asked_delta[i];
-        fill_in(&analysis->look[i], asked);
+        fill_in(&analysis->look[i], asked, analysis->facts->whole_since_ns == 0);
     }
 }
 

@@ -104,6 +104,21 @@ static void print_events(const struct report *report)
     print_row(&report->page, "events", text);
 }
 
+/* Of a trace that keeps the newest: where it begins, and what that means. */
+static void print_beginning(const struct report *report)
+{
+    const struct trace_facts *facts = report->analysis->facts;
+    char text[512];
+    if (facts->whole_since_ns == 0)
+        return;
+    snprintf(text, sizeof text,
+             "%s events were written over; whole since %s: blocks allocated before that may have "
+             "been freed unseen",
+             units_count(facts->older_events).at,
+             units_duration(analysis_since_start(report->analysis, facts->whole_since_ns)).at);
+    print_row(&report->page, "newest", text);
+}
+
 static void print_completeness(const struct report *report)
 {
     const struct analysis *analysis = report->analysis;
@@ -131,5 +146,6 @@ void report_header(struct report *report)
         print_samples(report);
     else
         print_events(report);
+    print_beginning(report);
     print_completeness(report);
 }

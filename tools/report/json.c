@@ -61,6 +61,11 @@ static json_t *make_trace(const struct report *report)
     values_set_text(object, "library", facts->header.library);
     if (analysis_is_estimate(analysis))
         values_set_number(object, "sample_period", facts->header.sample_period);
+    if (facts->whole_since_ns != 0) {
+        values_set_number(object, "older_events", facts->older_events);
+        values_set_number(object, "whole_since_ns",
+                          analysis_since_start(analysis, facts->whole_since_ns));
+    }
     json_object_set_new(object, "complete", json_boolean(analysis->is_complete));
     values_set_text(object, "incomplete_why",
                     analysis->is_complete ? NULL : analysis->incomplete_why.text);

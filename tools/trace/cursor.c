@@ -109,14 +109,18 @@ static inline const unsigned char *get_death(struct cursor *cursor, const unsign
     return record->old_units == 0 ? NULL : at;
 }
 
-static const unsigned char *get_thread(const struct cursor *cursor, const unsigned char *at,
+static const unsigned char *get_thread(struct cursor *cursor, const unsigned char *at,
                                        struct cursor_record *record)
 {
-    if (record->kind == TRACE_THREAD_END)
+    if (record->kind == TRACE_THREAD_END) {
+        cursor->tid = 0;
         return at;
+    }
     if (record->kind != TRACE_THREAD_START && record->kind != TRACE_THREAD_NAME)
         return NULL;
     at = get(at, cursor->end, &record->size);
+    if (record->kind == TRACE_THREAD_START)
+        cursor->tid = (uint32_t)record->size;
     if (at == NULL || record->kind == TRACE_THREAD_START)
         return at;
     if (record->size > (size_t)(cursor->end - at))
@@ -190,6 +194,17 @@ static inline const unsigned char *get_record(struct cursor *cursor, struct curs
     }
 }
 
+/* What the header of the block says of the thread. */
+static struct cursor_record thread_record(struct cursor *cursor)
+{
+    const unsigned char *name = file_thread_name(cursor->trace, cursor->block);
+    cursor->tid = cursor->block->tid;
+    return (struct cursor_record){.op = TRACE_THREAD,
+                                  .kind = CURSOR_GOES_ON,
+                                  .size = cursor->tid,
+                                  .units = (uint64_t)(name - cursor->trace->base)};
+}
+
 static struct cursor_record gap_record(void)
 {
     return (struct cursor_record){.op = TRACE_OTHER, .kind = TRACE_DROPPED};
@@ -242,6 +257,7 @@ static bool enter_block(struct cursor *cursor, struct cursor_record *record)
     cursor->at = file_payload(cursor->trace, block);
     cursor->end = cursor->at + block->limit;
     cursor->is_gap_next |= block->is_after_gap;
+    cursor->is_thread_next = block->tid != 0 && block->tid != cursor->tid;
     cursor->time_ns = block->time_ns;
     cursor->freed_at = 0;
     memset(cursor->stacks, 0, sizeof(cursor->stacks));
@@ -277,6 +293,12 @@ size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t 
         if (cursor->is_gap_next) {
             cursor->is_gap_next = false;
             *record = gap_record();
+            count++;
+            continue;
+        }
+        if (cursor->is_thread_next) {
+            cursor->is_thread_next = false;
+            *record = thread_record(cursor);
             count++;
             continue;
         }

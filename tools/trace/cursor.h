@@ -4,14 +4,18 @@
 
 #include "tools/trace/file.h"
 
+/* Kind of a THREAD record that no file has: the lane begins in the middle of this thread. */
+enum { CURSOR_GOES_ON = 0 };
+
 /* A decoded record. TIME records are not among them: they are in time_ns. */
 struct cursor_record {
     uint8_t op;             /* enum trace_op */
     uint8_t bits;           /* ALLOC, REALLOC: enum trace_alloc_bits */
     uint8_t alignment_log2; /* ALLOC, REALLOC */
-    uint8_t kind;           /* THREAD, OTHER */
+    uint8_t kind;           /* THREAD: also CURSOR_GOES_ON; OTHER */
     uint32_t stack;
-    uint64_t units;     /* ALLOC, REALLOC: the address born. THREAD_NAME: where in the file */
+    uint64_t units;     /* ALLOC, REALLOC: the address born. THREAD_NAME: where in the file;
+                         * CURSOR_GOES_ON: the same, of TRACE_NAME_BYTES bytes */
     uint64_t old_units; /* FREE, REALLOC: the address that dies */
     uint64_t size;      /* bytes asked; SYNC: the epoch; THREAD: tid or length of the name;
                          * DROPPED: how many, 0: not known */
@@ -27,6 +31,8 @@ struct cursor {
     const unsigned char *end;
     uint32_t next_block;    /* of the lane */
     bool is_gap_next;       /* say that events are missing before going on */
+    bool is_thread_next;    /* say whose events go on in this block */
+    uint32_t tid;           /* of the thread that is known to be at work; 0: none */
     uint32_t damaged_block; /* index in the file + 1 of the first bad record; 0: none */
     uint32_t damaged_byte;  /* and where in the block */
     uint64_t time_ns;

@@ -130,6 +130,12 @@ static void damage(struct trace *trace, size_t index, const char *what)
               what);
 }
 
+static bool is_ring(const struct trace *trace)
+{
+    const struct trace_header *header = &trace->facts.header;
+    return header->lane_blocks_most != 0 || header->blocks_most != 0;
+}
+
 /* Fills in *block from the block at `index` if that can be read at all. */
 static bool read_block(struct trace *trace, size_t index, size_t blocks, struct file_block *block)
 {
@@ -146,7 +152,8 @@ static bool read_block(struct trace *trace, size_t index, size_t blocks, struct 
     const char *what = NULL;
     if (header.magic != TRACE_BLOCK_MAGIC)
         what = "no block begins there";
-    else if (header.lane >= blocks + TRACE_LANE_EVENTS || header.sequence >= blocks)
+    else if (header.lane >= blocks + TRACE_LANE_EVENTS ||
+             (header.sequence >= blocks && !is_ring(trace)))
         what = "bad lane";
     else if (header.used > TRACE_PAYLOAD_BYTES)
         what = "bad length";
@@ -164,7 +171,9 @@ static bool read_block(struct trace *trace, size_t index, size_t blocks, struct 
                                  .limit = (uint32_t)(is_open ? payload : header.used),
                                  .is_open = is_open,
                                  .time_ns = header.time_ns,
-                                 .epoch = header.epoch};
+                                 .epoch = header.epoch,
+                                 .events = header.events,
+                                 .tid = header.tid};
     return true;
 }
 
@@ -224,6 +233,18 @@ static void flag_gap(struct trace *trace, const struct file_lane *lane, struct f
               expected, block->sequence - 1);
 }
 
+/* The first block of a lane: what was before it was written over, or is missing. */
+static void begin_lane(struct trace *trace, const struct file_lane *lane, struct file_block *block)
+{
+    if (!is_ring(trace) || lane->lane < TRACE_LANE_EVENTS || block->sequence == 0) {
+        flag_gap(trace, lane, block, 0);
+        return;
+    }
+    trace->facts.older_events += block->events;
+    if (block->time_ns > trace->facts.whole_since_ns)
+        trace->facts.whole_since_ns = block->time_ns;
+}
+
 static void sort_into_lanes(struct trace *trace)
 {
     if (trace->block_count > 0)
@@ -238,7 +259,10 @@ static void sort_into_lanes(struct trace *trace)
             trace->lanes[trace->lane_count++] = (struct file_lane){.lane = block->lane, .first = i};
         }
         struct file_lane *lane = &trace->lanes[trace->lane_count - 1];
-        flag_gap(trace, lane, block, lane->count == 0 ? 0 : block[-1].sequence + 1);
+        if (lane->count == 0)
+            begin_lane(trace, lane, block);
+        else
+            flag_gap(trace, lane, block, block[-1].sequence + 1);
         lane->count++;
         if (block->lane >= TRACE_LANE_EVENTS)
             trace->event_bytes += block->limit;

@@ -15,8 +15,10 @@ struct file_block {
     uint32_t limit;    /* payload bytes that may be read */
     bool is_open;      /* it ends at the first zero byte, not at `limit` */
     bool is_after_gap; /* blocks of this lane before it are missing or damaged */
+    uint32_t tid;      /* of the thread that goes on in it; 0: none */
     uint64_t time_ns;
     uint64_t epoch;
+    uint64_t events; /* of the lane before it */
 };
 
 /* The blocks of one lane, in order: blocks[first] .. blocks[first + count - 1]. */
@@ -62,6 +64,14 @@ static inline const unsigned char *file_payload(const struct trace *trace,
 {
     return trace->base + TRACE_HEADER_BYTES + (size_t)block->index * TRACE_BLOCK_BYTES +
            TRACE_BLOCK_HEADER_BYTES;
+}
+
+/* The name of the thread that goes on in the block: TRACE_NAME_BYTES of the file. */
+static inline const unsigned char *file_thread_name(const struct trace *trace,
+                                                    const struct file_block *block)
+{
+    return file_payload(trace, block) - TRACE_BLOCK_HEADER_BYTES +
+           offsetof(struct trace_block_header, name);
 }
 
 /* The blocks of lane `number`, or NULL. */

@@ -1,4 +1,5 @@
 /* visit.c - from ordered records to events: who is born, who dies, in which thread. */
+#define _POSIX_C_SOURCE 200809L /* strnlen */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,11 +144,25 @@ static void apply_birth(struct trace_visit *visit, const struct cursor_record *r
 
 /* -- events ----------------------------------------------------------------------------------- */
 
+/* The lane begins in the middle of a thread. */
+static void go_on(struct trace_visit *visit, uint32_t lane, const struct cursor_record *record)
+{
+    uint32_t thread = add_thread(visit, lane, (uint32_t)record->size);
+    const char *name = (const char *)visit->trace->base + record->units;
+    struct cursor_record named = *record;
+    named.size = strnlen(name, TRACE_NAME_BYTES);
+    if (named.size != 0)
+        name_thread(visit, thread, &named);
+}
+
 static bool apply_thread(struct trace_visit *visit, const struct order_step *step,
                          struct trace_event *event)
 {
     const struct cursor_record *record = step->record;
     switch (record->kind) {
+    case CURSOR_GOES_ON:
+        go_on(visit, step->lane, record);
+        return false;
     case TRACE_THREAD_START:
         event->thread = add_thread(visit, step->lane, (uint32_t)record->size);
         event->tid = visit->threads[event->thread].tid;
@@ -223,7 +238,9 @@ bool trace_visit_next(struct trace_visit *visit, struct trace_event *event)
         const struct cursor_record *record = step.record;
         *event = (struct trace_event){.time_ns = record->time_ns};
         event->lane = visit->trace->event_lanes[step.lane].lane;
-        if (record->op != TRACE_THREAD || record->kind != TRACE_THREAD_START) {
+        bool begins_thread = record->op == TRACE_THREAD &&
+                             (record->kind == TRACE_THREAD_START || record->kind == CURSOR_GOES_ON);
+        if (!begins_thread) {
             event->thread = find_thread(visit, step.lane);
             event->tid = visit->threads[event->thread].tid;
         }
@@ -304,10 +321,15 @@ bool trace_visit_is_complete(const struct trace_visit *visit, struct trace_error
     else if (end == NULL)
         snprintf(text->text, sizeof(text->text),
                  "%.256s: no end record: the process was killed or still runs", trace->path);
-    else if (end->events != totals->events)
+    else if (end->events != totals->events + trace->facts.older_events)
         snprintf(text->text, sizeof(text->text),
                  "%.256s: holds %llu events where %llu were recorded", trace->path,
-                 (unsigned long long)totals->events, (unsigned long long)end->events);
+                 (unsigned long long)totals->events,
+                 (unsigned long long)(end->events - trace->facts.older_events));
+    else if (trace->facts.older_events != 0)
+        snprintf(text->text, sizeof(text->text),
+                 "%.256s: %llu events of its beginning were written over, as asked for",
+                 trace->path, (unsigned long long)trace->facts.older_events);
     else if (end->dropped != 0 || totals->dropped != 0)
         snprintf(
             text->text, sizeof(text->text), "%.256s: %llu events were not recorded", trace->path,

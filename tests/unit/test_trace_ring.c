@@ -1,0 +1,203 @@
+/* test_trace_ring.c - traces that keep the newest: what is there is right, whole from some point
+ * on, and never more than asked for. */
+#define _GNU_SOURCE
+#include "tests/unit/trace_check.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { THREADS = 4, EVENTS = 100000, BLOCK = TRACE_BLOCK_BYTES };
+
+static const struct tracer_options flight = {
+    .address_shift = 4, .ordered_by_caller = true, .lane_bytes = 4 * BLOCK};
+static const struct tracer_options limited = {
+    .address_shift = 4, .ordered_by_caller = true, .most_bytes = 1 << 20};
+
+static const struct trace_end *find_end(const struct decoded *decoded)
+{
+    const struct decoded_record *record = decoder_find(decoded, TRACE_INFO_END, 0);
+    return record == NULL ? NULL : (const struct trace_end *)(const void *)record->payload;
+}
+
+static uint64_t count_events(const struct decoded *decoded)
+{
+    uint64_t count = 0;
+    for (size_t l = 0; l < decoded->lane_count; l++)
+        for (size_t i = 0; i < decoded->lanes[l].count; i++)
+            count += decoded->lanes[l].events[i].kind <= DECODED_FAILED;
+    return count;
+}
+
+static uint64_t count_older(const struct decoded *decoded)
+{
+    uint64_t count = 0;
+    for (size_t l = 0; l < decoded->lane_count; l++)
+        count += decoded->lanes[l].older;
+    return count;
+}
+
+/* -- children --------------------------------------------------------------------------------- */
+
+struct worker {
+    struct trace_run *run;
+    struct shadow *shadow;
+    uint64_t random;
+    uint64_t events;
+};
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    tell_anything(worker->run, worker->shadow, &worker->random, worker->events);
+    return NULL;
+}
+
+/* The first thread tells little: its lane must stay whole while the others' are written over. */
+static void start_workers(struct trace_run *run, pthread_t threads[THREADS])
+{
+    static struct worker workers[THREADS];
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){run, &run->shadows[i], run->random + i * 977 + 1,
+                                     i == 0 ? 1000 : EVENTS};
+        if (pthread_create(&threads[i], NULL, work, &workers[i]) != 0)
+            _exit(4);
+    }
+}
+
+static void tell_until_killed(struct trace_run *run)
+{
+    pthread_t threads[THREADS];
+    start_workers(run, threads);
+    for (;;)
+        pause();
+}
+
+/* No lane is given back: each thread has one of its own. */
+static void tell_much(struct trace_run *run)
+{
+    pthread_t threads[THREADS];
+    start_workers(run, threads);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    tracer_stop(TRACE_END_EXIT);
+}
+
+/* -- whole runs ------------------------------------------------------------------------------- */
+
+static void check_whole(const struct tracer_options *options, uint64_t most_bytes)
+{
+    struct trace_run run;
+    struct decoded decoded;
+    run_init(&run, 11);
+    assert_true(run_wait(run_start(&run, options, tell_much)));
+    read_right(&decoded, run.path);
+    must_match(&run, &decoded, RUN_WHOLE);
+    const struct trace_end *end = find_end(&decoded);
+    assert_non_null(end);
+    assert_int_equal(end->events, count_events(&decoded) + count_older(&decoded));
+    assert_int_equal(end->dropped, 0);
+    assert_int_equal(end->blocks, decoded.blocks);
+    assert_true(count_older(&decoded) > end->events / 4);
+    assert_in_range(decoded.file_bytes, most_bytes / 2, most_bytes);
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
+static void each_thread_keeps_its_newest_blocks(void **state)
+{
+    (void)state;
+    check_whole(&flight, TRACE_HEADER_BYTES + (2 + THREADS * 4) * BLOCK);
+}
+
+static void a_file_keeps_its_newest_blocks_and_its_size(void **state)
+{
+    (void)state;
+    check_whole(&limited, 1 << 20);
+}
+
+static void *work_and_exit(void *argument)
+{
+    work(argument);
+    tracer_thread_exit();
+    return NULL;
+}
+
+/* Lanes of threads that are gone are gone on with, and count on. */
+static void tell_thread_after_thread(struct trace_run *run)
+{
+    for (size_t i = 0; i < SHADOW_THREADS; i++) {
+        struct worker worker = {run, &run->shadows[i], run->random + i, 20000 / TEST_DIVISOR};
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, work_and_exit, &worker) != 0 ||
+            pthread_join(thread, NULL) != 0)
+            _exit(4);
+    }
+    tracer_stop(TRACE_END_EXIT);
+}
+
+static void the_header_of_a_block_tells_whose_events_go_on_in_it(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct decoded decoded;
+    run_init(&run, 5);
+    assert_true(run_wait(run_start(&run, &flight, tell_thread_after_thread)));
+    read_right(&decoded, run.path); /* compares the threads of headers and records */
+    assert_true(count_older(&decoded) > 0);
+    struct trace_block_header header;
+    size_t named = 0;
+    for (size_t at = TRACE_HEADER_BYTES; at < decoded.file_bytes; at += BLOCK) {
+        memcpy(&header, decoded.file + at, sizeof(header));
+        named += header.tid != 0 && strcmp(header.name, "test_trace_ring") == 0;
+    }
+    assert_true(named >= 2);
+    const struct trace_end *end = find_end(&decoded);
+    assert_int_equal(end->events, count_events(&decoded) + count_older(&decoded));
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
+/* -- kills ------------------------------------------------------------------------------------ */
+
+static void kill_some_time(struct trace_run *run, const struct tracer_options *options,
+                           uint64_t events)
+{
+    pid_t child = run_start(run, options, tell_until_killed);
+    while (atomic_load(&run->shadows[1].told) < events)
+        sched_yield();
+    kill(child, SIGKILL);
+    assert_false(run_wait(child));
+}
+
+/* Most of these kills hit a thread that reads, maps or zeroes blocks. */
+static void a_kill_while_blocks_are_written_over_leaves_no_invented_event(void **state)
+{
+    (void)state;
+    uint64_t random = 4711;
+    for (unsigned i = 0; i < 20 / TEST_DIVISOR; i++) {
+        struct trace_run run;
+        struct decoded decoded;
+        struct tracer_options options = i % 2 == 0 ? flight : limited;
+        options.lane_bytes = options.lane_bytes != 0 ? 2 * BLOCK : 0;
+        run_init(&run, random);
+        kill_some_time(&run, &options, 30000 + next_random(&random) % 50000);
+        read_right(&decoded, run.path);
+        must_match(&run, &decoded, RUN_KILLED);
+        assert_null(find_end(&decoded));
+        decoder_free(&decoded);
+        run_fini(&run);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_thread_keeps_its_newest_blocks),
+        cmocka_unit_test(a_file_keeps_its_newest_blocks_and_its_size),
+        cmocka_unit_test(the_header_of_a_block_tells_whose_events_go_on_in_it),
+        cmocka_unit_test(a_kill_while_blocks_are_written_over_leaves_no_invented_event),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
