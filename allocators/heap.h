@@ -101,18 +101,18 @@ static inline size_t heap_open_usable(const void *p)
 
 /* A block above the medium ones that was freed a moment ago, of the right length, and the way back;
  * NULL, false: take the slow door. No lock, and nothing that a signal handler could meet halfway.
- */
+ * Both ask the gate of allocations: such blocks lie apart, so samples want their frees too. */
 static inline void *heap_alloc_parked(size_t bytes)
 {
     bool is_large = bytes > SIZE_MEDIUM_MAX && bytes <= LARGE_MAX;
-    return is_large && hand.is_open ? large_alloc_parked(bytes) : NULL;
+    return is_large && hand.is_open && gate_serves() ? large_alloc_parked(bytes) : NULL;
 }
 
 static inline bool heap_free_parked(void *p)
 {
     bool is_large =
         space_owns(p) && space_ctl_of(p) == CTL_LARGE && ((uintptr_t)p & (UNIT_BYTES - 1)) == 0;
-    return is_large && hand.is_open && scavenge_may_wait() && large_park(p);
+    return is_large && hand.is_open && gate_serves() && scavenge_may_wait() && large_park(p);
 }
 
 /* Makes the medium block at p one of `bytes` where it stands, when this thread's hand is

@@ -55,6 +55,23 @@ static void frees_stay_open_or_are_shut_with_them(void **state)
     heap_free(q);
 }
 
+static void parked_blocks_wait_behind_a_shut_gate_both_ways(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 20 };
+    void *p = heap_alloc(BYTES);
+    gate_set(false, true);
+    assert_false(heap_free_parked(p));
+    gate_set(true, true);
+    assert_true(heap_free_parked(p));
+    gate_set(false, true);
+    assert_null(heap_alloc_parked(BYTES));
+    gate_set(true, true);
+    p = heap_alloc_parked(BYTES);
+    assert_non_null(p);
+    heap_free(p);
+}
+
 static void the_round_of_a_free_on_the_hot_path_waits_behind_the_gate(void **state)
 {
     (void)state;
@@ -182,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_shut_gate_serves_no_allocation, open_again),
         cmocka_unit_test_teardown(frees_stay_open_or_are_shut_with_them, open_again),
+        cmocka_unit_test_teardown(parked_blocks_wait_behind_a_shut_gate_both_ways, open_again),
         cmocka_unit_test_teardown(the_round_of_a_free_on_the_hot_path_waits_behind_the_gate,
                                   open_again),
         cmocka_unit_test_teardown(it_is_one_gate_for_all_threads, open_again),
