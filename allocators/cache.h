@@ -60,8 +60,8 @@ void cache_refuse(void);
 void cache_close_hands(void);
 
 /* Called before a thread gives objects to structures that others take from, and after it took some
- * from there. One observer, or NULL. Once there is a second thread it has to put
- * calls into order without that: what reclaim.c takes is not announced. */
+ * from there. One observer, or NULL. It hears of every arrival, but not of all gifts: what
+ * reclaim.c takes from an idle thread is not announced. */
 void cache_on_transfer(void (*transfer)(void));
 
 /* Announces such a transfer of the calling thread. */

@@ -26,9 +26,9 @@
  * over: it has stored its top, or taken nothing. So q is ours as well if top still lies above it.
  *
  * While every move between threads is watched, the moves made here are not announced: only the
- * owner could. With several threads the observer asks for an order of every single call anyway
- * (cache_on_transfer). What the owner freed while it was the only thread lies before its next call;
- * so of such a thread nothing is taken until it has begun a second one. */
+ * owner could. Observers must do with the arrivals (cache_on_transfer). What the owner freed while
+ * it was the only thread lies before its next call; so of such a thread nothing is taken until it
+ * has begun a second one. */
 #include "allocators/reclaim.h"
 
 #include "allocators/base/check.h"

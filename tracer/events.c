@@ -8,6 +8,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
+#include "tracer/births.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
 #include "tracer/thread.h"
@@ -18,6 +19,8 @@ enum {
     EVENTS_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
     EVENTS_SAMPLE_NS = 50000000,  /* between samples; 20 a second draw a curve */
 };
+
+_Atomic uint64_t births[1 << BIRTHS_BITS];
 
 /* -- small records ---------------------------------------------------------------------------- */
 
@@ -59,17 +62,23 @@ static bool write_sync(struct lane *lane)
     return true;
 }
 
-/* One thread needs no order, and the caller's epochs do for what its heap exchanges with threads to
- * come. Among several threads only an epoch for every event leaves nothing open (format.h, ORDER).
- */
-static inline bool is_ordered_by_caller(void)
+/* A lane that is the only one needs no order. Who has not seen yet that it is shared has not seen
+ * anything either that came from another lane. */
+static inline bool draw(struct lane *lane)
 {
-    return recorder.ordered_by_caller && *recorder.single_thread_mark != 0;
+    return !atomic_load_explicit(&recorder.is_shared, memory_order_relaxed) || write_sync(lane);
 }
 
-static inline bool write_own_sync(struct lane *lane)
+/* S1 of format.h, ORDER. A caller that tells draws when objects arrive: tracer_sync. */
+static inline bool draw_for_birth(struct lane *lane)
 {
-    return is_ordered_by_caller() || write_sync(lane);
+    return recorder.ordered_by_caller || draw(lane);
+}
+
+/* S2. */
+static inline bool draw_for_death(struct lane *lane, uint64_t units)
+{
+    return (recorder.ordered_by_caller && births_is_own(units, lane->number)) || draw(lane);
 }
 
 static void put_dropped(struct lane *lane, uint64_t count)
@@ -91,7 +100,7 @@ static bool write_missed(struct lane *lane)
         put_dropped(lane, count);
     bool is_due = thread_self.sync_missed;
     thread_self.sync_missed = false;
-    return !is_due || write_sync(lane);
+    return !is_due || draw(lane);
 }
 
 void events_write_missed(struct lane *lane)
@@ -148,6 +157,10 @@ static struct lane *begin_thread(void)
     atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
     thread_self.lane = lane;
     thread_self.trace = atomic_load_explicit(&recorder.trace, memory_order_relaxed);
+    /* what it took before it had a lane arrives now */
+    thread_self.sync_missed = true;
+    if (lane->number > TRACE_LANE_EVENTS)
+        atomic_store_explicit(&recorder.is_shared, true, memory_order_relaxed);
     walk_forget(lane->walk);
     if (recorder_is_on() && events_begin_thread(lane))
         return lane;
@@ -191,7 +204,8 @@ static bool tick(struct lane *lane)
 {
     lane->until_tick = recorder.events_per_tick - 1;
     lane->is_timed = ++lane->ticks % EVENTS_TICKS_TIMED == 0;
-    return write_time(lane, os_time_ns());
+    /* the draw: segments are short, and so no lane runs far ahead of another in the reader */
+    return write_time(lane, os_time_ns()) && draw(lane);
 }
 
 /* What is rare before an event; false: the trace ended. */
@@ -329,8 +343,10 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
                   const struct tracer_caller *caller)
 {
     struct lane *lane = enter();
-    if (lane == NULL)
+    if (lane == NULL) {
+        births_note(units_of(p), TRACE_LANE_INFO); /* a life that was not recorded is nobody's */
         return;
+    }
     MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
     bool written;
     struct birth birth = {.units = units_of(p), .size = asked, .argument = bits};
@@ -339,10 +355,11 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
         birth.argument |= TRACE_ALIGNED;
         birth.alignment_log2 = (unsigned char)log2_floor(alignment);
     }
-    if (!written || !write_own_sync(lane) || !have_room(lane)) {
+    if (!written || !draw_for_birth(lane) || !have_room(lane)) {
         leave_lost(lane);
         return;
     }
+    births_note(birth.units, lane->number);
     unsigned char *end = put_birth(lane, lane->at + 1, &birth);
     lane->events++;
     lane_commit(lane, first_byte(TRACE_ALLOC, birth.argument), end);
@@ -354,11 +371,11 @@ void tracer_free(const void *p)
     struct lane *lane = enter();
     if (lane == NULL)
         return;
-    if (!have_room(lane)) {
+    uint64_t units = units_of(p);
+    if (!draw_for_death(lane, units) || !have_room(lane)) {
         leave_lost(lane);
         return;
     }
-    uint64_t units = units_of(p);
     unsigned slot = trace_recent_slot(units);
     unsigned char *end = lane->at + 1;
     if (lane->recent[slot] != units) {
@@ -368,37 +385,34 @@ void tracer_free(const void *p)
     }
     lane->events++;
     lane_commit(lane, first_byte(TRACE_FREE, slot), end);
-    if (MP_LIKELY(write_own_sync(lane)))
-        leave_written(lane);
-    else
-        leave_lost(lane);
+    leave_written(lane);
 }
 
 void tracer_realloc(const void *old, const void *new, size_t asked,
                     const struct tracer_caller *caller)
 {
     struct lane *lane = enter();
-    if (lane == NULL)
+    if (lane == NULL) {
+        births_note(units_of(new), TRACE_LANE_INFO);
         return;
+    }
     bool written;
     struct birth birth = {.units = units_of(new), .size = asked};
     birth.stack = stack_of(lane, caller, &written);
-    if (!written || !write_own_sync(lane) || !have_room(lane)) {
+    uint64_t old_units = units_of(old);
+    if (!written || !draw_for_death(lane, old_units) || !have_room(lane)) {
         leave_lost(lane);
         return;
     }
     if (old == new)
         birth.argument = TRACE_IN_PLACE;
-    uint64_t old_units = units_of(old);
+    births_note(birth.units, lane->number);
     unsigned char *end = trace_put_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
     lane->freed_at = old_units;
     end = put_birth(lane, end, &birth);
     lane->events++;
     lane_commit(lane, first_byte(TRACE_REALLOC, birth.argument), end);
-    if (MP_LIKELY(write_own_sync(lane)))
-        leave_written(lane);
-    else
-        leave_lost(lane);
+    leave_written(lane);
 }
 
 void tracer_failed(size_t asked, const struct tracer_caller *caller)
@@ -432,7 +446,7 @@ void tracer_sync(void)
         thread_self.sync_missed = true;
         return;
     }
-    if (!is_ordered_by_caller())
+    if (!atomic_load_explicit(&recorder.is_shared, memory_order_relaxed))
         return;
     struct lane *lane = enter();
     if (lane == NULL)

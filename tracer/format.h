@@ -55,7 +55,7 @@
  *  op 3 REALLOC  svarint old units - freed_at; freed_at = old units; then stack, size, address as
  *     in ALLOC, argument bits as in ALLOC; bit 4: stayed in place (no address stored, it is the
  *     old one; alloc_at and recent are updated all the same). One move: old dies, new is born.
- *  op 4 SYNC     uvarint epoch - last epoch of the lane (> 0). See ORDER.
+ *  op 4 SYNC     uvarint epoch - last epoch of the lane (> 0): a segment begins. See ORDER.
  *  op 5 TIME     uvarint nanoseconds since the lane's last time. Sets the clock of what follows.
  *  op 6 THREAD   argument 1: a thread starts in this lane: uvarint tid. argument 2: it ended.
  *                argument 3: its name: uvarint length, bytes.
@@ -66,19 +66,25 @@
  * A record of a thread stands behind (after) its allocation and before its free. Frees of addresses
  * never seen are of blocks older than the trace.
  *
- * ORDER between lanes. Whenever a thread gives objects to shared structures it draws a number from
- * a global counter first, and whenever it takes objects from there it draws one afterwards; each
- * draw is a SYNC record. Hence for one address the lives are totally ordered: a birth lies after
- * the last SYNC before it in its lane, a death before the next SYNC behind it in its lane, and the
- * SYNC that gave the address away has a smaller epoch than the one that received it. Replaying
- * lanes segment by segment in the order of the SYNC that ends each segment, and running another
- * lane ahead when a free meets an address not yet born, yields one legal history of the whole
- * process. What this leaves open: threads that hand blocks to each other outside the heap while
- * their magazines reuse the addresses without any draw. The reader then has to choose between
- * histories (order.h of the trace reader), and in tests with small heaps and many hand-overs took
- * up to half of such deaths for that of another object of the same address. A writer that draws a
- * number for every event (before the death is done, after the birth was made) leaves nothing open:
- * then every death finds its object exactly. So should writers as soon as a second thread records.
+ * ORDER between lanes. SYNC records cut a lane into segments. A segment begins with the epoch of
+ * the SYNC before it, the lane's first one with that of its block header. All segments of all
+ * lanes, one after another by the epochs they begin with, are a legal history of the whole process:
+ * every death follows the birth of its object and precedes the next birth at its address. For this
+ * a writer draws epochs from one counter at two places; to draw more does no harm:
+ *
+ *  S1 After it took objects from where other threads give some, before it records a birth of them.
+ *
+ *  S2 Before it records a death, unless it knows that the life was born in its own lane.
+ *
+ * A writer that does not hear of S1 draws before every birth and every death.
+ *
+ * Proof. Births and deaths at one address, b1 d1 b2 d2 ..., happen one after another, since a birth
+ * is recorded before the program has the block and a death before the heap has it back; and draws
+ * that happen one after another have growing epochs. Take two neighbours in different lanes. d
+ * after b: by S2 the segment of d begins with an epoch drawn after b, hence after the one that b's
+ * segment begins with. b after d: the block was taken from where another thread gave it; by S1 the
+ * segment of b begins with an epoch drawn after d. Neighbours in one lane are in order by
+ * themselves. Lives whose birth is not recorded (older than the trace, lost) count as foreign.
  *
  * SAMPLES. With header.sample_period P, points lie on the bytes that each thread asks for, in the
  * order it does, as a Poisson process with one point in P bytes; an allocation is recorded when a

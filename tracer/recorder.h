@@ -17,17 +17,17 @@ enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPEN
 
 struct recorder {
     _Atomic uint32_t phase;
-    unsigned address_shift; /* constant while ON, as are the next seven */
+    unsigned address_shift; /* constant while ON, as are the next eight */
     unsigned depth;         /* frames; 0: no stacks */
     uint64_t sample_period; /* bytes; 0: every event */
     uint32_t events_per_tick;
     uint32_t lane_blocks_most; /* as in struct trace_header */
     uint32_t blocks_most;
-    bool ordered_by_caller; /* until a second thread exists: then every event draws an epoch */
-    const volatile char *single_thread_mark; /* of os.h */
-    uint64_t clock_ns;                       /* what a reading of the clock takes */
+    bool ordered_by_caller; /* it calls tracer_sync; else every event draws an epoch */
+    uint64_t clock_ns;      /* what a reading of the clock takes */
     void (*sample_heap)(struct trace_sample *sample);
     _Atomic uint32_t trace;      /* number of the trace; the first is 1 */
+    _Atomic bool is_shared;      /* there is a second event lane; never taken back in a trace */
     _Atomic uint64_t epoch;      /* last one drawn */
     _Atomic uint64_t sampled_ns; /* time of the last sample */
     _Atomic uint64_t lost;       /* events lost of threads that have no lane */

@@ -83,6 +83,7 @@ static void begin_anew(void)
     lane_retire_all();
     stacks_forget();
     modules_forget();
+    atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.sampled_ns, 0, memory_order_relaxed);
@@ -126,7 +127,6 @@ static int start(const struct tracer_options *options)
     recorder.ordered_by_caller = options->ordered_by_caller;
     recorder.sample_period = options->sample_period;
     recorder.events_per_tick = options->sample_period != 0 ? 1 : TRACER_EVENTS_PER_TICK;
-    recorder.single_thread_mark = os_single_thread_mark();
     recorder.sample_heap = options->sample_heap;
     recorder.clock_ns = measure_clock();
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
@@ -311,6 +311,7 @@ void tracer_fork_child(bool follow)
     modules_abandon();
     unwind_abandon();
     lane_abandon_all();
+    atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
     bool goes_on = phase != RECORDER_OFF && follow && !thread_self.busy;

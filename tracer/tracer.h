@@ -90,8 +90,8 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller);
 /* An event that cannot be recorded where it happens (a signal handler inside the heap): counted. */
 void tracer_dropped(void);
 
-/* This thread is about to give objects to structures that other threads take from, or has just
- * taken some (format.h, ORDER). */
+/* This thread has just taken objects from structures that other threads give to (format.h, ORDER,
+ * S1); that it is about to give some need not be said, but may. */
 void tracer_sync(void);
 
 /* A label in the timeline; any thread. */

@@ -325,6 +325,14 @@ what_a_handler_inside_malloc_does_is_recorded_or_counted_as_dropped() {
 	END
 }
 
+every_free_is_of_its_block_when_threads_hand_blocks_on() {
+    run "$MPRESS" record -q --mode events -o t.mpt -- "$HANDOVERS" log
+    expect_status 0
+    run "$HANDOVERS" log t.mpt
+    expect_status 0
+    expect_out '^0 wrong, complete$'
+}
+
 options_are_those_of_the_library() {
     run env MPRESS_STATS=1 MPRESS_TRACE=full MPRESS_RESERVE=64M "$MPRESS" options
     expect_status 0

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS_MOST = 64, ADDRESSES = 1 << 16, DEPOT_MOST = 1 << 14 };
+enum { ROUNDS_MOST = 64, DEPOT_MOST = 1 << 14, CELLS = 64 };
 
-enum todo { IDLE, TAKEN, DRAW_BIRTH, RECORD_BIRTH, DRAWN, DRAW_DEATH, GIVE, PUSH, END_DRAWN };
+enum todo { IDLE, TAKEN, TAKE, DRAW, RECORD, PUSH };
+enum kind { ALLOC, FREE, REALLOC };
 
 struct object {
     uint64_t number;
@@ -18,12 +19,16 @@ struct thread {
     uint64_t rounds[ROUNDS_MOST + 1];
     unsigned count;
     enum todo todo;
-    uint64_t address;   /* allocated, not yet recorded */
-    uint64_t freed;     /* recorded as freed, not yet in the magazine; 0: none */
-    bool is_realloc;    /* the birth at hand is that of a realloc */
-    struct object old;  /* what it replaces */
-    struct object born; /* recorded, not yet in the program's hands; number 0: none */
-    uint64_t tid;
+    enum kind kind;    /* of the operation at hand */
+    struct object old; /* what it frees */
+    uint64_t address;  /* what it allocated */
+    uint64_t freed;    /* recorded as freed, not yet in the magazine; 0: none */
+};
+
+/* Who was born last among the addresses of a cell. Few cells: many are overwritten. */
+struct cell {
+    uint64_t address;
+    unsigned lane;
 };
 
 struct model {
@@ -34,6 +39,7 @@ struct model {
     uint64_t tids;
     uint64_t fresh; /* next address never used */
     struct thread threads[64];
+    struct cell cells[CELLS];
     uint64_t depot[DEPOT_MOST];
     unsigned depot_count;
     struct object *live;
@@ -57,7 +63,7 @@ static void note_death(struct threads_truth *truth, unsigned lane, uint64_t numb
     truth->alive[number] = 0;
 }
 
-/* Takes rounds from the depot, or new ones; the epoch is drawn in a later step. */
+/* Takes rounds from the depot, or new ones; the epoch is drawn in a later step (S1). */
 static void refill(struct model *model, struct thread *thread)
 {
     unsigned wanted = 1 + roll(model, model->plan->rounds);
@@ -85,7 +91,29 @@ static struct object take_live(struct model *model, unsigned lane)
 
 /* -- steps ------------------------------------------------------------------------------------ */
 
-static void begin_birth(struct model *model, struct thread *thread)
+static struct cell *cell_of(struct model *model, uint64_t address)
+{
+    return &model->cells[address / 16 % CELLS];
+}
+
+static void begin_operation(struct model *model, struct thread *thread)
+{
+    const struct threads_plan *plan = model->plan;
+    unsigned lane = (unsigned)(thread - model->threads) + TRACE_LANE_EVENTS;
+    unsigned chance = 30 + 40 * (model->live_count < plan->live_most / 2);
+    bool is_birth = model->live_count == 0 ||
+                    (model->live_count < plan->live_most && roll(model, 100) < chance);
+    unsigned choice = roll(model, 100);
+    bool is_in_place = !is_birth && choice >= 95;
+    thread->kind = is_birth ? ALLOC : choice < 90 ? FREE : REALLOC;
+    if (!is_birth)
+        thread->old = take_live(model, lane);
+    if (is_in_place)
+        thread->address = thread->old.address;
+    thread->todo = thread->kind == FREE || is_in_place ? DRAW : TAKE;
+}
+
+static void take(struct model *model, struct thread *thread)
 {
     if (thread->count == 0) {
         refill(model, thread);
@@ -93,55 +121,42 @@ static void begin_birth(struct model *model, struct thread *thread)
         return;
     }
     thread->address = thread->rounds[--thread->count];
-    thread->todo = model->plan->every ? DRAW_BIRTH : RECORD_BIRTH;
+    thread->todo = DRAW;
 }
 
-static enum todo after_death(const struct model *model)
+/* S2; and more draws now and then. */
+static void draw(struct model *model, struct thread *thread, unsigned lane)
 {
-    return model->plan->every ? DRAW_DEATH : PUSH;
-}
-
-/* The call returns: the program has the object. */
-static void publish(struct model *model, struct thread *thread)
-{
-    if (thread->born.number != 0)
-        model->live[model->live_count++] = thread->born;
-    thread->born.number = 0;
+    const struct cell *cell = cell_of(model, thread->old.address);
+    bool is_foreign = cell->address != thread->old.address || cell->lane != lane;
+    if (model->plan->every || (thread->kind != ALLOC && is_foreign) || roll(model, 64) == 0)
+        builder_sync(model->builder, lane);
+    thread->todo = RECORD;
 }
 
 static void record_birth(struct model *model, struct thread *thread, unsigned lane)
 {
     uint64_t number = ++model->truth->objects;
-    if (thread->is_realloc) {
+    if (thread->kind == REALLOC)
         builder_realloc(model->builder, lane, thread->old.address, thread->address, number, 0);
-        note_death(model->truth, lane, thread->old.number);
-        thread->freed = thread->old.address == thread->address ? 0 : thread->old.address;
-    } else {
+    else
         builder_alloc(model->builder, lane, thread->address, number, 0, 0, 0);
-    }
-    bool is_draw_due = thread->is_realloc && model->plan->every;
-    thread->is_realloc = false;
     model->truth->alive[number] = thread->address;
-    thread->born = (struct object){number, thread->address, lane};
-    if (!is_draw_due)
-        publish(model, thread);
-    thread->todo = thread->freed != 0 || is_draw_due ? after_death(model) : IDLE;
+    *cell_of(model, thread->address) = (struct cell){thread->address, lane};
+    model->live[model->live_count++] = (struct object){number, thread->address, lane};
 }
 
-static void push(struct model *model, struct thread *thread, unsigned lane)
+static void record(struct model *model, struct thread *thread, unsigned lane)
 {
-    if (thread->freed == 0) {
-        thread->todo = IDLE;
-        return;
-    }
-    if (thread->count >= model->plan->rounds) {
-        builder_sync(model->builder, lane);
-        thread->todo = GIVE;
-        return;
-    }
-    thread->rounds[thread->count++] = thread->freed;
-    thread->freed = 0;
-    thread->todo = IDLE;
+    bool is_in_place = thread->kind == REALLOC && thread->address == thread->old.address;
+    if (thread->kind == FREE)
+        builder_free(model->builder, lane, thread->old.address);
+    else
+        record_birth(model, thread, lane);
+    if (thread->kind != ALLOC)
+        note_death(model->truth, lane, thread->old.number);
+    thread->freed = thread->kind == ALLOC || is_in_place ? 0 : thread->old.address;
+    thread->todo = PUSH;
 }
 
 static void give(struct model *model, struct thread *thread, unsigned keep)
@@ -150,44 +165,22 @@ static void give(struct model *model, struct thread *thread, unsigned keep)
         model->depot[model->depot_count++] = thread->rounds[--thread->count];
 }
 
+/* Giving draws nothing. */
+static void push(struct model *model, struct thread *thread)
+{
+    thread->todo = IDLE;
+    if (thread->freed == 0)
+        return;
+    if (thread->count >= model->plan->rounds)
+        give(model, thread, model->plan->rounds / 2);
+    thread->rounds[thread->count++] = thread->freed;
+}
+
 static void end_thread(struct model *model, struct thread *thread, unsigned lane)
 {
     give(model, thread, 0);
     builder_thread(model->builder, lane, TRACE_THREAD_END, 0, NULL);
-    thread->tid = ++model->tids;
-    builder_thread(model->builder, lane, TRACE_THREAD_START, thread->tid, NULL);
-    thread->todo = IDLE;
-}
-
-static void begin_operation(struct model *model, struct thread *thread, unsigned lane)
-{
-    if (roll(model, 10000) < model->plan->end_thread) {
-        builder_sync(model->builder, lane);
-        thread->todo = END_DRAWN;
-        return;
-    }
-    unsigned chance = 30 + 40 * (model->live_count < model->plan->live_most / 2);
-    if (model->live_count == 0 ||
-        (model->live_count < model->plan->live_most && roll(model, 100) < chance)) {
-        begin_birth(model, thread);
-        return;
-    }
-    struct object object = take_live(model, lane);
-    unsigned kind = roll(model, 100);
-    if (kind < 90) {
-        builder_free(model->builder, lane, object.address);
-        note_death(model->truth, lane, object.number);
-        thread->freed = object.address;
-        thread->todo = after_death(model);
-        return;
-    }
-    thread->is_realloc = true;
-    thread->old = object;
-    thread->address = object.address;
-    if (kind < 95)
-        thread->todo = model->plan->every ? DRAW_BIRTH : RECORD_BIRTH; /* in place */
-    else
-        begin_birth(model, thread);
+    builder_thread(model->builder, lane, TRACE_THREAD_START, ++model->tids, NULL);
 }
 
 static void step(struct model *model, unsigned index)
@@ -196,36 +189,26 @@ static void step(struct model *model, unsigned index)
     unsigned lane = index + TRACE_LANE_EVENTS;
     switch (thread->todo) {
     case IDLE:
-        begin_operation(model, thread, lane);
+        if (roll(model, 10000) < model->plan->end_thread)
+            end_thread(model, thread, lane);
+        else
+            begin_operation(model, thread);
         break;
     case TAKEN:
         builder_sync(model->builder, lane);
-        thread->todo = DRAWN;
+        thread->todo = TAKE;
         break;
-    case DRAWN:
-        begin_birth(model, thread);
+    case TAKE:
+        take(model, thread);
         break;
-    case RECORD_BIRTH:
-        record_birth(model, thread, lane);
+    case DRAW:
+        draw(model, thread, lane);
         break;
-    case DRAW_BIRTH:
-        builder_sync(model->builder, lane);
-        thread->todo = RECORD_BIRTH;
-        break;
-    case DRAW_DEATH:
-        builder_sync(model->builder, lane);
-        publish(model, thread);
-        thread->todo = PUSH;
-        break;
-    case GIVE:
-        give(model, thread, model->plan->rounds / 2);
-        thread->todo = PUSH;
+    case RECORD:
+        record(model, thread, lane);
         break;
     case PUSH:
-        push(model, thread, lane);
-        break;
-    case END_DRAWN:
-        end_thread(model, thread, lane);
+        push(model, thread);
         break;
     }
 }
@@ -252,9 +235,7 @@ void threads_record(const struct threads_plan *plan, struct builder *builder,
     memset(truth, 0, sizeof(*truth));
     truth->alive = calloc((size_t)plan->steps + 1000, sizeof(*truth->alive));
     for (unsigned i = 0; i < plan->lanes; i++) {
-        model->threads[i].tid = ++model->tids;
-        builder_thread(builder, i + TRACE_LANE_EVENTS, TRACE_THREAD_START, model->threads[i].tid,
-                       NULL);
+        builder_thread(builder, i + TRACE_LANE_EVENTS, TRACE_THREAD_START, ++model->tids, NULL);
     }
     for (unsigned i = 0; i < plan->steps;) {
         unsigned index = roll(model, plan->lanes);

@@ -16,7 +16,7 @@ struct threads_plan {
     unsigned live_most;  /* objects alive that the threads stay below */
     unsigned foreign;    /* of 100 frees, those that may hit any thread's objects */
     unsigned end_thread; /* of 10000 operations, those that end their thread */
-    bool every;          /* an epoch is drawn for every event, not for every transfer */
+    bool every;          /* an epoch is drawn for every event, not by S1 and S2 */
 };
 
 /* What a lane's deaths killed, in its order. */
