@@ -38,6 +38,10 @@ void gate_init(void);
 /* One caller at a time. */
 void gate_set(bool allocs_open, bool frees_open);
 
+/* Shuts that of allocations. Any caller, any time, a signal handler too; somebody may be opening it
+ * just now: whoever does looks behind a fence whether it was to stay shut. */
+void gate_shut_allocs(void);
+
 static inline unsigned gate_class_of(size_t bytes)
 {
     return atomic_load_explicit(&gate.class_of[(bytes + SIZE_GRAIN - 1) >> SIZE_GRAIN_SHIFT],

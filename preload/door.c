@@ -18,14 +18,10 @@
 #include "preload/init.h"
 #include "preload/route.h"
 #include "preload/sampled.h"
+#include "preload/view.h"
 #include "tracer/tracer.h"
 
-static struct {
-    _Atomic size_t other_from; /* requests of at least so many bytes go to mimalloc, and nobody
-                                * looks; SIZE_MAX: none */
-    _Atomic uint32_t view;     /* enum door_view */
-    bool is_checked;           /* set while one thread runs */
-} door = {.other_from = SIZE_MAX};
+static bool is_checked; /* set while one thread runs */
 
 /* Blocks that a signal handler freed while its thread was in here; freed on the way out. What does
  * not fit is lost: it is a handful of blocks, and the alternative is a deadlock. */
@@ -35,30 +31,9 @@ static _Thread_local struct {
     _Atomic uint32_t count; /* a handler raises it between any two instructions */
 } deferred __attribute__((tls_model("initial-exec")));
 
-static void set_view(enum door_view view)
-{
-    size_t other_from = view == DOOR_SEES_LITTLE ? route_mimalloc_from : SIZE_MAX;
-    atomic_store_explicit(&door.other_from, other_from, memory_order_relaxed);
-    atomic_store_explicit(&door.view, view, memory_order_relaxed);
-}
-
-void door_init(void)
-{
-    set_view(DOOR_SEES_LITTLE);
-}
-
-void door_set_view(enum door_view view)
-{
-    bool is_ordered = view == DOOR_SEES_ALL && !route_is_mixed();
-    cache_on_transfer(is_ordered ? tracer_sync : NULL);
-    set_view(view);
-    gate_set(view == DOOR_SEES_LITTLE, view != DOOR_SEES_ALL);
-    os_barrier();
-}
-
 void door_set_checked(void)
 {
-    door.is_checked = true;
+    is_checked = true;
     heap_set_checked();
 }
 
@@ -69,11 +44,6 @@ static inline struct tracer_caller caller_of(const void *frame)
 {
     const uintptr_t *words = frame;
     return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
-}
-
-static enum door_view view(void)
-{
-    return (enum door_view)atomic_load_explicit(&door.view, memory_order_relaxed);
 }
 
 static bool is_recording(void)
@@ -108,19 +78,25 @@ static void leave_lane(void)
 
 /* -- in and out ------------------------------------------------------------------------------- */
 
-static inline void watch_for_fork(void)
+static inline void notice(uintptr_t caller)
 {
-    if (MP_UNLIKELY(*init_fork_mark == 0))
-        init_notice_fork();
+    if (MP_UNLIKELY(!atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed)))
+        init_notice(caller);
+}
+
+/* caller: from where the program called for memory; 0: it did not. */
+static inline bool come_in(uintptr_t caller)
+{
+    if (MP_UNLIKELY(hand.inside != 0))
+        return false;
+    notice(caller);
+    hand.inside = 1;
+    return true;
 }
 
 bool door_come_in(void)
 {
-    if (MP_UNLIKELY(hand.inside != 0))
-        return false;
-    watch_for_fork();
-    hand.inside = 1;
-    return true;
+    return come_in(0);
 }
 
 /* Recorded only now: inside a handler the tracer's locks could be waited for in a circle. */
@@ -189,7 +165,7 @@ static void *allocate(const struct request *request, struct tracer_caller caller
 {
     void *p = NULL;
     bool is_sample = false;
-    if (MP_UNLIKELY(!door_come_in()))
+    if (MP_UNLIKELY(!come_in(caller.ip)))
         return allocate_in_emergency(request);
     if (MP_LIKELY(request->bytes <= PTRDIFF_MAX)) {
         if (is_sampling() && tracer_takes(request->bytes))
@@ -214,7 +190,7 @@ static void *allocate(const struct request *request, struct tracer_caller caller
 static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bits)
 {
     void *p = NULL;
-    if (MP_LIKELY(bytes <= PTRDIFF_MAX) && MP_LIKELY(door_come_in())) {
+    if (MP_LIKELY(bytes <= PTRDIFF_MAX) && MP_LIKELY(come_in(CALLER_HERE.ip))) {
         bool zeroed = (bits & TRACE_ZEROED) != 0;
         p = zeroed ? mimalloc_alloc_zeroed(bytes) : mimalloc_alloc(bytes);
         door_go_out();
@@ -227,7 +203,7 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
 /* Most of what comes while samples are taken passes by. */
 static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
 {
-    void *p = MP_LIKELY(view() == DOOR_SEES_SAMPLES) ? sampled_pass(bytes) : NULL;
+    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
     if (p == NULL)
         return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
     if ((bits & TRACE_ZEROED) != 0)
@@ -235,16 +211,11 @@ static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
     return p;
 }
 
-static size_t other_from(void)
-{
-    return atomic_load_explicit(&door.other_from, memory_order_relaxed);
-}
-
 /* Tail calls: the frame of either lies right below the program's. */
 static inline void *serve_unaligned(size_t bytes, unsigned bits)
 {
-    return MP_UNLIKELY(bytes >= other_from()) ? serve_by_other(bytes, bits)
-                                              : serve_by_any(bytes, bits);
+    return MP_UNLIKELY(bytes >= view_other_from()) ? serve_by_other(bytes, bits)
+                                                   : serve_by_any(bytes, bits);
 }
 
 void *door_malloc(size_t bytes)
@@ -293,7 +264,7 @@ static __attribute__((noinline)) void free_by_any(void *p)
 {
     if (p == NULL || heap_free_parked(p))
         return;
-    watch_for_fork();
+    notice(0);
     if (MP_UNLIKELY(hand.inside != 0)) {
         defer_free(p);
         return;
@@ -318,20 +289,20 @@ static inline bool free_by_other(void *p)
 
 void door_free(void *p)
 {
-    if (MP_LIKELY(other_from() == SIZE_MAX) || !free_by_other(p))
+    if (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p))
         free_by_any(p);
 }
 
 void door_free_sized(void *p, size_t bytes)
 {
-    if (p != NULL && door.is_checked && space_owns(p))
+    if (p != NULL && is_checked && space_owns(p))
         MP_CHECK(heap_fits_shrunk(p, bytes), FAULT_WRONG_SIZE, p);
     door_free(p);
 }
 
 void door_free_aligned_sized(void *p, size_t bytes, size_t alignment)
 {
-    if (p != NULL && door.is_checked && space_owns(p))
+    if (p != NULL && is_checked && space_owns(p))
         MP_CHECK(heap_fits(p, alignment, bytes), FAULT_WRONG_SIZE, p);
     door_free(p);
 }
@@ -420,7 +391,7 @@ static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
 
 static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
 {
-    if (MP_UNLIKELY(!door_come_in()))
+    if (MP_UNLIKELY(!come_in(caller.ip)))
         return realloc_in_emergency(p, bytes);
     void *moved = NULL;
     if (bytes <= PTRDIFF_MAX)

@@ -53,6 +53,20 @@ enum door_view { DOOR_SEES_LITTLE, DOOR_SEES_SAMPLES, DOOR_SEES_ALL };
  * recorded while a trace is on. */
 void door_set_view(enum door_view view);
 
+/* From now on the next allocation of any thread comes here and notices (init.h). Any thread, any
+ * time, signal handlers too. */
+void door_shut(void);
+
+/* So it is, for what it is to see. */
+bool door_is_shut(void);
+
+/* Undoes that, unless something is asked for again; one caller at a time, as for the view. */
+void door_settle(void);
+
+/* What door_shut stores zeros to, in this order. */
+struct control_range;
+void door_tell_shut(struct control_range *ranges);
+
 /* Frees through the stated size are compared with the block. */
 void door_set_checked(void);
 

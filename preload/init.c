@@ -18,10 +18,12 @@
 #include "allocators/base/say.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
+#include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/entry.h"
 #include "preload/mpress.h"
 #include "preload/route.h"
+#include "preload/signals.h"
 #include "preload/summary.h"
 #include "tracer/tracer.h"
 
@@ -72,34 +74,68 @@ static void end_switch(void)
 
 /* -- forks ------------------------------------------------------------------------------------ */
 
-static char no_mark = 1; /* where the kernel cannot wipe a page: such children go unnoticed */
-const volatile char *init_fork_mark = &no_mark;
+/* Where the kernel cannot wipe a page: such children go unnoticed. */
+static struct init_mark no_mark = {true, true};
+struct init_mark *init_mark = &no_mark;
+
+static bool is_quiet(void)
+{
+    return atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed);
+}
+
+static void set_quiet(void)
+{
+    atomic_store_explicit(&init_mark->is_quiet, true, memory_order_relaxed);
+}
+
+void init_settle(void)
+{
+    if (!begin_switch())
+        return; /* a later call will */
+    set_quiet();
+    door_settle();
+    end_switch();
+}
 
 static void on_fork_child(void)
 {
     end_switch(); /* by whom vanished */
-    *(volatile char *)(uintptr_t)init_fork_mark = 1;
+    init_mark->is_ours = true;
+    set_quiet();
     uint32_t inside = hand.inside;
     hand.inside = 1; /* a signal handler must wait until all is whole again */
     tracer_fork_child(init.conf.trace_pid == 0);
     heap_fork_child();
     mimalloc_fork_child();
+    control_fork_child();
+    if (door_is_shut())
+        init_settle();
     hand.inside = inside;
 }
 
-void init_notice_fork(void)
+void init_notice(uintptr_t caller)
 {
-    on_fork_child();
+    int error = errno;
+    if (!init_mark->is_ours)
+        on_fork_child();
+    /* The child of a vfork runs on its parent's memory. */
+    bool is_called = !is_quiet() && scavenge_is_in_own_process();
+    if (is_called && control_is_asked())
+        control_serve(caller);
+    else if (is_called)
+        init_settle(); /* it was cancelled */
+    errno = error;
 }
 
 static void watch_forks(void)
 {
     pthread_atfork(NULL, NULL, on_fork_child);
-    char *mark = os_map_wiped_on_fork();
+    struct init_mark *mark = os_map_wiped_on_fork();
     if (mark == NULL)
         return;
-    *mark = 1;
-    init_fork_mark = mark;
+    init_mark = mark;
+    init_mark->is_ours = true;
+    set_quiet();
 }
 
 /* -- start and end ---------------------------------------------------------------------------- */
@@ -196,6 +232,8 @@ __attribute__((constructor(101))) static void start(void)
     if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
         (void)start_trace(&init.conf, init.conf.trace_file, (enum conf_trace)init.conf.trace);
     init.is_ready = true;
+    signals_init(&init.conf);
+    control_init();
 }
 
 static void end(int status, void *unused)

@@ -2,6 +2,9 @@
 #ifndef MPRESS_INIT_H
 #define MPRESS_INIT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "allocators/base/conf.h"
 
 /* The options in effect; the defaults before the constructor ran. */
@@ -11,10 +14,19 @@ const struct conf *init_conf(void);
 int init_start_trace(const char *path, enum conf_trace mode);
 int init_stop_trace(void);
 
-/* A byte that is 0 in the child of a fork that ran no handlers (_Fork, a bare clone). */
-extern const volatile char *init_fork_mark;
+/* What the door looks at on every way in. */
+struct init_mark {
+    _Atomic bool is_quiet; /* false: there is something to notice */
+    volatile bool
+        is_ours; /* false too: in the child of a fork that ran no handlers (_Fork, clone) */
+};
+extern struct init_mark *init_mark;
 
-/* In such a child: does what the handlers would have done. */
-void init_notice_fork(void);
+/* There is: does what the handlers of the fork would have done, serves requests from outside
+ * (control.h) as far as a call from this address allows; 0: none. */
+void init_notice(uintptr_t caller);
+
+/* Nothing is to be noticed any more: the door stands open as its view wants it. */
+void init_settle(void);
 
 #endif

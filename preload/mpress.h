@@ -9,7 +9,8 @@
  * A program that is linked with the library (pkg-config and the CMake target define MPRESS_LINKED)
  * gets ordinary declarations.
  *
- * Every function may be called from any thread at any time, except from a signal handler. */
+ * Every function may be called from any thread at any time, except from a signal handler. Traces
+ * can be started, marked and ended from outside as well: mpress attach, MPRESS_TRACE_SIGNAL. */
 #ifndef MPRESS_H
 #define MPRESS_H
 

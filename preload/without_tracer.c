@@ -30,6 +30,16 @@ bool tracer_is_on(void)
     return false;
 }
 
+bool tracer_is_inside(void)
+{
+    return false;
+}
+
+const char *tracer_path(void)
+{
+    return "";
+}
+
 void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
                   const struct tracer_caller *caller)
 {

@@ -29,6 +29,9 @@ struct cli_command {
 int record_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int options_main(int argc, char **argv);
+int attach_main(int argc, char **argv);
+int detach_main(int argc, char **argv);
+int mark_main(int argc, char **argv);
 
 /* The options of a command. `take` gets each one, its value in optarg, and returns CLI_GO_ON, or
  * CLI_USAGE after a line. */

@@ -14,6 +14,9 @@ static const struct cli_command commands[] = {
     {"diff", diff_main, "what changed between two traces"},
     {"replay", replay_main, "run a trace again under several allocators and compare"},
     {"tune", tune_main, "size classes and magazines that would suit a program"},
+    {"attach", attach_main, "start a trace in a process that runs already"},
+    {"detach", detach_main, "end it"},
+    {"mark", mark_main, "put a label into its timeline"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},
 };
 

@@ -32,6 +32,16 @@ bool tracer_is_on(void)
     return phase != RECORDER_OFF;
 }
 
+bool tracer_is_inside(void)
+{
+    return thread_self.busy;
+}
+
+const char *tracer_path(void)
+{
+    return file_path();
+}
+
 /* -- start ------------------------------------------------------------------------------------ */
 
 static int open_trace(bool forked)

@@ -52,6 +52,13 @@ void tracer_stop(enum trace_end_reason reason);
 /* True between a successful tracer_start and the end of the trace. */
 bool tracer_is_on(void);
 
+/* The calling thread is in the middle of one of these functions: a signal handler, or libunwind's
+ * constructor. */
+bool tracer_is_inside(void);
+
+/* The absolute path of the trace that runs or ran last; "" before the first. */
+const char *tracer_path(void);
+
 /* -- sampling: which allocations of the calling thread are recorded (format.h, SAMPLES) ------- */
 
 struct tracer_sampler {

@@ -131,6 +131,20 @@ int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory);
  * its os_thread_id, written by itself. */
 void os_thread_join(_Atomic uint32_t *alive, const _Atomic uint32_t *id);
 
+/* Runs `run` in a thread that libc knows, detached, with all signals blocked: it may do what any
+ * thread of the program may. Where malloc was called by libc itself this cannot be called. */
+int os_thread_start_known(void (*run)(void));
+
+/* -- signals ---------------------------------------------------------------------------------- */
+
+/* The signal of that name ("SIGUSR2", "USR2", "RTMIN+1") or number; 0: there is none. */
+int os_signal_of(const char *text);
+
+/* Has `handler` called at each delivery from now on, on the thread's signal stack where it has one;
+ * system calls go on. EINVAL: it cannot be caught, tells of a fault, or is libc's; EBUSY: it is not
+ * at its default. */
+int os_signal_catch(int number, void (*handler)(int));
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Writes all of it; EINTR and short writes are handled. */
@@ -223,5 +237,10 @@ struct os_module {
 void os_visit_modules(bool (*visit)(const struct os_module *module, uint64_t changes,
                                     void *context),
                       void *context);
+
+/* False: a thread that stands at this address may load code now. True: it is in the loader or in
+ * libc, whose locks it may hold, or some thread is between two states of the list of objects. Takes
+ * no lock. */
+bool os_is_in_loader(uintptr_t address);
 
 #endif

@@ -1,8 +1,12 @@
-/* os_modules.c - os_visit_modules: what the loader has mapped, read from its program headers. */
+/* os_modules.c - os_visit_modules: what the loader has mapped, read from its program headers. And
+ * whether it may be asked for more. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
 
+#include <dlfcn.h>
 #include <link.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
 #include <string.h>
 
 struct module_visit {
@@ -82,4 +86,20 @@ void os_visit_modules(bool (*visit)(const struct os_module *module, uint64_t cha
 {
     struct module_visit both = {visit, context};
     dl_iterate_phdr(show_module, &both);
+}
+
+/* Where the object begins that holds the address; 0: none does. */
+static uintptr_t object_of(uintptr_t address)
+{
+    struct dl_find_object object;
+    bool found = _dl_find_object((void *)address, &object) == 0;
+    return found ? (uintptr_t)object.dlfo_map_start : 0;
+}
+
+bool os_is_in_loader(uintptr_t address)
+{
+    uintptr_t object = object_of(address);
+    bool is_libc = object != 0 && (object == object_of((uintptr_t)abort) ||
+                                   object == object_of(getauxval(AT_BASE)));
+    return is_libc || _r_debug.r_state != RT_CONSISTENT;
 }

@@ -18,7 +18,8 @@ ALLOWED = re.compile(r"""^(
             |getattr_np|once)
   | __register_atfork | __cxa_finalize | __dso_handle
   | __rseq_offset | __rseq_size
-  | sig(fillset|emptyset|addset)
+  | sig(fillset|emptyset|addset|action) | __libc_current_sigrt(min|max)
+  | _dl_find_object                                                   # takes no lock
   | _ITM_\w+ | __gmon_start__
   | _ZSt15get_new_handlerv | _ZSt17__throw_bad_allocv                 # weak: libstdc++'s
   | _mm\w+ | __popcountdi2

@@ -2,6 +2,7 @@
  *
  * The door is part of this file, with an exchange of ours: a handler that comes right before it
  * finds what it would find between those two instructions. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,15 +10,33 @@
 static bool exchange(_Atomic uint32_t *count, uint32_t *expected, uint32_t desired);
 #undef atomic_compare_exchange_strong
 #define atomic_compare_exchange_strong exchange
+#include "preload/control_serve.h"
 #include "preload/door.c" // NOLINT
 
 #include "tests/unit/unit.h"
 
-static const char mark = 1;
-const volatile char *init_fork_mark = &mark;
+static struct init_mark mark = {true, true};
+struct init_mark *init_mark = &mark;
+static _Atomic bool is_asked;
+static _Atomic uintptr_t noticed; /* with this caller */
+static _Atomic unsigned served;
+static _Atomic bool is_switching;
 
-void init_notice_fork(void)
+/* Serves as control.c does: one thread at a time. */
+void init_notice(uintptr_t caller)
 {
+    noticed = caller;
+    if (caller == 0 || atomic_exchange(&is_switching, true))
+        return;
+    served += atomic_exchange(&is_asked, false);
+    atomic_store_explicit(&mark.is_quiet, true, memory_order_relaxed);
+    door_settle();
+    is_switching = false;
+}
+
+bool control_is_asked(void)
+{
+    return is_asked;
 }
 
 /* -- what the door frees ---------------------------------------------------------------------- */
@@ -94,11 +113,125 @@ static void a_handler_may_free_while_the_deferred_ones_are_done(void **state)
     assert_int_equal(freed_count, 0);
 }
 
+/* The hot path of entry.c. */
+static void *allocate_as_malloc_does(size_t bytes)
+{
+    void *p = heap_alloc_fast(bytes);
+    return p != NULL ? p : door_malloc(bytes);
+}
+
+static void *warm(size_t bytes)
+{
+    heap_free(heap_alloc(bytes));
+    heap_free(heap_alloc(bytes));
+    return heap_alloc_fast(bytes);
+}
+
+static void a_shut_door_is_noticed_by_the_next_allocation_and_settles(void **state)
+{
+    (void)state;
+    heap_free(warm(64));
+    served = 0;
+    is_asked = true;
+    door_shut();
+    assert_true(door_is_shut());
+    assert_null(heap_alloc_fast(64));
+    heap_free(allocate_as_malloc_does(64));
+    assert_int_equal(served, 1);
+    assert_int_not_equal(noticed, 0);
+    assert_false(door_is_shut());
+    void *p = heap_alloc_fast(64);
+    assert_non_null(p);
+    heap_free(p);
+}
+
+static void nothing_is_served_where_the_program_did_not_call(void **state)
+{
+    (void)state;
+    served = 0;
+    is_asked = true;
+    door_shut();
+    assert_true(door_come_in());
+    door_free(allocate_as_malloc_does(64)); /* a handler: it is inside */
+    door_go_out();
+    door_free(NULL);
+    assert_int_equal(served, 0);
+    heap_free(allocate_as_malloc_does(64));
+    assert_int_equal(served, 1);
+}
+
+static void samples_do_not_pass_a_shut_door(void **state)
+{
+    (void)state;
+    door_set_view(DOOR_SEES_SAMPLES);
+    tracer_sampler.left = 1 << 20;
+    served = 0;
+    is_asked = true;
+    door_shut();
+    heap_free(allocate_as_malloc_does(64));
+    assert_int_equal(served, 1);
+    assert_false(door_is_shut());
+    assert_null(heap_alloc_fast(64)); /* samples are still taken */
+    door_set_view(DOOR_SEES_LITTLE);
+    assert_false(door_is_shut());
+}
+
+static void a_door_that_is_asked_for_while_it_opens_stays_shut(void **state)
+{
+    (void)state;
+    is_asked = true;
+    door_set_view(DOOR_SEES_ALL);
+    door_set_view(DOOR_SEES_LITTLE);
+    assert_true(door_is_shut());
+    served = 0;
+    heap_free(allocate_as_malloc_does(64));
+    assert_int_equal(served, 1);
+    assert_false(door_is_shut());
+}
+
+enum { THREADS = 8, REQUESTS = 50 };
+static _Atomic bool is_over;
+
+static void *allocate_until_over(void *unused)
+{
+    (void)unused;
+    while (!is_over)
+        heap_free(allocate_as_malloc_does(64));
+    return NULL;
+}
+
+static void no_request_is_lost_among_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    is_over = false;
+    served = 0;
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, allocate_until_over, NULL), 0);
+    for (unsigned i = 1; i <= REQUESTS; i++) {
+        is_asked = true;
+        door_shut();
+        while (served != i)
+            os_yield();
+    }
+    is_over = true;
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(served, REQUESTS);
+    heap_free(allocate_as_malloc_does(64)); /* the last one may have been served too early */
+    assert_false(door_is_shut());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_handler_frees_is_freed_on_the_way_out),
         cmocka_unit_test(a_handler_may_free_while_the_deferred_ones_are_done),
+        cmocka_unit_test(a_shut_door_is_noticed_by_the_next_allocation_and_settles),
+        cmocka_unit_test(nothing_is_served_where_the_program_did_not_call),
+        cmocka_unit_test(samples_do_not_pass_a_shut_door),
+        cmocka_unit_test(a_door_that_is_asked_for_while_it_opens_stays_shut),
+        cmocka_unit_test(no_request_is_lost_among_threads),
     };
     return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }

@@ -135,6 +135,24 @@ static void print_completeness(const struct report *report)
                   report_strip_path(report, trace_warning(report->trace, i)));
 }
 
+static void print_marks(const struct report *report)
+{
+    enum { MOST = 20 };
+    const struct trace_facts *facts = report->analysis->facts;
+    char text[512], label[PAGE_CELL_BYTES];
+    for (size_t i = 0; i < facts->marks && i < MOST; i++) {
+        const struct trace_mark *mark = &facts->mark[i];
+        page_fit(label, mark->label, 200, false);
+        snprintf(text, sizeof text, "after %s: %.200s",
+                 units_duration(analysis_since_start(report->analysis, mark->time_ns)).at, label);
+        print_row(&report->page, i == 0 ? "marks" : "", text);
+    }
+    if (facts->marks > MOST) {
+        snprintf(text, sizeof text, "and %s", units_plural(facts->marks - MOST, "more mark").at);
+        print_row(&report->page, "", text);
+    }
+}
+
 void report_header(struct report *report)
 {
     const struct page *page = &report->page;
@@ -148,4 +166,5 @@ void report_header(struct report *report)
         print_events(report);
     print_beginning(report);
     print_completeness(report);
+    print_marks(report);
 }

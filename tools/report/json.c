@@ -77,6 +77,19 @@ static json_t *make_trace(const struct report *report)
     return object;
 }
 
+static json_t *make_marks(const struct analysis *analysis)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < analysis->facts->marks; i++) {
+        const struct trace_mark *mark = &analysis->facts->mark[i];
+        json_t *object = json_object();
+        values_set_text(object, "label", mark->label);
+        values_set_number(object, "after_ns", analysis_since_start(analysis, mark->time_ns));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 static json_t *make_events(const struct analysis *analysis)
 {
     const struct trace_totals *totals = &analysis->totals;
@@ -303,6 +316,7 @@ int report_json(struct report *report)
     json_object_set_new(root, "process", make_process(report));
     json_object_set_new(root, "trace", make_trace(report));
     json_object_set_new(root, "events", make_events(analysis));
+    json_object_set_new(root, "marks", make_marks(analysis));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
     json_object_set_new(root, "peak", make_peak(analysis));
     json_object_set_new(root, "stacks", make_stacks(report));

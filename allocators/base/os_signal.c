@@ -1,0 +1,88 @@
+/* os_signal.c - names of signals, and a handler for one that nobody else wants. */
+#define _GNU_SOURCE
+#include "allocators/base/os.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int number;
+} names[] = {
+    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT},     {"USR1", SIGUSR1},
+    {"USR2", SIGUSR2},     {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},     {"TERM", SIGTERM},
+    {"CHLD", SIGCHLD},     {"CONT", SIGCONT}, {"TSTP", SIGTSTP},     {"TTIN", SIGTTIN},
+    {"TTOU", SIGTTOU},     {"URG", SIGURG},   {"XCPU", SIGXCPU},     {"XFSZ", SIGXFSZ},
+    {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH},   {"IO", SIGIO},
+    {"PWR", SIGPWR},       {"KILL", SIGKILL}, {"STOP", SIGSTOP},     {"SEGV", SIGSEGV},
+    {"BUS", SIGBUS},       {"ILL", SIGILL},   {"FPE", SIGFPE},       {"TRAP", SIGTRAP},
+    {"ABRT", SIGABRT},     {"SYS", SIGSYS},   {"STKFLT", SIGSTKFLT},
+};
+
+/* All of `text` as a decimal number of up to three digits; -1: it is none. */
+static int parse_number(const char *text)
+{
+    int number = 0;
+    size_t digits = 0;
+    for (; text[digits] >= '0' && text[digits] <= '9' && digits < 3; digits++)
+        number = number * 10 + (text[digits] - '0');
+    return digits > 0 && text[digits] == '\0' ? number : -1;
+}
+
+/* "RTMIN", "RTMIN+3", "RTMAX-1"; 0: none of these. */
+static int parse_real_time(const char *name)
+{
+    bool from_least = strncmp(name, "RTMIN", 5) == 0;
+    if (!from_least && strncmp(name, "RTMAX", 5) != 0)
+        return 0;
+    int steps = name[5] == '\0' ? 0 : parse_number(name + 6);
+    if (steps < 0 || (name[5] != '\0' && name[5] != (from_least ? '+' : '-')))
+        return 0;
+    int number = from_least ? SIGRTMIN + steps : SIGRTMAX - steps;
+    return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
+}
+
+int os_signal_of(const char *text)
+{
+    int number = parse_number(text);
+    if (number >= 0)
+        return number <= SIGRTMAX ? number : 0;
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i].name, name) == 0)
+            return names[i].number;
+    }
+    return parse_real_time(name);
+}
+
+static uint64_t bit_of(int number)
+{
+    return UINT64_C(1) << number;
+}
+
+/* Those that tell of a fault, end the process by libc's own hand, or are libc's between 31 and
+ * SIGRTMIN. */
+static bool is_unsafe(int number)
+{
+    const uint64_t unsafe = bit_of(SIGKILL) | bit_of(SIGSTOP) | bit_of(SIGSEGV) | bit_of(SIGBUS) |
+                            bit_of(SIGILL) | bit_of(SIGFPE) | bit_of(SIGTRAP) | bit_of(SIGABRT) |
+                            bit_of(SIGSYS) | bit_of(SIGSTKFLT);
+    return number < 1 || (number < 32 && (unsafe & bit_of(number)) != 0) ||
+           (number > 31 && number < SIGRTMIN);
+}
+
+int os_signal_catch(int number, void (*handler)(int))
+{
+    struct sigaction old, new;
+    if (is_unsafe(number))
+        return EINVAL;
+    if (sigaction(number, NULL, &old) != 0)
+        return errno;
+    if ((old.sa_flags & SA_SIGINFO) != 0 || old.sa_handler != SIG_DFL)
+        return EBUSY;
+    memset(&new, 0, sizeof(new));
+    new.sa_handler = handler;
+    new.sa_flags = SA_RESTART | SA_ONSTACK;
+    return sigaction(number, &new, NULL) == 0 ? 0 : errno;
+}

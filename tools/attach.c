@@ -1,0 +1,322 @@
+/* attach.c - `mpress attach`, `mpress detach`, `mpress mark`: a trace in a process that runs
+ * already. */
+#define _GNU_SOURCE /* readlink */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tools/cli.h"
+#include "tools/place.h"
+#include "tools/remote.h"
+
+static const char attach_help[] =
+    "Usage: mpress attach [OPTION]... PID\n"
+    "\n"
+    "Starts a trace in a process that runs under libmpress.so, at its next\n"
+    "allocation. Nothing has to be prepared and nothing is restarted. Blocks that\n"
+    "it holds already are older than the trace: the report tells when it frees\n"
+    "them, and counts them nowhere else.\n"
+    "\n"
+    "  -m, --mode MODE    full (with call stacks; default), events, or sample\n"
+    "  -o, --output FILE  where the trace goes (default: the process's\n"
+    "                     MPRESS_TRACE_FILE, in its working directory); %p: its\n"
+    "                     process id. An existing file is not overwritten\n"
+    "      --for TIME     end the trace after that time: 30s, 5m, 1h (or Ctrl-C)\n"
+    "      --wait TIME    give up when it has not allocated by then\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "A process with another root directory (a container) writes there, and FILE is\n"
+    "a path of its. It takes the right to trace the process (as gdb -p does).\n"
+    "Exit status: 0, 1 on failure, 2 for a wrong command line.\n";
+
+static const char detach_help[] =
+    "Usage: mpress detach [--wait TIME] PID\n"
+    "\n"
+    "Ends the trace that runs in a process, however it was started, at its next\n"
+    "allocation. Its file is complete then. The process goes on.\n"
+    "\n"
+    "      --wait TIME    give up when it has not allocated by then: 10s, 1m\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "Exit status: 0, 1 on failure (no trace runs), 2 for a wrong command line.\n";
+
+static const char mark_help[] =
+    "Usage: mpress mark [--wait TIME] PID LABEL...\n"
+    "\n"
+    "Puts a label into the timeline of the trace that runs in a process, at its next\n"
+    "allocation. Several words are one label; at most 200 bytes count.\n"
+    "\n"
+    "      --wait TIME    give up when it has not allocated by then: 10s, 1m\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "Exit status: 0, 1 on failure (no trace runs), 2 for a wrong command line.\n";
+
+struct request {
+    const char *command;
+    uint64_t for_ns; /* 0: until somebody ends it */
+    uint64_t wait_ns;
+    uint8_t mode;
+    const char *output; /* "": the option's */
+};
+
+/* "500ms", "30s", "30", "5m", "1h". */
+static bool parse_time(const char *text, uint64_t *ns)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ns;
+    } units[] = {{"", UINT64_C(1000000000)},
+                 {"s", UINT64_C(1000000000)},
+                 {"ms", UINT64_C(1000000)},
+                 {"m", 60 * UINT64_C(1000000000)},
+                 {"h", 3600 * UINT64_C(1000000000)}};
+    char digits[16] = "";
+    uint64_t number;
+    size_t length = strspn(text, "0123456789");
+    if (length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    if (!cli_parse_number(digits, 1, 1000000, &number))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text + length, units[i].unit) == 0) {
+            *ns = number * units[i].ns;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int take_time(const struct request *request, const char *option, uint64_t *ns)
+{
+    if (parse_time(optarg, ns))
+        return CLI_GO_ON;
+    return cli_refuse(request->command, "%s %s: a time like 30s, 5m or 1h", option, optarg);
+}
+
+static int take_mode(struct request *request)
+{
+    static const char *const modes[] = {"sample", "events", "full"};
+    for (uint8_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(optarg, modes[i]) == 0) {
+            request->mode = i;
+            return CLI_GO_ON;
+        }
+    }
+    return cli_refuse(request->command, "--mode %s: sample, events or full", optarg);
+}
+
+static int take_option(void *request_, int option)
+{
+    struct request *request = request_;
+    switch (option) {
+    case 'm':
+        return take_mode(request);
+    case 'o':
+        if (*optarg == '\0')
+            return cli_refuse(request->command, "--output: an empty name");
+        request->output = optarg;
+        return CLI_GO_ON;
+    case 'f':
+        return take_time(request, "--for", &request->for_ns);
+    default:
+        return take_time(request, "--wait", &request->wait_ns);
+    }
+}
+
+static const struct option attach_names[] = {{"mode", required_argument, NULL, 'm'},
+                                             {"output", required_argument, NULL, 'o'},
+                                             {"for", required_argument, NULL, 'f'},
+                                             {"wait", required_argument, NULL, 'w'},
+                                             CLI_HELP,
+                                             {NULL, 0, NULL, 0}};
+static const struct option wait_names[] = {
+    {"wait", required_argument, NULL, 'w'}, CLI_HELP, {NULL, 0, NULL, 0}};
+
+/* Behind the options: the process. */
+static int read_pid(const char *command, int argc, char **argv, pid_t *pid)
+{
+    uint64_t number;
+    if (optind == argc)
+        return cli_refuse(command, "which process? mpress %s PID", command);
+    if (!cli_parse_number(argv[optind], 1, INT_MAX, &number))
+        return cli_refuse(command, "%s: not a process id", argv[optind]);
+    *pid = (pid_t)number;
+    optind++;
+    return CLI_GO_ON;
+}
+
+static int refuse_more(const char *command, int argc, char **argv)
+{
+    return optind == argc ? CLI_GO_ON
+                          : cli_refuse(command, "%s: one process at a time", argv[optind]);
+}
+
+static int read_line(const struct cli_options *options, int argc, char **argv,
+                     struct request *request, pid_t *pid)
+{
+    request->command = options->command;
+    int status = cli_read_options(options, argc, argv, request);
+    return status == CLI_GO_ON ? read_pid(options->command, argc, argv, pid) : status;
+}
+
+/* -- where the file is ------------------------------------------------------------------------ */
+
+/* What it calls a path is what we call one. */
+static bool has_our_root(pid_t pid)
+{
+    char path[64];
+    struct stat ours, its;
+    snprintf(path, sizeof path, "/proc/%d/root/", (int)pid);
+    return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev &&
+           ours.st_ino == its.st_ino;
+}
+
+static int place_output(const struct request *request, pid_t pid, char path[PLACE_BYTES])
+{
+    int error = 0;
+    if (*request->output != '\0' && has_our_root(pid))
+        error = place_make_absolute(request->output, path);
+    else
+        snprintf(path, PLACE_BYTES, "%s", request->output);
+    if (error != 0 || strlen(path) >= CONTROL_TEXT_BYTES)
+        return cli_refuse("attach", "--output: the path is too long");
+    return CLI_GO_ON;
+}
+
+static void print_path(const struct remote *remote, const char *what)
+{
+    const char *path = remote->block.path;
+    char root[32] = "";
+    if (!has_our_root(remote->pid))
+        snprintf(root, sizeof root, "/proc/%d/root", (int)remote->pid);
+    printf("process %d: %s: %s%.*s\n", (int)remote->pid, what, root, CONTROL_PATH_BYTES, path);
+    fflush(stdout);
+}
+
+/* -- asking ----------------------------------------------------------------------------------- */
+
+static int judge_answer(const struct remote *remote, enum control_operation operation)
+{
+    const struct control_block *block = &remote->block;
+    int error = block->error;
+    if (error == 0)
+        return CLI_GO_ON;
+    if (error == EBUSY && operation == CONTROL_START)
+        cli_say("process %d: a trace runs there already: %s (mpress detach %d ends it)",
+                (int)remote->pid, block->path, (int)remote->pid);
+    else if (error == ENOENT && operation != CONTROL_START)
+        cli_say("process %d: no trace runs there (mpress attach %d)", (int)remote->pid,
+                (int)remote->pid);
+    else
+        cli_say("process %d: %s%s", (int)remote->pid, strerror(error),
+                operation == CONTROL_START ? ": no trace was started" : "");
+    return CLI_FAILED;
+}
+
+static int ask(struct remote *remote, const struct remote_request *request)
+{
+    int status = remote_ask(remote, request);
+    return status == CLI_GO_ON ? judge_answer(remote, request->operation) : status;
+}
+
+static int stop(struct remote *remote, uint64_t wait_ns)
+{
+    const struct remote_request request = {CONTROL_STOP, 0, "", wait_ns};
+    int status = ask(remote, &request);
+    if (status == CLI_GO_ON)
+        print_path(remote, "the trace is complete");
+    return status;
+}
+
+static int start(struct remote *remote, const struct request *request)
+{
+    char path[PLACE_BYTES];
+    int status = place_output(request, remote->pid, path);
+    if (status != CLI_GO_ON)
+        return status;
+    const struct remote_request start = {CONTROL_START, request->mode, path, request->wait_ns};
+    status = ask(remote, &start);
+    if (status != CLI_GO_ON)
+        return status;
+    print_path(remote, "a trace was started");
+    if (request->for_ns == 0)
+        return CLI_GO_ON;
+    remote_sleep(request->for_ns);
+    if (remote_is_alive(remote))
+        return stop(remote, 0);
+    cli_say("process %d has ended, and the trace with it", (int)remote->pid);
+    return CLI_GO_ON;
+}
+
+int attach_main(int argc, char **argv)
+{
+    const struct cli_options options = {"attach", attach_help, ":m:o:h", attach_names, take_option};
+    struct request request = {.mode = 2, .output = ""};
+    struct remote remote;
+    pid_t pid;
+    int status = read_line(&options, argc, argv, &request, &pid);
+    if (status == CLI_GO_ON)
+        status = refuse_more("attach", argc, argv);
+    if (status == CLI_GO_ON)
+        status = remote_open(&remote, pid);
+    if (status != CLI_GO_ON)
+        return status;
+    status = start(&remote, &request);
+    remote_close(&remote);
+    return status == CLI_GO_ON ? cli_finish(CLI_OK) : status;
+}
+
+int detach_main(int argc, char **argv)
+{
+    const struct cli_options options = {"detach", detach_help, ":h", wait_names, take_option};
+    struct request request = {.output = ""};
+    struct remote remote;
+    pid_t pid;
+    int status = read_line(&options, argc, argv, &request, &pid);
+    if (status == CLI_GO_ON)
+        status = refuse_more("detach", argc, argv);
+    if (status == CLI_GO_ON)
+        status = remote_open(&remote, pid);
+    if (status != CLI_GO_ON)
+        return status;
+    status = stop(&remote, request.wait_ns);
+    remote_close(&remote);
+    return status == CLI_GO_ON ? cli_finish(CLI_OK) : status;
+}
+
+static void join_words(char **words, char label[CONTROL_TEXT_BYTES])
+{
+    size_t used = 0;
+    label[0] = '\0';
+    for (; *words != NULL && used + 1 < CONTROL_TEXT_BYTES; words++) {
+        size_t room = CONTROL_TEXT_BYTES - used;
+        int length = snprintf(label + used, room, "%s%s", used == 0 ? "" : " ", *words);
+        used += (size_t)length < room ? (size_t)length : room - 1;
+    }
+}
+
+int mark_main(int argc, char **argv)
+{
+    const struct cli_options options = {"mark", mark_help, "+:h", wait_names, take_option};
+    struct request request = {.output = ""};
+    struct remote remote;
+    pid_t pid;
+    char label[CONTROL_TEXT_BYTES];
+    int status = read_line(&options, argc, argv, &request, &pid);
+    if (status == CLI_GO_ON && optind == argc)
+        status = cli_refuse("mark", "which label? mpress mark PID LABEL");
+    if (status == CLI_GO_ON)
+        status = remote_open(&remote, pid);
+    if (status != CLI_GO_ON)
+        return status;
+    join_words(argv + optind, label);
+    const struct remote_request mark = {CONTROL_MARK, 0, label, request.wait_ns};
+    status = ask(&remote, &mark);
+    remote_close(&remote);
+    return status == CLI_GO_ON ? CLI_OK : status;
+}
