@@ -34,7 +34,7 @@ static void write_grains(const struct grains *grains, unsigned class, const uint
 static void relabel(uint32_t first, size_t units)
 {
     for (size_t unit = first; unit < first + units; unit++) /* release: pairs with mixed_class_of */
-        __atomic_store_n(space_ctl(unit), CTL_MIXED, __ATOMIC_RELEASE);
+        atomic_store_explicit(space_ctl(unit), CTL_MIXED, memory_order_release);
 }
 
 void mixed_adopt(uint32_t first, unsigned class, const uint64_t *free_objects, uint64_t purged)
@@ -187,7 +187,7 @@ unsigned mixed_class_of(const void *p)
     uint32_t first = *space_head(unit);
     size_t offset = (size_t)((const char *)p - (char *)space_address(first));
     /* acquire: pairs with the release in relabel; the object keeps its zone alive */
-    if (__atomic_load_n(space_ctl(unit), __ATOMIC_ACQUIRE) != CTL_MIXED ||
+    if (atomic_load_explicit(space_ctl(unit), memory_order_acquire) != CTL_MIXED ||
         offset % GRAIN_BYTES != 0)
         return 0;
     /* The span may not be a zone's yet, and need not: an object has an end. */

@@ -105,7 +105,8 @@ static inline _Atomic uint8_t *space_ctl(size_t unit)
  * byte changes under its objects, which keep their size: who reads the class may use it. */
 static inline unsigned space_ctl_of(const void *p)
 {
-    return __atomic_load_n(&space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT], __ATOMIC_RELAXED);
+    return atomic_load_explicit(&space.ctl_by_page[(uintptr_t)p >> UNIT_SHIFT],
+                                memory_order_relaxed);
 }
 
 static inline void *space_address(size_t unit)

@@ -12,7 +12,7 @@ static __attribute__((noinline)) void *keep(void *unused)
     char **last = unused;
     for (int i = 0; i < BLOCKS; i++) {
         char *kept = malloc(BYTES);
-        memcpy(kept, last, sizeof last);
+        memcpy(kept, last, sizeof *last);
         memcpy(last, &kept, sizeof kept);
         char *volatile passing = calloc(1, BYTES);
         free(passing);

@@ -62,8 +62,8 @@ static bool exchange(_Atomic uint32_t *count, uint32_t *expected, uint32_t desir
 {
     if (handlers_count > 0)
         door_free(handlers[--handlers_count]);
-    return __atomic_compare_exchange_n(count, expected, desired, false, __ATOMIC_SEQ_CST,
-                                       __ATOMIC_SEQ_CST);
+    return atomic_compare_exchange_strong_explicit(count, expected, desired, memory_order_seq_cst,
+                                                   memory_order_seq_cst);
 }
 
 static void check_each_was_freed_once(void *const *blocks, unsigned count)

@@ -8,12 +8,13 @@
 #include "tools/trace/memory.h"
 #include "tools/tune/rounds.h"
 
-enum { PROGRESS_EVENTS = 1 << 15, OUTSIDE = UINT32_MAX };
+enum { PROGRESS_EVENTS = 1 << 15 };
+#define DEMAND_OUTSIDE UINT32_MAX
 
 /* The pass. */
 struct pass {
     struct demand *demand;
-    struct live live; /* block.site: the size that placed it, or OUTSIDE */
+    struct live live; /* block.site: the size that placed it, or DEMAND_OUTSIDE */
     struct rounds *rounds;
     uint64_t begin_ns;
     uint64_t now_ns; /* never runs back */
@@ -46,7 +47,7 @@ static void change_asked(struct pass *pass, uint64_t delta)
 static void book_birth(struct pass *pass, const struct trace_event *event, uint32_t placed)
 {
     struct demand *demand = pass->demand;
-    if (placed != OUTSIDE) {
+    if (placed != DEMAND_OUTSIDE) {
         struct size_use *use = &demand->use[placed];
         reach(use, pass->now_ns);
         held_add(&use->held, event->size, demand->peak_serial);
@@ -62,7 +63,7 @@ static bool book_death(struct pass *pass, uint64_t object, struct block *block)
 {
     if (!live_remove(&pass->live, object, block))
         return false;
-    if (block->site != OUTSIDE) {
+    if (block->site != DEMAND_OUTSIDE) {
         struct size_use *use = &pass->demand->use[block->site];
         reach(use, pass->now_ns);
         held_remove(&use->held, block->bytes, pass->demand->peak_serial);
@@ -79,7 +80,7 @@ static uint32_t place(struct pass *pass, const struct trace_event *event)
     demand->requests++;
     if (event->size > LADDER_BYTES_MOST || event->alignment_log2 != 0) {
         demand->outside++;
-        return OUTSIDE;
+        return DEMAND_OUTSIDE;
     }
     uint32_t placed = (uint32_t)event->size;
     demand->use[placed].requests++;
@@ -89,13 +90,13 @@ static uint32_t place(struct pass *pass, const struct trace_event *event)
 
 static void give(struct pass *pass, const struct trace_event *event, const struct block *block)
 {
-    if (block->site != OUTSIDE)
+    if (block->site != DEMAND_OUTSIDE)
         rounds_give(pass->rounds, event->thread, ladder_find(pass->demand->ladder, block->site));
 }
 
 static bool stays(const struct pass *pass, const struct block *block, uint64_t size)
 {
-    if (block->site == OUTSIDE)
+    if (block->site == DEMAND_OUTSIDE)
         return false;
     const struct ladder *ladder = pass->demand->ladder;
     uint32_t bytes = ladder->rung[ladder_find(ladder, block->site)].bytes;
