@@ -12,7 +12,7 @@
 
 #include "tests/stress/blocks.h"
 
-enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128 };
+enum { THREADS_MAX = 64, KEPT = 400, MAILBOX = 128, STEPS_BETWEEN_FORKS = 20 };
 
 /* Blocks on their way to another thread. */
 struct mailbox {
@@ -35,6 +35,9 @@ static struct {
     struct mailbox mailboxes[THREADS_MAX];
     struct worker workers[THREADS_MAX];
     atomic_bool is_forking; /* the first worker has forks left to do: the others go on meanwhile */
+    atomic_ullong steps;    /* operations of the others */
+    pthread_mutex_t child;  /* held by the first worker while it waits for a child */
+    atomic_bool has_child;
 } stress;
 
 static void say_line(const char *line)
@@ -99,6 +102,8 @@ static void use_heap_in_child(struct worker *worker)
         heap->audit(false);
 }
 
+/* Forks while the others are at whatever they are at, and lets them rest as long as the child takes
+ * to look at what it got: they could change nothing for it. */
 static void fork_once(struct worker *worker)
 {
     pid_t child = fork();
@@ -108,10 +113,24 @@ static void fork_once(struct worker *worker)
         _exit(0);
     }
     int status = 0;
+    pthread_mutex_lock(&stress.child);
+    atomic_store(&stress.has_child, true);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
+    atomic_store(&stress.has_child, false);
+    pthread_mutex_unlock(&stress.child);
     if (child < 0 || status != 0)
         stress_fail("the child of a fork failed", &worker->kept[0]);
+}
+
+/* After each operation of a thread that does not fork. */
+static void note_step(void)
+{
+    atomic_fetch_add_explicit(&stress.steps, 1, memory_order_relaxed);
+    if (!atomic_load_explicit(&stress.has_child, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&stress.child);
+    pthread_mutex_unlock(&stress.child);
 }
 
 /* -- threads ---------------------------------------------------------------------------------- */
@@ -196,6 +215,15 @@ static void do_something_rare(struct worker *worker, unsigned step)
         stress.heap->ask((unsigned)random_next(&worker->random));
 }
 
+/* Until the others are in the middle of everything again. */
+static void operate_among_others(struct worker *worker)
+{
+    const unsigned long long until =
+        atomic_load(&stress.steps) + (stress.options.threads - 1) * STEPS_BETWEEN_FORKS;
+    while (atomic_load(&stress.steps) < until)
+        operate(worker);
+}
+
 static void *live(void *argument)
 {
     struct worker *worker = argument;
@@ -205,8 +233,12 @@ static void *live(void *argument)
          i++) {
         operate(worker);
         do_something_rare(worker, i);
-        if (i % until_fork == 0)
+        if (worker->forks == 0)
+            note_step();
+        if (i % until_fork == 0) {
+            operate_among_others(worker);
             fork_once(worker);
+        }
     }
     if (worker->forks > 0)
         atomic_store(&stress.is_forking, false);
@@ -256,6 +288,7 @@ void stress_run(const struct stress_heap *heap, const struct stress_options *opt
              heap->name, (unsigned long long)options->seed, options->threads, options->generations,
              options->operations, options->forks);
     say_line(line);
+    pthread_mutex_init(&stress.child, NULL);
     for (unsigned i = 0; i < THREADS_MAX; i++)
         pthread_mutex_init(&stress.mailboxes[i].lock, NULL);
     for (unsigned i = 0; i < options->generations; i++) {
