@@ -1,5 +1,5 @@
 /* fuzz_heap.c - bytes become operations on a table of blocks; each block proves itself by a
- * pattern, and the heap is audited (LLVMFuzzerTestOneInput: libFuzzer's convention, run by
+ * pattern, and the heap is audited (LLVMFuzzerTestOneInput: libFuzzer's convention, or run by
  * fuzz_main.c).
  *
  *     operation: u8 kind, u8 slot, u16 size (low 4 bits: mantissa, next 5: exponent)
@@ -10,12 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators/base/os.h"
 #include "allocators/heap.h"
 
 enum { SLOTS = 256, EDGE = 48, AUDIT_EVERY = 16, BURST = 200 };
 enum { BYTES_MOST = 80 * 1024 * 1024 };
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    struct conf conf;
+    conf_init(&conf);
+    conf_read(&conf, os_environ());
+    if (heap_init(&conf) != 0)
+        exit(3);
+    if (conf.check)
+        heap_set_checked();
+    return 0;
+}
 
 static struct {
     unsigned char *at;

@@ -1,10 +1,11 @@
 /* fuzz_main.c - runs a fuzz target without libFuzzer: first the inputs of a file (hexadecimal, one
  * a line; what once failed stays there), then random ones.
  *
- *     fuzz_heap SEEDS --runs N --seed S     stops at the first failure, which names its input
+ *     fuzz_TARGET SEEDS --runs N --seed S     stops at the first failure, which names its input
  *
  * Random inputs are pieces of the file's and of random bytes, put together anew. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allocators/base/os.h"
-#include "allocators/heap.h"
-
 enum { INPUT_BYTES = 4096, INPUTS = 256, PIECE_MOST = 128 };
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
@@ -101,15 +100,8 @@ static void run_random(uint64_t seed)
     run_current();
 }
 
-static void start(void)
+static void catch_signals(void)
 {
-    struct conf conf;
-    conf_init(&conf);
-    conf_read(&conf, os_environ());
-    if (heap_init(&conf) != 0)
-        exit(3);
-    if (conf.check)
-        heap_set_checked();
     signal(SIGABRT, say_input);
     signal(SIGSEGV, say_input);
     signal(SIGBUS, say_input);
@@ -125,7 +117,8 @@ int main(int argc, char **argv)
     read_corpus(argv[1]);
     fprintf(stderr, "fuzz: %zu inputs, then --runs %llu --seed %llu\n", corpus_count,
             (unsigned long long)runs, (unsigned long long)seed);
-    start();
+    LLVMFuzzerInitialize(&argc, &argv);
+    catch_signals();
     for (size_t i = 0; i < corpus_count; i++) {
         current = corpus[i];
         run_current();

@@ -1,12 +1,16 @@
-/* fuzz_reader.c - libFuzzer against the trace reader (clang, cmake -DMPRESS_FUZZ=ON).
+/* fuzz_reader.c - bytes become a trace file, which the reader must survive, and with memory that is
+ * bounded by the file's length and by what its bytes can mean, never by what they claim
+ * (LLVMFuzzerTestOneInput: libFuzzer's convention, or run by fuzz_main.c).
  *
  * An input is a trace without its 64 KiB of padding, so that the fuzzer works on what matters:
  *
  *     u8 flags (1: blocks closed with checksums, 2: cut at the end, 4: address shift 3,
- *         8: lanes begin late, in the middle of a thread),
+ *               8: lanes begin late, in the middle of a thread,
+ *               48: the epoch that blocks start with),
  *     then blocks: u8 lane, u16 payload bytes, payload
  *
- * With flag 128 the rest of the input is the file as it is. */
+ * With flag 128 the rest of the input is the file as it is. The file is one in memory; the next
+ * input finds it empty and of no pages, and only what an input says is written to it. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +18,85 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tools/trace/memory.h"
 #include "tools/trace/trace.h"
 
 enum { CLOSED = 1, CUT = 2, SHIFT_3 = 4, LATE = 8, RAW = 128, BLOCKS_MOST = 40 };
 
+const char *__asan_default_options(void);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned char image[TRACE_HEADER_BYTES + BLOCKS_MOST * TRACE_BLOCK_BYTES];
+/* Freed memory waits for a mistake, but not for so long that each input gets fresh pages: it would
+ * cost a third of the inputs in a second. */
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=1";
+}
 
-/* Appends a block; the place behind its payload in the image. */
+static int file;
+static char file_path[64];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    file = memfd_create("fuzz", MFD_CLOEXEC);
+    snprintf(file_path, sizeof(file_path), "/proc/self/fd/%d", file);
+    return 0;
+}
+
+/* -- memory ----------------------------------------------------------------------------------- */
+
+enum { ASKED_AT_START = 1 << 19, ASKED_PER_BYTE = 128 };
+
+static size_t asked; /* all that the reader ever asked for during one input */
+
+void *__real_memory_alloc(size_t count, size_t bytes);
+void *__wrap_memory_alloc(size_t count, size_t bytes);
+void *__wrap_memory_alloc(size_t count, size_t bytes)
+{
+    asked += count * bytes;
+    return __real_memory_alloc(count, bytes);
+}
+
+void *__real_memory_grow(void *array, size_t count, size_t *capacity, size_t bytes);
+void *__wrap_memory_grow(void *array, size_t count, size_t *capacity, size_t bytes);
+void *__wrap_memory_grow(void *array, size_t count, size_t *capacity, size_t bytes)
+{
+    size_t before = *capacity;
+    void *grown = __real_memory_grow(array, count, capacity, bytes);
+    asked += *capacity != before ? *capacity * bytes : 0;
+    return grown;
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    asked += fd == -1 ? bytes : 0;
+    return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+/* -- the file --------------------------------------------------------------------------------- */
+
+static void put(const void *bytes, size_t count, size_t at)
+{
+    if (pwrite(file, bytes, count, (off_t)at) != (ssize_t)count)
+        abort();
+}
+
+static void set_length(size_t bytes)
+{
+    if (ftruncate(file, (off_t)bytes) != 0)
+        abort();
+}
+
+/* Writes a block; the place behind its payload in the file. */
 static size_t put_block(size_t index, unsigned lane, const uint8_t *payload, size_t bytes,
                         uint32_t sequence, unsigned flags)
 {
-    unsigned char *at = image + TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
+    size_t at = TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
     struct trace_block_header header = {.magic = TRACE_BLOCK_MAGIC,
                                         .lane = lane,
                                         .sequence = sequence,
@@ -42,16 +112,13 @@ static size_t put_block(size_t index, unsigned lane, const uint8_t *payload, siz
         header.used = (uint32_t)bytes;
         header.checksum = trace_checksum(payload, bytes);
     }
-    memset(at, 0, TRACE_BLOCK_BYTES);
-    memcpy(at, &header, sizeof(header));
-    memcpy(at + sizeof(header), payload, bytes);
-    return (size_t)(at - image) + sizeof(header) + bytes;
+    put(&header, sizeof(header), at);
+    put(payload, bytes, at + sizeof(header));
+    return at + sizeof(header) + bytes;
 }
 
-/* Makes the image of an input; its length. */
-static size_t make_image(const uint8_t *data, size_t size)
+static void put_header(unsigned flags)
 {
-    unsigned flags = data[0];
     struct trace_header header = {.magic = TRACE_MAGIC,
                                   .version = TRACE_VERSION,
                                   .header_bytes = TRACE_HEADER_BYTES,
@@ -59,11 +126,17 @@ static size_t make_image(const uint8_t *data, size_t size)
                                   .address_shift = (flags & SHIFT_3) != 0 ? 3 : 4,
                                   .page_bytes = 4096,
                                   .blocks_most = (flags & LATE) != 0 ? BLOCKS_MOST : 0};
+    put(&header, sizeof(header), 0);
+}
+
+/* Writes the file of an input; its length. */
+static size_t put_file(const uint8_t *data, size_t size)
+{
+    unsigned flags = data[0];
     uint32_t sequences[256] = {0};
     size_t blocks = 0;
     size_t end = TRACE_HEADER_BYTES;
-    memset(image, 0, TRACE_HEADER_BYTES);
-    memcpy(image, &header, sizeof(header));
+    put_header(flags);
     for (size_t at = 1; at + 3 <= size && blocks < BLOCKS_MOST; blocks++) {
         unsigned lane = data[at];
         size_t bytes = data[at + 1] | (size_t)data[at + 2] << 8;
@@ -77,6 +150,8 @@ static size_t make_image(const uint8_t *data, size_t size)
     }
     return (flags & CUT) != 0 ? end : TRACE_HEADER_BYTES + blocks * TRACE_BLOCK_BYTES;
 }
+
+/* -- reading ---------------------------------------------------------------------------------- */
 
 static void read_all(const char *path)
 {
@@ -104,13 +179,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     bool is_raw = (data[0] & RAW) != 0;
-    size_t bytes = is_raw ? size - 1 : make_image(data, size);
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, is_raw ? data + 1 : image, bytes) != (ssize_t)bytes)
+    set_length(0);
+    if (is_raw)
+        put(data + 1, size - 1, 0);
+    size_t length = is_raw ? size - 1 : put_file(data, size);
+    set_length(length);
+    asked = 0;
+    read_all(file_path);
+    if (asked > ASKED_AT_START + 2 * length + ASKED_PER_BYTE * size)
         abort();
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    read_all(path);
-    close(fd);
     return 0;
 }
