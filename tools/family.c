@@ -3,15 +3,14 @@
 #define _GNU_SOURCE /* strdup */
 #include "tools/family.h"
 
-#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "tools/place.h"
+#include "tools/trace/mapping.h"
 #include "tools/trace/trace.h"
 #include "tools/units.h"
 
@@ -21,20 +20,10 @@ enum {
     COMMAND_BYTES = 160,
 };
 
-static bool read_header(const char *path, struct trace_header *header)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t got = pread(fd, header, sizeof *header, 0);
-    close(fd);
-    return got == (ssize_t)sizeof *header && header->magic == TRACE_MAGIC;
-}
-
 uint64_t family_read_written_bytes(const char *trace)
 {
     struct trace_header header;
-    if (!read_header(trace, &header))
+    if (!mapping_read_head(trace, &header))
         return 0;
     return TRACE_HEADER_BYTES + header.blocks * TRACE_BLOCK_BYTES;
 }
@@ -61,11 +50,13 @@ static char *read_command(const char *path)
     return strdup(command);
 }
 
-static void add_member(struct family *family, const char *path, uint64_t since_ns)
+static void add_member(const char *path, void *context)
 {
+    struct family *family = context;
     struct trace_header header;
     struct stat status;
-    if (!read_header(path, &header) || header.start_ns < since_ns || stat(path, &status) != 0)
+    if (!mapping_read_head(path, &header) || header.start_ns < family->since_ns ||
+        stat(path, &status) != 0)
         return;
     size_t bytes = (family->members + 1) * sizeof family->member[0];
     struct family_member *grown = realloc(family->member, bytes);
@@ -75,16 +66,17 @@ static void add_member(struct family *family, const char *path, uint64_t since_n
     grown[family->members++] = (struct family_member){.path = strdup(path),
                                                       .command = read_command(path),
                                                       .bytes = (uint64_t)status.st_size,
+                                                      .blocks = header.blocks,
                                                       .pid = header.pid,
                                                       .start_ns = header.start_ns,
                                                       .is_alive = kill((pid_t)header.pid, 0) == 0};
 }
 
-static int compare_bytes(const void *a, const void *b)
+static int compare_blocks(const void *a, const void *b)
 {
     const struct family_member *one = a, *other = b;
-    if (one->bytes != other->bytes)
-        return one->bytes < other->bytes ? 1 : -1;
+    if (one->blocks != other->blocks)
+        return one->blocks < other->blocks ? 1 : -1;
     return (one->start_ns > other->start_ns) - (one->start_ns < other->start_ns);
 }
 
@@ -104,20 +96,25 @@ static void make_pattern(const char *trace, char out[2 * PLACE_BYTES + 16])
     strcpy(out + used, has_ending ? ".[0-9]*.mpt" : ".[0-9]*");
 }
 
-void family_init(struct family *family, const char *trace, uint64_t since_ns)
+void family_visit(const char *trace, family_visitor *visitor, void *context)
 {
-    *family = (struct family){0};
-    add_member(family, trace, since_ns);
+    visitor(trace, context);
     char pattern[2 * PLACE_BYTES + 16];
     make_pattern(trace, pattern);
     glob_t found;
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            add_member(family, found.gl_pathv[i], since_ns);
-        globfree(&found);
-    }
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        visitor(found.gl_pathv[i], context);
+    globfree(&found);
+}
+
+void family_init(struct family *family, const char *trace, uint64_t since_ns)
+{
+    *family = (struct family){.since_ns = since_ns};
+    family_visit(trace, add_member, family);
     if (family->members > 1)
-        qsort(family->member, family->members, sizeof family->member[0], compare_bytes);
+        qsort(family->member, family->members, sizeof family->member[0], compare_blocks);
 }
 
 void family_fini(struct family *family)
@@ -140,7 +137,7 @@ size_t family_find_main(const struct family *family, uint64_t pid)
             last = i;
         }
     }
-    return family->member[0].bytes > BIGGER_FACTOR * family->member[last].bytes ? 0 : last;
+    return family->member[0].blocks > BIGGER_FACTOR * family->member[last].blocks ? 0 : last;
 }
 
 /* -- as a list -------------------------------------------------------------------------------- */

@@ -9,17 +9,24 @@
 
 struct family_member {
     char *path;
-    char *command;  /* the program's name and arguments, as far as the trace says */
-    uint64_t bytes; /* of the file */
+    char *command;   /* the program's name and arguments, as far as the trace says */
+    uint64_t bytes;  /* of the file */
+    uint64_t blocks; /* of the trace, packed or not */
     uint64_t pid;
     uint64_t start_ns; /* CLOCK_MONOTONIC */
     bool is_alive;     /* the process still runs and may write */
 };
 
 struct family {
-    size_t members; /* largest first */
+    uint64_t since_ns;
+    size_t members; /* most blocks first */
     struct family_member *member;
 };
+
+/* Calls back with `trace`, and the names that its children's traces have (".PID" or ".PID.N" before
+ * its ".mpt"). */
+typedef void family_visitor(const char *path, void *context);
+void family_visit(const char *trace, family_visitor *visitor, void *context);
 
 /* Finds `trace` and its children's traces (".PID" or ".PID.N" before its ".mpt"), leaving out
  * older files: those begun before `since_ns` of CLOCK_MONOTONIC. */

@@ -5,6 +5,7 @@
 #include "preload/mpress.h"
 #include "tools/cli.h"
 #include "tools/diff/diff.h"
+#include "tools/pack/pack.h"
 #include "tools/replay/replay.h"
 #include "tools/tune/tune.h"
 
@@ -17,6 +18,8 @@ static const struct cli_command commands[] = {
     {"attach", attach_main, "start a trace in a process that runs already"},
     {"detach", detach_main, "end it"},
     {"mark", mark_main, "put a label into its timeline"},
+    {"pack", pack_main, "compress traces in place; all commands read them"},
+    {"unpack", unpack_main, "and make them as they were"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},
 };
 

@@ -13,11 +13,13 @@
 
 #include "tools/cli.h"
 #include "tools/family.h"
+#include "tools/pack/follow.h"
 #include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/report/report.h"
 #include "tools/run.h"
 #include "tools/target.h"
+#include "tools/trace/mapping.h"
 #include "tools/units.h"
 
 static const char help[] =
@@ -37,6 +39,8 @@ static const char help[] =
     "      --max-size SIZE the trace is never larger: its newest part is kept\n"
     "      --period SIZE   sample: one in so many bytes asked for (default 512K)\n"
     "      --depth N       deepest call stack recorded, 1..256 frames (default 128)\n"
+    "      --no-pack       leave the trace as it is written, some ten times as large;\n"
+    "                      else it is compressed while the program runs\n"
     "      --no-children   record PROGRAM only, not the processes that it starts\n"
     "      --stats         the library's own statistics at exit too (MPRESS_STATS=1)\n"
     "      --progress      show elapsed time, trace size and memory while it runs.\n"
@@ -61,7 +65,7 @@ struct record {
     const char *period;
     const char *keep;
     const char *max_size;
-    bool force, no_children, quiet, stats, show_progress;
+    bool force, no_children, no_pack, quiet, stats, show_progress;
     char **arguments; /* the program and its arguments */
     char program[TARGET_PATH_BYTES];
     char library[PLACE_BYTES];
@@ -79,6 +83,7 @@ enum {
     OPT_KEEP,
     OPT_MAX_SIZE,
     OPT_NO_CHILDREN,
+    OPT_NO_PACK,
     OPT_STATS,
     OPT_PROGRESS
 };
@@ -92,6 +97,7 @@ static const struct option long_options[] = {{"output", required_argument, NULL,
                                              {"keep", required_argument, NULL, OPT_KEEP},
                                              {"max-size", required_argument, NULL, OPT_MAX_SIZE},
                                              {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
+                                             {"no-pack", no_argument, NULL, OPT_NO_PACK},
                                              {"stats", no_argument, NULL, OPT_STATS},
                                              {"progress", no_argument, NULL, OPT_PROGRESS},
                                              CLI_HELP,
@@ -151,6 +157,9 @@ static int take_option(void *record_, int option)
     case OPT_NO_CHILDREN:
         record->no_children = true;
         break;
+    case OPT_NO_PACK:
+        record->no_pack = true;
+        break;
     case OPT_STATS:
         record->stats = true;
         break;
@@ -208,20 +217,33 @@ static int name_trace(struct record *record)
     return CLI_OK;
 }
 
+/* Nothing of value may be at the place of the trace, or of what is packed of it. */
+static int make_room(const struct record *record, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return CLI_OK;
+    if (!record->force) {
+        cli_say("%s exists already; --force replaces it", path);
+        return CLI_RECORD_FAILED;
+    }
+    if (!S_ISREG(status.st_mode) || unlink(path) != 0) {
+        cli_say("%s cannot be replaced", path);
+        return CLI_RECORD_FAILED;
+    }
+    return CLI_OK;
+}
+
 /* The trace must be new, and its directory writable: the library could only say so too late. */
 static int check_trace(struct record *record)
 {
-    struct stat status;
-    if (stat(record->trace, &status) == 0) {
-        if (!record->force) {
-            cli_say("%s exists already; --force replaces it", record->trace);
-            return CLI_RECORD_FAILED;
-        }
-        if (!S_ISREG(status.st_mode) || unlink(record->trace) != 0) {
-            cli_say("%s cannot be replaced", record->trace);
-            return CLI_RECORD_FAILED;
-        }
-    }
+    char *packing = mapping_name_packing(record->trace);
+    int status = make_room(record, record->trace);
+    if (status == CLI_OK)
+        status = make_room(record, packing);
+    free(packing);
+    if (status != CLI_OK)
+        return status;
     char *slash = strrchr(record->trace, '/');
     *slash = '\0';
     const char *directory = *record->trace == '\0' ? "/" : record->trace;
@@ -335,6 +357,43 @@ static void sum_up(struct record *record, const struct run *run)
     family_fini(&family);
 }
 
+static bool show_packing(const char *path, double share, void *context)
+{
+    struct record *record = context;
+    if (progress_is_due(&record->progress))
+        progress_show(&record->progress, "packing %s: %3.0f %%", path, 100 * share);
+    return !run_is_interrupted();
+}
+
+static void pack_rest(struct record *record, struct follow *follow)
+{
+    struct follow_result result;
+    run_forget_signals();
+    follow_finish(follow, show_packing, record, &result);
+    progress_fini(&record->progress);
+    if (result.failed > 0)
+        cli_say("%s", result.error.text);
+    if (result.failed > 1)
+        cli_say("and %u more traces could not be packed", result.failed - 1);
+    if (result.live > 0 && !record->quiet)
+        cli_say("%s still written: `mpress pack` them when their processes have ended",
+                units_plural(result.live, "trace").at);
+    if (result.left > 0)
+        cli_say("packing was interrupted: `mpress pack` goes on with it");
+}
+
+/* The program runs, and is packed. */
+static void stay(struct record *record, struct run *run)
+{
+    char trace[PLACE_BYTES];
+    expand_name(record->trace, run->pid, trace);
+    struct follow *follow = record->no_pack ? NULL : follow_start(trace, run->started_ns);
+    run_wait(run, show_progress, record);
+    progress_fini(&record->progress);
+    if (follow != NULL)
+        pack_rest(record, follow);
+}
+
 static int run_program(struct record *record)
 {
     struct run run;
@@ -345,8 +404,7 @@ static int run_program(struct record *record)
     }
     bool wanted = !record->quiet && (record->show_progress || isatty(STDOUT_FILENO) == 0);
     progress_init(&record->progress, wanted, 0);
-    run_wait(&run, show_progress, record);
-    progress_fini(&record->progress);
+    stay(record, &run);
     if (!record->quiet) {
         say_end(record, &run);
         sum_up(record, &run);

@@ -103,6 +103,23 @@ void run_wait(struct run *run, run_tick *tick, void *context)
     }
 }
 
+void run_forget_signals(void)
+{
+    sigset_t ours;
+    fill_signals(&ours);
+    const struct timespec at_once = {0};
+    while (sigtimedwait(&ours, NULL, &at_once) > 0)
+        ;
+}
+
+bool run_is_interrupted(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+           sigismember(&pending, SIGHUP) == 1;
+}
+
 int run_get_exit_status(const struct run *run)
 {
     if (WIFSIGNALED(run->wait_status))

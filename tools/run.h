@@ -2,6 +2,7 @@
 #ifndef MPRESS_TOOLS_RUN_H
 #define MPRESS_TOOLS_RUN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +26,11 @@ int run_start(struct run *run, const char *path, char **arguments, run_prepare *
 /* Waits for its end. SIGINT, SIGTERM, SIGHUP and their like do not end the caller: those that were
  * sent to it alone are sent on, those of the terminal have reached the program already. */
 void run_wait(struct run *run, run_tick *tick, void *context);
+
+/* After its end signals are still held back: forgets those that came, and whether one that means us
+ * to stop has come since. */
+void run_forget_signals(void);
+bool run_is_interrupted(void);
 
 /* The exit status a shell would show: the program's own, or 128 + the signal that killed it. */
 int run_get_exit_status(const struct run *run);

@@ -68,9 +68,13 @@ static void print_trace(const struct report *report)
     const struct trace_facts *facts = report->analysis->facts;
     char text[1024];
     const struct trace_totals *totals = &report->analysis->totals;
-    double each = totals->events == 0 ? 0 : (double)facts->file_bytes / (double)totals->events;
-    snprintf(text, sizeof text, "%s, %s (%.1f bytes an event), by %.64s", facts->path,
-             units_bytes(facts->file_bytes).at, each,
+    double events = totals->events == 0 ? 1 : (double)totals->events;
+    char packed[64] = "";
+    if (facts->file_bytes != facts->trace_bytes)
+        snprintf(packed, sizeof packed, "; %.2f before it was packed",
+                 (double)facts->trace_bytes / events);
+    snprintf(text, sizeof text, "%s, %s (%.2f bytes an event%s), by %.64s", facts->path,
+             units_bytes(facts->file_bytes).at, (double)facts->file_bytes / events, packed,
              *facts->header.library == '\0' ? "an unnamed library" : facts->header.library);
     print_row(&report->page, "trace", text);
 }
@@ -130,6 +134,12 @@ static void print_completeness(const struct report *report)
         snprintf(text, sizeof text, "not proven: %s",
                  report_strip_path(report, analysis->incomplete_why.text));
     print_row(&report->page, "complete", text);
+    const struct trace_end *end = analysis->facts->end;
+    if (end != NULL && end->overhead_ns != 0 && end->events != 0) {
+        snprintf(text, sizeof text, "%s, %s an event", units_duration(end->overhead_ns).at,
+                 units_duration(end->overhead_ns / end->events).at);
+        print_row(&report->page, "recording", text);
+    }
     for (size_t i = 0; trace_warning(report->trace, i) != NULL; i++)
         print_row(&report->page, i == 0 ? "warnings" : "",
                   report_strip_path(report, trace_warning(report->trace, i)));

@@ -58,6 +58,7 @@ static json_t *make_trace(const struct report *report)
     json_t *object = json_object(), *warnings = json_array();
     values_set_text(object, "path", facts->path);
     values_set_number(object, "bytes", facts->file_bytes);
+    values_set_number(object, "unpacked_bytes", facts->trace_bytes);
     values_set_text(object, "library", facts->header.library);
     if (analysis_is_estimate(analysis))
         values_set_number(object, "sample_period", facts->header.sample_period);

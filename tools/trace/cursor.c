@@ -7,11 +7,18 @@
 
 #include <string.h>
 
-void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane)
+void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane,
+                 struct unpacker *unpacker)
 {
     memset(cursor, 0, sizeof(*cursor));
     cursor->trace = trace;
     cursor->lane = lane;
+    cursor->payloads = payloads_create(unpacker, lane);
+}
+
+void cursor_fini(struct cursor *cursor)
+{
+    payloads_destroy(cursor->payloads);
 }
 
 uint64_t cursor_bytes(const struct cursor *cursor)
@@ -21,7 +28,7 @@ uint64_t cursor_bytes(const struct cursor *cursor)
     for (uint32_t i = 0; i + 1 < cursor->next_block; i++)
         bytes += blocks[i].limit;
     if (cursor->block != NULL)
-        bytes += (uint64_t)(cursor->at - file_payload(cursor->trace, cursor->block));
+        bytes += (uint64_t)(cursor->at - cursor->start);
     return bytes;
 }
 
@@ -125,8 +132,11 @@ static const unsigned char *get_thread(struct cursor *cursor, const unsigned cha
         return at;
     if (record->size > (size_t)(cursor->end - at))
         return NULL;
-    record->units = (uint64_t)(at - cursor->trace->base);
-    return at + record->size;
+    size_t kept = record->size < TRACE_NAME_BYTES ? (size_t)record->size : TRACE_NAME_BYTES;
+    memcpy(record->name, at, kept);
+    const unsigned char *end = at + record->size;
+    record->size = kept;
+    return end;
 }
 
 static const unsigned char *get_other(const struct cursor *cursor, const unsigned char *at,
@@ -197,12 +207,10 @@ static inline const unsigned char *get_record(struct cursor *cursor, struct curs
 /* What the header of the block says of the thread. */
 static struct cursor_record thread_record(struct cursor *cursor)
 {
-    const unsigned char *name = file_thread_name(cursor->trace, cursor->block);
     cursor->tid = cursor->block->tid;
-    return (struct cursor_record){.op = TRACE_THREAD,
-                                  .kind = CURSOR_GOES_ON,
-                                  .size = cursor->tid,
-                                  .units = (uint64_t)(name - cursor->trace->base)};
+    struct cursor_record record = {.op = TRACE_THREAD, .kind = CURSOR_GOES_ON, .size = cursor->tid};
+    memcpy(record.name, file_thread_name(cursor->trace, cursor->block), sizeof(record.name));
+    return record;
 }
 
 static struct cursor_record gap_record(void)
@@ -233,7 +241,7 @@ static bool is_at_end_of_block(const struct cursor *cursor)
 /* Gives up the rest of the block. In an open one a bad record may be just the cut end of a file. */
 static void skip_damaged(struct cursor *cursor)
 {
-    size_t byte = (size_t)(cursor->at - file_payload(cursor->trace, cursor->block));
+    size_t byte = (size_t)(cursor->at - cursor->start);
     cursor->at = cursor->end;
     if (cursor->block->is_open && cursor->block->limit < TRACE_PAYLOAD_BYTES)
         return;
@@ -244,20 +252,36 @@ static void skip_damaged(struct cursor *cursor)
     }
 }
 
+/* A block that cannot be unpacked: its events are missing before the next one. */
+static void skip_block(struct cursor *cursor)
+{
+    static const unsigned char nothing;
+    cursor->start = cursor->at = cursor->end = &nothing;
+    cursor->is_gap_next = true;
+    if (cursor->damaged_block == 0)
+        cursor->damaged_block = cursor->block->index + 1;
+}
+
 /* Moves on to the next block of the lane; false: there is none. A block starts with a SYNC of its
  * own if SYNCs were lost with blocks before it; then *record holds that. */
 static bool enter_block(struct cursor *cursor, struct cursor_record *record)
 {
-    if (cursor->next_block >= cursor->lane->count)
+    if (cursor->next_block >= cursor->lane->count) {
+        cursor->end = cursor->at; /* nothing is there to be read again */
+        payloads_finish(cursor->payloads);
         return false;
+    }
     const struct file_block *block =
         &cursor->trace->blocks[cursor->lane->first + cursor->next_block];
-    cursor->next_block++;
     cursor->block = block;
-    cursor->at = file_payload(cursor->trace, block);
-    cursor->end = cursor->at + block->limit;
+    cursor->start = cursor->at = payloads_get(cursor->payloads, cursor->next_block);
+    cursor->next_block++;
     cursor->is_gap_next |= block->is_after_gap;
     cursor->is_thread_next = block->tid != 0 && block->tid != cursor->tid;
+    if (cursor->start == NULL)
+        skip_block(cursor);
+    else
+        cursor->end = cursor->at + block->limit;
     cursor->time_ns = block->time_ns;
     cursor->freed_at = 0;
     memset(cursor->stacks, 0, sizeof(cursor->stacks));

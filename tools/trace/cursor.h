@@ -3,6 +3,7 @@
 #define MPRESS_TOOLS_TRACE_CURSOR_H
 
 #include "tools/trace/file.h"
+#include "tools/trace/payloads.h"
 
 /* Kind of a THREAD record that no file has: the lane begins in the middle of this thread. */
 enum { CURSOR_GOES_ON = 0 };
@@ -14,11 +15,15 @@ struct cursor_record {
     uint8_t alignment_log2; /* ALLOC, REALLOC */
     uint8_t kind;           /* THREAD: also CURSOR_GOES_ON; OTHER */
     uint32_t stack;
-    uint64_t units;     /* ALLOC, REALLOC: the address born. THREAD_NAME: where in the file;
-                         * CURSOR_GOES_ON: the same, of TRACE_NAME_BYTES bytes */
-    uint64_t old_units; /* FREE, REALLOC: the address that dies */
-    uint64_t size;      /* bytes asked; SYNC: the epoch; THREAD: tid or length of the name;
-                         * DROPPED: how many, 0: not known */
+    union {
+        struct {
+            uint64_t units;     /* ALLOC, REALLOC: the address born */
+            uint64_t old_units; /* FREE, REALLOC: the address that dies */
+        };
+        unsigned char name[TRACE_NAME_BYTES]; /* THREAD: NAME, GOES_ON */
+    };
+    uint64_t size; /* bytes asked; SYNC: the epoch; THREAD: tid or length of the name;
+                    * DROPPED: how many, 0: not known */
     uint64_t time_ns;
 };
 
@@ -26,7 +31,9 @@ struct cursor_record {
 struct cursor {
     const struct trace *trace;
     const struct file_lane *lane;
+    struct payloads *payloads;
     const struct file_block *block; /* the current one; NULL before the first */
+    const unsigned char *start;     /* of its payload */
     const unsigned char *at;
     const unsigned char *end;
     uint32_t next_block;    /* of the lane */
@@ -45,7 +52,9 @@ struct cursor {
     uint64_t recent[TRACE_RECENT_SLOTS];
 };
 
-void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane);
+void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane,
+                 struct unpacker *unpacker);
+void cursor_fini(struct cursor *cursor);
 
 /* Decodes up to `most` records, but none behind a SYNC. Fewer than `most` without a SYNC at the
  * end: the lane is over. */

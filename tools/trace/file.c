@@ -1,36 +1,17 @@
-/* file.c - maps a trace file, checks its frame, and sorts its blocks into lanes. */
-#define _GNU_SOURCE
+/* file.c - checks a trace's frame, and sorts its blocks into lanes. */
 #include "tools/trace/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tools/trace/memory.h"
+#include "tools/trace/payloads.h"
 
 enum { WARNINGS_KEPT = 50 };
 
 /* -- messages --------------------------------------------------------------------------------- */
-
-static void set_error(struct trace_error *error, const char *path, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void set_error(struct trace_error *error, const char *path, const char *format, ...)
-{
-    char *clean = file_copy_text((const unsigned char *)path, strlen(path));
-    int used = snprintf(error->text, sizeof(error->text), "%.256s: ", clean);
-    free(clean);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->text + used, sizeof(error->text) - (size_t)used, format, arguments);
-    va_end(arguments);
-}
 
 void file_warn(struct trace *trace, const char *format, ...)
 {
@@ -78,47 +59,61 @@ static bool check_geometry(const struct trace_header *header, const char *path,
                            struct trace_error *error)
 {
     if (header->header_bytes != TRACE_HEADER_BYTES || header->block_bytes != TRACE_BLOCK_BYTES)
-        set_error(error, path, "damaged header: blocks of %u bytes behind %u; record it again",
-                  header->block_bytes, header->header_bytes);
+        mapping_set_error(error, path,
+                          "damaged header: blocks of %u bytes behind %u; record it again",
+                          header->block_bytes, header->header_bytes);
     else if (header->address_shift < 3 || header->address_shift > 4)
-        set_error(error, path, "damaged header: address shift %u; record it again",
-                  header->address_shift);
+        mapping_set_error(error, path, "damaged header: address shift %u; record it again",
+                          header->address_shift);
     else if (header->page_bytes < 4096 || header->page_bytes > (1U << 30) ||
              (header->page_bytes & (header->page_bytes - 1)) != 0)
-        set_error(error, path, "damaged header: pages of %u bytes; record it again",
-                  header->page_bytes);
+        mapping_set_error(error, path, "damaged header: pages of %u bytes; record it again",
+                          header->page_bytes);
     else
         return true;
     return false;
 }
 
+/* A packed file's copy was checked with its checksum. */
+static bool read_header(struct trace *trace, struct trace_error *error)
+{
+    const struct mapping *mapping = &trace->mapping;
+    struct trace_header *header = &trace->facts.header;
+    if (mapping->base == NULL) {
+        *header = mapping->packed_header.head;
+    } else if (trace->bytes >= sizeof(header->magic) + sizeof(header->version)) {
+        memcpy(header, mapping->base,
+               trace->bytes < sizeof(*header) ? trace->bytes : sizeof(*header));
+    } else {
+        mapping_set_error(error, trace->path,
+                          "not a trace: it has only %zu bytes; was the program started?",
+                          trace->bytes);
+        return false;
+    }
+    header->library[sizeof(header->library) - 1] = '\0';
+    return true;
+}
+
 static bool check_header(struct trace *trace, struct trace_error *error)
 {
-    struct trace_header *header = &trace->facts.header;
-    if (trace->bytes < sizeof(header->magic) + sizeof(header->version)) {
-        set_error(error, trace->path,
-                  "not a trace: it has only %zu bytes; was the program started?", trace->bytes);
+    const struct trace_header *header = &trace->facts.header;
+    if (!read_header(trace, error))
         return false;
-    }
-    memcpy(header, trace->base, trace->bytes < sizeof(*header) ? trace->bytes : sizeof(*header));
-    header->library[sizeof(header->library) - 1] = '\0';
-    if (header->magic != TRACE_MAGIC) {
-        set_error(error, trace->path,
-                  "not a trace: it does not begin as one; make traces with `mpress record`");
-        return false;
-    }
-    if (header->version != TRACE_VERSION) {
-        set_error(error, trace->path,
-                  "a trace of format %u, this tool reads format %u; use the tool of its library",
-                  header->version, TRACE_VERSION);
-        return false;
-    }
-    if (trace->bytes < TRACE_HEADER_BYTES) {
-        set_error(error, trace->path, "cut inside its header at byte %zu; nothing to read in it",
-                  trace->bytes);
-        return false;
-    }
-    return check_geometry(header, trace->path, error);
+    if (header->magic != TRACE_MAGIC)
+        mapping_set_error(
+            error, trace->path,
+            "not a trace: it does not begin as one; make traces with `mpress record`");
+    else if (header->version != TRACE_VERSION)
+        mapping_set_error(error, trace->path,
+                          "a trace of format %u, this tool reads format %u; use the tool of its "
+                          "library",
+                          header->version, TRACE_VERSION);
+    else if (trace->mapping.base != NULL && trace->bytes < TRACE_HEADER_BYTES)
+        mapping_set_error(error, trace->path,
+                          "cut inside its header at byte %zu; nothing to read in it", trace->bytes);
+    else
+        return check_geometry(header, trace->path, error);
+    return false;
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -136,58 +131,165 @@ static bool is_ring(const struct trace *trace)
     return header->lane_blocks_most != 0 || header->blocks_most != 0;
 }
 
-/* Fills in *block from the block at `index` if that can be read at all. */
-static bool read_block(struct trace *trace, size_t index, size_t blocks, struct file_block *block)
+/* A block as it was found. */
+struct found {
+    struct trace_block_header header;
+    size_t index;
+    size_t payload_bytes; /* in the file */
+    bool is_damaged;      /* its checksum is wrong */
+    const struct packed_frame *frame;
+    uint32_t place;
+};
+
+/* Fills in *block if it can be read. `blocks`: how many there are room for in the trace. */
+static bool read_block(struct trace *trace, const struct found *found, size_t blocks,
+                       struct file_block *block)
 {
-    size_t offset = TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
-    size_t bytes =
-        trace->bytes - offset < TRACE_BLOCK_BYTES ? trace->bytes - offset : TRACE_BLOCK_BYTES;
-    struct trace_block_header header = {0};
-    memcpy(&header, trace->base + offset, bytes < sizeof(header) ? bytes : sizeof(header));
-    if (header.magic == 0 && header.used == 0)
-        return false; /* preallocated and never used, or being opened when the process was killed */
-    if (bytes <= sizeof(header))
-        return false; /* a cut file: nothing of this block is left */
-    size_t payload = bytes - sizeof(header);
+    const struct trace_block_header *header = &found->header;
     const char *what = NULL;
-    if (header.magic != TRACE_BLOCK_MAGIC)
+    if (header->magic != TRACE_BLOCK_MAGIC)
         what = "no block begins there";
-    else if (header.lane >= blocks + TRACE_LANE_EVENTS ||
-             (header.sequence >= blocks && !is_ring(trace)))
+    else if (header->lane >= blocks + TRACE_LANE_EVENTS ||
+             (header->sequence >= blocks && !is_ring(trace)))
         what = "bad lane";
-    else if (header.used > TRACE_PAYLOAD_BYTES)
+    else if (header->used > TRACE_PAYLOAD_BYTES)
         what = "bad length";
-    else if (header.used > 0 && header.used <= payload &&
-             trace_checksum(trace->base + offset + sizeof(header), header.used) != header.checksum)
+    else if (found->is_damaged)
         what = "bad checksum";
     if (what != NULL) {
-        damage(trace, index, what);
+        damage(trace, found->index, what);
         return false;
     }
-    bool is_open = header.used == 0 || header.used > payload;
-    *block = (struct file_block){.index = (uint32_t)index,
-                                 .lane = header.lane,
-                                 .sequence = header.sequence,
-                                 .limit = (uint32_t)(is_open ? payload : header.used),
+    bool is_open = header->used == 0 || header->used > found->payload_bytes;
+    *block = (struct file_block){.index = (uint32_t)found->index,
+                                 .lane = header->lane,
+                                 .sequence = header->sequence,
+                                 .limit = is_open ? (uint32_t)found->payload_bytes : header->used,
                                  .is_open = is_open,
-                                 .time_ns = header.time_ns,
-                                 .epoch = header.epoch,
-                                 .events = header.events,
-                                 .tid = header.tid};
+                                 .time_ns = header->time_ns,
+                                 .epoch = header->epoch,
+                                 .events = header->events,
+                                 .tid = header->tid,
+                                 .frame = found->frame,
+                                 .place = found->place};
     return true;
+}
+
+static void add_block(struct trace *trace, const struct found *found, size_t blocks)
+{
+    trace->blocks = memory_grow(trace->blocks, trace->block_count, &trace->block_capacity,
+                                sizeof(*trace->blocks));
+    if (read_block(trace, found, blocks, &trace->blocks[trace->block_count]))
+        trace->block_count++;
+}
+
+/* Bytes of the block at `index` that the trace is long enough for. */
+static size_t room_for(const struct trace *trace, size_t index)
+{
+    size_t offset = TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
+    size_t left = offset < trace->bytes ? trace->bytes - offset : 0;
+    return left < TRACE_BLOCK_BYTES ? left : TRACE_BLOCK_BYTES;
+}
+
+static void read_raw_block(struct trace *trace, size_t index, size_t blocks)
+{
+    struct found found = {.index = index};
+    const unsigned char *start =
+        trace->mapping.base + TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
+    size_t bytes = room_for(trace, index);
+    struct trace_block_header *header = &found.header;
+    memcpy(header, start, bytes < sizeof(*header) ? bytes : sizeof(*header));
+    if (header->magic == 0 && header->used == 0)
+        return; /* preallocated and never used, or being opened when the process was killed */
+    if (bytes <= sizeof(*header))
+        return; /* a cut file: nothing of this block is left */
+    found.payload_bytes = bytes - sizeof(*header);
+    found.is_damaged = header->used > 0 && header->used <= found.payload_bytes &&
+                       trace_checksum(start + sizeof(*header), header->used) != header->checksum;
+    add_block(trace, &found, blocks);
+}
+
+static size_t count_blocks(const struct trace *trace)
+{
+    return (trace->bytes - TRACE_HEADER_BYTES + TRACE_BLOCK_BYTES - 1) / TRACE_BLOCK_BYTES;
+}
+
+static void read_raw_blocks(struct trace *trace)
+{
+    size_t blocks = count_blocks(trace);
+    for (size_t index = 0; index < blocks && index < UINT32_MAX; index++)
+        read_raw_block(trace, index, blocks);
+}
+
+static void read_packed_frame(struct trace *trace, const struct packed_frame *frame, size_t blocks)
+{
+    for (uint32_t i = 0; i < frame->blocks; i++) {
+        const struct packed_block *block = &packed_blocks(frame)[i];
+        struct found found = {.header = block->header,
+                              .index = block->index,
+                              .is_damaged = block->is_damaged != 0,
+                              .frame = frame,
+                              .place = i};
+        size_t bytes = room_for(trace, found.index);
+        if (bytes <= sizeof(found.header))
+            continue;
+        found.payload_bytes = bytes - sizeof(found.header);
+        add_block(trace, &found, blocks);
+    }
+}
+
+/* A packed file without the rest of its trace: as long as its last block asks for. */
+static void measure_packed(struct trace *trace)
+{
+    const struct mapping *mapping = &trace->mapping;
+    const struct packed_frame *frame;
+    size_t at = sizeof(struct packed_header);
+    size_t skipped = 0;
+    uint64_t blocks = 0;
+    while ((frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {
+        for (uint32_t i = 0; i < frame->blocks; i++) {
+            if (packed_blocks(frame)[i].index >= blocks)
+                blocks = (uint64_t)packed_blocks(frame)[i].index + 1;
+        }
+    }
+    trace->bytes = TRACE_HEADER_BYTES + blocks * TRACE_BLOCK_BYTES;
+    file_warn(trace, "it was not packed to its end, and the trace beside it is gone");
+}
+
+static void read_packed_blocks(struct trace *trace)
+{
+    const struct mapping *mapping = &trace->mapping;
+    const struct packed_frame *frame;
+    size_t at = sizeof(struct packed_header);
+    size_t skipped = 0;
+    size_t blocks = count_blocks(trace);
+    while ((frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {
+        read_packed_frame(trace, frame, blocks);
+        if (skipped != 0)
+            file_warn(trace,
+                      "%zu bytes before byte %zu are damaged; the blocks in them are missing",
+                      skipped, (size_t)((const unsigned char *)frame - mapping->packed));
+        trace->damaged += skipped != 0;
+        skipped = 0;
+    }
+    if (mapping->packed_header.packed_bytes > mapping->packed_bytes ||
+        (mapping->packed_header.packed_bytes != 0 && skipped != 0)) {
+        file_warn(trace, "cut or damaged at byte %zu of %llu; what lies before is read",
+                  mapping->packed_bytes - skipped,
+                  (unsigned long long)mapping->packed_header.packed_bytes);
+        trace->damaged++;
+    }
 }
 
 static void read_blocks(struct trace *trace)
 {
+    if (trace->bytes == 0)
+        measure_packed(trace);
+    if (trace->mapping.packed != NULL)
+        read_packed_blocks(trace);
+    if (trace->mapping.base != NULL)
+        read_raw_blocks(trace);
     size_t body = trace->bytes - TRACE_HEADER_BYTES;
-    size_t blocks = (body + TRACE_BLOCK_BYTES - 1) / TRACE_BLOCK_BYTES;
-    size_t capacity = 0;
-    for (size_t index = 0; index < blocks && index < UINT32_MAX; index++) {
-        trace->blocks =
-            memory_grow(trace->blocks, trace->block_count, &capacity, sizeof(*trace->blocks));
-        if (read_block(trace, index, blocks, &trace->blocks[trace->block_count]))
-            trace->block_count++;
-    }
     if (body % TRACE_BLOCK_BYTES != 0)
         file_warn(trace, "cut inside block %zu, at byte %zu; what lies before is read",
                   body / TRACE_BLOCK_BYTES, trace->bytes);
@@ -203,7 +305,15 @@ static int compare_blocks(const void *left, const void *right)
         return a->lane < b->lane ? -1 : 1;
     if (a->sequence != b->sequence)
         return a->sequence < b->sequence ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
+    if (a->index != b->index)
+        return a->index < b->index ? -1 : 1;
+    return (a->frame == NULL) - (b->frame == NULL);
+}
+
+/* While a trace is being packed a block may be in both files. */
+static bool is_the_same(const struct file_block *packed, const struct file_block *block)
+{
+    return packed->frame != NULL && block->frame == NULL && packed->index == block->index;
 }
 
 /* Drops the later of two blocks that claim the same place. */
@@ -212,11 +322,11 @@ static void drop_duplicates(struct trace *trace)
     size_t kept = 0;
     for (size_t i = 0; i < trace->block_count; i++) {
         const struct file_block *last = kept > 0 ? &trace->blocks[kept - 1] : NULL;
-        if (last != NULL && last->lane == trace->blocks[i].lane &&
-            last->sequence == trace->blocks[i].sequence)
-            damage(trace, trace->blocks[i].index, "its place is taken");
-        else
+        if (last == NULL || last->lane != trace->blocks[i].lane ||
+            last->sequence != trace->blocks[i].sequence)
             trace->blocks[kept++] = trace->blocks[i];
+        else if (!is_the_same(last, &trace->blocks[i]))
+            damage(trace, trace->blocks[i].index, "its place is taken");
     }
     trace->block_count = kept;
 }
@@ -289,39 +399,6 @@ static void find_event_lanes(struct trace *trace)
 
 /* -- opening ---------------------------------------------------------------------------------- */
 
-static bool map_file(struct trace *trace, int fd, struct trace_error *error)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        set_error(error, trace->path, "not a regular file; name a trace file");
-        return false;
-    }
-    trace->bytes = (size_t)status.st_size;
-    if (trace->bytes == 0) {
-        set_error(error, trace->path, "empty; was the program killed while it started?");
-        return false;
-    }
-    void *base = mmap(NULL, trace->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (base == MAP_FAILED) {
-        set_error(error, trace->path, "cannot be mapped: %s", strerror(errno));
-        return false;
-    }
-    trace->base = base;
-    return true;
-}
-
-static bool open_file(struct trace *trace, struct trace_error *error)
-{
-    int fd = open(trace->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        set_error(error, trace->path, "cannot be opened: %s", strerror(errno));
-        return false;
-    }
-    bool is_mapped = map_file(trace, fd, error);
-    close(fd);
-    return is_mapped && check_header(trace, error);
-}
-
 static void warn_about_end(struct trace *trace)
 {
     const struct trace_end *end = trace->facts.end;
@@ -339,17 +416,27 @@ struct trace *trace_open(const char *path, struct trace_error *error)
     struct trace *trace = memory_alloc(1, sizeof(*trace));
     trace->path = memory_alloc(strlen(path) + 1, 1);
     strcpy(trace->path, path);
-    if (!open_file(trace, error)) {
+    if (!mapping_open(&trace->mapping, path, error)) {
+        trace_close(trace);
+        return NULL;
+    }
+    trace->bytes = trace->mapping.base != NULL ? trace->mapping.bytes
+                                               : (size_t)trace->mapping.packed_header.trace_bytes;
+    if (!check_header(trace, error)) {
         trace_close(trace);
         return NULL;
     }
     trace->facts.path = trace->path;
-    trace->facts.file_bytes = trace->bytes;
     read_blocks(trace);
+    trace->facts.trace_bytes = trace->bytes;
+    trace->facts.file_bytes =
+        trace->mapping.base != NULL ? trace->bytes : trace->mapping.packed_bytes;
     sort_into_lanes(trace);
     find_event_lanes(trace);
-    stacks_read(trace);
-    info_read(trace);
+    struct unpacker *unpacker = unpacker_create(trace);
+    stacks_read(trace, unpacker);
+    info_read(trace, unpacker);
+    unpacker_destroy(unpacker);
     warn_about_end(trace);
     close_warnings(trace);
     return trace;
@@ -359,8 +446,7 @@ void trace_close(struct trace *trace)
 {
     if (trace == NULL)
         return;
-    if (trace->base != NULL)
-        munmap((void *)(uintptr_t)trace->base, trace->bytes);
+    mapping_close(&trace->mapping);
     info_free(trace);
     for (size_t i = 0; i < trace->warning_count; i++)
         free(trace->warnings[i]);

@@ -1,10 +1,13 @@
 /* file.h - an open trace as the parts of the reader see it; users see trace.h only.
  *
- * file.c maps the file and sorts its blocks into lanes; info.c and stacks.c read lanes 0 and 1 at
+ * mapping.c maps the file, or the two that a trace is in while it is being packed; file.c sorts its
+ * blocks into lanes; payloads.c says what is in a block; info.c and stacks.c read lanes 0 and 1 at
  * once; cursor.c decodes event lanes when a visit wants them. */
 #ifndef MPRESS_TOOLS_TRACE_FILE_H
 #define MPRESS_TOOLS_TRACE_FILE_H
 
+#include "tools/trace/mapping.h"
+#include "tools/trace/packed.h"
 #include "tools/trace/trace.h"
 
 /* A block that is worth reading. What its header said is copied: a file may change under us. */
@@ -18,7 +21,9 @@ struct file_block {
     uint32_t tid;      /* of the thread that goes on in it; 0: none */
     uint64_t time_ns;
     uint64_t epoch;
-    uint64_t events; /* of the lane before it */
+    uint64_t events;                  /* of the lane before it */
+    const struct packed_frame *frame; /* where it is packed; NULL: in the trace itself */
+    uint32_t place;                   /* in the frame */
 };
 
 /* The blocks of one lane, in order: blocks[first] .. blocks[first + count - 1]. */
@@ -31,10 +36,11 @@ struct file_lane {
 
 struct trace {
     char *path;
-    const unsigned char *base; /* the mapping */
-    size_t bytes;
+    struct mapping mapping;
+    size_t bytes;              /* of the trace, unpacked */
     struct file_block *blocks; /* by lane, then sequence */
     size_t block_count;
+    size_t block_capacity;
     struct file_lane *lanes; /* by number */
     size_t lane_count;
     const struct file_lane *event_lanes; /* the tail of `lanes` */
@@ -58,11 +64,10 @@ struct trace {
     size_t damaged;         /* blocks that could not be used */
 };
 
-/* Payload of a block. */
-static inline const unsigned char *file_payload(const struct trace *trace,
-                                                const struct file_block *block)
+/* Payload of a block that is not packed; payloads.h for all of them. */
+static inline const unsigned char *file_raw_payload(const struct trace *trace, uint32_t index)
 {
-    return trace->base + TRACE_HEADER_BYTES + (size_t)block->index * TRACE_BLOCK_BYTES +
+    return trace->mapping.base + TRACE_HEADER_BYTES + (size_t)index * TRACE_BLOCK_BYTES +
            TRACE_BLOCK_HEADER_BYTES;
 }
 
@@ -70,12 +75,17 @@ static inline const unsigned char *file_payload(const struct trace *trace,
 static inline const unsigned char *file_thread_name(const struct trace *trace,
                                                     const struct file_block *block)
 {
-    return file_payload(trace, block) - TRACE_BLOCK_HEADER_BYTES +
-           offsetof(struct trace_block_header, name);
+    const struct trace_block_header *header =
+        block->frame != NULL
+            ? &packed_blocks(block->frame)[block->place].header
+            : (const void *)(file_raw_payload(trace, block->index) - TRACE_BLOCK_HEADER_BYTES);
+    return (const unsigned char *)header->name;
 }
 
 /* The blocks of lane `number`, or NULL. */
 const struct file_lane *file_find_lane(const struct trace *trace, uint32_t number);
+
+struct unpacker;
 
 /* Adds a warning; the path is put before it. */
 void file_warn(struct trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -83,9 +93,9 @@ void file_warn(struct trace *trace, const char *format, ...) __attribute__((form
 /* A NUL-terminated copy in which control characters became '?': these texts go to terminals. */
 char *file_copy_text(const unsigned char *text, size_t bytes);
 
-void info_read(struct trace *trace);
+void info_read(struct trace *trace, struct unpacker *unpacker);
 void info_free(struct trace *trace);
-void stacks_read(struct trace *trace);
+void stacks_read(struct trace *trace, struct unpacker *unpacker);
 void stacks_flag_exact(struct trace *trace, uint64_t node);
 
 #endif

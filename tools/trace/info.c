@@ -1,5 +1,5 @@
 /* info.c - the info lane: what the file says about the process as a whole. */
-#include "tools/trace/file.h"
+#include "tools/trace/payloads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +100,9 @@ static void read_module(struct trace *trace, struct payload *from)
         from->is_short = true;
         return;
     }
-    module.build_id = from->at;
+    uint8_t *build_id = memory_alloc(build_id_bytes, 1);
+    memcpy(build_id, from->at, build_id_bytes);
+    module.build_id = build_id;
     module.build_id_bytes = build_id_bytes;
     from->at += build_id_bytes;
     module.path = take_text(from);
@@ -201,41 +203,56 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
 
 /* -- the lane --------------------------------------------------------------------------------- */
 
-static void warn_about_record(struct trace *trace, const struct file_block *block,
-                              const unsigned char *at)
+static void warn_about_record(struct trace *trace, const struct file_block *block, size_t byte)
 {
     trace->damaged++;
     file_warn(trace, "info record at byte %zu of block %u is damaged; the rest of it was skipped",
-              (size_t)(at - file_payload(trace, block)) + TRACE_BLOCK_HEADER_BYTES, block->index);
+              byte + TRACE_BLOCK_HEADER_BYTES, block->index);
 }
 
-static void read_info_block(struct trace *trace, const struct file_block *block)
+static void read_info_block(struct trace *trace, const struct file_block *block,
+                            const unsigned char *start)
 {
-    const unsigned char *at = file_payload(trace, block);
+    const unsigned char *at = start;
     const unsigned char *end = at + block->limit;
     while (at < end && !(block->is_open && *at == 0)) {
         uint64_t length = 0;
         const unsigned char *payload = trace_get_uvarint(at + 1, end, &length);
         if (payload == NULL || length > (size_t)(end - payload)) {
             if (!block->is_open) /* in an open block: cut with the file */
-                warn_about_record(trace, block, at);
+                warn_about_record(trace, block, (size_t)(at - start));
             return;
         }
         struct payload from = {.at = payload, .end = payload + length};
         read_record(trace, *at, &from);
         if (from.is_short) {
-            warn_about_record(trace, block, at);
+            warn_about_record(trace, block, (size_t)(at - start));
             return;
         }
         at = payload + length;
     }
 }
 
-void info_read(struct trace *trace)
+static void read_lane(struct trace *trace, const struct file_lane *lane, struct payloads *payloads)
+{
+    for (uint32_t i = 0; i < lane->count; i++) {
+        const struct file_block *block = &trace->blocks[lane->first + i];
+        const unsigned char *payload = payloads_get(payloads, i);
+        if (payload != NULL)
+            read_info_block(trace, block, payload);
+        else
+            warn_about_record(trace, block, 0);
+    }
+}
+
+void info_read(struct trace *trace, struct unpacker *unpacker)
 {
     const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_INFO);
-    for (size_t i = 0; lane != NULL && i < lane->count; i++)
-        read_info_block(trace, &trace->blocks[lane->first + i]);
+    if (lane != NULL) {
+        struct payloads *payloads = payloads_create(unpacker, lane);
+        read_lane(trace, lane, payloads);
+        payloads_destroy(payloads);
+    }
     if (trace->facts.exe == NULL)
         trace->facts.exe = file_copy_text(NULL, 0);
     if (trace->facts.cwd == NULL)
@@ -245,8 +262,10 @@ void info_read(struct trace *trace)
 void info_free(struct trace *trace)
 {
     const struct trace_facts *facts = &trace->facts;
-    for (size_t i = 0; i < facts->modules; i++)
+    for (size_t i = 0; i < facts->modules; i++) {
         free((void *)(uintptr_t)facts->module[i].path);
+        free((void *)(uintptr_t)facts->module[i].build_id);
+    }
     for (size_t i = 0; i < facts->marks; i++)
         free((void *)(uintptr_t)facts->mark[i].label);
     free((void *)(uintptr_t)facts->module);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Noreturn void say_no_memory(size_t count, size_t bytes)
+_Noreturn void memory_fail(size_t count, size_t bytes)
 {
     fprintf(stderr,
             "mpress: out of memory: %zu x %zu bytes; close other programs or use a larger "
@@ -18,7 +18,7 @@ void *memory_alloc(size_t count, size_t bytes)
 {
     void *memory = calloc(count != 0 ? count : 1, bytes);
     if (memory == NULL)
-        say_no_memory(count, bytes);
+        memory_fail(count, bytes);
     return memory;
 }
 
@@ -29,7 +29,7 @@ void *memory_grow(void *array, size_t count, size_t *capacity, size_t bytes)
     size_t wanted = *capacity != 0 ? *capacity * 2 : 16;
     void *grown = wanted > SIZE_MAX / bytes ? NULL : realloc(array, wanted * bytes);
     if (grown == NULL)
-        say_no_memory(wanted, bytes);
+        memory_fail(wanted, bytes);
     *capacity = wanted;
     return grown;
 }

@@ -11,4 +11,7 @@ void *memory_alloc(size_t count, size_t bytes);
 /* Makes room for one more element behind the `count` that are in use, doubling when full. */
 void *memory_grow(void *array, size_t count, size_t *capacity, size_t bytes);
 
+/* Says that `count` objects of `bytes` each are not to be had, and ends the process. */
+_Noreturn void memory_fail(size_t count, size_t bytes);
+
 #endif

@@ -19,7 +19,9 @@ struct order_lane {
 };
 
 struct order {
+    struct unpacker *unpacker;
     struct order_lane *lanes;
+    uint32_t lane_count;
     uint32_t *heap; /* lanes that are not over, by epoch: a binary heap */
     uint32_t heap_count;
 };
@@ -110,10 +112,12 @@ struct order *order_create(const struct trace *trace)
 {
     struct order *order = memory_alloc(1, sizeof(*order));
     uint32_t lanes = (uint32_t)trace->facts.event_lanes;
+    order->unpacker = unpacker_create(trace);
+    order->lane_count = lanes;
     order->lanes = memory_alloc(lanes, sizeof(*order->lanes));
     order->heap = memory_alloc(lanes, sizeof(*order->heap));
     for (uint32_t i = 0; i < lanes; i++) {
-        cursor_init(&order->lanes[i].cursor, trace, &trace->event_lanes[i]);
+        cursor_init(&order->lanes[i].cursor, trace, &trace->event_lanes[i], order->unpacker);
         push_lane(order, i);
     }
     return order;
@@ -121,6 +125,9 @@ struct order *order_create(const struct trace *trace)
 
 void order_destroy(struct order *order)
 {
+    for (uint32_t i = 0; i < order->lane_count; i++)
+        cursor_fini(&order->lanes[i].cursor);
+    unpacker_destroy(order->unpacker);
     free(order->lanes);
     free(order->heap);
     free(order);

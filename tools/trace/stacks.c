@@ -1,5 +1,5 @@
 /* stacks.c - the stack lane: a tree of frames, numbered in file order. */
-#include "tools/trace/file.h"
+#include "tools/trace/payloads.h"
 
 #include <stdlib.h>
 
@@ -18,9 +18,9 @@ static void add_node(struct trace *trace, uint64_t ip, uint32_t parent)
 }
 
 /* Reads the nodes of a block; false: the ids of whatever follows cannot be known any more. */
-static bool read_stack_block(struct trace *trace, const struct file_block *block)
+static bool read_stack_block(struct trace *trace, const struct file_block *block,
+                             const unsigned char *at)
 {
-    const unsigned char *at = file_payload(trace, block);
     const unsigned char *end = at + block->limit;
     uint64_t ip = 0;
     while (at < end && !(block->is_open && *at == 0)) {
@@ -40,13 +40,12 @@ static bool read_stack_block(struct trace *trace, const struct file_block *block
     return true;
 }
 
-void stacks_read(struct trace *trace)
+static void read_lane(struct trace *trace, const struct file_lane *lane, struct payloads *payloads)
 {
-    add_node(trace, 0, 0);
-    const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_STACKS);
-    for (size_t i = 0; lane != NULL && i < lane->count; i++) {
+    for (uint32_t i = 0; i < lane->count; i++) {
         const struct file_block *block = &trace->blocks[lane->first + i];
-        if (!block->is_after_gap && read_stack_block(trace, block))
+        const unsigned char *payload = block->is_after_gap ? NULL : payloads_get(payloads, i);
+        if (payload != NULL && read_stack_block(trace, block, payload))
             continue;
         trace->damaged++;
         file_warn(trace,
@@ -55,6 +54,17 @@ void stacks_read(struct trace *trace)
                   block->index, trace->facts.nodes - 1);
         return;
     }
+}
+
+void stacks_read(struct trace *trace, struct unpacker *unpacker)
+{
+    add_node(trace, 0, 0);
+    const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_STACKS);
+    if (lane == NULL)
+        return;
+    struct payloads *payloads = payloads_create(unpacker, lane);
+    read_lane(trace, lane, payloads);
+    payloads_destroy(payloads);
 }
 
 void stacks_flag_exact(struct trace *trace, uint64_t node)

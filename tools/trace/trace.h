@@ -60,6 +60,7 @@ struct trace_mark {
 struct trace_facts {
     const char *path; /* the file's, as opened */
     uint64_t file_bytes;
+    uint64_t trace_bytes; /* as it was recorded: more than file_bytes if it is packed */
     struct trace_header header;
     size_t arguments; /* of the command line */
     const char *const *argument;

@@ -11,8 +11,6 @@
 
 #define VISIT_NO_THREAD UINT32_MAX
 
-enum { NAME_BYTES_MOST = 63 };
-
 struct thread {
     char *name; /* NULL: none */
     uint32_t tid;
@@ -52,9 +50,8 @@ static uint32_t find_thread(struct trace_visit *visit, uint32_t lane)
 static void name_thread(struct trace_visit *visit, uint32_t thread,
                         const struct cursor_record *record)
 {
-    size_t bytes = record->size < NAME_BYTES_MOST ? (size_t)record->size : NAME_BYTES_MOST;
     free(visit->threads[thread].name);
-    visit->threads[thread].name = file_copy_text(visit->trace->base + record->units, bytes);
+    visit->threads[thread].name = file_copy_text(record->name, (size_t)record->size);
 }
 
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread)
@@ -148,9 +145,8 @@ static void apply_birth(struct trace_visit *visit, const struct cursor_record *r
 static void go_on(struct trace_visit *visit, uint32_t lane, const struct cursor_record *record)
 {
     uint32_t thread = add_thread(visit, lane, (uint32_t)record->size);
-    const char *name = (const char *)visit->trace->base + record->units;
     struct cursor_record named = *record;
-    named.size = strnlen(name, TRACE_NAME_BYTES);
+    named.size = strnlen((const char *)record->name, TRACE_NAME_BYTES);
     if (named.size != 0)
         name_thread(visit, thread, &named);
 }
