@@ -171,6 +171,7 @@ static int start_trace(const struct conf *conf, const char *path, enum conf_trac
         .sample_period = is_sampled ? conf->trace_period : 0,
         .lane_bytes = mode == CONF_TRACE_FLIGHT ? conf->trace_flight : 0,
         .most_bytes = conf->trace_max_size,
+        .drops = conf->trace_policy == CONF_POLICY_DROP,
         .ordered_by_caller = !is_sampled && !route_is_mixed(),
         .sample_heap = sample_heap,
     };

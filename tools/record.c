@@ -37,6 +37,9 @@ static const char help[] =
     "                      newest of each thread are kept\n"
     "      --keep SIZE     flight: so many bytes of each thread (default 4M)\n"
     "      --max-size SIZE the trace is never larger: its newest part is kept\n"
+    "      --policy POLICY when the disk is full: wait (default): the trace ends, and\n"
+    "                      nothing is missing before; drop: events are dropped and\n"
+    "                      counted until there is room again\n"
     "      --period SIZE   sample: one in so many bytes asked for (default 512K)\n"
     "      --depth N       deepest call stack recorded, 1..256 frames (default 128)\n"
     "      --no-pack       leave the trace as it is written, some ten times as large;\n"
@@ -65,6 +68,7 @@ struct record {
     const char *period;
     const char *keep;
     const char *max_size;
+    const char *policy;
     bool force, no_children, no_pack, quiet, stats, show_progress;
     char **arguments; /* the program and its arguments */
     char program[TARGET_PATH_BYTES];
@@ -82,6 +86,7 @@ enum {
     OPT_PERIOD,
     OPT_KEEP,
     OPT_MAX_SIZE,
+    OPT_POLICY,
     OPT_NO_CHILDREN,
     OPT_NO_PACK,
     OPT_STATS,
@@ -96,6 +101,7 @@ static const struct option long_options[] = {{"output", required_argument, NULL,
                                              {"period", required_argument, NULL, OPT_PERIOD},
                                              {"keep", required_argument, NULL, OPT_KEEP},
                                              {"max-size", required_argument, NULL, OPT_MAX_SIZE},
+                                             {"policy", required_argument, NULL, OPT_POLICY},
                                              {"no-children", no_argument, NULL, OPT_NO_CHILDREN},
                                              {"no-pack", no_argument, NULL, OPT_NO_PACK},
                                              {"stats", no_argument, NULL, OPT_STATS},
@@ -145,6 +151,11 @@ static int take_option(void *record_, int option)
         return take_size("--keep", "4M", &record->keep);
     case OPT_MAX_SIZE:
         return take_size("--max-size", "100M", &record->max_size);
+    case OPT_POLICY:
+        record->policy = optarg;
+        if (strcmp(optarg, "wait") == 0 || strcmp(optarg, "drop") == 0)
+            return CLI_GO_ON;
+        return cli_refuse("record", "--policy %s: wait or drop", optarg);
     case OPT_DEPTH:
         record->depth = optarg;
         return cli_read_number("record", "--depth", 256, &number);
@@ -289,6 +300,8 @@ static void set_environment(pid_t own_pid, void *context)
         setenv("MPRESS_TRACE_FLIGHT", record->keep, 1);
     if (record->max_size != NULL)
         setenv("MPRESS_TRACE_MAX_SIZE", record->max_size, 1);
+    if (record->policy != NULL)
+        setenv("MPRESS_TRACE_POLICY", record->policy, 1);
     if (record->no_children)
         setenv("MPRESS_TRACE_PID", pid, 1);
     if (record->stats)

@@ -138,7 +138,8 @@ bool events_begin_thread(struct lane *lane)
     lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
     lane->tid = tid;
     lane->until_tick = recorder.events_per_tick;
-    return write_name(lane);
+    (void)write_name(lane); /* without room the next event will say so */
+    return true;
 }
 
 void events_end_thread(struct lane *lane)
@@ -164,11 +165,13 @@ static struct lane *begin_thread(void)
     walk_forget(lane->walk);
     if (recorder_is_on() && events_begin_thread(lane))
         return lane;
-    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    thread_self.lane = NULL;
     if (recorder_is_on()) {
         atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
         recorder_fail(lane);
     }
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    lane_put(lane);
     return NULL;
 }
 
@@ -195,7 +198,15 @@ static void leave(struct lane *lane)
 
 static void leave_lost(struct lane *lane)
 {
-    atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lane->missed, 1, memory_order_relaxed);
+    recorder_fail(lane);
+    leave(lane);
+}
+
+/* The event is there, its epoch is not. */
+static void leave_unsynced(struct lane *lane)
+{
+    thread_self.sync_missed = true;
     recorder_fail(lane);
     leave(lane);
 }
@@ -213,6 +224,8 @@ static bool catch_up(struct lane *lane)
 {
     if (!recorder_is_on() || !recorder_has_lane())
         return false;
+    if (!have_room(lane))
+        return false;
     if (lane->until_tick-- == 0 && !tick(lane))
         return false;
     if (thread_self.sync_missed || atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0)
@@ -228,8 +241,8 @@ static struct lane *enter_first(void)
     return recorder_has_lane() ? thread_self.lane : begin_thread();
 }
 
-/* The lane to write to, marked as being written; NULL: nothing is recorded. */
-static inline struct lane *enter(void)
+/* The lane to write to, marked as being written; NULL: nothing is recorded, an event is counted. */
+static inline struct lane *enter(bool is_event)
 {
     if (MP_UNLIKELY(thread_self.busy)) {
         count_missed();
@@ -250,10 +263,12 @@ static inline struct lane *enter(void)
     atomic_signal_fence(memory_order_seq_cst);
     if (MP_LIKELY(catch_up(lane)))
         return lane;
-    if (recorder_is_on() && recorder_has_lane())
+    if (!recorder_is_on() || !recorder_has_lane())
+        leave(lane); /* the trace ended, another may have begun */
+    else if (is_event)
         leave_lost(lane);
     else
-        leave(lane); /* the trace ended, another may have begun */
+        leave_unsynced(lane);
     return NULL;
 }
 
@@ -342,7 +357,7 @@ static inline uint32_t stack_of(struct lane *lane, const struct tracer_caller *c
 void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
                   const struct tracer_caller *caller)
 {
-    struct lane *lane = enter();
+    struct lane *lane = enter(true);
     if (lane == NULL) {
         births_note(units_of(p), TRACE_LANE_INFO); /* a life that was not recorded is nobody's */
         return;
@@ -356,6 +371,7 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
         birth.alignment_log2 = (unsigned char)log2_floor(alignment);
     }
     if (!written || !draw_for_birth(lane) || !have_room(lane)) {
+        births_note(birth.units, TRACE_LANE_INFO);
         leave_lost(lane);
         return;
     }
@@ -368,7 +384,7 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
 
 void tracer_free(const void *p)
 {
-    struct lane *lane = enter();
+    struct lane *lane = enter(true);
     if (lane == NULL)
         return;
     uint64_t units = units_of(p);
@@ -391,7 +407,7 @@ void tracer_free(const void *p)
 void tracer_realloc(const void *old, const void *new, size_t asked,
                     const struct tracer_caller *caller)
 {
-    struct lane *lane = enter();
+    struct lane *lane = enter(true);
     if (lane == NULL) {
         births_note(units_of(new), TRACE_LANE_INFO);
         return;
@@ -401,6 +417,7 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     birth.stack = stack_of(lane, caller, &written);
     uint64_t old_units = units_of(old);
     if (!written || !draw_for_death(lane, old_units) || !have_room(lane)) {
+        births_note(birth.units, TRACE_LANE_INFO);
         leave_lost(lane);
         return;
     }
@@ -417,7 +434,7 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
 
 void tracer_failed(size_t asked, const struct tracer_caller *caller)
 {
-    struct lane *lane = enter();
+    struct lane *lane = enter(true);
     if (lane == NULL)
         return;
     bool written;
@@ -448,13 +465,13 @@ void tracer_sync(void)
     }
     if (!atomic_load_explicit(&recorder.is_shared, memory_order_relaxed))
         return;
-    struct lane *lane = enter();
+    struct lane *lane = enter(false);
     if (lane == NULL)
         return;
     if (write_sync(lane))
         leave(lane);
     else
-        leave_lost(lane);
+        leave_unsynced(lane);
 }
 
 void tracer_thread_exit(void)

@@ -15,8 +15,9 @@
 enum {
     FILE_PATH_BYTES = 4096,
     FILE_NAMES_TRIED = 1000,
-    FILE_FIRST_WINDOW = 4, /* blocks: info, stacks, two threads; what a short process needs */
-    FILE_MOST_WINDOW = 16, /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
+    FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
+    FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
+    FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
 };
 
 static struct {
@@ -30,6 +31,9 @@ static struct {
     uint64_t mapped;               /* blocks the file has disk space for; lock */
     uint64_t most;                 /* blocks it may have; constant while it is open */
     uint32_t lane_most;            /* and each event lane; 0: any number; likewise */
+    bool drops;                    /* a lack of room may pass; likewise */
+    uint64_t retry_ns;             /* not before this is room asked for again; lock */
+    _Atomic int full;              /* 0, or why there is no room for the moment; lock for writing */
     bool is_ring;                  /* closed event blocks are used again; likewise */
     _Atomic uint64_t blocks;       /* handed out; lock for writing */
     _Atomic int error;             /* first failure of this file; 0: none */
@@ -40,6 +44,11 @@ static struct {
 int file_error(void)
 {
     return atomic_load_explicit(&file.error, memory_order_relaxed);
+}
+
+int file_full(void)
+{
+    return atomic_load_explicit(&file.full, memory_order_relaxed);
 }
 
 const char *file_path(void)
@@ -206,6 +215,24 @@ static struct file_block map_oldest(uint32_t lane)
     return block.start != NULL ? block : no_block(ENOMEM);
 }
 
+/* There is no room, for a moment at least. */
+static void note_full(int error)
+{
+    bool may_pass = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    if (!file.drops || !may_pass) {
+        (void)no_block(error);
+        return;
+    }
+    file.retry_ns = os_time_coarse_ns() + FILE_RETRY_NS;
+    atomic_store_explicit(&file.full, error, memory_order_relaxed);
+}
+
+static bool can_take(void)
+{
+    return file.header != NULL && file_error() == 0 &&
+           (file_full() == 0 || os_time_coarse_ns() >= file.retry_ns);
+}
+
 static struct file_block take_fresh(void)
 {
     uint64_t index = file_blocks();
@@ -229,11 +256,6 @@ static void clear_block(struct file_block block)
     memset(block.start, 0, bytes);
 }
 
-static bool can_take(void)
-{
-    return file.header != NULL && file_error() == 0;
-}
-
 struct file_block file_take_block(void)
 {
     struct file_block block = {NULL, 0};
@@ -242,8 +264,10 @@ struct file_block file_take_block(void)
     if (can_take()) {
         error = file.window_blocks == 0 ? add_window() : 0;
         block = error == 0 ? take_fresh() : map_oldest(RING_ANY_LANE);
-        if (block.start == NULL && file_error() == 0)
-            (void)no_block(error);
+        if (block.start != NULL)
+            atomic_store_explicit(&file.full, 0, memory_order_relaxed);
+        else if (file_error() == 0)
+            note_full(error);
     }
     lock_drop(&file.lock);
     if (block.start != NULL && error != 0)
@@ -318,7 +342,7 @@ static int create_and_map(void)
     return error;
 }
 
-int file_create(const struct trace_header *start)
+int file_create(const struct trace_header *start, bool drops)
 {
     MP_ASSERT(file.header == NULL);
     atomic_store_explicit(&file.error, 0, memory_order_relaxed);
@@ -326,6 +350,8 @@ int file_create(const struct trace_header *start)
     file.mapped = 0;
     file.window_blocks = 0;
     file.most = start->blocks_most != 0 ? start->blocks_most : UINT32_MAX;
+    file.drops = drops;
+    atomic_store_explicit(&file.full, 0, memory_order_relaxed);
     file.lane_most = start->lane_blocks_most;
     file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
     ring_clear();

@@ -29,8 +29,9 @@ struct file_block {
 int file_set_path(const char *path);
 
 /* Creates a file that did not exist and writes its header; `start` holds what the header says
- * apart from the constants. Says one line when it cannot. */
-int file_create(const struct trace_header *start);
+ * apart from the constants. Says one line when it cannot. With `drops` a lack of room (full disk,
+ * limits) is no error: file_full() tells of it, and room is asked for again. */
+int file_create(const struct trace_header *start, bool drops);
 
 /* The next block, zeroed; nothing but SIGKILL takes it away. It is a fresh one while the file may
  * and can grow, then the oldest that may be used again. Without a start: the disk is full, the file
@@ -54,6 +55,9 @@ void file_close(void);
 void file_abandon(void);
 
 int file_error(void);
+
+/* Why there is no room for another block at the moment; 0: there may be. */
+int file_full(void);
 const char *file_path(void);
 uint64_t file_blocks(void);
 

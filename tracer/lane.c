@@ -66,8 +66,10 @@ struct lane *lane_get(void)
 void lane_put(struct lane *lane)
 {
     lock_take(&lanes.lock);
-    lane->next_free = lanes.free;
-    lanes.free = lane;
+    if (lane->alive == lanes.alive) { /* else another trace has begun meanwhile */
+        lane->next_free = lanes.free;
+        lanes.free = lane;
+    }
     lock_drop(&lanes.lock);
 }
 

@@ -23,6 +23,7 @@ struct recorder {
     uint32_t events_per_tick;
     uint32_t lane_blocks_most; /* as in struct trace_header */
     uint32_t blocks_most;
+    bool drops;             /* without room events are dropped until there is some */
     bool ordered_by_caller; /* it calls tracer_sync; else every event draws an epoch */
     uint64_t clock_ns;      /* what a reading of the clock takes */
     void (*sample_heap)(struct trace_sample *sample);
@@ -31,6 +32,7 @@ struct recorder {
     _Atomic uint64_t epoch;      /* last one drawn */
     _Atomic uint64_t sampled_ns; /* time of the last sample */
     _Atomic uint64_t lost;       /* events lost of threads that have no lane */
+    _Atomic bool drop_is_said;
 };
 
 extern struct recorder recorder;
@@ -59,7 +61,7 @@ bool recorder_open_pending(void);
 
 /* Something could not be written. The calling thread is busy; `self` is its lane or NULL, at a
  * record boundary. Ends the trace with one line, or, in a child that a fork made behind our back,
- * without a word. */
+ * without a word; or leaves it as it is, if that may pass and events may be dropped. */
 void recorder_fail(struct lane *self);
 
 /* Takes a sample and writes it; the calling thread is busy and holds no lock. */

@@ -59,7 +59,7 @@ static int open_trace(bool forked)
         .forked = forked,
         .library = TRACER_LIBRARY,
     };
-    int error = file_create(&header);
+    int error = file_create(&header, recorder.drops);
     if (error != 0)
         return error;
     bool ready = info_create() && stacks_create() && modules_write();
@@ -96,6 +96,7 @@ static void begin_anew(void)
     atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&recorder.drop_is_said, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.sampled_ns, 0, memory_order_relaxed);
 }
 
@@ -118,6 +119,7 @@ static uint32_t blocks_of(uint64_t bytes)
 
 static void set_limits(const struct tracer_options *options)
 {
+    recorder.drops = options->drops;
     recorder.lane_blocks_most = blocks_of(options->lane_bytes);
     recorder.blocks_most = 0;
     if (options->most_bytes > TRACE_HEADER_BYTES)
@@ -239,6 +241,7 @@ static void add_lane(struct trace_end *end, const struct lane *lane)
         return;
     end->events += lane->events;
     end->dropped += lane->dropped;
+    end->dropped += atomic_load_explicit(&lane->missed, memory_order_relaxed); /* without room */
     end->overhead_ns += lane->overhead_ns;
 }
 
@@ -274,9 +277,20 @@ static bool turn_off(void)
            RECORDER_ON;
 }
 
+static void say_drops(void)
+{
+    if (!atomic_exchange_explicit(&recorder.drop_is_said, true, memory_order_relaxed))
+        say("events are dropped until there is room, the program goes on: %s cannot grow: error %d",
+            file_path(), file_full());
+}
+
 void recorder_fail(struct lane *self)
 {
     MP_ASSERT(thread_self.busy);
+    if (file_error() == 0 && file_full() != 0) {
+        say_drops();
+        return;
+    }
     if (self != NULL && !recorder_has_lane())
         return; /* of an earlier trace */
     if (!turn_off())

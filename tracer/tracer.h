@@ -31,6 +31,8 @@ struct tracer_options {
     uint64_t sample_period; /* bytes between samples (tracer_takes); 0: all events are recorded */
     uint64_t lane_bytes;    /* each thread's newest so many are kept; 0: all */
     uint64_t most_bytes;    /* the file never has more, the newest are kept; 0: any number */
+    bool drops;             /* false: a full disk ends the trace; true: until there is room again
+                             * events are dropped, and counted */
     bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
                              * every event by itself (heaps that do not tell when objects move) */
     /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from

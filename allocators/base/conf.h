@@ -19,6 +19,7 @@ enum conf_trace {
     CONF_TRACE_FLIGHT
 };
 
+enum conf_policy { CONF_POLICY_WAIT, CONF_POLICY_DROP };
 enum conf_thp { CONF_THP_OFF, CONF_THP_AUTO, CONF_THP_ON };
 enum conf_hugetlb { CONF_HUGETLB_OFF, CONF_HUGETLB_2M, CONF_HUGETLB_1G };
 enum conf_pace { CONF_PACE_OFF, CONF_PACE_ON, CONF_PACE_ALWAYS };
