@@ -78,6 +78,11 @@ int mpress_trace_stop(void)
     return init_stop_trace();
 }
 
+int mpress_trace_dump(const char *file)
+{
+    return tracer_dump(file);
+}
+
 void mpress_mark(const char *label)
 {
     if (tracer_is_on())

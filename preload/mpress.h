@@ -90,6 +90,13 @@ MPRESS_API int mpress_trace_start(const char *file, const char *mode);
  * ENOENT: none runs; EBUSY as above. */
 MPRESS_API int mpress_trace_stop(void);
 
+/* Copies what the running trace holds, to look at while it goes on; for a flight recorder
+ * (MPRESS_TRACE=flight) the newest of every thread. `file`: its name, as for a trace; NULL: that of
+ * the trace with ".dump" before its ending. Threads go on; one that needs more of the trace's file
+ * waits until the copy is done. 0; ENOENT: no trace runs; EBUSY: not just now; or why the file
+ * cannot be written, and there is none then. */
+MPRESS_API int mpress_trace_dump(const char *file);
+
 /* Puts a label into the running trace's timeline; nothing without one. At most 200 bytes count. */
 MPRESS_API void mpress_mark(const char *label);
 

@@ -66,6 +66,12 @@ void tracer_dropped(void)
 {
 }
 
+int tracer_dump(const char *name)
+{
+    (void)name;
+    return ENOENT;
+}
+
 void tracer_sync(void)
 {
 }

@@ -10,11 +10,10 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "tracer/name.h"
 #include "tracer/ring.h"
 
 enum {
-    FILE_PATH_BYTES = 4096,
-    FILE_NAMES_TRIED = 1000,
     FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
     FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
     FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
@@ -22,23 +21,23 @@ enum {
 
 static struct {
     struct lock lock;
-    int fd;                        /* -1: none */
-    struct os_identity identity;   /* of the file created; never changes while it is open */
-    struct trace_header *header;   /* mapped; NULL: no file */
-    unsigned char *window;         /* next block; lock */
-    uint32_t window_blocks;        /* blocks left in the window; lock */
-    uint32_t next_window;          /* blocks of the next one; lock */
-    uint64_t mapped;               /* blocks the file has disk space for; lock */
-    uint64_t most;                 /* blocks it may have; constant while it is open */
-    uint32_t lane_most;            /* and each event lane; 0: any number; likewise */
-    bool drops;                    /* a lack of room may pass; likewise */
-    uint64_t retry_ns;             /* not before this is room asked for again; lock */
-    _Atomic int full;              /* 0, or why there is no room for the moment; lock for writing */
-    bool is_ring;                  /* closed event blocks are used again; likewise */
-    _Atomic uint64_t blocks;       /* handed out; lock for writing */
-    _Atomic int error;             /* first failure of this file; 0: none */
-    char pattern[FILE_PATH_BYTES]; /* absolute, with %p */
-    char path[FILE_PATH_BYTES];
+    int fd;                      /* -1: none */
+    struct os_identity identity; /* of the file created; never changes while it is open */
+    struct trace_header *header; /* mapped; NULL: no file */
+    unsigned char *window;       /* next block; lock */
+    uint32_t window_blocks;      /* blocks left in the window; lock */
+    uint32_t next_window;        /* blocks of the next one; lock */
+    uint64_t mapped;             /* blocks the file has disk space for; lock */
+    uint64_t most;               /* blocks it may have; constant while it is open */
+    uint32_t lane_most;          /* and each event lane; 0: any number; likewise */
+    bool drops;                  /* a lack of room may pass; likewise */
+    uint64_t retry_ns;           /* not before this is room asked for again; lock */
+    _Atomic int full;            /* 0, or why there is no room for the moment; lock for writing */
+    bool is_ring;                /* closed event blocks are used again; likewise */
+    _Atomic uint64_t blocks;     /* handed out; lock for writing */
+    _Atomic int error;           /* first failure of this file; 0: none */
+    char pattern[NAME_BYTES];    /* absolute, with %p */
+    char path[NAME_BYTES];
 } file = {.lock = LOCK_INIT(LOCK_RANK_TRACE_FILE), .fd = -1};
 
 int file_error(void)
@@ -66,58 +65,9 @@ uint32_t file_lane_blocks_most(void)
     return file.lane_most;
 }
 
-/* -- names ------------------------------------------------------------------------------------ */
-
 int file_set_path(const char *path)
 {
-    struct text text = TEXT_IN(file.pattern);
-    if (path[0] != '/') {
-        os_working_directory(file.pattern, sizeof(file.pattern));
-        text.used = strlen(file.pattern);
-        text_add(&text, "/");
-    }
-    text_add(&text, "%s", path);
-    /* 40: room for two numbers */
-    return text.used + 40 < sizeof(file.pattern) ? 0 : ENAMETOOLONG;
-}
-
-/* Appends `pattern` up to `end` with every %p replaced. */
-static void add_pattern(struct text *text, const char *pattern, const char *end)
-{
-    while (pattern < end) {
-        if (pattern[0] == '%' && pattern + 1 < end && pattern[1] == 'p') {
-            text_add(text, "%d", os_process_id());
-            pattern += 2;
-        } else {
-            text_add(text, "%c", *pattern++);
-        }
-    }
-}
-
-/* Name number `attempt`: a.mpt, a.PID.mpt, a.PID.2.mpt, a.PID.3.mpt... */
-static void make_path(unsigned attempt)
-{
-    const char *end = file.pattern + strlen(file.pattern);
-    const char *dot = end;
-    if (end - file.pattern > 4 && memcmp(end - 4, ".mpt", 4) == 0)
-        dot = end - 4;
-    struct text text = TEXT_IN(file.path);
-    add_pattern(&text, file.pattern, dot);
-    if (attempt >= 1)
-        text_add(&text, ".%d", os_process_id());
-    if (attempt >= 2)
-        text_add(&text, ".%u", attempt);
-    add_pattern(&text, dot, end);
-}
-
-static int create_new(void)
-{
-    int error = EEXIST;
-    for (unsigned attempt = 0; attempt < FILE_NAMES_TRIED && error == EEXIST; attempt++) {
-        make_path(attempt);
-        error = os_file_create(file.path, &file.fd);
-    }
-    return error;
+    return name_make_absolute(path, file.pattern);
 }
 
 /* -- windows ---------------------------------------------------------------------------------- */
@@ -287,13 +237,48 @@ struct file_block file_reuse_block(uint32_t lane)
     return block;
 }
 
+static int visit_block(uint64_t index, file_visit *visit, void *context)
+{
+    if (file.header == NULL || !descriptor_is_ours())
+        return EBADF;
+    struct file_block block = {.offset = block_offset(index)};
+    block.start = map_range(block.offset, TRACE_BLOCK_BYTES);
+    if (block.start == NULL)
+        return ENOMEM;
+    int error = visit(block, context);
+    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    return error;
+}
+
+int file_visit_blocks(file_visit *visit, void *context)
+{
+    int error = 0;
+    lock_take(&file.lock);
+    for (uint64_t index = 0; index < file_blocks() && error == 0; index++) {
+        error = visit_block(index, visit, context);
+        if (!file.is_ring) { /* nothing is written over: let others have their blocks */
+            lock_drop(&file.lock);
+            lock_take(&file.lock);
+        }
+    }
+    lock_drop(&file.lock);
+    return error;
+}
+
+void file_read_header(struct trace_header *header)
+{
+    lock_take(&file.lock);
+    if (file.header != NULL)
+        *header = *file.header;
+    lock_drop(&file.lock);
+}
+
 void file_put_block(struct file_block block, uint32_t lane)
 {
+    lock_take(&file.lock); /* whoever maps at the same address next does so behind us */
     unmap_range(block.start, TRACE_BLOCK_BYTES);
-    if (!file.is_ring || lane < TRACE_LANE_EVENTS)
-        return;
-    lock_take(&file.lock);
-    ring_put((block.offset - TRACE_HEADER_BYTES) / TRACE_BLOCK_BYTES, lane);
+    if (file.is_ring && lane >= TRACE_LANE_EVENTS)
+        ring_put((block.offset - TRACE_HEADER_BYTES) / TRACE_BLOCK_BYTES, lane);
     lock_drop(&file.lock);
 }
 
@@ -327,7 +312,7 @@ static void write_header(const struct trace_header *start)
 
 static int create_and_map(void)
 {
-    int error = create_new();
+    int error = name_create(file.pattern, file.path, &file.fd);
     if (error != 0)
         return error;
     file.next_window = FILE_FIRST_WINDOW;

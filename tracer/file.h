@@ -48,6 +48,14 @@ void file_put_block(struct file_block block, uint32_t lane);
  * used gives its disk space back. */
 void file_finish_block(struct file_block block, uint32_t used);
 
+/* Shows every block handed out so far, mapped, to `visit` until that returns an error; its result.
+ * In a ring nobody gets a block meanwhile: none is written over. Records may still be added. */
+typedef int file_visit(struct file_block block, void *context);
+int file_visit_blocks(file_visit *visit, void *context);
+
+/* The header as it is now. */
+void file_read_header(struct trace_header *header);
+
 /* Cuts the file behind its last block and lets go of it; no block is handed out any more. */
 void file_close(void);
 

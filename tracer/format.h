@@ -177,6 +177,7 @@ struct trace_header {
         sample_period; /* mean bytes between two samples; 0: every event is there. See SAMPLES */
     uint32_t lane_blocks_most; /* of one event lane; 0: any number. See RING */
     uint32_t blocks_most;      /* of the file; 0: any number */
+    uint64_t copied_ns;        /* this is a copy of a trace that went on, made then; 0: it is not */
 };
 
 struct trace_block_header {
@@ -225,7 +226,7 @@ struct trace_end {
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 160, "file format");
+_Static_assert(sizeof(struct trace_header) == 168, "file format");
 _Static_assert(sizeof(struct trace_sample) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 

@@ -7,6 +7,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "tracer/dump.h"
 #include "tracer/file.h"
 #include "tracer/info.h"
 #include "tracer/lane.h"
@@ -211,6 +212,15 @@ void tracer_sample(void)
     end_aside(recorder_sample(now));
 }
 
+int tracer_dump(const char *name)
+{
+    if (!begin_aside())
+        return tracer_is_on() ? EBUSY : ENOENT;
+    int error = dump_write(name);
+    thread_end_busy();
+    return error;
+}
+
 void tracer_module_unloaded(void)
 {
     if (!begin_aside())
@@ -330,6 +340,7 @@ void tracer_fork_child(bool follow)
     thread_self.lane = NULL;
     thread_self.sync_missed = false;
     file_abandon();
+    dump_abandon();
     info_abandon();
     stacks_abandon();
     modules_abandon();

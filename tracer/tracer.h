@@ -106,6 +106,11 @@ void tracer_sync(void);
 /* A label in the timeline; any thread. */
 void tracer_mark(const char *label);
 
+/* Copies the running trace to a file of its own; `name` NULL: made from the trace's. 0; ENOENT:
+ * none runs; EBUSY: not now (a handler inside the tracer, a child that has not recorded yet); or
+ * why it cannot be written, and there is no file then. */
+int tracer_dump(const char *name);
+
 /* Takes a sample of the heap now (they are also taken by themselves as blocks fill). */
 void tracer_sample(void);
 

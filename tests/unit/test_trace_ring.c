@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tests/unit/trace_check.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -191,12 +192,73 @@ static void a_kill_while_blocks_are_written_over_leaves_no_invented_event(void *
     }
 }
 
+/* -- copies ----------------------------------------------------------------------------------- */
+
+enum { COPIES = 6 };
+
+static void copy_under_load(struct trace_run *run)
+{
+    pthread_t threads[THREADS];
+    char name[160];
+    start_workers(run, threads);
+    for (int i = 0; i < COPIES; i++) {
+        while (atomic_load(&run->shadows[1].told) < (uint64_t)i * EVENTS / COPIES)
+            sched_yield();
+        snprintf(name, sizeof(name), "%s/copy%d.mpt", run->folder, i);
+        if (tracer_dump(name) != 0)
+            _exit(5);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    if (tracer_dump(NULL) != 0 || tracer_dump("/nonexistent/x.mpt") != ENOENT)
+        _exit(6);
+    tracer_stop(TRACE_END_EXIT);
+    if (tracer_dump(NULL) != ENOENT)
+        _exit(7);
+}
+
+/* The last one was made when all was told, and is therefore whole. */
+static void check_copy(struct trace_run *run, const char *name, enum run_end end)
+{
+    struct decoded decoded;
+    char path[160];
+    snprintf(path, sizeof(path), "%s/%s", run->folder, name);
+    read_right(&decoded, path);
+    must_match(run, &decoded, end);
+    assert_null(find_end(&decoded));
+    assert_true(decoded.header.copied_ns > decoded.header.start_ns);
+    decoder_free(&decoded);
+}
+
+static void a_copy_under_load_is_a_trace_of_its_own(void **state)
+{
+    (void)state;
+    const struct tracer_options *const kinds[] = {&flight, &limited, &plain};
+    for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+        struct trace_run run;
+        struct decoded decoded;
+        char name[32];
+        run_init(&run, 17 + kind);
+        assert_true(run_wait(run_start(&run, kinds[kind], copy_under_load)));
+        for (int i = 0; i < COPIES; i++) {
+            snprintf(name, sizeof(name), "copy%d.mpt", i);
+            check_copy(&run, name, RUN_STOPPED);
+        }
+        check_copy(&run, "t.dump.mpt", RUN_WHOLE);
+        read_right(&decoded, run.path);
+        must_match(&run, &decoded, RUN_WHOLE);
+        decoder_free(&decoded);
+        run_fini(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_thread_keeps_its_newest_blocks),
         cmocka_unit_test(a_file_keeps_its_newest_blocks_and_its_size),
         cmocka_unit_test(the_header_of_a_block_tells_whose_events_go_on_in_it),
+        cmocka_unit_test(a_copy_under_load_is_a_trace_of_its_own),
         cmocka_unit_test(a_kill_while_blocks_are_written_over_leaves_no_invented_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 const char *report_describe_end(const struct report *report)
 {
     const struct trace_end *end = report->analysis->facts->end;
+    if (end == NULL && report->analysis->facts->header.copied_ns != 0)
+        return "it went on: this is a copy";
     if (end == NULL)
         return "no end record: it was killed, became another program, or still runs";
     switch (end->reason) {

@@ -402,7 +402,9 @@ static void find_event_lanes(struct trace *trace)
 static void warn_about_end(struct trace *trace)
 {
     const struct trace_end *end = trace->facts.end;
-    if (end == NULL)
+    if (end == NULL && trace->facts.header.copied_ns != 0)
+        file_warn(trace, "a copy of a trace that went on");
+    else if (end == NULL)
         file_warn(trace, "no end record: the process was killed or still runs; read to the last "
                          "whole record");
     else if (end->reason == TRACE_END_DISK)

@@ -314,6 +314,9 @@ bool trace_visit_is_complete(const struct trace_visit *visit, struct trace_error
     else if (trace->damaged != 0 || visit->damages != 0)
         snprintf(text->text, sizeof(text->text), "%.256s: damaged blocks were left out",
                  trace->path);
+    else if (end == NULL && trace->facts.header.copied_ns != 0)
+        snprintf(text->text, sizeof(text->text), "%.256s: a copy of a trace that went on",
+                 trace->path);
     else if (end == NULL)
         snprintf(text->text, sizeof(text->text),
                  "%.256s: no end record: the process was killed or still runs", trace->path);
