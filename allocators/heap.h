@@ -71,11 +71,10 @@ static inline void *heap_alloc_medium(size_t bytes, size_t alignment)
     return p;
 }
 
-/* Puts the object into the thread's own magazine; false: take the slow door. */
-static inline bool heap_free_fast(void *p)
+/* Puts the block, which lies in the reservation, into this thread's hand; false: the hand is closed
+ * or full. */
+static inline bool heap_push(void *p)
 {
-    if (MP_UNLIKELY(!space_owns_open(p)))
-        return false;
     unsigned class = space_ctl_of(p);
     void **top = hand.top[class];
     if (MP_UNLIKELY(*top == MAGAZINE_FULL))
@@ -83,6 +82,12 @@ static inline bool heap_free_fast(void *p)
     *top = p;
     hand.top[class] = top + 1;
     return true;
+}
+
+/* Puts the object into the thread's own magazine; false: take the slow door. */
+static inline bool heap_free_fast(void *p)
+{
+    return MP_LIKELY(space_owns_open(p)) && heap_push(p);
 }
 
 /* Usable bytes of the object at p when this thread's hand is open for it, so that nobody wants to

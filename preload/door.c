@@ -16,6 +16,7 @@
 #include "allocators/mimalloc_heap.h"
 #include "preload/emergency.h"
 #include "preload/init.h"
+#include "preload/recorded.h"
 #include "preload/route.h"
 #include "preload/sampled.h"
 #include "preload/view.h"
@@ -78,9 +79,14 @@ static void leave_lane(void)
 
 /* -- in and out ------------------------------------------------------------------------------- */
 
+static inline bool is_quiet(void)
+{
+    return MP_LIKELY(atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed));
+}
+
 static inline void notice(uintptr_t caller)
 {
-    if (MP_UNLIKELY(!atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed)))
+    if (!is_quiet())
         init_notice(caller);
 }
 
@@ -200,14 +206,25 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
     return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
 }
 
-/* Most of what comes while samples are taken passes by. */
+/* Most of what comes while a trace runs can be had from the thread's own magazine. */
+static inline void *pass(size_t bytes, bool is_seen)
+{
+    if (is_seen)
+        return is_quiet() ? recorded_pass(bytes) : NULL;
+    return MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
+}
+
 static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
 {
-    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
+    bool is_seen = view() == DOOR_SEES_ALL;
+    void *p = pass(bytes, is_seen);
     if (p == NULL)
         return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
     if ((bits & TRACE_ZEROED) != 0)
         memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
+    struct tracer_caller caller = CALLER_HERE;
+    if (is_seen)
+        tracer_alloc(p, bytes, 0, bits, &caller);
     return p;
 }
 
@@ -269,7 +286,11 @@ static __attribute__((noinline)) void free_by_any(void *p)
         defer_free(p);
         return;
     }
-    record_free(p);
+    bool is_recorded = false;
+    if (view() == DOOR_SEES_ALL && recorded_free(p, &is_recorded))
+        return;
+    if (!is_recorded)
+        record_free(p);
     if (door_come_in()) {
         route_free(p);
         door_go_out();

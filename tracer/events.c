@@ -9,6 +9,7 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "tracer/births.h"
+#include "tracer/epoch.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
 #include "tracer/thread.h"
@@ -19,8 +20,6 @@ enum {
     EVENTS_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
     EVENTS_SAMPLE_NS = 50000000,  /* between samples; 20 a second draw a curve */
 };
-
-_Atomic uint64_t births[1 << BIRTHS_BITS];
 
 /* -- small records ---------------------------------------------------------------------------- */
 
@@ -62,23 +61,9 @@ static bool write_sync(struct lane *lane)
     return true;
 }
 
-/* A lane that is the only one needs no order. Who has not seen yet that it is shared has not seen
- * anything either that came from another lane. */
-static inline bool draw(struct lane *lane)
+static inline bool draw_if(struct lane *lane, bool is_due)
 {
-    return !atomic_load_explicit(&recorder.is_shared, memory_order_relaxed) || write_sync(lane);
-}
-
-/* S1 of format.h, ORDER. A caller that tells draws when objects arrive: tracer_sync. */
-static inline bool draw_for_birth(struct lane *lane)
-{
-    return recorder.ordered_by_caller || draw(lane);
-}
-
-/* S2. */
-static inline bool draw_for_death(struct lane *lane, uint64_t units)
-{
-    return (recorder.ordered_by_caller && births_is_own(units, lane->number)) || draw(lane);
+    return !is_due || write_sync(lane);
 }
 
 static void put_dropped(struct lane *lane, uint64_t count)
@@ -100,7 +85,10 @@ static bool write_missed(struct lane *lane)
         put_dropped(lane, count);
     bool is_due = thread_self.sync_missed;
     thread_self.sync_missed = false;
-    return !is_due || draw(lane);
+    if (draw_if(lane, is_due && epoch_is_due()))
+        return true;
+    thread_self.sync_missed = true;
+    return false;
 }
 
 void events_write_missed(struct lane *lane)
@@ -213,63 +201,70 @@ static void leave_unsynced(struct lane *lane)
 
 static bool tick(struct lane *lane)
 {
-    lane->until_tick = recorder.events_per_tick - 1;
+    lane->until_tick = recorder.events_per_tick;
     lane->is_timed = ++lane->ticks % EVENTS_TICKS_TIMED == 0;
     /* the draw: segments are short, and so no lane runs far ahead of another in the reader */
-    return write_time(lane, os_time_ns()) && draw(lane);
+    return write_time(lane, os_time_ns()) && draw_if(lane, epoch_is_due());
 }
 
-/* What is rare before an event; false: the trace ended. */
-static bool catch_up(struct lane *lane)
+static inline bool is_up_to_date(const struct lane *lane)
 {
-    if (!recorder_is_on() || !recorder_has_lane())
-        return false;
-    if (!have_room(lane))
-        return false;
-    if (lane->until_tick-- == 0 && !tick(lane))
-        return false;
-    if (thread_self.sync_missed || atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0)
-        return write_missed(lane);
-    return true;
+    return recorder_is_on() && recorder_has_lane() && lane_has_room(lane) &&
+           lane->until_tick != 0 && !thread_self.sync_missed &&
+           atomic_load_explicit(&lane->missed, memory_order_relaxed) == 0;
 }
 
-/* The calling thread's first event, or the first of a forked child. Busy already. */
-static struct lane *enter_first(void)
+/* Marks the lane as being written. tracer_stop stores the phase, passes a barrier through every
+ * thread and then reads the mark: either it sees the 1 or we see the phase, behind this. No barrier
+ * is needed here. A lane of an earlier trace may be marked: nobody looks at it any more. */
+static inline void begin_writing(struct lane *lane)
 {
-    if (!recorder_is_on() && !recorder_open_pending())
-        return NULL;
-    return recorder_has_lane() ? thread_self.lane : begin_thread();
+    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* What is rare before an event: a thread without a lane of this trace (in a forked child, before
+ * there is a file), or something that is due. Busy. */
+static __attribute__((noinline)) struct lane *enter_late(struct lane *lane, bool is_event)
+{
+    if (!recorder_has_lane()) {
+        if (lane != NULL)
+            atomic_store_explicit(&lane->writing, 0, memory_order_release);
+        lane = recorder_is_on() || recorder_open_pending() ? begin_thread() : NULL;
+        if (lane == NULL) {
+            thread_end_busy();
+            return NULL;
+        }
+        begin_writing(lane);
+    }
+    if (!recorder_is_on() || !recorder_has_lane()) {
+        leave(lane); /* the trace ended, another may have begun */
+    } else if (have_room(lane) && (lane->until_tick != 0 || tick(lane)) && write_missed(lane)) {
+        lane->until_tick--;
+        return lane;
+    } else if (is_event) {
+        leave_lost(lane);
+    } else {
+        leave_unsynced(lane);
+    }
+    return NULL;
 }
 
 /* The lane to write to, marked as being written; NULL: nothing is recorded, an event is counted. */
-static inline struct lane *enter(bool is_event)
+static inline __attribute__((always_inline)) struct lane *enter(bool is_event)
 {
-    if (MP_UNLIKELY(thread_self.busy)) {
+    if (MP_UNLIKELY(!thread_begin_busy())) {
         count_missed();
         return NULL;
     }
-    if (atomic_load_explicit(&recorder.phase, memory_order_relaxed) == RECORDER_OFF)
-        return NULL;
-    thread_self.busy = true;
-    atomic_signal_fence(memory_order_seq_cst);
     struct lane *lane = thread_self.lane;
-    if (MP_UNLIKELY(!recorder_has_lane()) && (lane = enter_first()) == NULL) {
-        thread_end_busy();
-        return NULL;
-    }
-    /* tracer_stop stores the phase, passes a barrier through every thread and then reads `writing`:
-     * either it sees the 1 or we see the phase. No barrier is needed here. */
-    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
-    if (MP_LIKELY(catch_up(lane)))
-        return lane;
-    if (!recorder_is_on() || !recorder_has_lane())
-        leave(lane); /* the trace ended, another may have begun */
-    else if (is_event)
-        leave_lost(lane);
-    else
-        leave_unsynced(lane);
-    return NULL;
+    if (MP_UNLIKELY(lane == NULL))
+        return enter_late(NULL, is_event);
+    begin_writing(lane);
+    if (MP_UNLIKELY(!is_up_to_date(lane)))
+        return enter_late(lane, is_event);
+    lane->until_tick--;
+    return lane;
 }
 
 /* After an event that was timed, the other things that are due now and then. */
@@ -359,7 +354,7 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
 {
     struct lane *lane = enter(true);
     if (lane == NULL) {
-        births_note(units_of(p), TRACE_LANE_INFO); /* a life that was not recorded is nobody's */
+        births_note(units_of(p), BIRTHS_NOBODY); /* a life that was not recorded is nobody's */
         return;
     }
     MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
@@ -370,12 +365,12 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
         birth.argument |= TRACE_ALIGNED;
         birth.alignment_log2 = (unsigned char)log2_floor(alignment);
     }
-    if (!written || !draw_for_birth(lane) || !have_room(lane)) {
-        births_note(birth.units, TRACE_LANE_INFO);
+    if (!written || !draw_if(lane, epoch_is_due_at_birth()) || !have_room(lane)) {
+        births_note(birth.units, BIRTHS_NOBODY);
         leave_lost(lane);
         return;
     }
-    births_note(birth.units, lane->number);
+    epoch_note_birth(lane, birth.units);
     unsigned char *end = put_birth(lane, lane->at + 1, &birth);
     lane->events++;
     lane_commit(lane, first_byte(TRACE_ALLOC, birth.argument), end);
@@ -388,7 +383,7 @@ void tracer_free(const void *p)
     if (lane == NULL)
         return;
     uint64_t units = units_of(p);
-    if (!draw_for_death(lane, units) || !have_room(lane)) {
+    if (!draw_if(lane, epoch_is_due_at_death(lane, units)) || !have_room(lane)) {
         leave_lost(lane);
         return;
     }
@@ -409,21 +404,21 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
 {
     struct lane *lane = enter(true);
     if (lane == NULL) {
-        births_note(units_of(new), TRACE_LANE_INFO);
+        births_note(units_of(new), BIRTHS_NOBODY);
         return;
     }
     bool written;
     struct birth birth = {.units = units_of(new), .size = asked};
     birth.stack = stack_of(lane, caller, &written);
     uint64_t old_units = units_of(old);
-    if (!written || !draw_for_death(lane, old_units) || !have_room(lane)) {
-        births_note(birth.units, TRACE_LANE_INFO);
+    if (!written || !draw_if(lane, epoch_is_due_at_death(lane, old_units)) || !have_room(lane)) {
+        births_note(birth.units, BIRTHS_NOBODY);
         leave_lost(lane);
         return;
     }
     if (old == new)
         birth.argument = TRACE_IN_PLACE;
-    births_note(birth.units, lane->number);
+    epoch_note_birth(lane, birth.units);
     unsigned char *end = trace_put_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
     lane->freed_at = old_units;
     end = put_birth(lane, end, &birth);
@@ -463,7 +458,7 @@ void tracer_sync(void)
         thread_self.sync_missed = true;
         return;
     }
-    if (!atomic_load_explicit(&recorder.is_shared, memory_order_relaxed))
+    if (!epoch_is_due())
         return;
     struct lane *lane = enter(false);
     if (lane == NULL)

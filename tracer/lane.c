@@ -5,6 +5,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/lock.h"
+#include "tracer/births.h"
 #include "tracer/unwind.h"
 
 #define LANE_ALIVE UINT64_C(0x6c616e65206c6976) /* any value but 0 */
@@ -19,8 +20,11 @@ static struct {
     struct lane *free;             /* lock */
     _Atomic(struct lane *) newest; /* lock for writing */
     _Atomic uint32_t count;        /* lock for writing */
+    uint32_t created;              /* in all traces, in those of the parent too; lock */
     uint64_t alive;                /* what is written into new ones; constant while a trace runs */
 } lanes = {.lock = LOCK_INIT(LOCK_RANK_TRACE_LANES), .alive = LANE_ALIVE};
+
+_Atomic uint64_t births[1 << BIRTHS_BITS];
 
 /* -- the list --------------------------------------------------------------------------------- */
 
@@ -46,6 +50,7 @@ struct lane *lane_create(uint32_t first)
     lock_take(&lanes.lock);
     uint32_t count = lane_count();
     lane->number = count < first ? first : count;
+    lane->identity = ++lanes.created < BIRTHS_LANES ? lanes.created : BIRTHS_NOBODY;
     lane->next = lane_newest();
     atomic_store_explicit(&lanes.newest, lane, memory_order_release);
     atomic_store_explicit(&lanes.count, lane->number + 1, memory_order_relaxed);

@@ -56,6 +56,7 @@ struct lane {
 
     struct file_block block;
     uint32_t number;
+    uint32_t identity;               /* among the lanes of all traces: births.h */
     uint32_t sequence;               /* of the next block */
     uint32_t fresh;                  /* blocks it took that no lane had before */
     uint32_t tid;                    /* of the thread whose START is recorded; 0: none */

@@ -1,0 +1,32 @@
+/* recorded.h - what the door does while a trace holds every event: the hot path once more, behind
+ * the gate, and a record. What it cannot serve takes the rest of the door. */
+#ifndef MPRESS_RECORDED_H
+#define MPRESS_RECORDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "allocators/heap.h"
+#include "preload/route.h"
+#include "tracer/tracer.h"
+
+/* An object from the thread's own magazine, not yet recorded. NULL too in a signal handler that
+ * interrupted the heap: the tracer's locks could be waited for in a circle. */
+static inline void *recorded_pass(size_t bytes)
+{
+    bool is_ours = bytes <= SIZE_SLAB_MAX && bytes < route_mimalloc_from;
+    return MP_LIKELY(is_ours && hand.inside == 0) ? heap_pop(size_class_of(bytes)) : NULL;
+}
+
+/* Records the free of a block of ours and puts it into the thread's own magazine. False: the block
+ * is another's, or has no room there; *is_recorded tells. Not in such a handler. */
+static inline bool recorded_free(void *p, bool *is_recorded)
+{
+    *is_recorded = space_owns(p);
+    if (MP_UNLIKELY(!*is_recorded))
+        return false;
+    tracer_free(p);
+    return heap_push(p);
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* epoch.h - when a writer has to draw an epoch (format.h, ORDER). */
+#ifndef MPRESS_TRACER_EPOCH_H
+#define MPRESS_TRACER_EPOCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tracer/births.h"
+#include "tracer/lane.h"
+#include "tracer/recorder.h"
+
+/* A lane that is the only one needs no order. Who has not seen yet that it is shared has not seen
+ * anything either that came from another lane. */
+static inline bool epoch_is_due(void)
+{
+    return atomic_load_explicit(&recorder.is_shared, memory_order_relaxed);
+}
+
+/* S1. A caller that tells draws when objects arrive: tracer_sync. */
+static inline bool epoch_is_due_at_birth(void)
+{
+    return !recorder.ordered_by_caller && epoch_is_due();
+}
+
+/* S2. */
+static inline bool epoch_is_due_at_death(const struct lane *lane, uint64_t units)
+{
+    return epoch_is_due() && !(recorder.ordered_by_caller && births_is_own(units, lane->identity));
+}
+
+static inline void epoch_note_birth(const struct lane *lane, uint64_t units)
+{
+    if (epoch_is_due())
+        births_note(units, lane->identity);
+}
+
+#endif
