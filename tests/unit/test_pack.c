@@ -322,6 +322,35 @@ static void a_frame_that_lies_is_damage_and_nothing_worse(void **state)
     (void)state;
 }
 
+/* Each lane has its own room for frames: a block that names another lane than its frame would make
+ * that of many lanes out of one frame. */
+static void a_block_of_another_lane_than_its_frame_is_damaged(void **state)
+{
+    record_threads(3, 3000, true);
+    char *path = builder_write(&builder);
+    pack(path);
+    struct bytes packed = read_file(path);
+    size_t at = sizeof(struct packed_header), skipped = 0;
+    const struct packed_frame *found;
+    while ((found = packed_next(packed.at, packed.count, &at, &skipped)) != NULL &&
+           found->lane < TRACE_LANE_EVENTS)
+        continue;
+    assert_non_null(found);
+    struct packed_frame *frame = (struct packed_frame *)(uintptr_t)found;
+    struct packed_block *block = (struct packed_block *)(uintptr_t)packed_blocks(frame);
+    block->header.lane ^= 1;
+    frame->head_checksum = packed_head_checksum(frame);
+    write_file(path, packed.at, packed.count);
+    struct trace_error error;
+    struct trace *trace = trace_open(path, &error);
+    assert_non_null(trace);
+    assert_non_null(strstr(trace_warning(trace, 0), "(bad lane)"));
+    trace_close(trace);
+    free(packed.at);
+    remove_trace(path);
+    (void)state;
+}
+
 static void a_trace_is_whole_in_its_two_halves(void **state)
 {
     char *path = write_long_trace(40);
@@ -438,6 +467,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_packed_file_cut_anywhere_is_read_to_there, begin, finish),
         cmocka_unit_test_setup_teardown(no_flipped_bit_of_a_packed_file_goes_unseen, begin, finish),
         cmocka_unit_test_setup_teardown(a_frame_that_lies_is_damage_and_nothing_worse, begin,
+                                        finish),
+        cmocka_unit_test_setup_teardown(a_block_of_another_lane_than_its_frame_is_damaged, begin,
                                         finish),
         cmocka_unit_test_setup_teardown(a_trace_is_whole_in_its_two_halves, begin, finish),
         cmocka_unit_test_setup_teardown(half_a_frame_at_the_end_is_passed_over_and_written_anew,

@@ -150,7 +150,8 @@ static bool read_block(struct trace *trace, const struct found *found, size_t bl
     if (header->magic != TRACE_BLOCK_MAGIC)
         what = "no block begins there";
     else if (header->lane >= blocks + TRACE_LANE_EVENTS ||
-             (header->sequence >= blocks && !is_ring(trace)))
+             (header->sequence >= blocks && !is_ring(trace)) ||
+             (found->frame != NULL && found->frame->lane != header->lane))
         what = "bad lane";
     else if (header->used > TRACE_PAYLOAD_BYTES)
         what = "bad length";

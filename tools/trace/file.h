@@ -46,7 +46,6 @@ struct trace {
     const struct file_lane *event_lanes; /* the tail of `lanes` */
     uint64_t event_bytes;                /* payload of all event lanes */
     struct trace_facts facts;
-    size_t argument_capacity;
     size_t module_capacity;
     size_t sample_capacity;
     size_t mark_capacity;

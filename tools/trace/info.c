@@ -62,16 +62,15 @@ static void clean_argument(char *argument)
     }
 }
 
-static void add_argument(struct trace *trace, char *argument)
+static size_t count_arguments(const char *command, size_t bytes)
 {
-    struct trace_facts *facts = &trace->facts;
-    const char **grown = memory_grow((void *)(uintptr_t)facts->argument, facts->arguments,
-                                     &trace->argument_capacity, sizeof(*grown));
-    clean_argument(argument);
-    grown[facts->arguments++] = argument;
-    facts->argument = grown;
+    size_t count = 0;
+    for (size_t at = 0; at < bytes; at += strlen(command + at) + 1)
+        count++;
+    return count;
 }
 
+/* Only the first such record is believed, so that the arguments take memory once. */
 static void read_command(struct trace *trace, struct payload *from)
 {
     size_t bytes = (size_t)(from->end - from->at);
@@ -79,11 +78,13 @@ static void read_command(struct trace *trace, struct payload *from)
         return;
     trace->command = memory_alloc(bytes + 1, 1);
     memcpy(trace->command, from->at, bytes);
-    for (size_t at = 0; at < bytes;) {
-        char *argument = trace->command + at;
-        at += strlen(argument) + 1;
-        add_argument(trace, argument);
+    const char **arguments =
+        memory_alloc(count_arguments(trace->command, bytes), sizeof(*arguments));
+    for (size_t at = 0; at < bytes; at += strlen(trace->command + at) + 1) {
+        clean_argument(trace->command + at);
+        arguments[trace->facts.arguments++] = trace->command + at;
     }
+    trace->facts.argument = arguments;
 }
 
 static void read_module(struct trace *trace, struct payload *from)
