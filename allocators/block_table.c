@@ -236,6 +236,24 @@ static void rehash(struct block_table *table)
     }
 }
 
+void block_table_visit(struct block_table *table,
+                       void (*visit)(void *p, size_t bytes, void *context), void *context)
+{
+    const struct block_slots *slots = slots_of(table);
+    for (size_t i = 0; slots != NULL && i < slots->count; i++) {
+        uintptr_t address = address_of(&slots->at[i]);
+        if (address != 0)
+            visit((void *)address, slots->at[i].bytes, context);
+    }
+}
+
+const void *block_table_memory(const struct block_table *table, size_t *bytes)
+{
+    const struct block_slots *slots = slots_of(table);
+    *bytes = slots == NULL ? 0 : slots_bytes(slots->count);
+    return slots;
+}
+
 void block_table_fork_child(struct block_table *table)
 {
     if (lock_reset(&table->lock) && slots_of(table) != NULL)

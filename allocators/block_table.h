@@ -47,6 +47,13 @@ bool block_table_any_within(struct block_table *table, uintptr_t start, uintptr_
 
 void block_table_read_totals(struct block_table *table, size_t *blocks, size_t *bytes);
 
+/* Shows every block. Without the lock: the other threads stand still. */
+void block_table_visit(struct block_table *table,
+                       void (*visit)(void *p, size_t bytes, void *context), void *context);
+
+/* Where the table itself lies; NULL: nowhere yet. */
+const void *block_table_memory(const struct block_table *table, size_t *bytes);
+
 /* In the child of a fork. */
 void block_table_fork_child(struct block_table *table);
 

@@ -84,6 +84,9 @@ void cache_give(unsigned class, void *const *rounds, unsigned count);
 /* Objects of the class in the magazines of all threads, approximately. */
 size_t cache_rounds(unsigned class);
 
+/* Shows every round in the magazines of all threads. Without locks: the others stand still. */
+void cache_visit_rounds(void (*visit)(void *p));
+
 /* Counts blocks that this thread took from another heap (negative: gave back), and the sums of all
  * threads, gone ones included. */
 void cache_count_other(ptrdiff_t bytes, int blocks);

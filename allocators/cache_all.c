@@ -102,6 +102,32 @@ void cache_read_medium(struct large_stats *stats)
     lock_drop(&cache_registry.lock);
 }
 
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+static void
+visit_class(struct cache *cache, unsigned class, void (*visit)(void *p))
+{
+    const struct magazine *loaded = cache->loaded[class];
+    const struct magazine *previous = cache->previous[class];
+    for (size_t slot = slots_of(cache, class, loaded); slot > 0; slot--) {
+        if (loaded->slot[slot] != NULL)
+            visit(loaded->slot[slot]);
+    }
+    if (previous != NULL)
+        magazine_visit(previous, visit);
+}
+
+void cache_visit_rounds(void (*visit)(void *p))
+{
+    for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
+        if (is_lost(cache))
+            continue;
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
+            visit_class(cache, class, visit);
+    }
+}
+
 static size_t recount_room(const struct cache *cache)
 {
     size_t bytes = 0;

@@ -30,6 +30,9 @@ void depot_drain(void);
 /* Objects of the class in the depot. */
 size_t depot_rounds(unsigned class);
 
+/* Shows every object in the depot. Without locks: the other threads stand still. */
+void depot_visit_rounds(void (*visit)(void *p));
+
 void depot_fork_child(void);
 
 #endif

@@ -287,6 +287,16 @@ void huge_read_stats(struct huge_stats *stats)
     stats->warm_bytes = huge_warm_bytes();
 }
 
+void huge_visit(void (*visit)(void *p, size_t bytes, void *context), void *context)
+{
+    block_table_visit(&huge.table, visit, context);
+}
+
+const void *huge_table(size_t *bytes)
+{
+    return block_table_memory(&huge.table, bytes);
+}
+
 void huge_fork_child(void)
 {
     block_table_fork_child(&huge.table);

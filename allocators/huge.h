@@ -54,6 +54,12 @@ struct huge_stats {
 };
 void huge_read_stats(struct huge_stats *stats);
 
+/* Shows every block. Without locks: the other threads stand still. */
+void huge_visit(void (*visit)(void *p, size_t bytes, void *context), void *context);
+
+/* Where their addresses are kept; NULL: nowhere yet. */
+const void *huge_table(size_t *bytes);
+
 void huge_fork_child(void);
 
 #endif

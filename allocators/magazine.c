@@ -88,6 +88,14 @@ void magazine_give(unsigned class, void *const *rounds, unsigned count, bool lef
         slab_give(class, rounds, count);
 }
 
+void magazine_visit(const struct magazine *magazine, void (*visit)(void *p))
+{
+    for (uint32_t slot = 1; slot <= magazine->rounds; slot++) {
+        if (magazine->slot[slot] != NULL)
+            visit(magazine->slot[slot]);
+    }
+}
+
 unsigned magazine_unload(struct magazine *magazine)
 {
     unsigned rounds = magazine->rounds;

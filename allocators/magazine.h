@@ -45,6 +45,9 @@ static inline size_t magazine_room_bytes(const struct magazine *magazine)
     return magazine->capacity * (size_t)size_tables.classes[magazine->class].bytes;
 }
 
+/* Shows the rounds of an unloaded magazine. */
+void magazine_visit(const struct magazine *magazine, void (*visit)(void *p));
+
 /* Moves the rounds of an unloaded magazine together. */
 void magazine_fill_hollow(struct magazine *magazine);
 

@@ -123,3 +123,12 @@ void warm_read_stats(struct warm_stats *stats)
     stats->hits = atomic_load_explicit(&warm.hits, memory_order_relaxed);
     stats->misses = atomic_load_explicit(&warm.misses, memory_order_relaxed);
 }
+
+void warm_visit(void (*visit)(void *p))
+{
+    for (size_t i = 0; i < WARM_SLOTS; i++) {
+        uint64_t run = atomic_load_explicit(&warm.slots[i].run, memory_order_relaxed);
+        if (run != 0)
+            visit(space_address((size_t)(run >> 32)));
+    }
+}

@@ -30,6 +30,9 @@ struct warm_run warm_put(struct warm_run run);
 /* Takes one that waits since `before_ns` or longer, or none. */
 struct warm_run warm_take_older(uint64_t before_ns);
 
+/* Shows the first byte of every run that waits. */
+void warm_visit(void (*visit)(void *p));
+
 struct warm_stats {
     size_t runs, units;
     size_t longest;      /* units of one run */

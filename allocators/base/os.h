@@ -104,6 +104,10 @@ bool os_is_readable(const void *word);
 /* Lets a mapping of os_map read as zeros in the child of a fork (not of a vfork). */
 void os_set_wiped_on_fork(void *start, size_t bytes);
 
+/* Shows the stretches of [from, to) that hold something and are there to be read, in order: pages
+ * that were never touched are left out. Where the system does not tell, all of it. */
+void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from, uintptr_t to));
+
 /* -- waiting ---------------------------------------------------------------------------------- */
 
 /* Sleeps while *word == value, until woken (or spuriously). */

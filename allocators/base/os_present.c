@@ -1,0 +1,68 @@
+/* os_present.c - os_visit_present: /proc/self/pagemap, eight bytes a page. */
+#define _GNU_SOURCE
+#include "allocators/base/os.h"
+#include "allocators/base/os_call.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+enum {
+    PAGES_AT_ONCE = 512,
+    PAGE_PRESENT = 63, /* bits, see Documentation/admin-guide/mm/pagemap.rst of Linux */
+    PAGE_SWAPPED = 62,
+};
+
+static bool is_present(uint64_t entry)
+{
+    return (entry >> PAGE_PRESENT & 1) != 0 || (entry >> PAGE_SWAPPED & 1) != 0;
+}
+
+/* A stretch of pages, clipped. */
+static void show(uintptr_t first, uintptr_t last, uintptr_t from, uintptr_t to,
+                 void (*visit)(uintptr_t from, uintptr_t to))
+{
+    if (first < last)
+        visit(first > from ? first : from, last < to ? last : to);
+}
+
+/* Shows what is there of the pages from `page` on; how many were looked at, 0: the system does not
+ * tell. */
+static size_t show_pages(long fd, uintptr_t page, size_t pages, uintptr_t from, uintptr_t to,
+                         void (*visit)(uintptr_t from, uintptr_t to))
+{
+    uint64_t entry[PAGES_AT_ONCE];
+    size_t bytes = os_page_bytes();
+    size_t count = pages < PAGES_AT_ONCE ? pages : PAGES_AT_ONCE;
+    long got = call6(SYS_pread64, fd, (long)entry, (long)(count * sizeof(entry[0])),
+                     (long)(page / bytes * sizeof(entry[0])), 0, 0);
+    if (failed(got) || got < (long)sizeof(entry[0]))
+        return 0;
+    count = (size_t)got / sizeof(entry[0]);
+    uintptr_t first = page;
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t here = page + i * bytes;
+        if (is_present(entry[i]))
+            continue;
+        show(first, here, from, to, visit);
+        first = here + bytes;
+    }
+    show(first, page + count * bytes, from, to, visit);
+    return count;
+}
+
+void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from, uintptr_t to))
+{
+    size_t bytes = os_page_bytes();
+    uintptr_t page = from & ~(uintptr_t)(bytes - 1);
+    long fd =
+        call6(SYS_openat, AT_FDCWD, (long)"/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    while (page < to) {
+        size_t pages = (to - page + bytes - 1) / bytes;
+        size_t seen = failed(fd) ? 0 : show_pages(fd, page, pages, from, to, visit);
+        if (seen == 0)
+            show(page, to, from, to, visit);
+        page += (seen == 0 ? pages : seen) * bytes;
+    }
+    if (!failed(fd))
+        call3(SYS_close, fd, 0, 0);
+}
