@@ -151,6 +151,16 @@ size_t huge_warm_bytes(void)
     return bytes;
 }
 
+void huge_warm_visit(void (*visit)(void *p, size_t bytes, void *context), void *context)
+{
+    for
+        EACH(slot)
+        {
+            if (start_of(slot) != NULL)
+                visit(start_of(slot), slot->bytes, context);
+        }
+}
+
 void huge_warm_fork_child(void)
 {
     lock_reset(&warm.lock);

@@ -36,6 +36,9 @@ bool huge_warm_contains(const void *p);
 /* One begins in [start, end). */
 bool huge_warm_any_within(uintptr_t start, uintptr_t end);
 
+/* Shows every one. Without the lock: the other threads stand still. */
+void huge_warm_visit(void (*visit)(void *p, size_t bytes, void *context), void *context);
+
 size_t huge_warm_bytes(void);
 
 void huge_warm_fork_child(void);

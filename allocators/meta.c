@@ -9,21 +9,33 @@
 
 enum { CHUNK_FIRST = 64 * 1024, CHUNK_LAST = 1024 * 1024, LINE = 64 };
 
+/* At the beginning of each. */
+struct chunk {
+    struct chunk *next; /* the one before it in time; constant */
+    size_t bytes;       /* of all of it; constant */
+};
+
 static struct {
     struct lock lock;
-    char *at, *end; /* rest of the newest chunk */
+    struct chunk *_Atomic newest; /* written under the lock, followed without */
+    char *at, *end;               /* rest of the newest chunk */
     size_t next_chunk;
     _Atomic size_t used; /* written under the lock, read without */
 } meta = {.lock = LOCK_INIT(LOCK_RANK_META), .next_chunk = CHUNK_FIRST};
 
 static bool add_chunk(size_t least)
 {
+    least += LINE; /* for struct chunk */
     size_t bytes = round_up(least > meta.next_chunk ? least : meta.next_chunk, os_page_bytes());
-    char *chunk = os_map(bytes);
+    struct chunk *chunk = os_map(bytes);
     if (chunk == NULL)
         return false;
-    meta.at = chunk;
-    meta.end = chunk + bytes;
+    chunk->next = atomic_load_explicit(&meta.newest, memory_order_relaxed);
+    chunk->bytes = bytes;
+    /* release: who follows it, or the child of a fork, finds it whole */
+    atomic_store_explicit(&meta.newest, chunk, memory_order_release);
+    meta.at = (char *)chunk + LINE;
+    meta.end = (char *)chunk + bytes;
     if (meta.next_chunk < CHUNK_LAST)
         meta.next_chunk *= 2;
     return true;
@@ -46,6 +58,13 @@ void *meta_alloc(size_t bytes)
 size_t meta_bytes(void)
 {
     return atomic_load_explicit(&meta.used, memory_order_relaxed);
+}
+
+void meta_visit(void (*visit)(const void *start, size_t bytes, void *context), void *context)
+{
+    const struct chunk *chunk = atomic_load_explicit(&meta.newest, memory_order_acquire);
+    for (; chunk != NULL; chunk = chunk->next)
+        visit(chunk, chunk->bytes, context);
 }
 
 void meta_fork_child(void)

@@ -10,6 +10,9 @@ void *meta_alloc(size_t bytes);
 /* Bytes handed out so far. */
 size_t meta_bytes(void);
 
+/* Shows all memory that was ever taken for it. */
+void meta_visit(void (*visit)(const void *start, size_t bytes, void *context), void *context);
+
 /* In the child of a fork. */
 void meta_fork_child(void);
 

@@ -24,17 +24,17 @@ enum reach_kind {
 /* Lists the blocks. ENOMEM. */
 int reach_begin(void);
 
-/* [from, to) lies in the heap's memory, but cannot be read (mprotect): pointers in there are not
- * seen. False: there are too many of those. */
+/* [from, to) cannot be read; where it lies in blocks (mprotect), pointers in there are not seen.
+ * False: there are too many of those. */
 bool reach_forbid(uintptr_t from, uintptr_t to);
 
 /* Looks for pointers in [from, to), which must be readable. Addresses need not be aligned: words
  * are. */
 void reach_scan(const void *from, const void *to);
 
-/* Memory that must not be scanned, because it is a record of blocks itself: range number `index`
- * from 0, which may be empty; false behind the last. */
-bool reach_hidden(unsigned index, uintptr_t *from, uintptr_t *to);
+/* Shows the memory that must not be scanned as roots: that of the blocks themselves, freed ones
+ * too, and the heap's records of them. */
+void reach_visit_hidden(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context);
 
 /* All roots were scanned: classifies. Reads the blocks. */
 void reach_finish(void);

@@ -403,6 +403,13 @@ void space_touch_grains(size_t unit, size_t units)
         touch_page(layout.grain_pages, at * SPACE_GRAIN_BYTES / os_page_bytes(), GRAIN_TABLES);
 }
 
+const void *space_memory(size_t *bytes)
+{
+    const char *start = layout.grains[GRAINS_END];
+    *bytes = start == NULL ? 0 : space.base + (layout.units_max << UNIT_SHIFT) - (uintptr_t)start;
+    return start;
+}
+
 size_t space_meta_bytes(void)
 {
     size_t pages = atomic_load_explicit(&layout.written_pages, memory_order_relaxed);

@@ -139,6 +139,9 @@ uint64_t *space_grains_free(size_t unit);
 uint64_t *space_grains_end(size_t unit);
 void space_touch_grains(size_t unit, size_t units);
 
+/* Where tables and units lie, used or not; NULL before space_init. */
+const void *space_memory(size_t *bytes);
+
 /* Resident bytes of all tables, by our own count. */
 size_t space_meta_bytes(void);
 

@@ -4,6 +4,7 @@
  * constructor applies the options; nothing is ever torn down. */
 #define _GNU_SOURCE
 #include "preload/init.h"
+#include "preload/leaks.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -240,6 +241,9 @@ __attribute__((constructor(101))) static void start(void)
 static void end(int status, void *unused)
 {
     (void)status, (void)unused;
+    bool is_elsewhere = init.conf.trace != CONF_TRACE_OFF && !tracer_is_on();
+    if (init.conf.leaks && !is_elsewhere) /* else another process is meant, or the disk is full */
+        leaks_look();
     if (init.conf.stats)
         summary_say();
     if (tracer_is_on())

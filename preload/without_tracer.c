@@ -76,6 +76,21 @@ void tracer_sync(void)
 {
 }
 
+void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
+{
+    (void)visit, (void)context;
+}
+
+void tracer_write_lost(const unsigned char *entries, size_t bytes)
+{
+    (void)entries, (void)bytes;
+}
+
+void tracer_write_leaks(const struct trace_leaks *leaks)
+{
+    (void)leaks;
+}
+
 void tracer_mark(const char *label)
 {
     (void)label;

@@ -156,6 +156,11 @@ enum trace_info {
     TRACE_INFO_EXACT = 7,    /* uvarint node id: its ip is exact (interrupted by a signal) */
     TRACE_INFO_END = 8,      /* struct trace_end: nothing is written behind it */
     TRACE_INFO_CWD = 9,      /* working directory at start */
+    TRACE_INFO_LEAKS =
+        32, /* struct trace_leaks; the LOST records since the one before belong to it */
+    TRACE_INFO_LOST = 33, /* blocks that are not TRACE_LEAK_REACHABLE, each a uvarint:
+                           * zigzag(address >> 4, less that of the entry before in this record)
+                           * << 2 | enum trace_leak */
 };
 
 struct trace_header {
@@ -211,6 +216,25 @@ struct trace_sample {
     uint64_t rss_anon;     /* its anonymous part; 0: not known */
 };
 
+/* What nothing points to any more, by a look through all memory of the program; a block of the
+ * heap is one of four kinds (enum trace_leak). */
+struct trace_leaks {
+    uint64_t time_ns;
+    uint64_t pause_ns;   /* the program stood still for that */
+    uint64_t root_bytes; /* address space looked through, beside the blocks themselves */
+    uint32_t threads_stopped;
+    uint32_t threads_missed; /* they could not be stopped: what only their registers hold is lost */
+    uint64_t blocks[4];      /* by kind; count */
+    uint64_t bytes[4];       /* usable bytes */
+};
+
+enum trace_leak {
+    TRACE_LEAK_LOST = 0,      /* nothing leads to it */
+    TRACE_LEAK_REACHABLE = 1, /* its first byte is pointed to */
+    TRACE_LEAK_INSIDE = 2,  /* somewhere on the way only by a pointer into the middle of a block */
+    TRACE_LEAK_BY_LOST = 3, /* a lost block leads to it */
+};
+
 /* Totals of the whole file, counted by the writer: a reader proves completeness with them. */
 struct trace_end {
     uint64_t time_ns;
@@ -228,6 +252,7 @@ enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DIS
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
 _Static_assert(sizeof(struct trace_header) == 168, "file format");
 _Static_assert(sizeof(struct trace_sample) == 96, "file format");
+_Static_assert(sizeof(struct trace_leaks) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 
 /* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */

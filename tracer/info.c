@@ -86,6 +86,18 @@ bool info_write_mark(const char *label)
     return write_record(TRACE_INFO_MARK, pieces, 2);
 }
 
+bool info_write_leaks(const struct trace_leaks *leaks)
+{
+    struct piece piece = {leaks, sizeof(*leaks)};
+    return write_record(TRACE_INFO_LEAKS, &piece, 1);
+}
+
+bool info_write_lost(const unsigned char *entries, size_t bytes)
+{
+    struct piece piece = {entries, bytes};
+    return write_record(TRACE_INFO_LOST, &piece, 1);
+}
+
 bool info_write_exact(uint32_t node)
 {
     unsigned char head[10];

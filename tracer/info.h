@@ -19,6 +19,8 @@ bool info_create(void);
 
 bool info_write_sample(const struct trace_sample *sample);
 bool info_write_mark(const char *label);
+bool info_write_leaks(const struct trace_leaks *leaks);
+bool info_write_lost(const unsigned char *entries, size_t bytes);
 bool info_write_exact(uint32_t node);
 bool info_write_unmodule(uintptr_t start);
 

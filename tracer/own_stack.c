@@ -55,3 +55,12 @@ bool own_stack_call(void (*function)(void *), void *argument)
     put_stack(stack);
     return true;
 }
+
+void own_stack_visit(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
+{
+    for (size_t i = 0; i < OWN_STACKS; i++) {
+        uintptr_t stack = (uintptr_t)atomic_load_explicit(&pool[i], memory_order_acquire);
+        if (stack != 0)
+            visit(stack, stack + OWN_STACK_BYTES, context);
+    }
+}

@@ -203,6 +203,23 @@ void tracer_mark(const char *label)
         end_aside(info_write_mark(label));
 }
 
+void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
+{
+    unwind_visit_memory(visit, context);
+}
+
+void tracer_write_lost(const unsigned char *entries, size_t bytes)
+{
+    if (begin_aside())
+        end_aside(info_write_lost(entries, bytes));
+}
+
+void tracer_write_leaks(const struct trace_leaks *leaks)
+{
+    if (begin_aside())
+        end_aside(info_write_leaks(leaks));
+}
+
 void tracer_sample(void)
 {
     if (!begin_aside())

@@ -106,6 +106,14 @@ void tracer_sync(void);
 /* A label in the timeline; any thread. */
 void tracer_mark(const char *label);
 
+/* Memory of the tracer's in which old words of the program's stacks and registers lie: no place to
+ * look for its pointers. Without locks: the other threads stand still. */
+void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context);
+
+/* What a look for lost blocks found: entries as TRACE_INFO_LOST has them (at most 32 KiB a call),
+ * then the sum. Nothing without a trace. */
+void tracer_write_lost(const unsigned char *entries, size_t bytes);
+void tracer_write_leaks(const struct trace_leaks *leaks);
 /* Copies the running trace to a file of its own; `name` NULL: made from the trace's. 0; ENOENT:
  * none runs; EBUSY: not now (a handler inside the tracer, a child that has not recorded yet); or
  * why it cannot be written, and there is no file then. */

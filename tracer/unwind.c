@@ -23,6 +23,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "tracer/lane.h"
+#include "tracer/own_stack.h"
 #include "tracer/learn.h"
 #include "tracer/memory.h"
 #include "tracer/rules.h"
@@ -76,6 +77,15 @@ void walk_forget(struct walk *walk)
     memset(walk->step, 0, sizeof(walk->step));
     memset(walk->rule, 0, sizeof(walk->rule));
     memset(walk->node, 0, sizeof(walk->node));
+}
+
+void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
+{
+    for (const struct lane *lane = lane_newest(); lane != NULL; lane = lane->next) {
+        if (lane->walk != NULL)
+            visit((uintptr_t)lane->walk, (uintptr_t)(lane->walk + 1), context);
+    }
+    own_stack_visit(visit, context);
 }
 
 static struct walk *walk_of(struct lane *lane)

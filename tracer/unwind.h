@@ -25,6 +25,9 @@ void walk_forget(struct walk *walk);
 /* Nobody uses it any more: gives its pages back. */
 void walk_purge(struct walk *walk);
 
+/* See tracer_visit_memory. */
+void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context);
+
 /* Code was unmapped: what was learned about it is void. */
 void unwind_forget_code(void);
 

@@ -35,3 +35,8 @@ void unwind_forget_code(void)
 void unwind_abandon(void)
 {
 }
+
+void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
+{
+    (void)visit, (void)context;
+}

@@ -135,6 +135,22 @@ int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory);
  * its os_thread_id, written by itself. */
 void os_thread_join(_Atomic uint32_t *alive, const _Atomic uint32_t *id);
 
+/* A thread that stands still. */
+struct os_stopped {
+    uintptr_t sp;             /* of the interrupted code */
+    uintptr_t from, to;       /* where its registers lie */
+    int id;                   /* of some thread that was told to stop, not of this one */
+    _Atomic uint32_t is_here; /* the fields above are filled in */
+};
+
+/* Stops all other threads where they are, by a signal; locks that they hold stay held, so between
+ * this and os_resume_others the caller takes none. One caller at a time. *count: how many stand
+ * still, described in `stopped`, which must stay until they have gone on; *missed: how many do not
+ * (they have the signal blocked, or there are more than `most`). False: none was stopped, as the
+ * system does not tell of threads or all signals are taken. */
+bool os_stop_others(struct os_stopped *stopped, uint32_t most, uint32_t *count, uint32_t *missed);
+void os_resume_others(void);
+
 /* Runs `run` in a thread that libc knows, detached, with all signals blocked: it may do what any
  * thread of the program may. Where malloc was called by libc itself this cannot be called. */
 int os_thread_start_known(void (*run)(void));
@@ -210,6 +226,8 @@ bool os_resident(uint64_t *rss, uint64_t *rss_anon);
 /* A mapping of this process, as the system counts its pages. */
 struct os_mapping {
     uintptr_t start, end;
+    bool is_readable, is_writable;
+    bool is_device; /* of a file in /dev, but for shared memory */
     size_t resident_bytes;
     size_t huge_bytes; /* the part in huge pages, transparent ones and those of the pools */
 };
@@ -218,6 +236,9 @@ struct os_mapping {
  */
 bool os_visit_mappings(void (*visit)(const struct os_mapping *mapping, void *context),
                        void *context);
+
+/* The same without the counts, and so fast. */
+bool os_visit_areas(void (*visit)(const struct os_mapping *mapping, void *context), void *context);
 
 /* -- loaded code ------------------------------------------------------------------------------ */
 

@@ -1,4 +1,4 @@
-/* os_smaps.c - os_visit_mappings: /proc/self/smaps, a line at a time.
+/* os_smaps.c - os_visit_mappings, os_visit_areas: /proc/self/smaps and maps, a line at a time.
  *
  *     7f0000000000-7f0000200000 rw-p 00000000 00:00 0 [anon]      a mapping begins
  *     Rss:                2048 kB                                  its numbers, one each line
@@ -43,6 +43,12 @@ static void begin_mapping(struct scan *scan, const char *line)
     scan->mapping.start = read_number(&line, 16);
     line += *line == '-';
     scan->mapping.end = read_number(&line, 16);
+    const char *path = strchr(line, '/');
+    scan->mapping.is_readable = strncmp(line, " r", 2) == 0;
+    scan->mapping.is_writable = scan->mapping.is_readable && line[2] == 'w';
+    scan->mapping.is_device = path != NULL && strncmp(path, "/dev/", 5) == 0 &&
+                              strncmp(path, "/dev/shm/", 9) != 0 &&
+                              strncmp(path, "/dev/zero", 9) != 0;
 }
 
 /* Adds the line's number when it is `name`'s. */
@@ -88,13 +94,14 @@ static size_t take_lines(struct scan *scan, char *buffer, size_t used, size_t ca
     return rest;
 }
 
-bool os_visit_mappings(void (*visit)(const struct os_mapping *mapping, void *context),
+static bool visit_file(const char *path,
+                       void (*visit)(const struct os_mapping *mapping, void *context),
                        void *context)
 {
     char buffer[4096];
     size_t used = 0;
     struct scan scan = {.visit = visit, .context = context};
-    long fd = call6(SYS_openat, AT_FDCWD, (long)"/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    long fd = call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (failed(fd))
         return false;
     for (;;) {
@@ -106,4 +113,15 @@ bool os_visit_mappings(void (*visit)(const struct os_mapping *mapping, void *con
     end_mapping(&scan);
     call3(SYS_close, fd, 0, 0);
     return true;
+}
+
+bool os_visit_mappings(void (*visit)(const struct os_mapping *mapping, void *context),
+                       void *context)
+{
+    return visit_file("/proc/self/smaps", visit, context);
+}
+
+bool os_visit_areas(void (*visit)(const struct os_mapping *mapping, void *context), void *context)
+{
+    return visit_file("/proc/self/maps", visit, context);
 }

@@ -238,6 +238,36 @@ static void note_survivor(const struct block *block, void *context)
         site->newest_ns = block->birth_ns;
 }
 
+static struct amount *find_kind(struct leak *leak, enum trace_leak kind)
+{
+    switch (kind) {
+    case TRACE_LEAK_LOST:
+        return &leak->lost;
+    case TRACE_LEAK_BY_LOST:
+        return &leak->by_lost;
+    case TRACE_LEAK_INSIDE:
+        return &leak->inside;
+    default:
+        return NULL;
+    }
+}
+
+/* What was freed after the look, or is older than the trace, is passed over. */
+static void book_lost(struct analysis *analysis, const struct trace_visit *visit)
+{
+    struct trace_lost_place place = {0};
+    struct trace_lost lost;
+    while (trace_lost_next(analysis->trace, &place, &lost)) {
+        uint64_t object = trace_visit_object_at(visit, lost.address);
+        const struct block *block = live_find(&analysis->live, object);
+        if (block == NULL || lost.kind == TRACE_LEAK_REACHABLE)
+            continue;
+        const struct amount one = weigh(analysis, block->bytes, block->object);
+        amount_add(find_kind(&analysis->site[block->site].leak, lost.kind), &one);
+        amount_add(find_kind(&analysis->leak, lost.kind), &one);
+    }
+}
+
 static void show_progress(struct progress *progress, const struct trace_visit *visit)
 {
     if (progress == NULL || !progress_is_due(progress))
@@ -254,6 +284,7 @@ static void finish(struct analysis *analysis, const struct trace_visit *visit)
     if (analysis->facts->end != NULL && analysis->facts->end->time_ns > analysis->last_ns)
         analysis->last_ns = analysis->facts->end->time_ns;
     live_visit(&analysis->live, note_survivor, analysis);
+    book_lost(analysis, visit);
     looks_finish(analysis);
 }
 

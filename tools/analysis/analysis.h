@@ -17,6 +17,14 @@
 #include "tools/store.h"
 #include "tools/trace/trace.h"
 
+/* Of blocks not freed, those that the last look did not find by their first byte (enum trace_leak).
+ * What is in none of these is reachable, if there was a look. */
+struct leak {
+    struct amount lost;    /* nothing leads to them */
+    struct amount by_lost; /* a lost one leads to them */
+    struct amount inside;  /* only by pointers into the middle of blocks */
+};
+
 /* What happened under one call stack: an allocation site. Reallocations count as allocations by
  * the stack that asked for them; the block's birth stays that of its first allocation. */
 struct site {
@@ -24,6 +32,7 @@ struct site {
     struct held held;
     struct amount all;  /* over all allocations */
     uint64_t temporary; /* freed by their thread before it allocated again; 0 in a sampled trace */
+    struct leak leak;   /* of what is alive at the end */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };
@@ -92,6 +101,7 @@ struct analysis {
     size_t threads;
 
     struct held total;
+    struct leak leak;
     uint64_t peak_serial; /* A1: number of the peak; grows when total.now.bytes is a new maximum */
     uint64_t peak_bytes;
     uint64_t peak_ns;

@@ -99,6 +99,9 @@ static void add_site(struct group *group, const struct site *site, uint64_t peak
     amount_add(&group->peak, &peak);
     amount_add(&group->all, &site->all);
     group->temporary += site->temporary;
+    amount_add(&group->leak.lost, &site->leak.lost);
+    amount_add(&group->leak.by_lost, &site->leak.by_lost);
+    amount_add(&group->leak.inside, &site->leak.inside);
     if (site->oldest_ns != 0 && (group->oldest_ns == 0 || site->oldest_ns < group->oldest_ns))
         group->oldest_ns = site->oldest_ns;
     if (site->newest_ns > group->newest_ns)
@@ -127,6 +130,8 @@ uint64_t groups_get_weight(const struct group *group, enum groups_order order)
     switch (order) {
     case GROUPS_BY_END:
         return group->end.bytes;
+    case GROUPS_BY_LOST:
+        return group->leak.lost.bytes + group->leak.by_lost.bytes;
     case GROUPS_BY_PEAK:
         return group->peak.bytes;
     case GROUPS_BY_ALLOCATIONS:

@@ -12,6 +12,7 @@ struct group {
     struct amount peak; /* alive at the peak */
     struct amount all;  /* ever allocated */
     uint64_t temporary;
+    struct leak leak;   /* of what is alive at the end */
     uint64_t oldest_ns; /* births of what is alive at the end; 0: nothing is */
     uint64_t newest_ns;
 };
@@ -23,7 +24,13 @@ struct groups {
     struct group *group;
 };
 
-enum groups_order { GROUPS_BY_END, GROUPS_BY_PEAK, GROUPS_BY_ALLOCATIONS, GROUPS_BY_TEMPORARY };
+enum groups_order {
+    GROUPS_BY_END,
+    GROUPS_BY_LOST,
+    GROUPS_BY_PEAK,
+    GROUPS_BY_ALLOCATIONS,
+    GROUPS_BY_TEMPORARY
+};
 
 /* Lives in the analysis's memory. */
 void groups_init(struct groups *groups, struct analysis *analysis, size_t depth);
@@ -31,7 +38,8 @@ void groups_init(struct groups *groups, struct analysis *analysis, size_t depth)
 /* Largest first; equal ones by node, so that the same trace gives the same report. */
 void groups_sort(struct groups *groups, enum groups_order order);
 
-/* What the order compares: bytes for END and PEAK, counts for the others. */
+/* What the order compares: bytes for END, LOST (with those by way of them) and PEAK, counts for the
+ * others. */
 uint64_t groups_get_weight(const struct group *group, enum groups_order order);
 
 /* The frames of a stack, innermost first, without those of libmpress.so at its top. */

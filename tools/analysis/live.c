@@ -111,6 +111,15 @@ bool live_remove(struct live *live, uint64_t object, struct block *block)
     return true;
 }
 
+const struct block *live_find(const struct live *live, uint64_t object)
+{
+    const struct block *young = &live->young[object % LIVE_YOUNG];
+    if (object == 0 || young->object == object)
+        return object == 0 ? NULL : young;
+    const struct block *old = &live->table[find_in_table(live, object)];
+    return old->object == 0 ? NULL : old;
+}
+
 void live_visit(const struct live *live, void (*visit)(const struct block *block, void *context),
                 void *context)
 {

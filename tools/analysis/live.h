@@ -37,6 +37,9 @@ void live_insert(struct live *live, const struct block *block);
 /* Takes the block out into *block; false: there is none of that number. */
 bool live_remove(struct live *live, uint64_t object, struct block *block);
 
+/* The block itself; NULL: there is none of that number. */
+const struct block *live_find(const struct live *live, uint64_t object);
+
 /* Soon live_insert or live_remove will be called for `object`: starts loading what they touch. */
 void live_prefetch(const struct live *live, uint64_t object);
 

@@ -109,6 +109,23 @@ static json_t *make_events(const struct analysis *analysis)
     return object;
 }
 
+/* null: nobody looked. What is in none of the three is reachable. */
+static json_t *make_leaks(const struct analysis *analysis)
+{
+    const struct trace_leaks *leaks = analysis->facts->leaks;
+    if (leaks == NULL)
+        return json_null();
+    json_t *object = json_object();
+    values_set_number(object, "after_ns", analysis_since_start(analysis, leaks->time_ns));
+    values_set_number(object, "pause_ns", leaks->pause_ns);
+    values_set_number(object, "threads_stopped", leaks->threads_stopped);
+    values_set_number(object, "threads_missed", leaks->threads_missed);
+    json_object_set_new(object, "lost", make_amount(analysis, analysis->leak.lost));
+    json_object_set_new(object, "lost_by_lost", make_amount(analysis, analysis->leak.by_lost));
+    json_object_set_new(object, "reachable_inside", make_amount(analysis, analysis->leak.inside));
+    return object;
+}
+
 /* -- stacks ----------------------------------------------------------------------------------- */
 
 static void add_frames(json_t *array, struct frames frames)
@@ -146,6 +163,11 @@ static json_t *make_group(struct report *report, const struct group *group)
     json_t *object = json_object();
     values_set_number(object, "stacks", group->stacks);
     json_object_set_new(object, "not_freed", make_amount(report->analysis, group->end));
+    if (report->analysis->facts->leaks != NULL) {
+        json_object_set_new(object, "lost", make_amount(report->analysis, group->leak.lost));
+        json_object_set_new(object, "lost_by_lost",
+                            make_amount(report->analysis, group->leak.by_lost));
+    }
     json_object_set_new(object, "at_peak", make_amount(report->analysis, group->peak));
     values_set_number(object, "allocations", group->all.blocks);
     values_set_number(object, "allocated_bytes", group->all.bytes);
@@ -178,6 +200,7 @@ static json_t *make_stacks(struct report *report)
 {
     json_t *object = json_object();
     json_object_set_new(object, "not_freed", make_groups(report, GROUPS_BY_END));
+    json_object_set_new(object, "lost", make_groups(report, GROUPS_BY_LOST));
     json_object_set_new(object, "at_peak", make_groups(report, GROUPS_BY_PEAK));
     json_object_set_new(object, "allocations", make_groups(report, GROUPS_BY_ALLOCATIONS));
     json_object_set_new(object, "temporary", make_groups(report, GROUPS_BY_TEMPORARY));
@@ -319,6 +342,7 @@ int report_json(struct report *report)
     json_object_set_new(root, "events", make_events(analysis));
     json_object_set_new(root, "marks", make_marks(analysis));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
+    json_object_set_new(root, "leaks", make_leaks(analysis));
     json_object_set_new(root, "peak", make_peak(analysis));
     json_object_set_new(root, "stacks", make_stacks(report));
     json_object_set_new(root, "fragmentation", make_fragmentation(analysis));

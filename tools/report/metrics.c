@@ -14,6 +14,20 @@ static double get_not_freed_blocks(const struct analysis *analysis)
     return (double)analysis->total.now.blocks;
 }
 
+/* Both kinds: what only a lost block leads to is as lost. */
+static double get_lost(const struct analysis *analysis)
+{
+    const struct leak *leak = &analysis->leak;
+    return analysis->facts->leaks == NULL ? NAN : (double)(leak->lost.bytes + leak->by_lost.bytes);
+}
+
+static double get_lost_blocks(const struct analysis *analysis)
+{
+    const struct leak *leak = &analysis->leak;
+    return analysis->facts->leaks == NULL ? NAN
+                                          : (double)(leak->lost.blocks + leak->by_lost.blocks);
+}
+
 static double get_peak(const struct analysis *analysis)
 {
     return (double)analysis->peak_bytes;
@@ -72,6 +86,8 @@ const struct metric metrics[METRICS] = {
     {"peak", "asked for at the peak", METRIC_BYTES, get_peak},
     {"not_freed", "not freed", METRIC_BYTES, get_not_freed},
     {"not_freed_blocks", "blocks not freed", METRIC_COUNT, get_not_freed_blocks},
+    {"lost", "lost", METRIC_BYTES, get_lost},
+    {"lost_blocks", "blocks lost", METRIC_COUNT, get_lost_blocks},
     {"allocations", "allocations", METRIC_COUNT, get_allocations},
     {"allocated", "asked for in all", METRIC_BYTES, get_allocated},
     {"temporary", "temporary allocations", METRIC_COUNT, get_temporary},

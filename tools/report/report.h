@@ -34,6 +34,7 @@ void report_text(struct report *report);          /* text.c */
 void report_header(struct report *report);        /* header.c */
 void report_verdict(struct report *report);       /* verdict.c */
 void report_stacks_at_end(struct report *report); /* stacks.c ... */
+void report_stacks_lost(struct report *report);
 void report_stacks_at_peak(struct report *report);
 void report_stacks_hot(struct report *report);
 void report_stacks_temporary(struct report *report);

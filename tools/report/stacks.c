@@ -190,6 +190,11 @@ static struct units show_group(const struct report *report, const struct list *l
     switch (list->order) {
     case GROUPS_BY_END:
         return report_describe_bytes(report, &group->end);
+    case GROUPS_BY_LOST: {
+        struct amount lost = group->leak.lost;
+        amount_add(&lost, &group->leak.by_lost);
+        return report_describe_bytes(report, &lost);
+    }
     case GROUPS_BY_PEAK:
         return report_describe_bytes(report, &group->peak);
     default:
@@ -290,15 +295,46 @@ void report_stacks_at_end(struct report *report)
                  units_plural(end.blocks, "block").at);
     if (end.blocks == 0)
         return;
-    page_paragraph(&report->page, 2, "",
-                   "Blocks the program still had a pointer to and lost ones are not told apart by "
-                   "this version: a cache kept on purpose is listed like a leak.");
+    if (analysis->facts->leaks == NULL)
+        page_paragraph(&report->page, 2, "",
+                       "Nobody looked which of these the program still has a pointer to: a cache "
+                       "kept on purpose is listed like a leak.");
     print_list(report, &(struct list){.order = GROUPS_BY_END,
                                       .whole = end.bytes,
                                       .time_ns = analysis->last_ns,
                                       .is_bytes = true,
                                       .what = "not freed",
                                       .describe = describe_end});
+}
+
+static void describe_lost(const struct report *report, const struct group *group, char *out,
+                          size_t bytes)
+{
+    (void)report;
+    uint64_t with = group->leak.by_lost.blocks, blocks = group->leak.lost.blocks + with;
+    int length = snprintf(out, bytes, "in %s", units_plural(blocks, "block").at);
+    if (with != 0 && with < blocks)
+        snprintf(out + length, bytes - (size_t)length, ", %s only by way of lost ones",
+                 units_count(with).at);
+    else if (with != 0)
+        snprintf(out + length, bytes - (size_t)length, ", only by way of lost ones");
+}
+
+void report_stacks_lost(struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
+    struct amount lost = analysis->leak.lost;
+    amount_add(&lost, &analysis->leak.by_lost);
+    if (lost.blocks == 0)
+        return;
+    page_heading(&report->page, "LOST", "%s in %s that nothing points to any more",
+                 report_describe_bytes(report, &lost).at, units_plural(lost.blocks, "block").at);
+    print_list(report, &(struct list){.order = GROUPS_BY_LOST,
+                                      .whole = lost.bytes,
+                                      .time_ns = analysis->last_ns,
+                                      .is_bytes = true,
+                                      .what = "lost",
+                                      .describe = describe_lost});
 }
 
 void report_stacks_at_peak(struct report *report)

@@ -95,6 +95,7 @@ void report_text(struct report *report)
     report_verdict(report);
     if (report->analysis->allocations != 0) {
         print_course(report);
+        report_stacks_lost(report);
         report_stacks_at_end(report);
         report_stacks_at_peak(report);
         report_fragmentation(report);

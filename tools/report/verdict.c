@@ -46,6 +46,28 @@ static void name_most_bytes(struct report *report, enum groups_order order, uint
     name_most(report, order, amount, out, bytes);
 }
 
+/* What a look through the program's memory said of the blocks not freed. */
+static void say_lost(struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
+    const struct leak *leak = &analysis->leak;
+    struct amount lost = leak->lost;
+    char most[PAGE_CELL_BYTES + 96];
+    if (analysis->facts->leaks == NULL || analysis->total.now.blocks == 0)
+        return;
+    amount_add(&lost, &leak->by_lost);
+    if (lost.blocks == 0) {
+        page_paragraph(&report->page, 2, "* ",
+                       "None of these is lost: the program still has a pointer to each.");
+        return;
+    }
+    name_most_bytes(report, GROUPS_BY_LOST, 0, most, sizeof most);
+    page_paragraph(&report->page, 2, "* ",
+                   "LEAK: %s of it in %s lost, nothing points to %s any more.%s",
+                   report_describe_bytes(report, &lost).at, units_plural(lost.blocks, "block").at,
+                   lost.blocks == 1 ? "it" : "them", most);
+}
+
 static void say_leaks(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
@@ -162,6 +184,7 @@ void report_verdict(struct report *report)
         return;
     }
     say_leaks(report);
+    say_lost(report);
     say_peak(report);
     say_fragmentation(report);
     say_temporary(report);

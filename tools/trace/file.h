@@ -34,6 +34,12 @@ struct file_lane {
     bool is_cut; /* its last blocks are missing or damaged */
 };
 
+/* A copy of some bytes of the file. */
+struct file_piece {
+    unsigned char *at;
+    size_t bytes;
+};
+
 struct trace {
     char *path;
     struct mapping mapping;
@@ -48,6 +54,10 @@ struct trace {
     struct trace_facts facts;
     size_t module_capacity;
     size_t sample_capacity;
+    struct file_piece *lost_record; /* payloads of the LOST records of the last look */
+    size_t lost_records, lost_capacity;
+    bool lost_is_told; /* its LEAKS record was there */
+    struct trace_leaks leaks;
     size_t mark_capacity;
     char *command; /* what facts.argument points into */
     struct trace_end end;

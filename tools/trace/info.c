@@ -151,6 +151,61 @@ static void read_mark(struct trace *trace, struct payload *from)
     facts->mark = grown;
 }
 
+static void drop_lost(struct trace *trace)
+{
+    for (size_t i = 0; i < trace->lost_records; i++)
+        free(trace->lost_record[i].at);
+    trace->lost_records = 0;
+}
+
+/* Records gather until the look that they are of is told. */
+static void read_lost(struct trace *trace, struct payload *from)
+{
+    size_t bytes = (size_t)(from->end - from->at);
+    if (trace->lost_is_told)
+        drop_lost(trace);
+    trace->lost_is_told = false;
+    trace->lost_record = memory_grow(trace->lost_record, trace->lost_records,
+                                     &trace->lost_capacity, sizeof(trace->lost_record[0]));
+    struct file_piece *piece = &trace->lost_record[trace->lost_records++];
+    *piece = (struct file_piece){memory_alloc(bytes + 1, 1), bytes};
+    memcpy(piece->at, from->at, bytes);
+    from->at = from->end;
+}
+
+static void read_leaks(struct trace *trace, struct payload *from)
+{
+    struct trace_leaks leaks;
+    take_bytes(from, &leaks, sizeof(leaks));
+    if (from->is_short)
+        return;
+    if (trace->lost_is_told)
+        drop_lost(trace); /* this look found nothing */
+    trace->lost_is_told = true;
+    trace->leaks = leaks;
+    trace->facts.leaks = &trace->leaks;
+}
+
+bool trace_lost_next(const struct trace *trace, struct trace_lost_place *place,
+                     struct trace_lost *lost)
+{
+    for (; place->record < trace->lost_records; place->record++) {
+        const struct file_piece *piece = &trace->lost_record[place->record];
+        uint64_t entry;
+        const unsigned char *next =
+            trace_get_uvarint(piece->at + place->byte, piece->at + piece->bytes, &entry);
+        if (next != NULL) {
+            place->units += (uint64_t)trace_unzigzag(entry >> 2);
+            place->byte = (size_t)(next - piece->at);
+            *lost = (struct trace_lost){place->units << 4, (enum trace_leak)(entry & 3)};
+            return true;
+        }
+        place->byte = 0;
+        place->units = 0;
+    }
+    return false;
+}
+
 static void read_end(struct trace *trace, struct payload *from)
 {
     struct trace_end end;
@@ -193,6 +248,12 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         break;
     case TRACE_INFO_EXACT:
         stacks_flag_exact(trace, take_uvarint(from));
+        break;
+    case TRACE_INFO_LOST:
+        read_lost(trace, from);
+        break;
+    case TRACE_INFO_LEAKS:
+        read_leaks(trace, from);
         break;
     case TRACE_INFO_END:
         read_end(trace, from);
@@ -254,6 +315,8 @@ void info_read(struct trace *trace, struct unpacker *unpacker)
         read_lane(trace, lane, payloads);
         payloads_destroy(payloads);
     }
+    if (!trace->lost_is_told)
+        drop_lost(trace); /* of a look that was cut */
     if (trace->facts.exe == NULL)
         trace->facts.exe = file_copy_text(NULL, 0);
     if (trace->facts.cwd == NULL)
@@ -272,6 +335,8 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->module);
     free((void *)(uintptr_t)facts->sample);
     free((void *)(uintptr_t)facts->mark);
+    drop_lost(trace);
+    free(trace->lost_record);
     free((void *)(uintptr_t)facts->argument);
     free((void *)(uintptr_t)facts->exe);
     free((void *)(uintptr_t)facts->cwd);

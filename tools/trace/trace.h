@@ -55,6 +55,19 @@ struct trace_mark {
     const char *label;
 };
 
+/* A block of the process that nothing led to by its first byte when it was looked for. */
+struct trace_lost {
+    uint64_t address;
+    enum trace_leak kind; /* not TRACE_LEAK_REACHABLE */
+};
+
+/* How far trace_lost_next has come; begins as zeros. */
+struct trace_lost_place {
+    size_t record;
+    size_t byte;
+    uint64_t units;
+};
+
 /* What the file says about the process as a whole. Times are those of the events: CLOCK_MONOTONIC;
  * subtract header.start_ns for "since the start". */
 struct trace_facts {
@@ -72,7 +85,8 @@ struct trace_facts {
     const struct trace_sample *sample;
     size_t marks;
     const struct trace_mark *mark;
-    const struct trace_end *end; /* NULL: no end record; the process was killed or still runs */
+    const struct trace_leaks *leaks; /* the last look for lost blocks; NULL: there was none */
+    const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     size_t event_lanes;
     uint64_t older_events;   /* written over: the trace begins behind them (format.h, RING) */
     uint64_t whole_since_ns; /* from then on no event was; 0: none was at all */
@@ -80,6 +94,10 @@ struct trace_facts {
 };
 
 const struct trace_facts *trace_facts(const struct trace *trace);
+
+/* The blocks that the last look found in their order; false: there are no more. */
+bool trace_lost_next(const struct trace *trace, struct trace_lost_place *place,
+                     struct trace_lost *lost);
 
 /* True when it holds samples only (format.h): enough to estimate, not to do the same again. *error:
  * one line that says so. */
@@ -176,6 +194,9 @@ struct trace_visit *trace_visit_create(const struct trace *trace);
 bool trace_visit_next(struct trace_visit *visit, struct trace_event *event);
 const struct trace_totals *trace_visit_totals(const struct trace_visit *visit);
 void trace_visit_destroy(struct trace_visit *visit);
+
+/* The object that is alive at this address as far as the visit has come; 0: none. */
+uint64_t trace_visit_object_at(const struct trace_visit *visit, uint64_t address);
 
 /* Name of a thread as far as the visit has come; "" if it has none. */
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread);

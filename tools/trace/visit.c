@@ -60,6 +60,13 @@ const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread)
     return is_named ? visit->threads[thread].name : "";
 }
 
+uint64_t trace_visit_object_at(const struct trace_visit *visit, uint64_t address)
+{
+    const struct object *object =
+        objects_find(&visit->objects, address >> visit->trace->facts.header.address_shift);
+    return object == NULL ? 0 : object->number;
+}
+
 /* -- lives ------------------------------------------------------------------------------------ */
 
 static uint64_t address_of(const struct trace_visit *visit, uint64_t units)

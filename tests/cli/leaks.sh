@@ -1,0 +1,94 @@
+#!/bin/bash
+# Lost and reachable blocks: planted leaks of every documented kind, and programs that have none.
+. "$(dirname "$0")/check.sh"
+need_library
+
+# expect_kinds CASE LOST BY_LOST [INSIDE]: bytes. (libc keeps pointers into what it allocates for a thread.)
+expect_kinds () { # no test: the blank keeps it out
+    run "$MPRESS" record -q --force -o "$1.mpt" -- "$PLANTED" "$1"
+    expect_status 0
+    expect_no_err .
+    run "$MPRESS" report --json "$1.mpt"
+    expect_status 0
+    python3 - out "$@" >said 2>&1 <<'END' || fail "$1: $(cat said)"
+import json, sys
+leaks = json.load(open(sys.argv[1]))["leaks"]
+kinds = [leaks[kind]["bytes"] for kind in ("lost", "lost_by_lost", "reachable_inside")]
+expected = [int(n) for n in sys.argv[3:]]
+assert kinds[:len(expected)] == expected, leaks
+END
+}
+
+leaks_are_classified_as_memcheck_does() {
+    expect_kinds direct 1000 0 0
+    expect_kinds indirect 1000 30200 0
+    expect_kinds cycle 500 1000 0
+    expect_kinds interior 0 0 1000
+    expect_kinds global 0 0 0
+    expect_kinds thread-local 0 0 0
+    expect_kinds disguised 1000 0 0
+    expect_kinds behind-freed 1000 0 0
+}
+
+threads_keep_blocks_on_their_stacks_and_in_registers() {
+    expect_kinds stack 0 0
+    [ "$(uname -m)" != x86_64 ] || expect_kinds register 0 0
+    expect_kinds forgotten 1000 0
+    expect_kinds blocked 0 0
+    run "$MPRESS" report --json blocked.mpt
+    python3 -c '
+import json
+leaks = json.load(open("out"))["leaks"]
+assert leaks["threads_missed"] == 1 and leaks["threads_stopped"] == 0, leaks' 2>err || fail "threads"
+}
+
+the_report_says_it_first() {
+    "$MPRESS" record -q -o i.mpt -- "$PLANTED" indirect
+    run "$MPRESS" report i.mpt
+    expect_80_columns
+    expect_out "LEAK: 30.5 KiB of it in 3 blocks lost"
+    expect_out "^LOST  30.5 KiB in 3 blocks that nothing points to any more"
+    expect_out "in 1 block, only by way of lost ones"
+    expect_out "plant_indirect"
+    "$MPRESS" record -q -o g.mpt -- "$PLANTED" global
+    run "$MPRESS" report --summary --fail-on 'lost>0' g.mpt
+    expect_status 0
+    expect_out "None of these is lost"
+    run "$MPRESS" report --summary --fail-on 'lost_blocks>2' i.mpt
+    expect_status 3
+}
+
+without_a_look_nothing_is_claimed() {
+    "$MPRESS" record -q --no-leaks -o d.mpt -- "$PLANTED" direct
+    run "$MPRESS" report d.mpt
+    expect_out "Nobody looked which of these"
+    expect_no_out "LEAK"
+    run "$MPRESS" report --fail-on 'lost>0' d.mpt
+    expect_status 1
+}
+
+without_a_trace_a_line_says_it() {
+    run env MPRESS_LEAKS=1 LD_PRELOAD="$LIBRARY" "$PLANTED" indirect
+    expect_status 0
+    expect_err "^mpress: 1000 bytes in 1 block.* lost\|^mpress: 10.. bytes in 1 blocks are lost"
+}
+
+samples_tell_lost_blocks_too() {
+    "$MPRESS" record -q --mode sample --period 1 -o s.mpt -- "$PLANTED" indirect
+    run "$MPRESS" report --summary --fail-on 'lost<31000' s.mpt
+    expect_status 0
+    expect_out "LEAK"
+}
+
+programs_that_valgrind_calls_clean_have_none() {
+    for command in "git --version" "sqlite3 :memory: 'select count(*) from sqlite_master'" \
+        "bash -c 'for i in 1 2 3; do echo \$i; done'" "sed s/a/b/ $0"; do
+        command -v "${command%% *}" >/dev/null || continue
+        rm -f clean*.mpt
+        eval "\"\$MPRESS\" record -q --no-children -o clean.mpt -- $command" >/dev/null 2>&1
+        run "$MPRESS" report --summary --fail-on 'lost>0' clean.mpt
+        expect_status 0
+    done
+}
+
+run_tests
