@@ -9,11 +9,8 @@ packages_for() {
     case $1 in
     build) # configure and build everything but the tests
         echo cmake ninja-build gcc g++ pkg-config libmimalloc-dev libunwind-dev libdw-dev \
-<<<<<<< HEAD
-            libjansson-dev libiberty-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev
-=======
-            libjansson-dev libiberty-dev libzstd-dev
->>>>>>> 47e4889 (wip)
+            libjansson-dev libiberty-dev libzstd-dev libprotobuf-c-dev protobuf-c-compiler \
+            zlib1g-dev
         ;;
     test) # build and run the unit, command-line, semantics and rule tests
         echo libcmocka-dev libc6-dev binutils python3 man-db clang-format
