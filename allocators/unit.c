@@ -39,17 +39,19 @@ static void trim(uint32_t first, size_t run_units, uint32_t from, size_t units, 
         run_insert(from + (uint32_t)units, behind, since_ns);
 }
 
-/* Inserts a run joined with its free neighbours. The whole is as old as its longest part, so that a
- * large idle run ages although small ones keep joining it. True: there was one. */
-static bool insert_merged(uint32_t first, size_t units, uint64_t since_ns)
+/* Inserts a run, so many of whose units are dirty, joined with its free neighbours. The whole is as
+ * old as the part with most dirty units, so that a large idle run ages although small ones keep
+ * joining it, and what is left of one does when the part before it was purged. True: there was one.
+ */
+static bool insert_merged(uint32_t first, size_t units, size_t dirty, uint64_t since_ns)
 {
     const uint64_t *free_bits = space_free_bits();
     uint32_t end = first + (uint32_t)units;
-    size_t longest = units, alone = units;
+    size_t most = dirty, alone = units;
     if (end < unit_heap.frontier && bit_is_set(free_bits, end)) {
         const struct run *right = run_at(end);
-        if (right->units > longest) {
-            longest = right->units;
+        if (right->dirty > most) {
+            most = right->dirty;
             since_ns = right->since_ns;
         }
         units += right->units;
@@ -58,7 +60,7 @@ static bool insert_merged(uint32_t first, size_t units, uint64_t since_ns)
     if (first > 0 && bit_is_set(free_bits, first - 1)) {
         first = *space_head(first - 1);
         const struct run *left = run_at(first);
-        if (left->units > longest)
+        if (left->dirty > most)
             since_ns = left->since_ns;
         units += left->units;
         run_remove(first);
@@ -71,7 +73,7 @@ static bool insert_merged(uint32_t first, size_t units, uint64_t since_ns)
 static void give(uint32_t first, size_t units, uint64_t since_ns)
 {
     unit_heap.freed++;
-    unit_heap.joined += insert_merged(first, units, since_ns);
+    unit_heap.joined += insert_merged(first, units, units, since_ns);
 }
 
 /* Runs that are parked since `before_ns` or longer join the others. False: there are none. */
@@ -117,7 +119,7 @@ static uint32_t take_from_frontier(size_t units, size_t align_units)
     uint32_t gap = unit_heap.frontier;
     unit_heap.frontier = (uint32_t)(from + units);
     if (from > gap)
-        insert_merged(gap, from - gap, 0);
+        insert_merged(gap, from - gap, 0, 0);
     space_label(from, units, CTL_TAKEN);
     return (uint32_t)from;
 }
@@ -288,7 +290,7 @@ static bool purge_taken(uint32_t first, size_t units, size_t *bytes)
         *bytes += bits_count(space_dirty_bits(), first, units) * UNIT_BYTES;
         bits_clear(space_dirty_bits(), first, units);
     }
-    insert_merged(first, units, now);
+    insert_merged(first, units, purged ? 0 : units, now);
     unit_heap.purging--;
     lock_drop(&unit_heap.lock);
     return purged;

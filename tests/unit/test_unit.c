@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "allocators/base/bits.h"
+#include "allocators/base/os.h"
 #include "allocators/unit.h"
 
 static uint32_t take(size_t units)
@@ -207,6 +208,46 @@ static void a_long_idle_run_goes_back_slice_by_slice(void **state)
     unit_audit();
 }
 
+static void what_is_left_of_a_run_is_as_old_as_before(void **state)
+{
+    (void)state;
+    enum { UNITS = 768, SLICES = 2, SLICE_BYTES = 8 << 20 }; /* of 12 MiB */
+    struct unit_stats stats;
+    unit_purge();
+    uint32_t first = take(1 + UNITS + 1); /* between two that are in use */
+    unit_free(first + 1, UNITS);
+    uint64_t freed_ns = os_time_coarse_ns();
+    while (os_time_coarse_ns() == freed_ns)
+        os_yield();
+    unit_init(CONF_FIT_BEST, 1);
+    for (int slice = 0; slice < SLICES; slice++) /* later than freed_ns, but due by then */
+        unit_tick(freed_ns + 1, SLICE_BYTES);
+    unit_init(CONF_FIT_BEST, UINT64_MAX);
+    unit_read_stats(&stats);
+    assert_int_equal(stats.dirty_bytes, 0);
+    unit_free(first, 1);
+    unit_free(first + 1 + UNITS, 1);
+    unit_audit();
+}
+
+static void what_is_freed_beside_a_purged_run_is_young(void **state)
+{
+    (void)state;
+    enum { UNITS = 64 };
+    uint32_t first = take(UNITS + 4);
+    unit_free(first, UNITS);
+    unit_purge();
+    uint64_t purged_ns = os_time_coarse_ns();
+    while (os_time_coarse_ns() == purged_ns)
+        os_yield();
+    unit_free(first + UNITS, 4);
+    unit_init(CONF_FIT_BEST, 1);
+    size_t bytes = unit_tick(purged_ns + 1, SIZE_MAX);
+    unit_init(CONF_FIT_BEST, UINT64_MAX);
+    assert_int_equal(bytes, 0);
+    unit_audit();
+}
+
 enum { LIVE = 200, STEPS = 20000 };
 
 /* Keeps a shadow of which unit belongs to which block. */
@@ -262,6 +303,8 @@ int main(void)
         cmocka_unit_test(a_run_grows_into_its_free_neighbour_only),
         cmocka_unit_test(a_request_beyond_the_reservation_is_refused),
         cmocka_unit_test(a_long_idle_run_goes_back_slice_by_slice),
+        cmocka_unit_test(what_is_left_of_a_run_is_as_old_as_before),
+        cmocka_unit_test(what_is_freed_beside_a_purged_run_is_young),
         cmocka_unit_test(random_traffic_never_overlaps),
         cmocka_unit_test(the_largest_run_is_told_parked_or_not),
     };
