@@ -31,8 +31,9 @@ struct shelf {
 static struct {
     unsigned shards; /* a power of two; constant after depot_init, 0 before */
     size_t shelf_bytes;
-    struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
 } depot;
+
+static struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
 
 void depot_init(unsigned cpus)
 {
@@ -43,7 +44,7 @@ void depot_init(unsigned cpus)
     depot.shelf_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
     for (unsigned shard = 0; shard < shards; shard++) { /* the others are never touched */
         for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
-            lock_set_rank(&depot.shelves[shard][class].lock, LOCK_RANK_DEPOT);
+            lock_set_rank(&shelves[shard][class].lock, LOCK_RANK_DEPOT);
     }
 }
 
@@ -84,7 +85,7 @@ struct magazine *depot_get(unsigned class)
 {
     unsigned here = shard_here();
     for (unsigned i = 0; i < depot.shards; i++) {
-        struct shelf *shelf = &depot.shelves[here ^ i][class];
+        struct shelf *shelf = &shelves[here ^ i][class];
         if (count_of(shelf) == 0)
             continue;
         struct magazine *magazine = shelf_take(shelf);
@@ -97,7 +98,7 @@ struct magazine *depot_get(unsigned class)
 bool depot_put(struct magazine *magazine)
 {
     MP_ASSERT(magazine->rounds > 0);
-    struct shelf *shelf = &depot.shelves[shard_here()][magazine->class];
+    struct shelf *shelf = &shelves[shard_here()][magazine->class];
     size_t bytes = size_tables.classes[magazine->class].bytes;
     lock_take(&shelf->lock);
     bool has_room = (shelf->rounds + magazine->rounds) * bytes <= depot.shelf_bytes;
@@ -115,7 +116,7 @@ size_t depot_rounds(unsigned class)
 {
     size_t rounds = 0;
     for (unsigned shard = 0; shard < depot.shards; shard++) {
-        struct shelf *shelf = &depot.shelves[shard][class];
+        struct shelf *shelf = &shelves[shard][class];
         lock_take(&shelf->lock);
         rounds += shelf->rounds;
         lock_drop(&shelf->lock);
@@ -149,7 +150,7 @@ void depot_tick(void)
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-            struct shelf *shelf = &depot.shelves[shard][class];
+            struct shelf *shelf = &shelves[shard][class];
             clear_shelf(shelf, read_unused(shelf));
         }
     }
@@ -159,7 +160,7 @@ void depot_drain(void)
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
-            clear_shelf(&depot.shelves[shard][class], UINT32_MAX);
+            clear_shelf(&shelves[shard][class], UINT32_MAX);
     }
 }
 
@@ -193,8 +194,8 @@ void depot_fork_child(void)
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-            if (lock_reset(&depot.shelves[shard][class].lock))
-                recount(&depot.shelves[shard][class]);
+            if (lock_reset(&shelves[shard][class].lock))
+                recount(&shelves[shard][class]);
         }
     }
 }

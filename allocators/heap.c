@@ -51,7 +51,6 @@ static uint32_t start(const struct conf *conf)
     huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
     melt_init(conf->melt);
     slab_init(cpus > DEPOT_WHOLE_CPUS ? os_nodes() : 1); /* smaller machines have one */
-    mixed_init();
     slab_set_pace(conf->purge, conf->drain);
     mixed_set_purge(conf->purge != CONF_PACE_OFF);
     depot_init(cpus);

@@ -105,7 +105,7 @@ static inline void count(ptrdiff_t bytes, int blocks)
 /* Usable bytes of blocks that so many were asked for, once known: the same for each of them, if not
  * aligned. */
 enum { SMALL_MAX = 1024 };
-static _Atomic uint16_t usable_of_small[SMALL_MAX + 1];
+static _Atomic uint16_t usable_of_small[SMALL_MAX + 1] __attribute__((aligned(64)));
 
 static inline size_t usable_of_new(const void *p, size_t bytes)
 {

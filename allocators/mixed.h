@@ -14,8 +14,6 @@
 /* Classes up to this size melt, and are served from zones. */
 enum { MIXED_BYTES_MAX = 1024 };
 
-void mixed_init(void);
-
 /* Makes a zone of the slab of `class` that begins at unit `first`; bit i of `free_objects`: object
  * i is free; bit p of `purged`: page p holds no memory. The caller owns the slab under its class's
  * lock; any thread may hold its objects. */

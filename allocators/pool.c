@@ -13,7 +13,8 @@ struct pool pools[SIZE_CLASS_END];
 unsigned pool_nodes = 1;
 
 /* Buckets of nodes above 0: not in the pools, so that machines with one do not touch them. */
-static uint32_t far_buckets[POOL_NODES_MAX - 1][SIZE_CLASS_END][POOL_LISTS];
+static uint32_t far_buckets[POOL_NODES_MAX - 1][SIZE_CLASS_END][POOL_LISTS]
+    __attribute__((aligned(64)));
 
 uint32_t *pool_lists_of_node(struct pool *pool, unsigned node)
 {
@@ -28,9 +29,9 @@ static unsigned node_here(void)
 
 static void empty_pool(struct pool *pool)
 {
-    memset(pool->buckets, 0xff, sizeof(pool->buckets));
+    memset(pool->buckets, 0, sizeof(pool->buckets)); /* UNIT_NONE everywhere */
     for (unsigned node = 1; node < pool_nodes; node++)
-        memset(pool_lists_of_node(pool, node), 0xff, sizeof(pool->buckets));
+        memset(pool_lists_of_node(pool, node), 0, sizeof(pool->buckets));
     pool->slabs = pool->draining = pool->away = pool->empty = 0;
     pool->taken = pool->held = 0;
 }
@@ -39,10 +40,8 @@ void slab_init(unsigned nodes)
 {
     while (pool_nodes < nodes && pool_nodes < POOL_NODES_MAX)
         pool_nodes *= 2;
-    for (unsigned class = 0; class < SIZE_CLASS_END; class ++) {
+    for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
         lock_set_rank(&pools[class].lock, LOCK_RANK_CLASS);
-        empty_pool(&pools[class]);
-    }
 }
 
 static unsigned class_number(const struct pool *pool)

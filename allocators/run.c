@@ -35,7 +35,7 @@ static struct {
     uint32_t oldest, youngest; /* the age list of dirty runs */
     size_t free_units;
     size_t dirty_units;
-} runs = {.oldest = UNIT_NONE, .youngest = UNIT_NONE};
+} runs __attribute__((aligned(64))); /* empty when zero */
 
 /* -- bins ------------------------------------------------------------------------------------- */
 
@@ -205,11 +205,7 @@ uint32_t run_oldest(void)
 
 void run_clear_index(void)
 {
-    memset(runs.bins, 0xff, sizeof(runs.bins)); /* UNIT_NONE everywhere */
-    for (int state = 0; state < STATES; state++)
-        memset(runs.bins[state].used, 0, sizeof(runs.bins[state].used));
-    runs.oldest = runs.youngest = UNIT_NONE;
-    runs.free_units = runs.dirty_units = 0;
+    memset(&runs, 0, sizeof(runs)); /* UNIT_NONE everywhere */
 }
 
 static size_t largest_run(void)

@@ -25,7 +25,9 @@ enum {
     SPACE_GRAIN_BYTES = 128, /* a bit for each 16 bytes of a unit */
 };
 
-#define UNIT_NONE UINT32_MAX
+/* Unit 0 is never used: lists and bins that read as zero are empty, and cost no page at the start.
+ */
+enum { UNIT_NONE = 0, UNIT_FIRST = 1 };
 
 /* Control bytes. 1..191 are the size classes of slabs. */
 enum space_ctl {

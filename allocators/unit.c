@@ -20,7 +20,8 @@ static struct {
     enum conf_fit fit;
     uint64_t decay_ns;
     _Atomic uint64_t unused_ns; /* what is freed just now was so long before; hardly ever not 0 */
-    uint32_t frontier;          /* units at or above were never used; U1: all below have an owner */
+    uint32_t frontier;          /* units at or above were never used; U1: all below have an owner,
+                                   but unit 0; 0: none was */
     uint32_t purging;           /* runs that are out of the heap while their pages go back */
     size_t freed, joined;       /* runs given back; those of them that had a free neighbour */
     _Atomic uint64_t tick_ns;   /* the time of the last tick: what parked runs take for now */
@@ -113,10 +114,10 @@ static uint32_t take_from_run(size_t units, size_t align_units)
 
 static uint32_t take_from_frontier(size_t units, size_t align_units)
 {
-    size_t from = round_up(unit_heap.frontier, align_units);
+    uint32_t gap = unit_heap.frontier != 0 ? unit_heap.frontier : UNIT_FIRST;
+    size_t from = round_up(gap, align_units);
     if (from + units > space_units_max() || space_extend(from + units) != 0)
         return UNIT_NONE;
-    uint32_t gap = unit_heap.frontier;
     unit_heap.frontier = (uint32_t)(from + units);
     if (from > gap)
         insert_merged(gap, from - gap, 0, 0);
@@ -332,8 +333,6 @@ void unit_init(enum conf_fit fit, uint64_t decay_ns)
 {
     unit_heap.fit = fit;
     unit_heap.decay_ns = decay_ns;
-    if (unit_heap.frontier == 0)
-        run_clear_index();
 }
 
 void unit_limit_space(uint64_t bytes)
@@ -396,7 +395,7 @@ static void rebuild(void)
     run_clear_index();
     uint64_t now = os_time_coarse_ns();
     bits_clear(space_free_bits(), 0, unit_heap.frontier);
-    for (uint32_t at = 0; at < unit_heap.frontier;) {
+    for (uint32_t at = UNIT_FIRST; at < unit_heap.frontier;) {
         uint32_t first = at;
         while (at < unit_heap.frontier && *space_ctl(at) == CTL_FREE)
             at++;

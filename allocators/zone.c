@@ -13,7 +13,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 
-struct mixed mixed = {.lock = LOCK_INIT(LOCK_RANK_MIXED)};
+struct mixed mixed __attribute__((aligned(64))) = {.lock = LOCK_INIT(LOCK_RANK_MIXED)};
 
 struct grains zone_grains(const struct zone *zone)
 {
@@ -24,9 +24,9 @@ struct grains zone_grains(const struct zone *zone)
     };
 }
 
-void mixed_init(void)
+static void forget_zones(void)
 {
-    memset(mixed.bins, 0xff, sizeof(mixed.bins)); /* UNIT_NONE everywhere */
+    memset(mixed.bins, 0, sizeof(mixed.bins)); /* UNIT_NONE everywhere */
     memset(mixed.used, 0, sizeof(mixed.used));
     memset(mixed.taken, 0, sizeof(mixed.taken));
     mixed.zones = 0;
@@ -209,7 +209,7 @@ void mixed_fork_child(void)
 {
     if (!lock_reset(&mixed.lock) && mixed.purging == 0)
         return;
-    mixed_init();
+    forget_zones();
     visit_zones(rebuild_zone);
 }
 

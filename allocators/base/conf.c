@@ -7,14 +7,15 @@
 
 enum row_kind { ROW_CHOICE, ROW_NUMBER, ROW_FLAG, ROW_TEXT };
 
+/* Without pointers: nothing for the loader to relocate. */
 struct row {
     enum row_kind kind;
-    const char *variable;
+    char variable[24];
     size_t offset;        /* of the field in struct conf */
     uint64_t number;      /* default of CHOICE, NUMBER and FLAG */
     uint64_t least, most; /* range of NUMBER */
-    const char *text;     /* choices, unit, or the default of TEXT */
-    const char *help;
+    char text[32];        /* choices, unit, or the default of TEXT */
+    char help[160];
 };
 
 #define FIELD(field) offsetof(struct conf, field)

@@ -38,9 +38,10 @@ struct lock {
     uint32_t rank;         /* enum lock_rank; constant */
 };
 
+/* All zero where ranks are not checked. */
 #define LOCK_INIT(rank_)                                                                           \
     {                                                                                              \
-        .word = 0, .rank = (rank_)                                                                 \
+        .word = 0, .rank = MP_DEBUG >= 1 ? (rank_) : 0                                             \
     }
 
 /* For a lock in memory that reads as zero, which no page is spent on where ranks are not checked.

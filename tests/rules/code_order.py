@@ -7,7 +7,7 @@ import rules
 
 WINDOW = 64 * 1024
 EVERYWHERE = """malloc free calloc realloc _fini start finish heap_init conf_read profile_load size_class_init
-    space_extend huge_init mixed_init cache_attach cache_alloc cache_free cache_adapt cache_detach depot_get
+    space_extend huge_init cache_attach cache_alloc cache_free cache_adapt cache_detach depot_get
     depot_put slab_take slab_give pool_create_slab melt_take mixed_take unit_alloc unit_free scavenge_pass depot_tick
     huge_tick huge_warm_bytes unit_tick slab_tick mixed_tick os_map os_purge tracer_is_on tracer_thread_exit
     door_init control_init control_is_asked signals_init signals_are_pending""".split()

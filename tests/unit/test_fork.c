@@ -136,11 +136,11 @@ static void a_shelf_is_recounted_from_its_list(void **state)
         magazine->rounds = slab_take(class, magazine->slot + 1, magazine->capacity);
         assert_true(depot_put(magazine));
     }
-    leave_taken(&depot.shelves[0][class].lock);
-    depot.shelves[0][class].rounds = 1;
-    depot.shelves[0][class].count = 77;
+    leave_taken(&shelves[0][class].lock);
+    shelves[0][class].rounds = 1;
+    shelves[0][class].count = 77;
     depot_fork_child();
-    assert_int_equal(depot.shelves[0][class].count, 3);
+    assert_int_equal(shelves[0][class].count, 3);
     assert_int_equal(depot_rounds(class), 3 * MAGAZINE_FIRST_ROUNDS);
     depot_drain();
     assert_int_equal(pools[class].taken, 0);

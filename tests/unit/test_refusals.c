@@ -259,7 +259,7 @@ static void check_no_unit_is_lost(void)
     warm_read_stats(&parked);
     size_t taken = 0;
     bool is_behind = false; /* behind the frontier: labelled free, and in no run */
-    for (size_t unit = 0; unit < units; unit++) {
+    for (size_t unit = UNIT_FIRST; unit < units; unit++) {
         uint8_t ctl = *space_ctl(unit);
         bool is_indexed = (space_free_bits()[unit / 64] >> unit % 64 & 1) != 0;
         taken += ctl == CTL_TAKEN;

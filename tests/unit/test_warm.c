@@ -60,7 +60,7 @@ static void age_is_the_time_of_parking(void **state)
 }
 
 enum { THREADS = 4, RUNS = 2 * WARM_SLOTS, STEPS = 20000 };
-static _Atomic unsigned owners[RUNS];
+static _Atomic unsigned owners[RUNS + UNIT_FIRST];
 
 static void own(uint32_t run)
 {
@@ -99,11 +99,12 @@ static void a_run_is_never_found_by_two(void **state)
     (void)state;
     pthread_t threads[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, park_and_take, (void *)i), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, park_and_take, (void *)(UNIT_FIRST + i)),
+                         0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     for (uint32_t i = 0; i < THREADS; i++)
-        assert_int_equal(owners[i], 1);
+        assert_int_equal(owners[UNIT_FIRST + i], 1);
     assert_int_equal(warm_take(20, 1), UNIT_NONE);
 }
 
