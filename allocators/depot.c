@@ -168,7 +168,7 @@ void depot_visit_rounds(void (*visit)(void *p))
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
-            const struct magazine *at = depot.shelves[shard][class].first;
+            const struct magazine *at = shelves[shard][class].first;
             for (; at != NULL; at = at->next)
                 magazine_visit(at, visit);
         }
