@@ -9,6 +9,11 @@
  *               48: the epoch that blocks start with),
  *     then blocks: u8 lane, u16 payload bytes, payload
  *
+ * With flag 64 they are frames of a packed trace (packed.h), whose checksums and indices are right:
+ *
+ *     u8 lane, u8 blocks, for each: u8 lane of its own (exclusive or), u16 payload bytes;
+ *     u8 bytes of each column, the first one with what the blocks hold besides; the columns
+ *
  * With flag 128 the rest of the input is the file as it is. The file is one in memory; the next
  * input finds it empty and of no pages, and only what an input says is written to it. */
 #define _GNU_SOURCE
@@ -19,9 +24,10 @@
 #include <unistd.h>
 
 #include "tools/trace/memory.h"
+#include "tools/trace/packed.h"
 #include "tools/trace/trace.h"
 
-enum { CLOSED = 1, CUT = 2, SHIFT_3 = 4, LATE = 8, RAW = 128, BLOCKS_MOST = 40 };
+enum { CLOSED = 1, CUT = 2, SHIFT_3 = 4, LATE = 8, PACKED = 64, RAW = 128, BLOCKS_MOST = 40 };
 
 const char *__asan_default_options(void);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -48,7 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* -- memory ----------------------------------------------------------------------------------- */
 
-enum { ASKED_AT_START = 1 << 19, ASKED_PER_BYTE = 128 };
+enum { ASKED_AT_START = 1 << 19, ASKED_TO_UNPACK = 1 << 22, ASKED_PER_BYTE = 128 };
 
 static size_t asked; /* all that the reader ever asked for during one input */
 
@@ -117,16 +123,15 @@ static size_t put_block(size_t index, unsigned lane, const uint8_t *payload, siz
     return at + sizeof(header) + bytes;
 }
 
-static void put_header(unsigned flags)
+static struct trace_header make_header(unsigned flags)
 {
-    struct trace_header header = {.magic = TRACE_MAGIC,
-                                  .version = TRACE_VERSION,
-                                  .header_bytes = TRACE_HEADER_BYTES,
-                                  .block_bytes = TRACE_BLOCK_BYTES,
-                                  .address_shift = (flags & SHIFT_3) != 0 ? 3 : 4,
-                                  .page_bytes = 4096,
-                                  .blocks_most = (flags & LATE) != 0 ? BLOCKS_MOST : 0};
-    put(&header, sizeof(header), 0);
+    return (struct trace_header){.magic = TRACE_MAGIC,
+                                 .version = TRACE_VERSION,
+                                 .header_bytes = TRACE_HEADER_BYTES,
+                                 .block_bytes = TRACE_BLOCK_BYTES,
+                                 .address_shift = (flags & SHIFT_3) != 0 ? 3 : 4,
+                                 .page_bytes = 4096,
+                                 .blocks_most = (flags & LATE) != 0 ? BLOCKS_MOST : 0};
 }
 
 /* Writes the file of an input; its length. */
@@ -136,7 +141,8 @@ static size_t put_file(const uint8_t *data, size_t size)
     uint32_t sequences[256] = {0};
     size_t blocks = 0;
     size_t end = TRACE_HEADER_BYTES;
-    put_header(flags);
+    const struct trace_header header = make_header(flags);
+    put(&header, sizeof(header), 0);
     for (size_t at = 1; at + 3 <= size && blocks < BLOCKS_MOST; blocks++) {
         unsigned lane = data[at];
         size_t bytes = data[at + 1] | (size_t)data[at + 2] << 8;
@@ -149,6 +155,98 @@ static size_t put_file(const uint8_t *data, size_t size)
         at += bytes;
     }
     return (flags & CUT) != 0 ? end : TRACE_HEADER_BYTES + blocks * TRACE_BLOCK_BYTES;
+}
+
+/* -- packed traces ---------------------------------------------------------------------------- */
+
+/* What is left of an input; zeros behind its end. */
+struct rest {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static unsigned take(struct rest *rest)
+{
+    return rest->at < rest->end ? *rest->at++ : 0;
+}
+
+/* The room behind the head is the columns'. */
+static struct {
+    struct packed_frame frame;
+    unsigned char behind[PACKED_BLOCKS_MOST * sizeof(struct packed_block) +
+                         PACKED_BLOCKS_MOST * TRACE_PAYLOAD_BYTES + COLUMNS * 255];
+} room;
+
+/* Returns the bytes of all payloads. */
+static uint32_t make_blocks(struct rest *rest, struct packed_block *blocks, uint32_t *index)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < room.frame.blocks; i++) {
+        uint32_t lane = room.frame.lane ^ take(rest);
+        uint32_t bytes = take(rest);
+        bytes = (bytes | take(rest) << 8) % (TRACE_PAYLOAD_BYTES + 1);
+        blocks[i] = (struct packed_block){.header = {.magic = TRACE_BLOCK_MAGIC,
+                                                     .lane = lane,
+                                                     .sequence = *index,
+                                                     .used = *index % 2 == 0 ? bytes : 0},
+                                          .index = *index,
+                                          .bytes = (uint16_t)bytes};
+        sum += bytes;
+        ++*index;
+    }
+    return sum;
+}
+
+static void make_columns(struct rest *rest, uint32_t payloads, unsigned char *to)
+{
+    struct packed_frame *frame = &room.frame;
+    for (unsigned i = COLUMNS; i-- > 0;) {
+        uint32_t bytes = i > 0 ? take(rest) : payloads;
+        if (bytes > payloads)
+            bytes = payloads;
+        frame->columns[i].bytes = frame->columns[i].packed = bytes;
+        frame->bytes += bytes;
+        payloads -= bytes;
+    }
+    for (uint32_t i = 0; i < frame->bytes; i++)
+        to[i] = (unsigned char)take(rest);
+    frame->checksum = trace_checksum(to, frame->bytes);
+    frame->head_checksum = packed_head_checksum(frame);
+}
+
+/* Writes a frame at `at`; the place behind it. */
+static size_t put_frame(struct rest *rest, uint32_t *index, size_t at)
+{
+    struct packed_block *blocks = (struct packed_block *)(void *)room.behind;
+    unsigned lane = take(rest);
+    memset(&room.frame, 0, sizeof(room.frame));
+    room.frame.magic = PACKED_FRAME_MAGIC;
+    room.frame.lane = lane;
+    room.frame.blocks = 1 + take(rest) % packed_blocks_most(lane);
+    uint32_t payloads = make_blocks(rest, blocks, index);
+    make_columns(rest, payloads, (unsigned char *)(blocks + room.frame.blocks));
+    put(&room, packed_frame_bytes(&room.frame), at);
+    return at + packed_frame_bytes(&room.frame);
+}
+
+static size_t put_packed_file(const uint8_t *data, size_t size)
+{
+    struct rest rest = {data + 1, data + size};
+    struct packed_header header = {.magic = PACKED_MAGIC,
+                                   .version = PACKED_VERSION,
+                                   .header_bytes = sizeof(header),
+                                   .head = make_header(data[0])};
+    uint32_t index = 0;
+    size_t end = sizeof(header);
+    while (rest.at < rest.end && index < BLOCKS_MOST)
+        end = put_frame(&rest, &index, end);
+    if ((data[0] & CUT) == 0) {
+        header.trace_bytes = TRACE_HEADER_BYTES + (uint64_t)index * TRACE_BLOCK_BYTES;
+        header.packed_bytes = end;
+    }
+    header.checksum = packed_header_checksum(&header);
+    put(&header, sizeof(header), 0);
+    return end;
 }
 
 /* -- reading ---------------------------------------------------------------------------------- */
@@ -182,11 +280,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set_length(0);
     if (is_raw)
         put(data + 1, size - 1, 0);
-    size_t length = is_raw ? size - 1 : put_file(data, size);
+    size_t length = is_raw                    ? size - 1
+                    : (data[0] & PACKED) != 0 ? put_packed_file(data, size)
+                                              : put_file(data, size);
     set_length(length);
     asked = 0;
     read_all(file_path);
-    if (asked > ASKED_AT_START + 2 * length + ASKED_PER_BYTE * size)
+    size_t fixed = ASKED_AT_START + ((data[0] & PACKED) != 0 ? ASKED_TO_UNPACK : 0);
+    if (asked > fixed + 2 * length + ASKED_PER_BYTE * size)
         abort();
     return 0;
 }
