@@ -162,6 +162,12 @@ static bool is_to_be_traced(const struct conf *conf)
     return conf->trace_pid == 0 || conf->trace_pid == (uint64_t)os_process_id();
 }
 
+static void note_last_signal(int number, int code, const void *address, const uintptr_t frame[3])
+{
+    const struct tracer_caller caller = {.ip = frame[0], .sp = frame[1], .bp = frame[2]};
+    tracer_signal(number, code, address, &caller);
+}
+
 static int start_trace(const struct conf *conf, const char *path, enum conf_trace mode)
 {
     bool is_sampled = mode == CONF_TRACE_SAMPLE;
@@ -180,6 +186,8 @@ static int start_trace(const struct conf *conf, const char *path, enum conf_trac
     int error = tracer_start(&options);
     if (error != 0)
         door_set_view(DOOR_SEES_LITTLE);
+    else if (mode == CONF_TRACE_FLIGHT)
+        os_signal_catch_last(note_last_signal);
     return error;
 }
 

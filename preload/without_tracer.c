@@ -66,6 +66,11 @@ void tracer_dropped(void)
 {
 }
 
+void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller)
+{
+    (void)number, (void)code, (void)address, (void)caller;
+}
+
 int tracer_dump(const char *name)
 {
     (void)name;

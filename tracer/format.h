@@ -156,6 +156,7 @@ enum trace_info {
     TRACE_INFO_EXACT = 7,    /* uvarint node id: its ip is exact (interrupted by a signal) */
     TRACE_INFO_END = 8,      /* struct trace_end: nothing is written behind it */
     TRACE_INFO_CWD = 9,      /* working directory at start */
+    TRACE_INFO_SIGNAL = 14,  /* struct trace_signal */
     TRACE_INFO_LEAKS =
         32, /* struct trace_leaks; the LOST records since the one before belong to it */
     TRACE_INFO_LOST = 33, /* blocks that are not TRACE_LEAK_REACHABLE, each a uvarint:
@@ -235,6 +236,16 @@ enum trace_leak {
     TRACE_LEAK_BY_LOST = 3, /* a lost block leads to it */
 };
 
+/* A signal that ends the process, or would have (flight recorder only). */
+struct trace_signal {
+    uint64_t time_ns;
+    uint64_t address; /* that was touched, if the signal tells of a fault */
+    int32_t number;
+    int32_t code; /* si_code: above 0 a fault, else somebody sent it */
+    uint32_t tid;
+    uint32_t stack; /* node id: what was interrupted lies under the frame of the signal */
+};
+
 /* Totals of the whole file, counted by the writer: a reader proves completeness with them. */
 struct trace_end {
     uint64_t time_ns;
@@ -254,6 +265,7 @@ _Static_assert(sizeof(struct trace_header) == 168, "file format");
 _Static_assert(sizeof(struct trace_sample) == 96, "file format");
 _Static_assert(sizeof(struct trace_leaks) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
+_Static_assert(sizeof(struct trace_signal) == 32, "file format");
 
 /* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
 static inline unsigned trace_slot(uint64_t key)

@@ -105,6 +105,12 @@ bool info_write_exact(uint32_t node)
     return write_record(TRACE_INFO_EXACT, &piece, 1);
 }
 
+bool info_write_signal(const struct trace_signal *signal)
+{
+    struct piece piece = {signal, sizeof(*signal)};
+    return write_record(TRACE_INFO_SIGNAL, &piece, 1);
+}
+
 static unsigned char *put_u64(unsigned char *at, uint64_t n)
 {
     memcpy(at, &n, sizeof(n));

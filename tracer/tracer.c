@@ -229,6 +229,20 @@ void tracer_sample(void)
     end_aside(recorder_sample(now));
 }
 
+void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller)
+{
+    if (!begin_aside())
+        return;
+    struct trace_signal signal = {.time_ns = os_time_ns(),
+                                  .address = (uintptr_t)address,
+                                  .number = number,
+                                  .code = code,
+                                  .tid = (uint32_t)os_thread_id()};
+    if (recorder.depth != 0 && recorder_has_lane())
+        (void)unwind(thread_self.lane, caller, recorder.depth, &signal.stack);
+    end_aside(info_write_signal(&signal));
+}
+
 int tracer_dump(const char *name)
 {
     if (!begin_aside())

@@ -114,6 +114,10 @@ void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *conte
  * then the sum. Nothing without a trace. */
 void tracer_write_lost(const unsigned char *entries, size_t bytes);
 void tracer_write_leaks(const struct trace_leaks *leaks);
+/* The calling thread has got a signal that ends the process once its handler returns; `caller`: who
+ * called that. Records it with its call stack. For handlers: nothing is done inside the tracer. */
+void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller);
+
 /* Copies the running trace to a file of its own; `name` NULL: made from the trace's. 0; ENOENT:
  * none runs; EBUSY: not now (a handler inside the tracer, a child that has not recorded yet); or
  * why it cannot be written, and there is no file then. */

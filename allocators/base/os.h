@@ -165,6 +165,13 @@ int os_signal_of(const char *text);
  * at its default. */
 int os_signal_catch(int number, void (*handler)(int));
 
+/* Has `last` called before a signal of a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL) or SIGABRT ends
+ * the process as it would have without, core dump included. Signals that have a handler or are
+ * ignored are left alone. `frame`: return address, stack and frame pointer of the handler around
+ * `last`. */
+typedef void os_signal_last(int number, int code, const void *address, const uintptr_t frame[3]);
+void os_signal_catch_last(os_signal_last *last);
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Writes all of it; EINTR and short writes are handled. */

@@ -1,10 +1,12 @@
 /* os_signal.c - names of signals, and a handler for one that nobody else wants. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
+#include "allocators/base/os_call.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 static const struct {
     const char *name;
@@ -85,4 +87,39 @@ int os_signal_catch(int number, void (*handler)(int))
     new.sa_handler = handler;
     new.sa_flags = SA_RESTART | SA_ONSTACK;
     return sigaction(number, &new, NULL) == 0 ? 0 : errno;
+}
+
+/* -- the last words --------------------------------------------------------------------------- */
+
+static os_signal_last *last_words;
+
+/* The default is in place again before anything can go wrong. A fault happens again when we return;
+ * what was sent has to be sent again, and waits until then. */
+static void on_last(int number, siginfo_t *info, void *context)
+{
+    const uintptr_t *frame = __builtin_frame_address(0);
+    const uintptr_t from[3] = {frame[1], (uintptr_t)(frame + 2), frame[0]};
+    (void)context;
+    struct sigaction normal;
+    memset(&normal, 0, sizeof(normal));
+    normal.sa_handler = SIG_DFL;
+    (void)sigaction(number, &normal, NULL);
+    last_words(number, info->si_code, info->si_addr, from);
+    if (info->si_code <= 0)
+        call3(SYS_tgkill, os_process_id(), os_thread_id(), number);
+}
+
+void os_signal_catch_last(os_signal_last *last)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    struct sigaction old, new;
+    memset(&new, 0, sizeof(new));
+    new.sa_sigaction = on_last;
+    new.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    last_words = last;
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+        if (sigaction(fatal[i], NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 &&
+            old.sa_handler == SIG_DFL)
+            (void)sigaction(fatal[i], &new, NULL);
+    }
 }

@@ -192,6 +192,31 @@ a_trace_of_limited_size_keeps_its_newest_part() {
     done
 }
 
+a_flight_recorder_tells_which_signal_ended_the_program_and_where() {
+    run "$MPRESS" record -q --mode flight -o a.mpt -- "$CRASHING"
+    expect_status 139
+    run "$MPRESS" report a.mpt
+    expect_status 0
+    expect_out "SIGSEGV (11) at address 0x18, in thread [0-9]*, after"
+    sed -n '/^SIGNAL/,/^VERDICT/p' out >section
+    grep -q "has no call stacks" out || grep -q "^ *fall " section || fail "it was in fall()"
+    run "$MPRESS" record -q --mode flight -o b.mpt -- "$CRASHING" abort
+    expect_status 134
+    run "$MPRESS" report b.mpt
+    expect_out "SIGABRT (6), in thread"
+    run "$MPRESS" record -q --mode flight -o c.mpt -- "$CRASHING" raise
+    expect_status 136
+    run "$MPRESS" report --json c.mpt
+    expect_out '"signal": 8'
+    run "$MPRESS" record -q --mode flight -o d.mpt -- "$CRASHING" handled
+    expect_status 7
+    expect_out handled
+    run "$MPRESS" record -q --mode full -o e.mpt -- "$CRASHING"
+    expect_status 139
+    run "$MPRESS" report e.mpt
+    expect_no_out "^SIGNAL"
+}
+
 # Exact, though the program has threads that go on: no free is lost, no block invented.
 traces_are_started_and_stopped_by_the_program() {
     run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_PERIOD=8K "$SWITCHING"

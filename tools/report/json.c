@@ -48,6 +48,8 @@ static json_t *make_process(const struct report *report)
     values_set_number(object, "threads", analysis->totals.threads);
     json_object_set_new(object, "forked", json_boolean(facts->header.forked != 0));
     values_set_text(object, "end", report_describe_end(report));
+    if (facts->signal != NULL)
+        values_set_number(object, "signal", (uint64_t)facts->signal->number);
     return object;
 }
 

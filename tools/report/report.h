@@ -30,10 +30,11 @@ void report_fini(struct report *report);
 /* What `mpress record` ends with: the verdict, and where the rest is. 0, or 1 after a line. */
 int report_print_summary(const char *path, FILE *out);
 
-void report_text(struct report *report);          /* text.c */
-void report_header(struct report *report);        /* header.c */
-void report_verdict(struct report *report);       /* verdict.c */
-void report_stacks_at_end(struct report *report); /* stacks.c ... */
+void report_text(struct report *report);    /* text.c */
+void report_header(struct report *report);  /* header.c */
+void report_verdict(struct report *report); /* verdict.c */
+void report_signal(struct report *report);  /* stacks.c ... */
+void report_stacks_at_end(struct report *report);
 void report_stacks_lost(struct report *report);
 void report_stacks_at_peak(struct report *report);
 void report_stacks_hot(struct report *report);

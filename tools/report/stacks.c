@@ -1,6 +1,8 @@
 /* stacks.c - lists of call stacks, and how one frame is printed. */
+#define _GNU_SOURCE /* sigabbrev_np */
 #include "tools/report/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +160,26 @@ void report_name_group(struct report *report, const struct group *group, char ou
     }
     make_function(other, 60, caller);
     snprintf(out, PAGE_CELL_BYTES, "%.60s, %s %.60s", name, i == 2 ? "called by" : "under", caller);
+}
+
+/* The innermost frame is that of the signal. */
+void report_signal(struct report *report)
+{
+    const struct trace_signal *signal = report->analysis->facts->signal;
+    char text[160];
+    if (signal == NULL)
+        return;
+    page_title(&report->page, "SIGNAL");
+    const char *name = sigabbrev_np(signal->number);
+    int used =
+        snprintf(text, sizeof text, "SIG%.16s (%d)", name != NULL ? name : "?", signal->number);
+    if (signal->code > 0)
+        used += snprintf(text + used, sizeof text - (size_t)used, " at address 0x%llx",
+                         (unsigned long long)signal->address);
+    snprintf(text + used, sizeof text - (size_t)used, ", in thread %u, after %s", signal->tid,
+             units_duration(analysis_since_start(report->analysis, signal->time_ns)).at);
+    page_paragraph(&report->page, 2, "", "%s", text);
+    print_stack(report, &(struct group){.node = signal->stack, .stacks = 1}, signal->time_ns);
 }
 
 /* -- lists ------------------------------------------------------------------------------------ */

@@ -91,6 +91,7 @@ static void print_symbols(struct report *report)
 void report_text(struct report *report)
 {
     report_header(report);
+    report_signal(report);
     page_title(&report->page, "VERDICT");
     report_verdict(report);
     if (report->analysis->allocations != 0) {

@@ -61,6 +61,7 @@ struct trace {
     size_t mark_capacity;
     char *command; /* what facts.argument points into */
     struct trace_end end;
+    struct trace_signal signal;
     uint64_t *node_ips; /* by node id */
     uint32_t *node_parents;
     uint8_t *node_is_exact;

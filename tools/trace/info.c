@@ -165,8 +165,8 @@ static void read_lost(struct trace *trace, struct payload *from)
     if (trace->lost_is_told)
         drop_lost(trace);
     trace->lost_is_told = false;
-    trace->lost_record = memory_grow(trace->lost_record, trace->lost_records,
-                                     &trace->lost_capacity, sizeof(trace->lost_record[0]));
+    trace->lost_record = memory_grow(trace->lost_record, trace->lost_records, &trace->lost_capacity,
+                                     sizeof(trace->lost_record[0]));
     struct file_piece *piece = &trace->lost_record[trace->lost_records++];
     *piece = (struct file_piece){memory_alloc(bytes + 1, 1), bytes};
     memcpy(piece->at, from->at, bytes);
@@ -216,6 +216,17 @@ static void read_end(struct trace *trace, struct payload *from)
     trace->facts.end = &trace->end;
 }
 
+/* Of several threads the first one. */
+static void read_signal(struct trace *trace, struct payload *from)
+{
+    struct trace_signal signal;
+    take_bytes(from, &signal, sizeof(signal));
+    if (from->is_short || trace->facts.signal != NULL)
+        return;
+    trace->signal = signal;
+    trace->facts.signal = &trace->signal;
+}
+
 static void read_text(const char **text, struct payload *from)
 {
     if (*text == NULL)
@@ -254,6 +265,9 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         break;
     case TRACE_INFO_LEAKS:
         read_leaks(trace, from);
+        break;
+    case TRACE_INFO_SIGNAL:
+        read_signal(trace, from);
         break;
     case TRACE_INFO_END:
         read_end(trace, from);

@@ -87,6 +87,7 @@ struct trace_facts {
     const struct trace_mark *mark;
     const struct trace_leaks *leaks; /* the last look for lost blocks; NULL: there was none */
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
+    const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
     size_t event_lanes;
     uint64_t older_events;   /* written over: the trace begins behind them (format.h, RING) */
     uint64_t whole_since_ns; /* from then on no event was; 0: none was at all */
