@@ -19,6 +19,7 @@ enum {
     OCTAVE_SHIFT = 4,
     BINS = EXACT_BINS + (32 - 5) * BINS_PER_OCTAVE,
     BIN_WORDS = (BINS + 63) / 64,
+    AGE_STEPS = 16,
     FIT_TRIES = 16, /* runs of one bin compared before the best of them is taken */
 };
 
@@ -48,15 +49,27 @@ static unsigned bin_of(size_t units)
            (unsigned)((units >> (octave - OCTAVE_SHIFT)) & (BINS_PER_OCTAVE - 1));
 }
 
+/* The list is by age, but for a run that is older than many: what is left of one that is being
+ * purged is the oldest again; others look for their place from the young end, a few steps far. */
 static void age_insert(uint32_t first, struct run *run)
 {
-    run->younger = UNIT_NONE;
-    run->older = runs.youngest;
-    if (run->older != UNIT_NONE)
-        run_at(run->older)->younger = first;
-    else
-        runs.oldest = first;
-    runs.youngest = first;
+    uint32_t older = runs.youngest;
+    uint32_t younger = UNIT_NONE;
+    if (older != UNIT_NONE && run_at(older)->since_ns > run->since_ns &&
+        run_at(runs.oldest)->since_ns >= run->since_ns) {
+        younger = runs.oldest;
+        older = UNIT_NONE;
+    }
+    for (int steps = 0; steps < AGE_STEPS && older != UNIT_NONE; steps++) {
+        if (run_at(older)->since_ns <= run->since_ns)
+            break;
+        younger = older;
+        older = run_at(older)->older;
+    }
+    run->older = older;
+    run->younger = younger;
+    *(older != UNIT_NONE ? &run_at(older)->younger : &runs.oldest) = first;
+    *(younger != UNIT_NONE ? &run_at(younger)->older : &runs.youngest) = first;
 }
 
 static void age_remove(const struct run *run)

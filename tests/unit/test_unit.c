@@ -208,6 +208,12 @@ static void a_long_idle_run_goes_back_slice_by_slice(void **state)
     unit_audit();
 }
 
+static void wait_for_a_later_time(uint64_t ns)
+{
+    while (os_time_coarse_ns() == ns)
+        os_yield();
+}
+
 static void what_is_left_of_a_run_is_as_old_as_before(void **state)
 {
     (void)state;
@@ -217,8 +223,7 @@ static void what_is_left_of_a_run_is_as_old_as_before(void **state)
     uint32_t first = take(1 + UNITS + 1); /* between two that are in use */
     unit_free(first + 1, UNITS);
     uint64_t freed_ns = os_time_coarse_ns();
-    while (os_time_coarse_ns() == freed_ns)
-        os_yield();
+    wait_for_a_later_time(freed_ns);
     unit_init(CONF_FIT_BEST, 1);
     for (int slice = 0; slice < SLICES; slice++) /* later than freed_ns, but due by then */
         unit_tick(freed_ns + 1, SLICE_BYTES);
@@ -230,6 +235,31 @@ static void what_is_left_of_a_run_is_as_old_as_before(void **state)
     unit_audit();
 }
 
+static void what_is_left_of_a_run_does_not_wait_for_younger_ones(void **state)
+{
+    (void)state;
+    enum { OLD = 20, YOUNG = 30, TAKEN = 4 };
+    struct unit_stats stats;
+    unit_purge();
+    uint32_t first = take(1 + OLD + 1 + YOUNG + 1);
+    uint32_t young = first + 1 + OLD + 1;
+    unit_free(first + 1, OLD);
+    uint64_t freed_ns = os_time_coarse_ns();
+    wait_for_a_later_time(freed_ns);
+    unit_free(young, YOUNG);
+    assert_int_equal(take(TAKEN), first + 1); /* so that the rest comes behind the young one */
+    unit_init(CONF_FIT_BEST, 1);
+    size_t bytes = unit_tick(freed_ns + 1, SIZE_MAX);
+    unit_init(CONF_FIT_BEST, UINT64_MAX);
+    unit_read_stats(&stats);
+    assert_int_equal(bytes, (OLD - TAKEN) * (size_t)UNIT_BYTES);
+    assert_int_equal(stats.dirty_bytes, YOUNG * (size_t)UNIT_BYTES);
+    unit_free(first, 1 + TAKEN);
+    unit_free(young - 1, 1);
+    unit_free(young + YOUNG, 1);
+    unit_audit();
+}
+
 static void what_is_freed_beside_a_purged_run_is_young(void **state)
 {
     (void)state;
@@ -238,8 +268,7 @@ static void what_is_freed_beside_a_purged_run_is_young(void **state)
     unit_free(first, UNITS);
     unit_purge();
     uint64_t purged_ns = os_time_coarse_ns();
-    while (os_time_coarse_ns() == purged_ns)
-        os_yield();
+    wait_for_a_later_time(purged_ns);
     unit_free(first + UNITS, 4);
     unit_init(CONF_FIT_BEST, 1);
     size_t bytes = unit_tick(purged_ns + 1, SIZE_MAX);
@@ -304,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_request_beyond_the_reservation_is_refused),
         cmocka_unit_test(a_long_idle_run_goes_back_slice_by_slice),
         cmocka_unit_test(what_is_left_of_a_run_is_as_old_as_before),
+        cmocka_unit_test(what_is_left_of_a_run_does_not_wait_for_younger_ones),
         cmocka_unit_test(what_is_freed_beside_a_purged_run_is_young),
         cmocka_unit_test(random_traffic_never_overlaps),
         cmocka_unit_test(the_largest_run_is_told_parked_or_not),
