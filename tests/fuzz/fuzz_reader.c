@@ -54,7 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* -- memory ----------------------------------------------------------------------------------- */
 
-enum { ASKED_AT_START = 1 << 19, ASKED_TO_UNPACK = 1 << 22, ASKED_PER_BYTE = 128 };
+enum { ASKED_AT_START = 1 << 19, ASKED_TO_UNPACK = 1 << 23, ASKED_PER_BYTE = 128 };
 
 static size_t asked; /* all that the reader ever asked for during one input */
 

@@ -7,7 +7,6 @@
 #ifndef MPRESS_TOOLS_TRACE_COLUMNS_H
 #define MPRESS_TOOLS_TRACE_COLUMNS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,18 +24,17 @@ enum columns_field {
 
 enum { COLUMNS_PLACES = 3, COLUMNS = COLUMNS_FIELDS * COLUMNS_PLACES };
 
-/* Where each column stands. Between split calls `at` moves on behind what was appended, between
- * join calls behind what was taken. */
+/* Where each column stands: behind what was appended or taken last. */
 struct columns {
     unsigned char *at[COLUMNS];
-    const unsigned char *end[COLUMNS]; /* join only */
 };
 
 /* Appends the payload of one block of `lane`; each column has room for all of it. */
 void columns_split(struct columns *columns, uint32_t lane, const unsigned char *payload,
                    size_t bytes);
 
-/* Makes a payload again. False: the columns do not hold one; nothing is read behind their ends. */
-bool columns_join(struct columns *columns, uint32_t lane, unsigned char *payload, size_t bytes);
+/* Makes a payload again. Columns that were not split from it may be read up to `bytes` behind where
+ * they stand, and it is on the caller to compare where they end. */
+void columns_join(struct columns *columns, uint32_t lane, unsigned char *payload, size_t bytes);
 
 #endif

@@ -15,7 +15,9 @@
  * back. A reader of TRACE takes each block from where it is. At the end the packed file is renamed
  * to TRACE.
  *
- * BOUNDS. Nothing is allocated by what a file says beyond what follows from its length: a frame
+ * BOUNDS. Nothing is allocated by what a file says beyond what follows from its length: a block has
+ * its packed_block, so no file unpacks to more than 819 times its length, whatever zstd makes of
+ * its columns (what a reader keeps, objects and stacks, is bounded by what is unpacked); a frame
  * has at most packed_blocks_most(lane) blocks, a block at most TRACE_PAYLOAD_BYTES, and zstd
  * writes into room of that length. A visit has two frames of a lane unpacked at most, one from lane
  * 256 on: 160 MiB together, and 64 KiB for each further lane, whatever is claimed. */

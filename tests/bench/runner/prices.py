@@ -65,14 +65,8 @@ def trace_turns(command, variables, stdin, trace):
     return turns
 
 
-def bytes_per_event(trace):
-    out = subprocess.run([TOOL, "report", "--json", trace], check=True, capture_output=True)
-    return os.path.getsize(trace) / json.loads(out.stdout)["events"]["events"]
-
-
 def run_trace(_names, _compared, options):
     table = None
-    sizes = Table("Size of a full trace", "bytes an event", ["mpress"], means=False)
     with tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "t.mpt")
         for name, (command, variables, stdin) in traced_programs().items():
@@ -80,9 +74,7 @@ def run_trace(_names, _compared, options):
             table = table or Table("Wall time with a trace", "s", list(turns), means=False)
             taken = measure.take_turns(f"trace {name}", turns, options.rounds)
             table.add(name, taken, "seconds")
-            turns["mpress, full"]()
-            sizes.add(name, {"mpress": [{"bytes": bytes_per_event(trace)}]}, "bytes")
-    return [table, sizes]
+    return [table]
 
 
 def run_replay(_names, _compared, options):
