@@ -268,6 +268,10 @@ static void read_all(const char *path)
     if (totals->objects - deaths != totals->live_objects)
         abort();
     trace_visit_is_complete(visit, &error);
+    struct trace_lost_place place = {0};
+    struct trace_lost lost;
+    while (trace_lost_next(trace, &place, &lost))
+        trace_visit_object_at(visit, lost.address);
     trace_visit_destroy(visit);
     trace_close(trace);
 }

@@ -33,6 +33,15 @@ static int write_seed(const char *folder, unsigned number, const struct builder 
     return fclose(out) != 0;
 }
 
+/* Two lost blocks at addresses of the model. */
+static void add_look(struct builder *builder)
+{
+    static const unsigned char entries[] = {0x80, 0x80, 0x02, 0x0b};
+    const struct trace_leaks leaks = {.pause_ns = 1};
+    builder_info(builder, TRACE_INFO_LOST, entries, sizeof(entries));
+    builder_info(builder, TRACE_INFO_LEAKS, &leaks, sizeof(leaks));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -58,6 +67,7 @@ int main(int argc, char **argv)
         threads_record(&plan, &builder, &truth);
         builder_failed(&builder, 2, 1, 100);
         builder_dropped(&builder, 2, 3);
+        add_look(&builder);
         builder_end(&builder, TRACE_END_EXIT);
         threads_truth_fini(&truth);
         int failed = write_seed(argv[1], number, &builder);
