@@ -41,7 +41,9 @@ void cache_close_class(struct cache *cache, unsigned class)
     struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL)
         return;
-    loaded->rounds = magazine_rounds_below(loaded, top);
+    uint32_t rounds = magazine_rounds_below(loaded, top);
+    cache_count_moved(&cache->counts[class], loaded->rounds, rounds);
+    loaded->rounds = rounds;
     if (MP_UNLIKELY(loaded->is_hollow))
         magazine_fill_hollow(loaded);
 }
@@ -71,18 +73,6 @@ struct cache *cache_come_in(void)
 void cache_go_out(struct cache *cache)
 {
     atomic_store_explicit(&cache->inside, 0, memory_order_release);
-}
-
-void cache_transfer(void)
-{
-    void (*transfer)(void) = __atomic_load_n(&cache_registry.transfer, __ATOMIC_RELAXED);
-    if (transfer != NULL)
-        transfer();
-}
-
-void cache_on_transfer(void (*transfer)(void))
-{
-    __atomic_store_n(&cache_registry.transfer, transfer, __ATOMIC_RELAXED);
 }
 
 /* -- birth and death -------------------------------------------------------------------------- */
@@ -124,6 +114,7 @@ bool cache_attach(void)
         cache->tops[class] = CLOSED;
     cache->adapt_ns = 0;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
+    cache->thread_id = os_thread_id();
     cache->began_alone = *os_single_thread_mark() != 0;
     lock_take(&cache_registry.lock);
     cache->is_closed = cache_registry.closed;
@@ -194,6 +185,7 @@ void cache_flush(void)
 /* For the next thread that is born. Registry lock, or nobody else is there. */
 static void disown(struct cache *cache)
 {
+    cache_retire_counts(cache);
     cache->owner = NULL;
     cache->next_free = cache_registry.free;
     cache_registry.free = cache;
@@ -293,6 +285,7 @@ static bool refill_from_kept(struct cache *cache, unsigned class)
 {
     const struct magazine *previous = cache->previous[class];
     cache->turns[class]++;
+    cache_count(&cache->counts[class].refills, 1);
     if (previous != NULL && previous->rounds > 0) {
         swap(cache, class);
         return true;
@@ -344,6 +337,7 @@ static unsigned empty_step(const struct cache *cache, const struct magazine *loa
 /* Room for one round in the loaded magazine; false: there is no memory for one. */
 static bool make_room(struct cache *cache, unsigned class)
 {
+    cache_count(&cache->counts[class].flushes, 1);
     if (class == SIZE_CLASS_MEDIUM)
         return make_medium_room(cache);
     cache->turns[class]++;
@@ -376,6 +370,7 @@ static void *alloc_without_cache(unsigned class)
     void *p = NULL;
     unsigned taken = slab_take(class, &p, 1);
     cache_transfer();
+    cache_count_taken(class, taken);
     return taken == 1 ? p : NULL;
 }
 
@@ -394,6 +389,7 @@ static void *take_round(unsigned class, bool (*load)(struct cache *cache, unsign
         loaded = cache->loaded[class];
         hand.refilled = is_loaded ? 0 : loaded->rounds;
         p = loaded->slot[loaded->rounds--];
+        cache_count(&cache->counts[class].taken, 1);
     }
     cache_open_class(cache, class);
     cache_go_out(cache);
@@ -419,6 +415,7 @@ void *cache_alloc_medium(size_t bytes, size_t alignment)
     cache_close_class(cache, SIZE_CLASS_MEDIUM);
     struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
     void *p = loaded != NULL ? medium_take(loaded, bytes, alignment) : NULL;
+    cache_count(&cache->counts[SIZE_CLASS_MEDIUM].taken, p != NULL);
     cache_open_class(cache, SIZE_CLASS_MEDIUM);
     cache_go_out(cache);
     return p;
@@ -428,10 +425,12 @@ void cache_free(unsigned class, void *p)
 {
     struct cache *cache = cache_come_in();
     if (cache == NULL) {
+        cache_count_given(class);
         cache_give(class, &p, 1);
         return;
     }
     cache_close_class(cache, class);
+    cache_count(&cache->counts[class].given, 1);
     bool is_served = has_room(cache->loaded[class]) || make_room(cache, class);
     if (is_served) {
         struct magazine *loaded = cache->loaded[class];
@@ -483,7 +482,9 @@ void cache_fork_child(void)
     cache_forget_lost();
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
         atomic_store_explicit(&cache->claimed, 0, memory_order_relaxed); /* by whom vanished */
-        if (cache->owner != NULL && cache->owner != &hand)
+        if (cache->owner == &hand)
+            cache->thread_id = os_thread_id();
+        else if (cache->owner != NULL)
             bury(cache);
     }
 }

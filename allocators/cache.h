@@ -106,6 +106,35 @@ static inline bool cache_count_own_other(ptrdiff_t bytes, int blocks)
 }
 void cache_read_other(size_t *bytes, size_t *blocks);
 
+/* What threads did with the objects of a class, medium blocks included. Each counts for itself, in
+ * its slow paths: between two of them only the difference of what it took and gave is seen. So
+ * taken and given are least numbers, exact where every call takes them (MPRESS_CHECK);
+ * taken - given is exact up to 32 KiB. Calls of threads without a cache (the first, those after its
+ * end) are counted with those that ended. */
+struct cache_counts {
+    uint64_t taken;   /* objects, at least */
+    uint64_t given;   /* the same */
+    uint64_t refills; /* allocations that met an empty magazine */
+    uint64_t flushes; /* frees that met a full one */
+};
+
+/* Sums over all threads, those that ended included. After cache_forget_lost. */
+void cache_read_counts(unsigned class, struct cache_counts *counts);
+
+/* One thread, over all classes. */
+struct cache_thread {
+    int id;           /* os_thread_id; 0: those that ended, and calls without a cache */
+    uint64_t threads; /* 1; or how many of them */
+    uint64_t calls;   /* that came to the heap's slow paths */
+    struct cache_counts counts;
+    size_t cached_objects; /* in its magazines, approximately */
+    size_t cached_bytes;
+};
+
+/* Number 0: those that ended; 1..: those that have a cache, the oldest cache first. False: there
+ * are not so many. */
+bool cache_read_thread(size_t number, struct cache_thread *thread);
+
 /* Medium blocks in the magazines of all threads, approximately. */
 struct large_stats;
 void cache_read_medium(struct large_stats *stats);

@@ -7,7 +7,7 @@
 #include "allocators/cache_inside.h"
 #include "allocators/medium.h"
 
-static bool is_lost(const struct cache *cache)
+bool cache_is_lost(const struct cache *cache)
 {
     const struct hand *owner = cache->owner;
     return owner != NULL && owner != &hand &&
@@ -18,8 +18,10 @@ void cache_forget_lost(void)
 {
     lock_take(&cache_registry.lock);
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
-        if (is_lost(cache))
+        if (cache_is_lost(cache)) {
+            cache_retire_counts(cache);
             cache->owner = NULL; /* and is not used again: what it holds is lost with it */
+        }
     }
     lock_drop(&cache_registry.lock);
 }
@@ -35,11 +37,23 @@ struct cache *cache_first(void)
 bool cache_look(struct cache *cache, void (*look)(struct cache *cache))
 {
     lock_take(&cache_registry.lock);
-    bool is_others = cache->owner != NULL && cache->owner != &hand && !is_lost(cache);
+    bool is_others = cache->owner != NULL && cache->owner != &hand && !cache_is_lost(cache);
     if (is_others)
         look(cache);
     lock_drop(&cache_registry.lock);
     return is_others;
+}
+
+void cache_transfer(void)
+{
+    void (*transfer)(void) = __atomic_load_n(&cache_registry.transfer, __ATOMIC_RELAXED);
+    if (transfer != NULL)
+        transfer();
+}
+
+void cache_on_transfer(void (*transfer)(void))
+{
+    __atomic_store_n(&cache_registry.transfer, transfer, __ATOMIC_RELAXED);
 }
 
 bool cache_is_watched(void)
@@ -66,8 +80,8 @@ slots_of(struct cache *cache, unsigned class, const struct magazine *loaded)
 #if defined(__SANITIZE_THREAD__)
 __attribute__((no_sanitize("thread")))
 #endif
-static size_t
-rounds_of(struct cache *cache, unsigned class)
+size_t
+cache_rounds_of(struct cache *cache, unsigned class)
 {
     const struct magazine *loaded = cache->loaded[class];
     const struct magazine *previous = cache->previous[class];
@@ -77,12 +91,26 @@ rounds_of(struct cache *cache, unsigned class)
     return rounds;
 }
 
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread")))
+#endif
+ptrdiff_t
+cache_moved(struct cache *cache, unsigned class)
+{
+    const struct magazine *loaded = cache->loaded[class];
+    if (loaded == NULL || cache->owner == NULL)
+        return 0;
+    uint32_t rounds = magazine_rounds_below(loaded, cache_tops(cache)[class]);
+    bool is_open = rounds <= loaded->capacity && loaded->rounds <= loaded->capacity;
+    return is_open ? (ptrdiff_t)rounds - (ptrdiff_t)loaded->rounds : 0;
+}
+
 size_t cache_rounds(unsigned class)
 {
     size_t rounds = 0;
     lock_take(&cache_registry.lock);
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next)
-        rounds += rounds_of(cache, class);
+        rounds += cache_rounds_of(cache, class);
     lock_drop(&cache_registry.lock);
     return rounds;
 }
@@ -90,15 +118,19 @@ size_t cache_rounds(unsigned class)
 #if defined(__SANITIZE_THREAD__)
 __attribute__((no_sanitize("thread")))
 #endif
+void cache_add_medium(struct cache *cache, struct large_stats *stats)
+{
+    const struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
+    for (size_t slot = slots_of(cache, SIZE_CLASS_MEDIUM, loaded); slot > 0; slot--)
+        medium_count(loaded->slot[slot], stats);
+}
+
 void cache_read_medium(struct large_stats *stats)
 {
     memset(stats, 0, sizeof(*stats));
     lock_take(&cache_registry.lock);
-    for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
-        const struct magazine *loaded = cache->loaded[SIZE_CLASS_MEDIUM];
-        for (size_t slot = slots_of(cache, SIZE_CLASS_MEDIUM, loaded); slot > 0; slot--)
-            medium_count(loaded->slot[slot], stats);
-    }
+    for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next)
+        cache_add_medium(cache, stats);
     lock_drop(&cache_registry.lock);
 }
 
@@ -121,7 +153,7 @@ visit_class(struct cache *cache, unsigned class, void (*visit)(void *p))
 void cache_visit_rounds(void (*visit)(void *p))
 {
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
-        if (is_lost(cache))
+        if (cache_is_lost(cache))
             continue;
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
             visit_class(cache, class, visit);

@@ -9,8 +9,20 @@
 
 #include <stdatomic.h>
 
+#include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/cache.h"
+
+/* Of one class (struct cache_counts); one thread writes them. */
+struct cache_own_counts {
+    _Atomic uint64_t taken, given, refills, flushes;
+};
+
+static inline void cache_count(_Atomic uint64_t *sum, uint64_t n)
+{
+    uint64_t now = atomic_load_explicit(sum, memory_order_relaxed);
+    atomic_store_explicit(sum, now + n, memory_order_relaxed);
+}
 
 struct cache {
     struct hand *owner;       /* NULL: in the list of free caches; registry lock */
@@ -27,11 +39,14 @@ struct cache {
     size_t room_bytes;        /* C1: of all its magazines; the owner's */
     uint64_t adapt_ns;        /* when the next look of cache_adapt is due; the owner's */
     uint32_t turns[SIZE_MAGAZINE_END]; /* empty or full magazines met since the last; the owner's */
-    void **last_tops[SIZE_MAGAZINE_END];          /* as the last look left them; the owner's */
-    struct cache_other other;                     /* of its owners; the owner's */
-    void **tops[SIZE_MAGAZINE_END];               /* while closed; the owner's */
-    struct magazine *loaded[SIZE_MAGAZINE_END];   /* NULL: none yet; the owner's */
-    struct magazine *previous[SIZE_MAGAZINE_END]; /* NULL, empty or full; the owner's */
+    void **last_tops[SIZE_MAGAZINE_END];               /* as the last look left them; the owner's */
+    struct cache_other other;                          /* of its owners; the owner's */
+    void **tops[SIZE_MAGAZINE_END];                    /* while closed; the owner's */
+    struct magazine *loaded[SIZE_MAGAZINE_END];        /* NULL: none yet; the owner's */
+    struct magazine *previous[SIZE_MAGAZINE_END];      /* NULL, empty or full; the owner's */
+    int thread_id;                                     /* of the owner */
+    _Atomic uint64_t calls;                            /* to the heap's slow paths; the owner's */
+    struct cache_own_counts counts[SIZE_MAGAZINE_END]; /* the owner's */
 };
 
 /* The magazines of one thread grow until they have room for so many bytes in all. */
@@ -43,10 +58,15 @@ struct cache_registry {
     struct cache *all;
     struct cache *free;
     struct cache_other other; /* of threads without a cache */
+    uint64_t ended;           /* threads; registry lock, as the next */
+    uint64_t ended_calls;     /* theirs */
     bool closed;              /* new hands stay closed; set while one thread runs */
     void (*transfer)(void);
 };
 extern struct cache_registry cache_registry;
+
+/* What threads did that have no cache: in their first call, and after their end. */
+extern struct cache_own_counts cache_loose_counts[SIZE_MAGAZINE_END];
 
 static inline void ***cache_tops(struct cache *cache)
 {
@@ -83,6 +103,44 @@ void cache_leave(struct magazine *magazine);
 /* Both magazines of a class leave. The caller has said so. */
 void cache_flush_class(struct cache *cache, unsigned class);
 
+/* The calling thread came to a slow path of the heap. */
+static inline void cache_count_call(void)
+{
+    if (hand.cache != NULL)
+        cache_count(&hand.cache->calls, 1);
+}
+
+/* One block of the class, or none, without the hot path. */
+static inline void cache_count_taken(unsigned class, unsigned blocks)
+{
+    struct cache *cache = hand.cache;
+    if (MP_LIKELY(cache != NULL))
+        cache_count(&cache->counts[class].taken, blocks);
+    else
+        atomic_fetch_add_explicit(&cache_loose_counts[class].taken, blocks, memory_order_relaxed);
+}
+
+static inline void cache_count_given(unsigned class)
+{
+    struct cache *cache = hand.cache;
+    if (MP_LIKELY(cache != NULL))
+        cache_count(&cache->counts[class].given, 1);
+    else
+        atomic_fetch_add_explicit(&cache_loose_counts[class].given, 1, memory_order_relaxed);
+}
+
+/* What the hot path did since the class was opened with so many rounds. */
+static inline void cache_count_moved(struct cache_own_counts *counts, uint32_t before, uint32_t now)
+{
+    if (now < before)
+        cache_count(&counts->taken, before - now);
+    else
+        cache_count(&counts->given, now - before);
+}
+
+/* Its counts become a part of those that ended. Registry lock, or nobody else is there. */
+void cache_retire_counts(struct cache *cache);
+
 /* -- what others do with a cache -------------------------------------------------------------- */
 
 /* The first of them; the others follow by `next`. */
@@ -90,6 +148,16 @@ struct cache *cache_first(void);
 
 /* Calls `look` while the owner cannot end, when there is one and it is not the caller. */
 bool cache_look(struct cache *cache, void (*look)(struct cache *cache));
+
+/* The thread ended without a word, and its hand with it. */
+bool cache_is_lost(const struct cache *cache);
+
+/* Objects of the class in its magazines, approximately; medium blocks, added up. */
+size_t cache_rounds_of(struct cache *cache, unsigned class);
+/* How many more it has than its owner's last slow call left there, approximately. */
+ptrdiff_t cache_moved(struct cache *cache, unsigned class);
+struct large_stats;
+void cache_add_medium(struct cache *cache, struct large_stats *stats);
 
 /* Somebody wants to hear of every move between threads, from the thread that gives. */
 bool cache_is_watched(void);

@@ -13,6 +13,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/cache_inside.h"
 #include "allocators/depot.h"
 #include "allocators/huge.h"
 #include "allocators/large.h"
@@ -100,6 +101,7 @@ static bool init_with_defaults(void)
 static bool enter(void)
 {
     if (MP_LIKELY(hand.state == CACHE_ALIVE || hand.state == CACHE_DEAD)) {
+        cache_count_call();
         scavenge_pass();
         return true;
     }
@@ -139,6 +141,7 @@ static void *alloc_object(unsigned class, size_t bytes)
         return alloc_from_cache(class, bytes, cache_alloc);
     unsigned taken = slab_take(class, &p, 1);
     cache_transfer();
+    cache_count_taken(class, taken);
     return taken == 1 ? p : NULL;
 }
 
@@ -147,6 +150,7 @@ static void *alloc_from_fresh(unsigned class, size_t bytes)
 {
     void *p = slab_take_zeroed(class);
     cache_transfer();
+    cache_count_taken(class, p != NULL);
     if (p != NULL)
         pattern_note(class, bytes, 1);
     return p;
@@ -197,7 +201,12 @@ static void *alloc_big(size_t bytes, size_t alignment, bool *zeroed)
     void *p = alloc_warm(bytes, alignment);
     if (zeroed != NULL)
         *zeroed = false;
-    return p != NULL ? p : alloc_cold(bytes, alignment, zeroed);
+    if (p == NULL) {
+        p = alloc_cold(bytes, alignment, zeroed);
+        bool is_medium = bytes > SIZE_SLAB_MAX && bytes <= SIZE_MEDIUM_MAX && !heap.checked;
+        cache_count_taken(SIZE_CLASS_MEDIUM, p != NULL && is_medium);
+    }
+    return p;
 }
 
 void *heap_alloc(size_t bytes)
@@ -281,6 +290,8 @@ static void free_object(void *p)
         return;
     }
     cache_transfer();
+    if (slab_object_of(p, &class) == p)
+        cache_count_given(class);
     slab_free(p);
 }
 

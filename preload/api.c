@@ -1,5 +1,5 @@
 /* api.c - the functions of mpress.h. */
-#include "preload/mpress.h"
+#include "preload/api.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,12 +36,12 @@ static unsigned nth_class(size_t index)
     return class;
 }
 
-int mpress_class_read(size_t index, struct mpress_class *size_class)
+bool api_read_class(size_t index, struct mpress_class *size_class)
 {
     struct heap_class_stats stats;
     unsigned class = nth_class(index);
     if (class == 0)
-        return ENOENT;
+        return false;
     const struct size_class *of = &size_tables.classes[class];
     summary_read_class(class, &stats);
     size_class->bytes = of->bytes;
@@ -53,7 +53,23 @@ int mpress_class_read(size_t index, struct mpress_class *size_class)
     if (size_class->first_rounds > of->rounds_max)
         size_class->first_rounds = of->rounds_max;
     size_class->is_exact = class >= SIZE_CLASS_EXACT;
-    return 0;
+    struct cache_counts counts;
+    summary_read_counts(class, &counts);
+    size_class->taken = counts.taken;
+    size_class->given = counts.given;
+    size_class->refills = counts.refills;
+    size_class->flushes = counts.flushes;
+    return true;
+}
+
+int mpress_class_read(size_t index, struct mpress_class *size_class)
+{
+    return api_read_class(index, size_class) ? 0 : ENOENT;
+}
+
+int mpress_thread_read(size_t index, struct mpress_thread *thread)
+{
+    return summary_read_thread(index, thread) ? 0 : ENOENT;
 }
 
 const char *mpress_version(void)

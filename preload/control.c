@@ -11,13 +11,16 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "preload/api.h"
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/init.h"
 #include "preload/mpress.h"
 #include "preload/signals.h"
+#include "preload/summary.h"
 #include "tracer/tracer.h"
 
 static struct control_block block = {
@@ -189,6 +192,26 @@ static int mark(const char *label)
     return 0;
 }
 
+/* The pages stay, for the next one who asks. */
+static int read_stats(void)
+{
+    struct control_stats *stats = (struct control_stats *)(uintptr_t)block.stats;
+    if (stats == NULL)
+        stats = os_map(round_up(sizeof(*stats), os_page_bytes()));
+    if (stats == NULL)
+        return ENOMEM;
+    block.stats = (uint64_t)(uintptr_t)stats;
+    summary_read(&stats->heap);
+    stats->threads = stats->classes = 0;
+    while (stats->threads < CONTROL_THREADS &&
+           summary_read_thread(stats->threads, &stats->thread[stats->threads]))
+        stats->threads++;
+    while (stats->classes < CONTROL_CLASSES &&
+           api_read_class(stats->classes, &stats->size_class[stats->classes]))
+        stats->classes++;
+    return 0;
+}
+
 static enum progress serve_tool(uintptr_t caller)
 {
     char text[CONTROL_TEXT_BYTES];
@@ -206,6 +229,9 @@ static enum progress serve_tool(uintptr_t caller)
         break;
     case CONTROL_MARK:
         answer(mark(text));
+        break;
+    case CONTROL_STATS:
+        answer(read_stats());
         break;
     default:
         answer(ENOSYS);

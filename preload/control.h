@@ -22,6 +22,8 @@
 
 #include <stdint.h>
 
+#include "preload/mpress.h"
+
 #define CONTROL_MAGIC "mpress control\n"
 enum {
     CONTROL_LAYOUT = 1, /* of this file; a tool speaks with no other */
@@ -30,7 +32,18 @@ enum {
     CONTROL_PATH_BYTES = 2048,
 };
 
-enum control_operation { CONTROL_START = 1, CONTROL_STOP, CONTROL_MARK };
+enum control_operation { CONTROL_START = 1, CONTROL_STOP, CONTROL_MARK, CONTROL_STATS };
+
+enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128 };
+
+/* What STATS fills in; valid until the next request. */
+struct control_stats {
+    struct mpress_stats heap;
+    uint64_t threads; /* as many of the next are filled in */
+    uint64_t classes;
+    struct mpress_thread thread[CONTROL_THREADS]; /* the first: those that ended */
+    struct mpress_class size_class[CONTROL_CLASSES];
+};
 
 /* Addresses of the process. */
 struct control_range {
@@ -58,6 +71,7 @@ struct control_block {
     uint8_t serving;
     uint8_t answered;
     int32_t error;                 /* errno value; 0: done */
+    uint64_t stats;                /* STATS: where they are */
     char path[CONTROL_PATH_BYTES]; /* the trace that runs, or ran last; absolute */
 };
 

@@ -84,14 +84,18 @@ static void print_classes(FILE *file)
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
         struct heap_class_stats stats;
         summary_read_class(class, &stats);
+        struct cache_counts counts;
+        summary_read_counts(class, &counts);
         size_t external = stats.bytes == 0 ? 0 : stats.external_bytes / stats.bytes;
         size_t count = stats.cached_objects + external;
         if (count != 0 || stats.live_objects != 0)
             fprintf(file,
                     "<size from=\"%zu\" to=\"%zu\" total=\"%zu\" count=\"%zu\" live=\"%zu\" "
-                    "cached=\"%zu\" slabs=\"%zu\"/>\n",
+                    "cached=\"%zu\" slabs=\"%zu\" taken=\"%lu\" given=\"%lu\" refills=\"%lu\" "
+                    "flushes=\"%lu\"/>\n",
                     below + 1, stats.bytes, count * stats.bytes, count, stats.live_objects,
-                    stats.cached_objects, stats.slabs);
+                    stats.cached_objects, stats.slabs, counts.taken, counts.given, counts.refills,
+                    counts.flushes);
         below = stats.bytes;
     }
 }
@@ -129,6 +133,20 @@ static void print_spans(FILE *file)
     fprintf(file, "<pages resident=\"%lu\" huge=\"%lu\"/>\n", spans.resident, spans.huge);
 }
 
+/* The first is the sum of those that ended. */
+static void print_threads(FILE *file)
+{
+    struct mpress_thread thread;
+    fputs("<threads>\n", file);
+    for (size_t i = 0; summary_read_thread(i, &thread); i++)
+        fprintf(file,
+                "<thread id=\"%lu\" threads=\"%lu\" slow_calls=\"%lu\" taken=\"%lu\" given=\"%lu\" "
+                "refills=\"%lu\" flushes=\"%lu\" cached=\"%lu\"/>\n",
+                thread.id, thread.threads, thread.slow_calls, thread.taken, thread.given,
+                thread.refills, thread.flushes, thread.cached);
+    fputs("</threads>\n", file);
+}
+
 /* One heap, whatever the number of threads. */
 EXPORTED int malloc_info(int options, FILE *file)
 {
@@ -141,6 +159,7 @@ EXPORTED int malloc_info(int options, FILE *file)
     fputs("</sizes>\n</heap>\n", file);
     print_totals(file, &stats);
     print_spans(file);
+    print_threads(file);
     fputs("</malloc>\n", file);
     return 0;
 }

@@ -109,11 +109,40 @@ struct mpress_class {
     uint64_t external;     /* bytes of free objects in its partly used slabs */
     uint32_t first_rounds; /* objects that a thread's first magazine has room for, */
     uint32_t most_rounds;  /* and its largest */
-    int is_exact;          /* a profile (MPRESS_PROFILE) added it */
+    uint64_t taken;        /* as in struct mpress_thread, of all threads together */
+    uint64_t given;
+    uint64_t refills;
+    uint64_t flushes;
+    int is_exact; /* a profile (MPRESS_PROFILE) added it */
 };
 
 /* Size class number `index`, from 0, by size; returns 0, or ENOENT behind the last one. */
 MPRESS_API int mpress_class_read(size_t index, struct mpress_class *size_class);
+
+/* What a thread did with blocks of up to 256 KiB, which it keeps in magazines when they are freed.
+ * It counts in its slow calls only, those that its magazines cannot serve. Between two slow calls
+ * in a size class it sees what was taken and given there as one difference. So `taken` and `given`
+ * are least numbers; `taken - given`, blocks that the thread took more than it gave, is exact for
+ * those of up to 32 KiB (without the samples of a trace), and negative for a thread that frees what
+ * others allocate. A thread's first call, and those after its last destructor, are counted with the
+ * threads that ended. */
+struct mpress_thread {
+    uint64_t id;             /* the system's (gettid); 0: the sum of threads that ended */
+    char name[16];           /* as the system has it now; "": not known */
+    uint64_t threads;        /* 1; or how many ended */
+    uint64_t slow_calls;     /* malloc, free and their like that came to the heap's slow paths */
+    uint64_t taken;          /* blocks it got, at least */
+    uint64_t given;          /* blocks it freed, at least */
+    uint64_t refills;        /* allocations that found their magazine empty */
+    uint64_t flushes;        /* frees that found it full */
+    uint64_t cached_objects; /* free blocks in its magazines now, approximately */
+    uint64_t cached;         /* their bytes */
+};
+
+/* Thread number `index`; 0: the sum of those that ended; 1..: those that run and have allocated,
+ * the oldest first. 0, or ENOENT behind the last one. Threads that begin or end meanwhile may be
+ * missed or met twice. */
+MPRESS_API int mpress_thread_read(size_t index, struct mpress_thread *thread);
 
 /* An option of the library (an MPRESS_ variable of the environment) and its value in effect. */
 struct mpress_option {

@@ -40,6 +40,53 @@ void summary_read_class(unsigned class, struct heap_class_stats *stats)
     door_go_out();
 }
 
+void summary_read_counts(unsigned class, struct cache_counts *counts)
+{
+    memset(counts, 0, sizeof(*counts));
+    if (!door_come_in())
+        return;
+    cache_forget_lost();
+    cache_read_counts(class, counts);
+    door_go_out();
+}
+
+/* As the system knows it; "" where there is no /proc, or the thread has ended. */
+static void read_name(int id, char name[16])
+{
+    char buffer[64];
+    struct text path = TEXT_IN(buffer);
+    size_t bytes = 0;
+    text_add(&path, "/proc/self/task/%d/comm", id);
+    (void)os_file_read(buffer, name, 16, &bytes);
+    name[bytes] = '\0';
+    if (bytes > 0 && name[bytes - 1] == '\n')
+        name[bytes - 1] = '\0';
+}
+
+bool summary_read_thread(size_t number, struct mpress_thread *thread)
+{
+    struct cache_thread cache;
+    memset(thread, 0, sizeof(*thread));
+    if (!door_come_in())
+        return false;
+    bool found = cache_read_thread(number, &cache);
+    door_go_out();
+    if (!found)
+        return false;
+    if (cache.id != 0)
+        read_name(cache.id, thread->name);
+    thread->id = (uint64_t)cache.id;
+    thread->threads = cache.threads;
+    thread->slow_calls = cache.calls;
+    thread->taken = cache.counts.taken;
+    thread->given = cache.counts.given;
+    thread->refills = cache.counts.refills;
+    thread->flushes = cache.counts.flushes;
+    thread->cached_objects = cache.cached_objects;
+    thread->cached = cache.cached_bytes;
+    return true;
+}
+
 void summary_read_spans(struct mpress_spans *spans)
 {
     struct heap_stats heap;

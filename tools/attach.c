@@ -3,7 +3,6 @@
 #define _GNU_SOURCE /* readlink */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,41 +62,6 @@ struct request {
     const char *output; /* "": the option's */
 };
 
-/* "500ms", "30s", "30", "5m", "1h". */
-static bool parse_time(const char *text, uint64_t *ns)
-{
-    static const struct {
-        const char *unit;
-        uint64_t ns;
-    } units[] = {{"", UINT64_C(1000000000)},
-                 {"s", UINT64_C(1000000000)},
-                 {"ms", UINT64_C(1000000)},
-                 {"m", 60 * UINT64_C(1000000000)},
-                 {"h", 3600 * UINT64_C(1000000000)}};
-    char digits[16] = "";
-    uint64_t number;
-    size_t length = strspn(text, "0123456789");
-    if (length >= sizeof digits)
-        return false;
-    memcpy(digits, text, length);
-    if (!cli_parse_number(digits, 1, 1000000, &number))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strcmp(text + length, units[i].unit) == 0) {
-            *ns = number * units[i].ns;
-            return true;
-        }
-    }
-    return false;
-}
-
-static int take_time(const struct request *request, const char *option, uint64_t *ns)
-{
-    if (parse_time(optarg, ns))
-        return CLI_GO_ON;
-    return cli_refuse(request->command, "%s %s: a time like 30s, 5m or 1h", option, optarg);
-}
-
 static int take_mode(struct request *request)
 {
     static const char *const modes[] = {"sample", "events", "full"};
@@ -122,9 +86,9 @@ static int take_option(void *request_, int option)
         request->output = optarg;
         return CLI_GO_ON;
     case 'f':
-        return take_time(request, "--for", &request->for_ns);
+        return cli_read_time(request->command, "--for", &request->for_ns);
     default:
-        return take_time(request, "--wait", &request->wait_ns);
+        return cli_read_time(request->command, "--wait", &request->wait_ns);
     }
 }
 
@@ -137,31 +101,12 @@ static const struct option attach_names[] = {{"mode", required_argument, NULL, '
 static const struct option wait_names[] = {
     {"wait", required_argument, NULL, 'w'}, CLI_HELP, {NULL, 0, NULL, 0}};
 
-/* Behind the options: the process. */
-static int read_pid(const char *command, int argc, char **argv, pid_t *pid)
-{
-    uint64_t number;
-    if (optind == argc)
-        return cli_refuse(command, "which process? mpress %s PID", command);
-    if (!cli_parse_number(argv[optind], 1, INT_MAX, &number))
-        return cli_refuse(command, "%s: not a process id", argv[optind]);
-    *pid = (pid_t)number;
-    optind++;
-    return CLI_GO_ON;
-}
-
-static int refuse_more(const char *command, int argc, char **argv)
-{
-    return optind == argc ? CLI_GO_ON
-                          : cli_refuse(command, "%s: one process at a time", argv[optind]);
-}
-
 static int read_line(const struct cli_options *options, int argc, char **argv,
                      struct request *request, pid_t *pid)
 {
     request->command = options->command;
     int status = cli_read_options(options, argc, argv, request);
-    return status == CLI_GO_ON ? read_pid(options->command, argc, argv, pid) : status;
+    return status == CLI_GO_ON ? cli_read_process(options->command, argc, argv, pid) : status;
 }
 
 /* -- where the file is ------------------------------------------------------------------------ */
@@ -226,7 +171,8 @@ static int ask(struct remote *remote, const struct remote_request *request)
 
 static int stop(struct remote *remote, uint64_t wait_ns)
 {
-    const struct remote_request request = {CONTROL_STOP, 0, "", wait_ns};
+    const struct remote_request request = {
+        .operation = CONTROL_STOP, .text = "", .wait_ns = wait_ns};
     int status = ask(remote, &request);
     if (status == CLI_GO_ON)
         print_path(remote, "the trace is complete");
@@ -239,7 +185,10 @@ static int start(struct remote *remote, const struct request *request)
     int status = place_output(request, remote->pid, path);
     if (status != CLI_GO_ON)
         return status;
-    const struct remote_request start = {CONTROL_START, request->mode, path, request->wait_ns};
+    const struct remote_request start = {.operation = CONTROL_START,
+                                         .mode = request->mode,
+                                         .text = path,
+                                         .wait_ns = request->wait_ns};
     status = ask(remote, &start);
     if (status != CLI_GO_ON)
         return status;
@@ -261,7 +210,7 @@ int attach_main(int argc, char **argv)
     pid_t pid;
     int status = read_line(&options, argc, argv, &request, &pid);
     if (status == CLI_GO_ON)
-        status = refuse_more("attach", argc, argv);
+        status = cli_refuse_more("attach", argc, argv);
     if (status == CLI_GO_ON)
         status = remote_open(&remote, pid);
     if (status != CLI_GO_ON)
@@ -279,7 +228,7 @@ int detach_main(int argc, char **argv)
     pid_t pid;
     int status = read_line(&options, argc, argv, &request, &pid);
     if (status == CLI_GO_ON)
-        status = refuse_more("detach", argc, argv);
+        status = cli_refuse_more("detach", argc, argv);
     if (status == CLI_GO_ON)
         status = remote_open(&remote, pid);
     if (status != CLI_GO_ON)
@@ -315,7 +264,8 @@ int mark_main(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     join_words(argv + optind, label);
-    const struct remote_request mark = {CONTROL_MARK, 0, label, request.wait_ns};
+    const struct remote_request mark = {
+        .operation = CONTROL_MARK, .text = label, .wait_ns = request.wait_ns};
     status = ask(&remote, &mark);
     remote_close(&remote);
     return status == CLI_GO_ON ? CLI_OK : status;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,59 @@ int cli_read_number(const char *command, const char *option, unsigned most, unsi
         return cli_refuse(command, "%s %s: a number from 1 to %u", option, optarg, most);
     *number = (unsigned)value;
     return CLI_GO_ON;
+}
+
+/* "500ms", "30s", "30", "5m", "1h". */
+static bool parse_time(const char *text, uint64_t *ns)
+{
+    static const struct {
+        const char *unit;
+        uint64_t ns;
+    } units[] = {{"", UINT64_C(1000000000)},
+                 {"s", UINT64_C(1000000000)},
+                 {"ms", UINT64_C(1000000)},
+                 {"m", 60 * UINT64_C(1000000000)},
+                 {"h", 3600 * UINT64_C(1000000000)}};
+    char digits[16] = "";
+    uint64_t number;
+    size_t length = strspn(text, "0123456789");
+    if (length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    if (!cli_parse_number(digits, 1, 1000000, &number))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text + length, units[i].unit) == 0) {
+            *ns = number * units[i].ns;
+            return true;
+        }
+    }
+    return false;
+}
+
+int cli_read_time(const char *command, const char *option, uint64_t *ns)
+{
+    if (parse_time(optarg, ns))
+        return CLI_GO_ON;
+    return cli_refuse(command, "%s %s: a time like 30s, 5m or 1h", option, optarg);
+}
+
+int cli_read_process(const char *command, int argc, char **argv, int *pid)
+{
+    uint64_t number;
+    if (optind == argc)
+        return cli_refuse(command, "which process? mpress %s PID", command);
+    if (!cli_parse_number(argv[optind], 1, INT_MAX, &number))
+        return cli_refuse(command, "%s: not a process id", argv[optind]);
+    *pid = (int)number;
+    optind++;
+    return CLI_GO_ON;
+}
+
+int cli_refuse_more(const char *command, int argc, char **argv)
+{
+    return optind == argc ? CLI_GO_ON
+                          : cli_refuse(command, "%s: one process at a time", argv[optind]);
 }
 
 struct trace *cli_open_trace(const char *path)

@@ -32,6 +32,7 @@ int options_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
 int mark_main(int argc, char **argv);
+int stats_main(int argc, char **argv);
 
 /* The options of a command. `take` gets each one, its value in optarg, and returns CLI_GO_ON, or
  * CLI_USAGE after a line. */
@@ -56,6 +57,14 @@ int cli_read_trace(const char *command, int argc, char **argv, const char **trac
 
 /* The value of an option: a number from 1 to `most`. CLI_GO_ON, or CLI_USAGE after a line. */
 int cli_read_number(const char *command, const char *option, unsigned most, unsigned *number);
+
+/* The same: a time, "500ms", "30s", "30", "5m", "1h". */
+int cli_read_time(const char *command, const char *option, uint64_t *ns);
+
+/* Behind the options: a process id, and nothing behind that. CLI_GO_ON, or CLI_USAGE after a line.
+ */
+int cli_read_process(const char *command, int argc, char **argv, int *pid);
+int cli_refuse_more(const char *command, int argc, char **argv);
 
 /* NULL after a line. What the trace's reader warns of is said. */
 struct trace *cli_open_trace(const char *path);

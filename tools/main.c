@@ -18,6 +18,7 @@ static const struct cli_command commands[] = {
     {"attach", attach_main, "start a trace in a process that runs already"},
     {"detach", detach_main, "end it"},
     {"mark", mark_main, "put a label into its timeline"},
+    {"stats", stats_main, "what its heap holds and its threads did"},
     {"pack", pack_main, "compress traces in place; all commands read them"},
     {"unpack", unpack_main, "and make them as they were"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},

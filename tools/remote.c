@@ -355,6 +355,9 @@ int remote_ask(struct remote *remote, const struct remote_request *request)
         return status;
     status = put_request(remote, request) ? await(remote, request)
                                           : refuse(remote, "ended, or cannot be written to");
+    if (status == CLI_GO_ON && request->stats != NULL && remote->block.error == 0 &&
+        !read_memory(remote, remote->block.stats, request->stats, sizeof *request->stats))
+        status = refuse(remote, "has ended");
     flock(remote->folder, LOCK_UN);
     return status;
 }

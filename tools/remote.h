@@ -21,7 +21,8 @@ struct remote_request {
     enum control_operation operation;
     uint8_t mode;
     const char *text;
-    uint64_t wait_ns; /* gives up then, and cancels; 0: waits as long as it takes */
+    uint64_t wait_ns;            /* gives up then, and cancels; 0: waits as long as it takes */
+    struct control_stats *stats; /* STATS: to be filled in; else NULL */
 };
 
 /* Finds the library in the process. CLI_GO_ON, or CLI_FAILED after a line that says why not. */

@@ -182,6 +182,26 @@ an_interrupt_ends_a_trace_before_its_time() {
     expect_complete x.mpt event
 }
 
+numbers_of_heap_and_threads_are_told() {
+    begin "$SERVER" 3
+    run "$MPRESS" stats "$pid"
+    expect_status 0
+    expect_80_columns
+    expect_out "^PROCESS $pid"
+    expect_out "^THREADS  5 threads"
+    expect_out "^  server *$pid "
+    run "$MPRESS" stats --json "$pid"
+    expect_status 0
+    expect_out '"schema": "mpress-stats/1"'
+    expect_out "\"id\": $pid,"
+    end
+    begin "$SERVER" idle
+    run "$MPRESS" stats --wait 100ms "$pid"
+    expect_status 1
+    expect_err "cancelled"
+    end
+}
+
 children_of_forks_are_asked_for_themselves() {
     begin "$SERVER" 2
     run "$MPRESS" attach -m events -o 'of %p.mpt' "$pid"

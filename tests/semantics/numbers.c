@@ -1,7 +1,10 @@
 /* numbers.c - what the heap says of itself, in a program that knows what it holds. Only the library
  * promises to be exact: glibc counts headers and rounds differently. */
+#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "preload/mpress.h"
 #include "tests/semantics/check.h"
@@ -288,8 +291,67 @@ static void malloc_info_tells_of_spans_and_pages(void)
     free(block);
 }
 
-CHECK_MAIN(CASE(mallinfo2_is_exact), CASE(blocks_of_every_heap_are_counted),
-           CASE(blocks_of_every_size_and_call_are_counted), CASE(mallinfo_is_mallinfo2_in_ints),
+/* What it holds of blocks up to 32 KiB. */
+static int64_t balance_of(const struct mpress_thread *thread)
+{
+    return (int64_t)(thread->taken - thread->given);
+}
+
+static bool find_thread(uint64_t id, struct mpress_thread *thread)
+{
+    for (size_t i = 1; mpress_thread_read(i, thread) == 0; i++) {
+        if (thread->id == id)
+            return true;
+    }
+    return false;
+}
+
+static _Atomic uint64_t helper_id;
+static pthread_barrier_t helper_meets;
+
+static void *take_as_helper(void *unused)
+{
+    (void)unused;
+    pthread_setname_np(pthread_self(), "a helper");
+    free(malloc(100)); /* counted with those that ended */
+    take_plain();
+    helper_id = (uint64_t)gettid();
+    pthread_barrier_wait(&helper_meets);
+    pthread_barrier_wait(&helper_meets);
+    return NULL;
+}
+
+static void what_each_thread_took_and_gave_is_told(void)
+{
+    need_exact_numbers();
+    enum { SMALL = PLAIN * (SIZES - 1) / SIZES, SAMPLED = 60 }; /* samples lie apart */
+    struct mpress_thread self, helper, ended;
+    pthread_t thread;
+    free(malloc(100));
+    CHECK(find_thread((uint64_t)gettid(), &self) && self.threads == 1);
+    CHECK(strcmp(self.name, "semantics_numbe") == 0);
+    pthread_barrier_init(&helper_meets, NULL, 2);
+    pthread_create(&thread, NULL, take_as_helper, NULL);
+    pthread_barrier_wait(&helper_meets);
+    CHECK(find_thread(helper_id, &helper) && strcmp(helper.name, "a helper") == 0);
+    CHECK(balance_of(&helper) >= SMALL - SAMPLED && balance_of(&helper) <= SMALL + 10);
+    CHECK(helper.taken >= SMALL - SAMPLED && helper.slow_calls > 0);
+    char words[64], *text = read_info();
+    snprintf(words, sizeof words, "<thread id=\"%lu\" threads=\"1\"", helper.id);
+    CHECK(strstr(text, words) != NULL);
+    free(text);
+    give_all();
+    pthread_barrier_wait(&helper_meets);
+    pthread_join(thread, NULL);
+    CHECK(!find_thread(helper.id, &helper));
+    CHECK(mpress_thread_read(0, &ended) == 0 && ended.id == 0 && ended.threads == 1);
+    CHECK(balance_of(&ended) >= SMALL - SAMPLED);
+    CHECK(mpress_thread_read(2, &ended) == ENOENT);
+}
+
+CHECK_MAIN(CASE(what_each_thread_took_and_gave_is_told), CASE(mallinfo2_is_exact),
+           CASE(blocks_of_every_heap_are_counted), CASE(blocks_of_every_size_and_call_are_counted),
+           CASE(mallinfo_is_mallinfo2_in_ints),
            CASE(malloc_trim_says_yes_exactly_when_it_gave_something_back),
            CASE(malloc_info_tells_of_spans_and_pages), CASE(malloc_info_is_well_formed),
            CASE(malloc_info_counts_each_class))
