@@ -206,31 +206,36 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
     return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
 }
 
-/* Most of what comes while a trace runs can be had from the thread's own magazine. */
-static inline void *pass(size_t bytes, bool is_seen)
-{
-    if (is_seen)
-        return is_quiet() ? recorded_pass(bytes) : NULL;
-    return MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
-}
-
+/* What is recorded can mostly be had from the thread's own magazine too. */
 static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
 {
-    bool is_seen = view() == DOOR_SEES_ALL;
-    void *p = pass(bytes, is_seen);
+    bool is_seen = view() == DOOR_SEES_ALL && is_quiet();
+    void *p = is_seen ? recorded_pass(bytes) : NULL;
     if (p == NULL)
         return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
     if ((bits & TRACE_ZEROED) != 0)
         memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
     struct tracer_caller caller = CALLER_HERE;
-    if (is_seen)
-        tracer_alloc(p, bytes, 0, bits, &caller);
+    tracer_alloc(p, bytes, 0, bits, &caller);
+    return p;
+}
+
+/* Most of what comes while samples are taken; NULL: not this time. Here, so that it needs no frame.
+ */
+static inline void *pass_by(size_t bytes, unsigned bits)
+{
+    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
+    if (p != NULL && (bits & TRACE_ZEROED) != 0)
+        memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
     return p;
 }
 
 /* Tail calls: the frame of either lies right below the program's. */
 static inline void *serve_unaligned(size_t bytes, unsigned bits)
 {
+    void *p = pass_by(bytes, bits);
+    if (p != NULL)
+        return p;
     return MP_UNLIKELY(bytes >= view_other_from()) ? serve_by_other(bytes, bits)
                                                    : serve_by_any(bytes, bits);
 }
