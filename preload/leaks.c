@@ -247,7 +247,7 @@ void leaks_look(void)
         return;
     scavenge_forbid_helper();
     os_visit_modules(hide_library, look); /* now: it takes the loader's lock */
-    __builtin_unwind_init(); /* all registers that outlive a call are in this frame */
+    __builtin_unwind_init();              /* all registers that outlive a call are in this frame */
     if (look_around(look, &list))
         tell(look, &list);
     else
