@@ -475,7 +475,7 @@ static void bury(struct cache *cache)
     disown(cache);
 }
 
-void cache_fork_child(void)
+MP_RARE void cache_fork_child(void)
 {
     if (lock_reset(&cache_registry.lock))
         cache_registry.free = NULL; /* cut in the middle: the free ones are lost, not wrong */

@@ -164,7 +164,7 @@ void depot_drain(void)
     }
 }
 
-void depot_visit_rounds(void (*visit)(void *p))
+MP_RARE void depot_visit_rounds(void (*visit)(void *p))
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
@@ -190,7 +190,7 @@ static void recount(struct shelf *shelf)
     shelf->least = 0;
 }
 
-void depot_fork_child(void)
+MP_RARE void depot_fork_child(void)
 {
     for (unsigned shard = 0; shard < depot.shards; shard++) {
         for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {

@@ -437,7 +437,7 @@ void heap_thread_exit(void)
     cache_detach();
 }
 
-void heap_fork_child(void)
+MP_RARE void heap_fork_child(void)
 {
     lock_forget_all();
     meta_fork_child();

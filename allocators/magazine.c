@@ -88,7 +88,7 @@ void magazine_give(unsigned class, void *const *rounds, unsigned count, bool lef
         slab_give(class, rounds, count);
 }
 
-void magazine_visit(const struct magazine *magazine, void (*visit)(void *p))
+MP_RARE void magazine_visit(const struct magazine *magazine, void (*visit)(void *p))
 {
     for (uint32_t slot = 1; slot <= magazine->rounds; slot++) {
         if (magazine->slot[slot] != NULL)
@@ -111,7 +111,7 @@ bool magazine_can_grow(const struct magazine *magazine)
            magazine->step + 1 < MAGAZINE_STEPS;
 }
 
-void magazine_fork_child(void)
+MP_RARE void magazine_fork_child(void)
 {
     for (unsigned step = 0; step < MAGAZINE_STEPS; step++)
         lock_reset(&empties[step].lock); /* the lists are whole at every moment */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "allocators/base/bits.h"
+#include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 
@@ -60,7 +61,8 @@ size_t meta_bytes(void)
     return atomic_load_explicit(&meta.used, memory_order_relaxed);
 }
 
-void meta_visit(void (*visit)(const void *start, size_t bytes, void *context), void *context)
+MP_RARE void meta_visit(void (*visit)(const void *start, size_t bytes, void *context),
+                        void *context)
 {
     const struct chunk *chunk = atomic_load_explicit(&meta.newest, memory_order_acquire);
     for (; chunk != NULL; chunk = chunk->next)

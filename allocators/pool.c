@@ -299,7 +299,7 @@ static void fetch_home(struct pool *pool, struct slab *slab)
         pool_free_units(slab);
 }
 
-void slab_fork_child(void)
+MP_RARE void slab_fork_child(void)
 {
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
         struct pool *pool = &pools[class];
@@ -396,7 +396,7 @@ static bool is_all_zero(const struct pool *pool)
 }
 
 /* A visit passes all units: no class needs one that says it has nothing and that no label names. */
-void slab_audit(void)
+MP_RARE void slab_audit(void)
 {
     bool is_named[SIZE_CLASS_END] = {false};
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);

@@ -284,7 +284,7 @@ void slab_provoke(struct pool *pool)
         purge_away(pool, slab, pages);
 }
 
-size_t slab_purge(void)
+MP_RARE size_t slab_purge(void)
 {
     size_t bytes = 0;
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed);

@@ -228,7 +228,7 @@ static size_t map_as_much(size_t from, size_t units)
 
 /* A fork may cut anywhere: what is beyond the new end is not used before the unmapping, and not
  * before the mapping is done. */
-void space_limit(uint64_t bytes)
+MP_RARE void space_limit(uint64_t bytes)
 {
     size_t old = space_units_max();
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
@@ -403,7 +403,7 @@ void space_touch_grains(size_t unit, size_t units)
         touch_page(layout.grain_pages, at * SPACE_GRAIN_BYTES / os_page_bytes(), GRAIN_TABLES);
 }
 
-const void *space_memory(size_t *bytes)
+MP_RARE const void *space_memory(size_t *bytes)
 {
     const char *start = layout.grains[GRAINS_END];
     *bytes = start == NULL ? 0 : space.base + (layout.units_max << UNIT_SHIFT) - (uintptr_t)start;

@@ -407,14 +407,14 @@ static void rebuild(void)
     }
 }
 
-void unit_fork_child(void)
+MP_RARE void unit_fork_child(void)
 {
     unit_heap.purging = 0; /* by whom vanished */
     if (lock_reset(&unit_heap.lock))
         rebuild();
 }
 
-void unit_audit(void)
+MP_RARE void unit_audit(void)
 {
     lock_take(&unit_heap.lock);
     run_audit(unit_heap.frontier);

@@ -124,7 +124,7 @@ void warm_read_stats(struct warm_stats *stats)
     stats->misses = atomic_load_explicit(&warm.misses, memory_order_relaxed);
 }
 
-void warm_visit(void (*visit)(void *p))
+MP_RARE void warm_visit(void (*visit)(void *p))
 {
     for (size_t i = 0; i < WARM_SLOTS; i++) {
         uint64_t run = atomic_load_explicit(&warm.slots[i].run, memory_order_relaxed);

@@ -18,6 +18,9 @@
 #define MP_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define MP_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
 
+/* Of a function that most programs never run: it lies apart from what all do (preload/order.ld). */
+#define MP_RARE __attribute__((cold))
+
 #define MP_CHECK(cond, kind, pointer)                                                              \
     do {                                                                                           \
         if (MP_UNLIKELY(!(cond)))                                                                  \
