@@ -3,6 +3,7 @@
 #define MPRESS_ENTRY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 
@@ -36,6 +37,14 @@ int initgroups(const char *user, unsigned group);
 int capset(void *header, const void *data);
 int unshare(int flags);
 int setns(int descriptor, int kind);
+
+/* Offsets are long: off_t on 64-bit systems, with any value of _FILE_OFFSET_BITS. */
+void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset);
+void *mmap64(void *start, size_t bytes, int protection, int flags, int fd, long offset);
+int munmap(void *start, size_t bytes);
+void *mremap(void *start, size_t bytes, size_t new_bytes, int flags, ...);
+void *sbrk(intptr_t bytes);
+int brk(void *end);
 
 /* Limits are passed on as they are. */
 int setrlimit(int resource, const void *limit);

@@ -62,6 +62,16 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
     (void)asked, (void)caller;
 }
 
+void tracer_mapped(const struct tracer_mapping *mapping, const struct tracer_caller *caller)
+{
+    (void)mapping, (void)caller;
+}
+
+void tracer_unmapped(uintptr_t start, size_t bytes)
+{
+    (void)start, (void)bytes;
+}
+
 void tracer_dropped(void)
 {
 }

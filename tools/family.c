@@ -30,14 +30,16 @@ uint64_t family_read_written_bytes(const char *trace)
 
 /* -- members ---------------------------------------------------------------------------------- */
 
-static char *read_command(const char *path)
+static char *read_command(const char *path, uint64_t *end_ns)
 {
     char command[COMMAND_BYTES] = "";
     struct trace_error error;
     struct trace *trace = trace_open(path, &error);
+    *end_ns = 0;
     if (trace == NULL)
         return strdup("(not readable)");
     const struct trace_facts *facts = trace_facts(trace);
+    *end_ns = facts->end != NULL ? facts->end->time_ns : 0;
     size_t used = 0;
     for (size_t i = 0; i < facts->arguments && used + 2 < sizeof command; i++) {
         int added = snprintf(command + used, sizeof command - used, "%s%s", i == 0 ? "" : " ",
@@ -63,13 +65,18 @@ static void add_member(const char *path, void *context)
     if (grown == NULL)
         return;
     family->member = grown;
-    grown[family->members++] = (struct family_member){.path = strdup(path),
-                                                      .command = read_command(path),
-                                                      .bytes = (uint64_t)status.st_size,
-                                                      .blocks = header.blocks,
-                                                      .pid = header.pid,
-                                                      .start_ns = header.start_ns,
-                                                      .is_alive = kill((pid_t)header.pid, 0) == 0};
+    struct family_member *member = &grown[family->members++];
+    *member = (struct family_member){.path = strdup(path),
+                                     .bytes = (uint64_t)status.st_size,
+                                     .blocks = header.blocks,
+                                     .pid = header.pid,
+                                     .start_ns = header.start_ns,
+                                     .is_alive = kill((pid_t)header.pid, 0) == 0,
+                                     .is_forked = header.forked != 0,
+                                     .parent_pid = header.parent_pid,
+                                     .parent_trace_ns = header.parent_trace_ns,
+                                     .previous_trace_ns = header.previous_trace_ns};
+    member->command = read_command(path, &member->end_ns);
 }
 
 static int compare_blocks(const void *a, const void *b)
@@ -80,27 +87,16 @@ static int compare_blocks(const void *a, const void *b)
     return (one->start_ns > other->start_ns) - (one->start_ns < other->start_ns);
 }
 
-/* `out` = the stem of `trace` with glob's special characters quoted, then ".[0-9]*" + its ending.
- */
-static void make_pattern(const char *trace, char out[2 * PLACE_BYTES + 16])
+static int compare_starts(const void *a, const void *b)
 {
-    size_t length = strlen(trace);
-    bool has_ending = length > 4 && strcmp(trace + length - 4, ".mpt") == 0;
-    size_t stem = has_ending ? length - 4 : length;
-    size_t used = 0;
-    for (size_t i = 0; i < stem && used + 2 < 2 * PLACE_BYTES; i++) {
-        if (strchr("*?[\\", trace[i]) != NULL)
-            out[used++] = '\\';
-        out[used++] = trace[i];
-    }
-    strcpy(out + used, has_ending ? ".[0-9]*.mpt" : ".[0-9]*");
+    const struct family_member *one = a, *other = b;
+    if (one->start_ns != other->start_ns)
+        return one->start_ns < other->start_ns ? -1 : 1;
+    return (one->pid > other->pid) - (one->pid < other->pid);
 }
 
-void family_visit(const char *trace, family_visitor *visitor, void *context)
+static void visit_matches(const char *pattern, family_visitor *visitor, void *context)
 {
-    visitor(trace, context);
-    char pattern[2 * PLACE_BYTES + 16];
-    make_pattern(trace, pattern);
     glob_t found;
     if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
         return;
@@ -109,12 +105,84 @@ void family_visit(const char *trace, family_visitor *visitor, void *context)
     globfree(&found);
 }
 
+/* Appends `text` with glob's special characters quoted; the length that has then. */
+static size_t quote(char *out, size_t used, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length && used + 2 < 2 * PLACE_BYTES; i++) {
+        if (strchr("*?[\\", text[i]) != NULL)
+            out[used++] = '\\';
+        out[used++] = text[i];
+    }
+    return used;
+}
+
+/* `out` = the stem of `trace` with glob's special characters quoted, then ".[0-9]*" + its ending.
+ */
+static void make_pattern(const char *trace, char out[2 * PLACE_BYTES + 16])
+{
+    size_t length = strlen(trace);
+    bool has_ending = length > 4 && strcmp(trace + length - 4, ".mpt") == 0;
+    size_t stem = has_ending ? length - 4 : length;
+    size_t used = quote(out, 0, trace, stem);
+    strcpy(out + used, has_ending ? ".[0-9]*.mpt" : ".[0-9]*");
+}
+
+void family_visit(const char *trace, family_visitor *visitor, void *context)
+{
+    visitor(trace, context);
+    char pattern[2 * PLACE_BYTES + 16];
+    make_pattern(trace, pattern);
+    visit_matches(pattern, visitor, context);
+}
+
 void family_init(struct family *family, const char *trace, uint64_t since_ns)
 {
     *family = (struct family){.since_ns = since_ns};
     family_visit(trace, add_member, family);
     if (family->members > 1)
         qsort(family->member, family->members, sizeof family->member[0], compare_blocks);
+}
+
+void family_init_folder(struct family *family, const char *folder)
+{
+    char pattern[2 * PLACE_BYTES + 16];
+    *family = (struct family){0};
+    strcpy(pattern + quote(pattern, 0, folder, strlen(folder)), "/*.mpt");
+    visit_matches(pattern, add_member, family);
+    if (family->members > 1)
+        qsort(family->member, family->members, sizeof family->member[0], compare_starts);
+}
+
+/* -- who came from whom ----------------------------------------------------------------------- */
+
+/* The newest trace of process `pid` that began before `before_ns`; exactly at `at_ns` if that is
+ * not 0. */
+static bool find_trace(const struct family *family, uint64_t pid, uint64_t before_ns,
+                       uint64_t at_ns, size_t *found)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < family->members; i++) {
+        const struct family_member *member = &family->member[i];
+        bool fits = member->pid == pid && member->start_ns < before_ns &&
+                    (at_ns == 0 || member->start_ns == at_ns);
+        if (!fits || (is_found && member->start_ns < family->member[*found].start_ns))
+            continue;
+        *found = i;
+        is_found = true;
+    }
+    return is_found;
+}
+
+enum family_link family_find_origin(const struct family *family, size_t number, size_t *from)
+{
+    const struct family_member *member = &family->member[number];
+    uint64_t start_ns = member->start_ns;
+    if (member->previous_trace_ns != 0 &&
+        find_trace(family, member->pid, start_ns, member->previous_trace_ns, from))
+        return FAMILY_BECAME;
+    if (find_trace(family, member->parent_pid, start_ns, member->parent_trace_ns, from))
+        return member->is_forked ? FAMILY_FORKED : FAMILY_STARTED;
+    return FAMILY_FIRST;
 }
 
 void family_fini(struct family *family)

@@ -102,7 +102,7 @@ int dump_write(const char *name)
     dump.bytes = 0;
     int error = make_pattern(name);
     if (error == 0)
-        error = name_create(dump.pattern, dump.path, &dump.fd);
+        error = name_create(dump.pattern, dump.path, &dump.fd, NULL);
     if (error == 0) {
         error = copy_all();
         os_file_close(dump.fd);

@@ -12,13 +12,13 @@
 #include "tracer/epoch.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
+#include "tracer/samples.h"
 #include "tracer/thread.h"
 #include "tracer/unwind.h"
 
 enum {
     EVENTS_TICKS_TIMED = 16, /* one of so many events that read the clock is timed to its end */
     EVENTS_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
-    EVENTS_SAMPLE_NS = 50000000,  /* between samples; 20 a second draw a curve */
 };
 
 /* -- small records ---------------------------------------------------------------------------- */
@@ -119,6 +119,8 @@ bool events_begin_thread(struct lane *lane)
 {
     lane->name[0] = '\0';
     lane->tid = 0;
+    atomic_store_explicit(&lane->stack, (uintptr_t)__builtin_frame_address(0),
+                          memory_order_relaxed);
     if (!write_time(lane, os_time_ns()) || !have_room(lane))
         return false;
     uint32_t tid = (uint32_t)os_thread_id();
@@ -132,6 +134,7 @@ bool events_begin_thread(struct lane *lane)
 
 void events_end_thread(struct lane *lane)
 {
+    atomic_store_explicit(&lane->stack, 0, memory_order_relaxed);
     if (write_missed(lane) && write_name(lane) && write_time(lane, os_time_ns()) && have_room(lane))
         lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_END), lane->at + 1);
     else
@@ -202,9 +205,11 @@ static void leave_unsynced(struct lane *lane)
 static bool tick(struct lane *lane)
 {
     lane->until_tick = recorder.events_per_tick;
-    lane->is_timed = ++lane->ticks % EVENTS_TICKS_TIMED == 0;
+    uint64_t now = os_time_ns();
+    lane->ticks++;
+    lane->is_timed = lane->ticks - lane->timed >= EVENTS_TICKS_TIMED || samples_are_due(now);
     /* the draw: segments are short, and so no lane runs far ahead of another in the reader */
-    return write_time(lane, os_time_ns()) && draw_if(lane, epoch_is_due());
+    return write_time(lane, now) && draw_if(lane, epoch_is_due());
 }
 
 static inline bool is_up_to_date(const struct lane *lane)
@@ -275,13 +280,9 @@ static void finish_timed(struct lane *lane)
     uint64_t took = now - lane->time_ns;
     if (took > recorder.clock_ns && took < EVENTS_TIMED_MOST_NS)
         lane->overhead_ns +=
-            (took - recorder.clock_ns) * recorder.events_per_tick * EVENTS_TICKS_TIMED;
-    uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
-    if (now - last < EVENTS_SAMPLE_NS ||
-        !atomic_compare_exchange_strong_explicit(&recorder.sampled_ns, &last, now,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return;
-    if (!recorder_sample(now))
+            (took - recorder.clock_ns) * recorder.events_per_tick * (lane->ticks - lane->timed);
+    lane->timed = lane->ticks;
+    if (!write_name(lane) || !samples_take_if_due(now))
         recorder_fail(lane);
 }
 
@@ -446,6 +447,20 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
     lane->events++;
     lane_commit(lane, first_byte(TRACE_OTHER, TRACE_FAILED), end + bytes);
     leave_written(lane);
+}
+
+void events_write_aside(events_writer *write, const void *what, const struct tracer_caller *caller)
+{
+    struct lane *lane = thread_self.busy ? NULL : enter(true);
+    if (lane == NULL)
+        return;
+    bool written = true;
+    uint32_t stack = caller != NULL ? stack_of(lane, caller, &written) : 0;
+    lane->mappings++;
+    if (written && write(what, stack))
+        leave_written(lane);
+    else
+        leave_lost(lane);
 }
 
 /* -- the rest --------------------------------------------------------------------------------- */

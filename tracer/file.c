@@ -36,6 +36,8 @@ static struct {
     bool is_ring;                /* closed event blocks are used again; likewise */
     _Atomic uint64_t blocks;     /* handed out; lock for writing */
     _Atomic int error;           /* first failure of this file; 0: none */
+    uint64_t process_start;      /* of header.process_start */
+    uint64_t previous_trace_ns;  /* likewise */
     char pattern[NAME_BYTES];    /* absolute, with %p */
     char path[NAME_BYTES];
 } file = {.lock = LOCK_INIT(LOCK_RANK_TRACE_FILE), .fd = -1};
@@ -305,14 +307,34 @@ static void write_header(const struct trace_header *start)
     file.header->block_bytes = TRACE_BLOCK_BYTES;
     file.header->page_bytes = (uint32_t)os_page_bytes();
     file.header->blocks = 0;
+    file.header->previous_trace_ns = file.previous_trace_ns;
     /* release: whoever sees the magic sees the rest */
     atomic_store_explicit((_Atomic uint64_t *)&file.header->magic, TRACE_MAGIC,
                           memory_order_release);
 }
 
+/* A trace of this very process: it was another program then, or was traced before. */
+static void note_previous(const char *path)
+{
+    union {
+        char text[sizeof(struct trace_header) + 1];
+        struct trace_header header;
+    } of;
+    size_t bytes;
+    os_file_read(path, of.text, sizeof(of.text), &bytes);
+    const struct trace_header *header = &of.header;
+    if (bytes < sizeof(*header) || header->magic != TRACE_MAGIC ||
+        header->version != TRACE_VERSION || header->copied_ns != 0 || file.process_start == 0)
+        return;
+    if (header->pid == (uint64_t)os_process_id() && header->process_start == file.process_start &&
+        header->start_ns > file.previous_trace_ns)
+        file.previous_trace_ns = header->start_ns;
+}
+
 static int create_and_map(void)
 {
-    int error = name_create(file.pattern, file.path, &file.fd);
+    file.previous_trace_ns = 0;
+    int error = name_create(file.pattern, file.path, &file.fd, note_previous);
     if (error != 0)
         return error;
     file.next_window = FILE_FIRST_WINDOW;
@@ -338,6 +360,7 @@ int file_create(const struct trace_header *start, bool drops)
     file.drops = drops;
     atomic_store_explicit(&file.full, 0, memory_order_relaxed);
     file.lane_most = start->lane_blocks_most;
+    file.process_start = start->process_start;
     file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
     ring_clear();
     int error = create_and_map();

@@ -99,6 +99,15 @@
  * ip is a return address (look up ip - 1), except in nodes flagged by the info lane's EXACT record.
  *
  * INFO LANE. u8 type, uvarint length, payload. Types: enum trace_info. Strings are not terminated.
+ *
+ * AREAS. All mappings of the process with what is resident of them, now and then; at the same
+ * time_ns stands a SAMPLE. One table is several records if need be, the last one marked. Payload:
+ * uvarint time_ns, u8 reason, u8 1 in the last record of the table, 0 else; then areas up to its
+ * end, each: u8 kind, svarint (start - end of the area before it in this record, 0 at first),
+ * uvarint length; then for OWN: uvarint resident + 1 or 0: not counted; for all others: uvarints
+ * resident, anonymous (the part of it that is in no file), swapped; uvarint 0: no name, 1: the last
+ * one in this record, else its length + 1, name. All in units of 4096 bytes. OWN areas come first
+ * and lie inside others, which may be several mappings joined by the kernel.
  */
 #ifndef MPRESS_TRACER_FORMAT_H
 #define MPRESS_TRACER_FORMAT_H
@@ -146,22 +155,55 @@ enum trace_thread_kind { TRACE_THREAD_START = 1, TRACE_THREAD_END = 2, TRACE_THR
 enum trace_other_kind { TRACE_FAILED = 1, TRACE_DROPPED = 2 };
 
 enum trace_info {
-    TRACE_INFO_COMMAND = 1,  /* the command line: arguments, each ended by a NUL byte */
-    TRACE_INFO_EXE = 2,      /* path of the executable */
-    TRACE_INFO_MODULE = 3,   /* uvarint time_ns, u64 bias (load address - link address), u64 start,
-                              * u64 end (mapped range), u8 n, n bytes of build-id, path (rest) */
-    TRACE_INFO_UNMODULE = 4, /* uvarint time_ns, u64 start: the module that began there is gone */
-    TRACE_INFO_SAMPLE = 5,   /* struct trace_sample */
-    TRACE_INFO_MARK = 6,     /* uvarint time_ns, label */
-    TRACE_INFO_EXACT = 7,    /* uvarint node id: its ip is exact (interrupted by a signal) */
-    TRACE_INFO_END = 8,      /* struct trace_end: nothing is written behind it */
-    TRACE_INFO_CWD = 9,      /* working directory at start */
-    TRACE_INFO_SIGNAL = 14,  /* struct trace_signal */
+    TRACE_INFO_COMMAND = 1,   /* the command line: arguments, each ended by a NUL byte */
+    TRACE_INFO_EXE = 2,       /* path of the executable */
+    TRACE_INFO_MODULE = 3,    /* uvarint time_ns, u64 bias (load address - link address), u64 start,
+                               * u64 end (mapped range), u8 n, n bytes of build-id, path (rest) */
+    TRACE_INFO_UNMODULE = 4,  /* uvarint time_ns, u64 start: the module that began there is gone */
+    TRACE_INFO_SAMPLE = 5,    /* struct trace_sample */
+    TRACE_INFO_MARK = 6,      /* uvarint time_ns, label */
+    TRACE_INFO_EXACT = 7,     /* uvarint node id: its ip is exact (interrupted by a signal) */
+    TRACE_INFO_END = 8,       /* struct trace_end: nothing is written behind it */
+    TRACE_INFO_CWD = 9,       /* working directory at start */
+    TRACE_INFO_MAPPED = 10,   /* u8 bits (enum trace_mapped_bits), then uvarints: time_ns, stack id,
+                               * address, bytes, protection and flags as mmap takes them. The program
+                               * or one of its libraries mapped that range, over what was there */
+    TRACE_INFO_UNMAPPED = 11, /* uvarints time_ns, address, bytes: nothing is there any more */
+    TRACE_INFO_AREAS = 12,    /* see AREAS */
+    TRACE_INFO_COSTS = 13,    /* struct trace_costs; right before END */
+    TRACE_INFO_SIGNAL = 14,   /* struct trace_signal */
     TRACE_INFO_LEAKS =
         32, /* struct trace_leaks; the LOST records since the one before belong to it */
     TRACE_INFO_LOST = 33, /* blocks that are not TRACE_LEAK_REACHABLE, each a uvarint:
                            * zigzag(address >> 4, less that of the entry before in this record)
                            * << 2 | enum trace_leak */
+};
+
+/* Addresses of MAPPED and UNMAPPED are in bytes. Both are written in an order that can have
+ * happened: UNMAPPED before the call, MAPPED after it. */
+enum trace_mapped_bits {
+    TRACE_MAPPED_MOVED = 1,    /* by mremap: protection and flags are those of before, 0 is here */
+    TRACE_MAPPED_RESTORED = 2, /* the call failed that an UNMAPPED announced; 0 as above */
+    TRACE_MAPPED_BREAK = 4,    /* by brk or sbrk */
+};
+
+/* Who has an area; see AREAS. */
+enum trace_area_kind {
+    TRACE_AREA_OWN = 1,   /* a range of the library itself: heap and tracer */
+    TRACE_AREA_ANONYMOUS, /* private memory of the program, of libc, or of the library */
+    TRACE_AREA_BREAK,     /* between the executable and the program break */
+    TRACE_AREA_STACK,     /* of a thread */
+    TRACE_AREA_FILE,   /* of a file, executables and libraries too, with what was written there */
+    TRACE_AREA_SHARED, /* shared memory that is in no file */
+    TRACE_AREA_TRACE,  /* the trace's own file */
+    TRACE_AREA_SYSTEM, /* the kernel's: vdso and the like */
+    TRACE_AREA_KINDS,
+};
+
+enum trace_areas_reason {
+    TRACE_AREAS_GROWN = 1, /* more was resident than ever before, by an eighth */
+    TRACE_AREAS_MARK,      /* the program set a mark */
+    TRACE_AREAS_END,       /* the trace ends */
 };
 
 struct trace_header {
@@ -184,6 +226,13 @@ struct trace_header {
     uint32_t lane_blocks_most; /* of one event lane; 0: any number. See RING */
     uint32_t blocks_most;      /* of the file; 0: any number */
     uint64_t copied_ns;        /* this is a copy of a trace that went on, made then; 0: it is not */
+    uint64_t process_start;    /* of the process, in ticks since the system's start; exec keeps pid
+                                * and this; 0: not known */
+    uint64_t forked_ns;        /* when its parent forked it; 0: it did not come by a fork that was
+                                * seen */
+    uint64_t parent_trace_ns;  /* start_ns of the trace that the parent wrote then; 0: of none */
+    uint64_t previous_trace_ns; /* start_ns of the trace before, of the same process, in which it
+                                 * was another program or was traced already; 0: none was found */
 };
 
 struct trace_block_header {
@@ -204,17 +253,40 @@ struct trace_block_header {
  * README's definitions: resident heap = asked + internal + external + cached + dirty + meta. */
 struct trace_sample {
     uint64_t time_ns;
-    uint64_t live;         /* usable bytes of the blocks the program holds */
-    uint64_t live_objects; /* count */
-    uint64_t external;     /* free objects inside partly used slabs */
-    uint64_t cached;       /* in magazines and depots */
-    uint64_t dirty;        /* free spans not given back */
-    uint64_t meta;         /* resident bookkeeping of the allocator */
-    uint64_t tracer;       /* resident memory of the tracer itself */
-    uint64_t largest_free; /* largest free span of the unit heap */
-    uint64_t total_free;   /* all its free spans below the frontier */
-    uint64_t rss;          /* resident set of the process; 0: not known */
-    uint64_t rss_anon;     /* its anonymous part; 0: not known */
+    uint64_t live;          /* usable bytes of the blocks the program holds */
+    uint64_t live_objects;  /* count */
+    uint64_t external;      /* free objects inside partly used slabs */
+    uint64_t cached;        /* in magazines and depots */
+    uint64_t dirty;         /* free spans not given back */
+    uint64_t meta;          /* resident bookkeeping of the allocator */
+    uint64_t tracer;        /* resident memory of the tracer itself */
+    uint64_t largest_free;  /* largest free span of the unit heap */
+    uint64_t total_free;    /* all its free spans below the frontier */
+    uint64_t rss;           /* resident set of the process; 0: not known */
+    uint64_t rss_anon;      /* its anonymous part; 0: not known */
+    uint64_t known;         /* enum trace_known: which of the following are; the others are 0 */
+    uint64_t rss_file;      /* the part of rss that is of files */
+    uint64_t rss_shmem;     /* the part that is shared memory in no file */
+    uint64_t swap;          /* of the process, swapped out */
+    uint64_t available;     /* to new programs without swapping, in the whole system */
+    uint64_t group;         /* used by the control group */
+    uint64_t group_max;     /* its limit; 0: none */
+    uint64_t some_ns;       /* for so long some task of the system had to wait for memory, in all */
+    uint64_t full_ns;       /* all of them */
+    uint64_t group_some_ns; /* the same of the control group */
+    uint64_t group_full_ns;
+    uint32_t some_percent_100; /* the share of the last ten seconds, in hundredths of a percent */
+    uint32_t full_percent_100;
+    uint32_t group_some_percent_100;
+    uint32_t group_full_percent_100;
+};
+
+enum trace_known {
+    TRACE_KNOWS_PARTS = 1, /* rss_file, rss_shmem, swap */
+    TRACE_KNOWS_AVAILABLE = 2,
+    TRACE_KNOWS_PRESSURE = 4,
+    TRACE_KNOWS_GROUP = 8,
+    TRACE_KNOWS_GROUP_PRESSURE = 16,
 };
 
 /* What nothing points to any more, by a look through all memory of the program; a block of the
@@ -258,11 +330,26 @@ struct trace_end {
     uint64_t reason;      /* enum trace_end_reason */
 };
 
+/* What the trace cost the program, counted by the writer; see trace_end.overhead_ns too. */
+struct trace_costs {
+    uint64_t samples;
+    uint64_t samples_ns; /* time they took */
+    uint64_t tables;     /* of areas */
+    uint64_t tables_ns;
+    uint64_t walks;        /* call stacks looked at */
+    uint64_t proven;       /* frames of them that were found to be as before */
+    uint64_t stepped;      /* frames that were walked again, */
+    uint64_t by_libunwind; /* of these, by libunwind; as the next, since the first trace of all */
+    uint64_t learned;      /* code addresses whose rule was learned */
+    uint64_t mappings;     /* MAPPED and UNMAPPED records */
+};
+
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 168, "file format");
-_Static_assert(sizeof(struct trace_sample) == 96, "file format");
+_Static_assert(sizeof(struct trace_header) == 200, "file format");
+_Static_assert(sizeof(struct trace_sample) == 200, "file format");
+_Static_assert(sizeof(struct trace_costs) == 80, "file format");
 _Static_assert(sizeof(struct trace_leaks) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 _Static_assert(sizeof(struct trace_signal) == 32, "file format");

@@ -7,6 +7,7 @@
 #include "allocators/base/os.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
+#include "tracer/tracer.h"
 
 enum {
     INFO_HEAD_BYTES = 11,           /* type and length */
@@ -14,7 +15,7 @@ enum {
     INFO_PATH_BYTES = 4096,
     INFO_LABEL_BYTES = 1024,
     INFO_BUILD_ID_BYTES = 64,
-    INFO_END_BYTES = INFO_HEAD_BYTES + sizeof(struct trace_end),
+    INFO_END_BYTES = 2 * INFO_HEAD_BYTES + sizeof(struct trace_costs) + sizeof(struct trace_end),
 };
 
 static struct {
@@ -143,6 +144,35 @@ bool info_write_unmodule(uintptr_t start)
     return write_record(TRACE_INFO_UNMODULE, &piece, 1);
 }
 
+bool info_write_mapped(const struct tracer_mapping *mapping, uint32_t stack)
+{
+    unsigned char payload[1 + 6 * 10];
+    payload[0] = (unsigned char)mapping->bits;
+    unsigned char *at = trace_put_uvarint(payload + 1, os_time_ns());
+    at = trace_put_uvarint(at, stack);
+    at = trace_put_uvarint(at, mapping->start);
+    at = trace_put_uvarint(at, mapping->bytes);
+    at = trace_put_uvarint(at, (unsigned)mapping->protection);
+    at = trace_put_uvarint(at, (unsigned)mapping->flags);
+    struct piece piece = {payload, (size_t)(at - payload)};
+    return write_record(TRACE_INFO_MAPPED, &piece, 1);
+}
+
+bool info_write_unmapped(uintptr_t start, size_t bytes)
+{
+    unsigned char payload[3 * 10];
+    unsigned char *at = trace_put_uvarint(payload, os_time_ns());
+    at = trace_put_uvarint(trace_put_uvarint(at, start), bytes);
+    struct piece piece = {payload, (size_t)(at - payload)};
+    return write_record(TRACE_INFO_UNMAPPED, &piece, 1);
+}
+
+bool info_write_areas(const unsigned char *payload, size_t bytes)
+{
+    struct piece piece = {payload, bytes};
+    return write_record(TRACE_INFO_AREAS, &piece, 1);
+}
+
 /* -- life of the lane ------------------------------------------------------------------------- */
 
 static bool write_process(void)
@@ -178,14 +208,15 @@ static bool take_in_time(void)
     return true;
 }
 
-bool info_finish(const struct trace_end *end)
+bool info_finish(const struct trace_costs *costs, const struct trace_end *end)
 {
     if (!take_in_time())
         return false;
     bool written = info.lane != NULL && info.lane->block.start != NULL;
     if (written) {
-        struct piece piece = {end, sizeof(*end)};
-        put_record(info.lane, TRACE_INFO_END, &piece, 1);
+        struct piece last[2] = {{costs, sizeof(*costs)}, {end, sizeof(*end)}};
+        put_record(info.lane, TRACE_INFO_COSTS, &last[0], 1);
+        put_record(info.lane, TRACE_INFO_END, &last[1], 1);
         lane_finish(info.lane);
     }
     info.lane = NULL;

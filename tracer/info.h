@@ -25,6 +25,14 @@ bool info_write_exact(uint32_t node);
 bool info_write_signal(const struct trace_signal *signal);
 bool info_write_unmodule(uintptr_t start);
 
+/* By which stack; `mapping` is tracer.h's. */
+struct tracer_mapping;
+bool info_write_mapped(const struct tracer_mapping *mapping, uint32_t stack);
+bool info_write_unmapped(uintptr_t start, size_t bytes);
+
+/* A payload that was made elsewhere (areas.c). */
+bool info_write_areas(const unsigned char *payload, size_t bytes);
+
 struct info_module {
     uint64_t bias;
     uint64_t start;
@@ -37,7 +45,7 @@ bool info_write_module(const struct info_module *module);
 
 /* Nothing follows. When the lock is not to be had (its holder may be the thread that asks, in a
  * signal handler) nothing is written and the lane stays open. */
-bool info_finish(const struct trace_end *end);
+bool info_finish(const struct trace_costs *costs, const struct trace_end *end);
 
 /* In a forked child: there is no info lane. */
 void info_abandon(void);

@@ -36,7 +36,8 @@ struct lane {
     _Atomic uint32_t writing; /* 1: the writer is between entering and leaving; tracer_stop reads */
     _Atomic uint32_t missed;  /* events lost to signal handlers, not yet recorded */
     uint32_t until_tick;      /* events before the clock is read again */
-    uint32_t ticks;           /* clock readings; every 16th event read is timed to its end */
+    uint32_t ticks;           /* clock readings; some of these events are timed to their end */
+    uint32_t timed;           /* `ticks` at the last one of those */
     bool is_timed;            /* this event is being timed */
 
     /* the state of format.h (L3); starts anew in every block */
@@ -53,6 +54,10 @@ struct lane {
     uint64_t events;
     uint64_t dropped;
     uint64_t overhead_ns;
+    uint64_t walks;    /* call stacks looked at; */
+    uint64_t proven;   /* their frames that were as before */
+    uint64_t stepped;  /* and those that were not */
+    uint64_t mappings; /* records of mappings */
 
     struct file_block block;
     uint32_t number;
@@ -62,6 +67,7 @@ struct lane {
     uint32_t tid;                    /* of the thread whose START is recorded; 0: none */
     uint64_t alive;                  /* lanes.alive; else retired, or 0: wiped by a fork */
     char name[OS_THREAD_NAME_BYTES]; /* of the thread, as last recorded */
+    _Atomic uintptr_t stack;         /* an address in the thread's stack; 0: it ended */
     struct walk *walk;               /* memory of the thread's last call stack, or NULL */
     struct lane *next;               /* all lanes; constant */
     struct lane *next_free;          /* lanes without a thread; lock of the lane list */

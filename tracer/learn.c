@@ -39,6 +39,8 @@ static struct {
     int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
     search_table *search;
     _Atomic uint32_t inside; /* threads in libunwind just now */
+    _Atomic uint64_t rules;  /* asked for; */
+    _Atomic uint64_t steps;  /* likewise */
 } learn;
 
 /* One question to libunwind; what its accessors get as argument. */
@@ -354,6 +356,7 @@ struct rule learn_rule(uintptr_t address)
         if (!modules_find(address, &place))
             return (struct rule){.kind = FRAME_BLIND};
     }
+    atomic_fetch_add_explicit(&learn.rules, 1, memory_order_relaxed);
     (void)ask(learn_on_own_stack, &lesson);
     return lesson.rule;
 }
@@ -361,7 +364,14 @@ struct rule learn_rule(uintptr_t address)
 bool learn_step(struct real_step *step)
 {
     struct lesson lesson = {.step = step, .result = 0};
+    atomic_fetch_add_explicit(&learn.steps, 1, memory_order_relaxed);
     return ask(step_on_own_stack, &lesson) && lesson.result > 0 && step->to.ip != 0;
+}
+
+void learn_count(uint64_t *rules, uint64_t *steps)
+{
+    *rules = atomic_load_explicit(&learn.rules, memory_order_relaxed);
+    *steps = atomic_load_explicit(&learn.steps, memory_order_relaxed);
 }
 
 /* -- life ------------------------------------------------------------------------------------- */

@@ -45,6 +45,9 @@ struct rule learn_rule(uintptr_t address);
 /* Leaves the frame step->from. False: it has no caller that can be found. */
 bool learn_step(struct real_step *step);
 
+/* How often the two were asked, since the process began to be traced. */
+void learn_count(uint64_t *rules, uint64_t *steps);
+
 /* In a forked child: if another thread was inside libunwind, its lock is held for ever, and what is
  * not learned yet never will be. */
 void learn_abandon(void);

@@ -50,13 +50,15 @@ static void make_path(const char *pattern, unsigned attempt, struct text *text)
     add_pattern(text, dot, end);
 }
 
-int name_create(const char *pattern, char path[NAME_BYTES], int *fd)
+int name_create(const char *pattern, char path[NAME_BYTES], int *fd, void (*met)(const char *))
 {
     int error = EEXIST;
     for (unsigned attempt = 0; attempt < NAME_TRIED && error == EEXIST; attempt++) {
         struct text text = {.at = path, .capacity = NAME_BYTES};
         make_path(pattern, attempt, &text);
         error = os_file_create(path, fd);
+        if (error == EEXIST && met != NULL)
+            met(path);
     }
     return error;
 }

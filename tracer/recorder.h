@@ -31,6 +31,9 @@ struct recorder {
     _Atomic bool is_shared;      /* there is a second event lane; never taken back in a trace */
     _Atomic uint64_t epoch;      /* last one drawn */
     _Atomic uint64_t sampled_ns; /* time of the last sample */
+    uint64_t start_ns;           /* of the file that is open, or was; 0: none yet */
+    uint64_t forked_ns;          /* when this process was forked off; 0: it was not, or unseen */
+    uint64_t parent_trace_ns;    /* start_ns of its parent's file */
     _Atomic uint64_t lost;       /* events lost of threads that have no lane */
     _Atomic bool drop_is_said;
 };
@@ -64,8 +67,10 @@ bool recorder_open_pending(void);
  * without a word; or leaves it as it is, if that may pass and events may be dropped. */
 void recorder_fail(struct lane *self);
 
-/* Takes a sample and writes it; the calling thread is busy and holds no lock. */
-bool recorder_sample(uint64_t now_ns);
+/* Writes what has a call stack (caller not NULL), but no record in the thread's lane. Nothing when
+ * the calling thread is inside the tracer. The writer returns false when the disk is full. */
+typedef bool events_writer(const void *what, uint32_t stack);
+void events_write_aside(events_writer *write, const void *what, const struct tracer_caller *caller);
 
 /* The thread starts (its lane was just given to it) and ends; false: the disk is full. */
 bool events_begin_thread(struct lane *lane);

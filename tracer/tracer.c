@@ -13,6 +13,7 @@
 #include "tracer/lane.h"
 #include "tracer/modules.h"
 #include "tracer/recorder.h"
+#include "tracer/samples.h"
 #include "tracer/stacks.h"
 #include "tracer/thread.h"
 #include "tracer/unwind.h"
@@ -58,11 +59,15 @@ static int open_trace(bool forked)
         .start_wall_ns = os_wall_ns(),
         .start_ns = os_time_ns(),
         .forked = forked,
+        .process_start = os_process_start(),
+        .forked_ns = recorder.forked_ns,
+        .parent_trace_ns = recorder.parent_trace_ns,
         .library = TRACER_LIBRARY,
     };
     int error = file_create(&header, recorder.drops);
     if (error != 0)
         return error;
+    recorder.start_ns = header.start_ns;
     bool ready = info_create() && stacks_create() && modules_write();
     if (ready)
         return 0;
@@ -95,6 +100,7 @@ static void begin_anew(void)
     stacks_forget();
     modules_forget();
     atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
+    samples_forget();
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.drop_is_said, false, memory_order_relaxed);
@@ -149,7 +155,7 @@ static int start(const struct tracer_options *options)
     error = open_trace(false);
     if (error != 0)
         return error;
-    (void)recorder_sample(os_time_ns());
+    (void)samples_take(os_time_ns());
     /* release: pairs with the acquire in recorder_is_on */
     atomic_store_explicit(&recorder.phase, RECORDER_ON, memory_order_release);
     return 0;
@@ -166,18 +172,6 @@ int tracer_start(const struct tracer_options *options)
 }
 
 /* -- samples and marks ------------------------------------------------------------------------ */
-
-bool recorder_sample(uint64_t now_ns)
-{
-    struct trace_sample sample = {0};
-    if (recorder.sample_heap != NULL)
-        recorder.sample_heap(&sample);
-    sample.time_ns = now_ns;
-    sample.tracer = stacks_bytes() + (uint64_t)lane_count() * os_page_bytes();
-    if (!os_resident(&sample.rss, &sample.rss_anon))
-        sample.rss = sample.rss_anon = 0;
-    return info_write_sample(&sample);
-}
 
 /* For what any thread may ask at any time: busy, on, and in no lane. */
 static bool begin_aside(void)
@@ -200,7 +194,7 @@ static void end_aside(bool written)
 void tracer_mark(const char *label)
 {
     if (begin_aside())
-        end_aside(info_write_mark(label));
+        end_aside(info_write_mark(label) && samples_take_at_mark(os_time_ns()));
 }
 
 void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
@@ -226,7 +220,7 @@ void tracer_sample(void)
         return;
     uint64_t now = os_time_ns();
     atomic_store_explicit(&recorder.sampled_ns, now, memory_order_relaxed);
-    end_aside(recorder_sample(now));
+    end_aside(samples_take(now));
 }
 
 void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller)
@@ -275,7 +269,7 @@ static bool is_at_rest(const struct lane *lane)
     return true;
 }
 
-static void add_lane(struct trace_end *end, const struct lane *lane)
+static void add_lane(struct trace_costs *costs, struct trace_end *end, const struct lane *lane)
 {
     end->lanes += lane->sequence != 0;
     if (lane->number < TRACE_LANE_EVENTS)
@@ -284,31 +278,39 @@ static void add_lane(struct trace_end *end, const struct lane *lane)
     end->dropped += lane->dropped;
     end->dropped += atomic_load_explicit(&lane->missed, memory_order_relaxed); /* without room */
     end->overhead_ns += lane->overhead_ns;
+    costs->walks += lane->walks;
+    costs->proven += lane->proven;
+    costs->stepped += lane->stepped;
+    costs->mappings += lane->mappings;
 }
 
 /* A lane whose writer does not come to rest (it was stopped, or is what we interrupted) stays open:
  * the reader finds its end by itself. */
-static void finish_lane(struct trace_end *end, struct lane *lane, const struct lane *self)
+static void finish_lane(struct trace_costs *costs, struct trace_end *end, struct lane *lane,
+                        const struct lane *self)
 {
     if (lane->number >= TRACE_LANE_EVENTS && (lane == self || is_at_rest(lane))) {
         events_write_missed(lane);
         lane_finish(lane);
     }
-    add_lane(end, lane);
+    add_lane(costs, end, lane);
 }
 
 static void finish(enum trace_end_reason reason, const struct lane *self)
 {
     struct trace_end end = {.reason = reason};
+    struct trace_costs costs = {0};
+    samples_count(&costs);
+    unwind_count(&costs);
     os_barrier(); /* pairs with the order of stores in enter (events.c) */
     for (struct lane *lane = lane_newest(); lane != NULL; lane = lane->next)
-        finish_lane(&end, lane, self);
+        finish_lane(&costs, &end, lane, self);
     stacks_finish();
     end.nodes = stacks_count();
     end.blocks = file_blocks();
     end.dropped += atomic_load_explicit(&recorder.lost, memory_order_relaxed);
     end.time_ns = os_time_ns();
-    if (info_finish(&end))
+    if (info_finish(&costs, &end))
         file_close();
 }
 
@@ -348,7 +350,7 @@ void tracer_stop(enum trace_end_reason reason)
 {
     bool is_nested = !thread_begin_busy();
     if (recorder_is_on() && !is_nested)
-        (void)recorder_sample(os_time_ns());
+        (void)samples_take_with_areas(os_time_ns(), TRACE_AREAS_END);
     if (turn_off())
         finish(reason, NULL);
     if (!is_nested)
@@ -375,11 +377,16 @@ void tracer_fork_child(bool follow)
     info_abandon();
     stacks_abandon();
     modules_abandon();
+    samples_forget();
     unwind_abandon();
     lane_abandon_all();
     atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);
+    recorder.forked_ns = os_time_ns();
+    if (recorder.start_ns != 0) /* else nobody opened a file between that fork and this one */
+        recorder.parent_trace_ns = recorder.start_ns;
+    recorder.start_ns = 0;
     bool goes_on = phase != RECORDER_OFF && follow && !thread_self.busy;
     atomic_store_explicit(&recorder.phase, goes_on ? RECORDER_PENDING : RECORDER_OFF,
                           memory_order_relaxed);

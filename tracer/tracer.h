@@ -96,6 +96,19 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
                     const struct tracer_caller *caller);
 void tracer_failed(size_t asked, const struct tracer_caller *caller);
 
+/* The program mapped or unmaps a range: recorded after the one and before the other, as blocks are.
+ * Not recorded: what a handler does that interrupted the tracer, and what the tracer does itself.
+ */
+struct tracer_mapping {
+    uintptr_t start;
+    size_t bytes;
+    int protection; /* as mmap takes them */
+    int flags;
+    unsigned bits; /* enum trace_mapped_bits */
+};
+void tracer_mapped(const struct tracer_mapping *mapping, const struct tracer_caller *caller);
+void tracer_unmapped(uintptr_t start, size_t bytes);
+
 /* An event that cannot be recorded where it happens (a signal handler inside the heap): counted. */
 void tracer_dropped(void);
 

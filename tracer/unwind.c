@@ -312,6 +312,9 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
         .depth = depth,
     };
     collect(walk, &progress);
+    lane->walks++;
+    lane->proven += progress.kept;
+    lane->stepped += progress.fresh;
     if (!remember(walk, &progress))
         return false;
     *id = walk->frame[walk->count - 1].node;
@@ -334,6 +337,11 @@ void unwind_forget_code(void)
 {
     stacks_start_anew(); /* first: who sees new rules makes new roots */
     rules_forget();
+}
+
+void unwind_count(struct trace_costs *costs)
+{
+    learn_count(&costs->learned, &costs->by_libunwind);
 }
 
 void unwind_abandon(void)

@@ -31,6 +31,9 @@ void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *conte
 /* Code was unmapped: what was learned about it is void. */
 void unwind_forget_code(void);
 
+/* Rules learned and steps by libunwind, in this process so far. */
+void unwind_count(struct trace_costs *costs);
+
 /* In a forked child, whose only thread is the caller. */
 void unwind_abandon(void);
 

@@ -32,6 +32,11 @@ void unwind_forget_code(void)
 {
 }
 
+void unwind_count(struct trace_costs *costs)
+{
+    (void)costs;
+}
+
 void unwind_abandon(void)
 {
 }

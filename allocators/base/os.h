@@ -29,6 +29,10 @@ unsigned os_cpus(void);
 unsigned os_node(void);
 unsigned os_nodes(void);
 int os_parent_id(void);
+
+/* When this process began, in ticks of the kernel since the system's start: with the number of the
+ * process that tells it from all others, also after it became another program. 0: not known. */
+uint64_t os_process_start(void);
 int os_thread_id(void);
 
 /* The environment as the kernel handed it over or as libc keeps it; NULL when there is none. */
@@ -107,6 +111,40 @@ void os_set_wiped_on_fork(void *start, size_t bytes);
 /* Shows the stretches of [from, to) that hold something and are there to be read, in order: pages
  * that were never touched are left out. Where the system does not tell, all of it. */
 void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from, uintptr_t to));
+
+/* -- whose mappings they are ------------------------------------------------------------------ */
+
+/* The functions above tell these which ranges are the library's own; NULL is passed over. */
+void os_own_add(const void *start, size_t bytes);
+void os_own_remove(const void *start, size_t bytes);
+
+/* Shows the ranges that are the library's own: all but those too many to be known. */
+void os_own_visit(void (*visit)(uintptr_t start, size_t bytes, void *context), void *context);
+
+/* Resident bytes of a range of private memory. */
+uint64_t os_count_resident(uintptr_t start, size_t bytes);
+
+/* What the program asks the kernel for itself, passed on as it is: mmap, munmap, mremap. -1 and
+ * *error: refused. */
+struct os_request {
+    uintptr_t start;
+    size_t bytes;
+    int protection; /* mmap */
+    int flags;
+    int fd;              /* mmap */
+    long offset;         /* mmap */
+    size_t new_bytes;    /* mremap */
+    uintptr_t new_start; /* mremap, when the flags say so */
+};
+uintptr_t os_program_map(const struct os_request *request, int *error);
+uintptr_t os_program_remap(const struct os_request *request, int *error);
+int os_program_unmap(uintptr_t start, size_t bytes);
+uintptr_t os_program_break(void);
+
+/* What mremap's flags say. */
+bool os_remap_may_move(int flags);
+bool os_remap_is_fixed(int flags);
+bool os_remap_keeps_old(int flags);
 
 /* -- waiting ---------------------------------------------------------------------------------- */
 
@@ -230,13 +268,50 @@ size_t os_working_directory(char *buffer, size_t capacity);
 /* Resident bytes of this process and their anonymous part; false where /proc is not there. */
 bool os_resident(uint64_t *rss, uint64_t *rss_anon);
 
+/* The same by kinds of pages, and what was swapped out; slower. False: not known. */
+struct os_memory {
+    uint64_t rss; /* the sum of the next three */
+    uint64_t rss_anon;
+    uint64_t rss_file;
+    uint64_t rss_shmem;
+    uint64_t swap;
+};
+bool os_memory_read(struct os_memory *memory);
+
+/* Bytes that the system could give to new programs without swapping. False: not known. */
+bool os_available_read(uint64_t *bytes);
+
+/* For how long some or all tasks had to wait for memory. False: not known. */
+struct os_pressure {
+    uint64_t some_ns; /* since the system's start */
+    uint64_t full_ns;
+    uint32_t some_percent_100; /* of the last ten seconds, in hundredths of a percent */
+    uint32_t full_percent_100;
+};
+bool os_pressure_read(struct os_pressure *pressure);
+
+/* The control group that counts this process's memory. */
+enum { OS_GROUP_BYTES = 256 };
+struct os_group {
+    char folder[OS_GROUP_BYTES]; /* "": there is none */
+    bool is_unified;
+};
+void os_group_find(struct os_group *group);
+bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max); /* 0: no limit */
+bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pressure);
+
 /* A mapping of this process, as the system counts its pages. */
 struct os_mapping {
     uintptr_t start, end;
     bool is_readable, is_writable;
     bool is_device; /* of a file in /dev, but for shared memory */
-    size_t resident_bytes;
-    size_t huge_bytes; /* the part in huge pages, transparent ones and those of the pools */
+    uint64_t resident_bytes;
+    uint64_t anonymous_bytes; /* the part that is in no file */
+    uint64_t swapped_bytes;
+    uint64_t huge_bytes; /* the part in huge pages, transparent ones and those of the pools */
+    bool is_accessible;  /* to read, write or execute */
+    bool is_shared;
+    const char *name; /* of a file, "[stack]" and the like, or ""; valid in the visit */
 };
 
 /* Shows every mapping to `visit`. Slow: the system looks at every page. False: there is no /proc.

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__x86_64__)
 static inline long call6(long number, long a, long b, long c, long d, long e, long f)
@@ -58,5 +59,19 @@ static inline void *pointer_of(long result)
 {
     return failed(result) ? NULL : (void *)result;
 }
+
+/* -- files of the system, line by line (os_process.c) ----------------------------------------- */
+
+typedef void os_line(const char *line, void *context);
+
+/* False: it cannot be read. */
+bool os_visit_lines(const char *path, os_line *take, void *context);
+
+/* A number at *at, which moves behind it; the first character that is no blank. */
+uint64_t os_line_number(const char **at, unsigned base);
+const char *os_line_skip(const char *line);
+
+/* Adds the line's number of KiB when it is `name`'s. */
+bool os_line_take(const char *line, const char *name, uint64_t *bytes);
 
 #endif

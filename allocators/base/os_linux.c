@@ -112,22 +112,28 @@ static void *map(size_t bytes, int protection, int flags, int fd, long offset)
     return pointer_of(call6(SYS_mmap, 0, (long)bytes, protection, flags, fd, offset));
 }
 
+static void *map_own(size_t bytes, int protection, int flags)
+{
+    void *start = map(bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    os_own_add(start, bytes);
+    return start;
+}
+
 void *os_map(size_t bytes)
 {
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return map_own(bytes, PROT_READ | PROT_WRITE, 0);
 }
 
 void *os_map_unpromised(size_t bytes)
 {
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return map_own(bytes, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 }
 
 /* MAP_HUGE_SHIFT is 26. */
 void *os_map_pool(size_t bytes, size_t page_bytes)
 {
     int page_size = __builtin_ctzll(page_bytes) << 26;
-    return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | page_size,
-               -1, 0);
+    return map_own(bytes, PROT_READ | PROT_WRITE, MAP_HUGETLB | page_size);
 }
 
 void os_set_huge(void *start, size_t bytes, bool huge)
@@ -137,7 +143,7 @@ void os_set_huge(void *start, size_t bytes, bool huge)
 
 void *os_reserve(size_t bytes)
 {
-    return map(bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return map_own(bytes, PROT_NONE, MAP_NORESERVE);
 }
 
 bool os_map_again(void *start, size_t bytes, bool usable)
@@ -145,9 +151,12 @@ bool os_map_again(void *start, size_t bytes, bool usable)
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
     long result = call6(SYS_mmap, (long)start, (long)bytes,
                         usable ? PROT_READ | PROT_WRITE : PROT_NONE, flags, -1, 0);
-    if (!failed(result) && pointer_of(result) != start) /* before Linux 4.17 it is a hint */
+    bool is_there = !failed(result) && pointer_of(result) == start;
+    if (is_there)
+        os_own_add(start, bytes);
+    else if (!failed(result)) /* before Linux 4.17 it is a hint */
         os_unmap(pointer_of(result), bytes);
-    return !failed(result) && pointer_of(result) == start;
+    return is_there;
 }
 
 uint64_t os_address_limit(void)
@@ -169,13 +178,17 @@ int os_purge(void *start, size_t bytes)
 
 int os_unmap(void *start, size_t bytes)
 {
+    os_own_remove(start, bytes);
     return error_of(call3(SYS_munmap, (long)start, (long)bytes, 0));
 }
 
 void *os_remap(void *start, size_t old_bytes, size_t new_bytes)
 {
-    return pointer_of(
+    os_own_remove(start, old_bytes);
+    void *moved = pointer_of(
         call6(SYS_mremap, (long)start, (long)old_bytes, (long)new_bytes, MREMAP_MAYMOVE, 0, 0));
+    os_own_add(moved != NULL ? moved : start, moved != NULL ? new_bytes : old_bytes);
+    return moved;
 }
 
 void *os_map_wiped_on_fork(void)
@@ -467,22 +480,4 @@ size_t os_working_directory(char *buffer, size_t capacity)
     size_t used = failed(got) || got == 0 ? 0 : (size_t)got - 1;
     buffer[used] = '\0';
     return used;
-}
-
-bool os_resident(uint64_t *rss, uint64_t *rss_anon)
-{
-    char text[128];
-    uint64_t pages[3] = {0, 0, 0}; /* statm: size, resident, shared (file and shmem) */
-    size_t bytes;
-    if (os_file_read("/proc/self/statm", text, sizeof(text), &bytes) != OS_FILE_WHOLE)
-        return false;
-    const char *at = text;
-    for (int field = 0; field < 3; field++) {
-        while (*at >= '0' && *at <= '9')
-            pages[field] = pages[field] * 10 + (uint64_t)(*at++ - '0');
-        at += *at == ' ';
-    }
-    *rss = pages[1] * os_page_bytes();
-    *rss_anon = pages[1] > pages[2] ? (pages[1] - pages[2]) * os_page_bytes() : 0;
-    return true;
 }

@@ -251,6 +251,20 @@ static size_t put_packed_file(const uint8_t *data, size_t size)
 
 /* -- reading ---------------------------------------------------------------------------------- */
 
+/* Whole pages of an address space, and no more resident than there is. */
+static void visit_mappings(const struct trace *trace)
+{
+    struct trace_mappings *mappings = trace_mappings_create(trace);
+    struct trace_mapping mapping;
+    while (trace_mappings_next(mappings, &mapping)) {
+        if (mapping.start + mapping.bytes < mapping.start || mapping.start % 4096 != 0 ||
+            mapping.resident > mapping.bytes || mapping.anonymous > mapping.resident ||
+            memchr(mapping.name, '\0', sizeof(mapping.name)) == NULL)
+            abort();
+    }
+    trace_mappings_destroy(mappings);
+}
+
 static void read_all(const char *path)
 {
     struct trace_error error;
@@ -273,6 +287,7 @@ static void read_all(const char *path)
     while (trace_lost_next(trace, &place, &lost))
         trace_visit_object_at(visit, lost.address);
     trace_visit_destroy(visit);
+    visit_mappings(trace);
     trace_close(trace);
 }
 

@@ -63,6 +63,13 @@ int main(int argc, char **argv)
         builder_info(&builder, TRACE_INFO_COMMAND, "a\0b", 4);
         builder_module(&builder, 1, 0, 0x1000, 0x2000, "/lib/x.so");
         builder_mark(&builder, "mark");
+        builder_mapped(&builder, 0x10000, 0x8000, 1, 0);
+        builder_unmapped(&builder, 0x12000, 0x1000);
+        const struct builder_area areas[] = {
+            {.kind = TRACE_AREA_OWN, .start = 0x4000, .bytes = 0x2000},
+            {.kind = TRACE_AREA_ANONYMOUS, .start = 0x4000, .bytes = 0x20000, .resident = 0x9000},
+            {.kind = TRACE_AREA_FILE, .start = 0x90000, .bytes = 0x5000, .name = "/lib/x.so"}};
+        builder_areas(&builder, TRACE_AREAS_MARK, areas, 3);
         builder_node(&builder, builder_node(&builder, 0, 0x1100), 0x1200);
         threads_record(&plan, &builder, &truth);
         builder_failed(&builder, 2, 1, 100);

@@ -327,6 +327,62 @@ void builder_mark(struct builder *builder, const char *label)
     builder_info(builder, TRACE_INFO_MARK, payload, (size_t)(at - payload) + strlen(label));
 }
 
+void builder_mapped(struct builder *builder, uint64_t start, uint64_t bytes, uint32_t stack,
+                    unsigned bits)
+{
+    unsigned char payload[64];
+    payload[0] = (unsigned char)bits;
+    unsigned char *at = trace_put_uvarint(payload + 1, builder->now_ns);
+    at = trace_put_uvarint(trace_put_uvarint(at, stack), start);
+    at = trace_put_uvarint(trace_put_uvarint(at, bytes), 3);
+    at = trace_put_uvarint(at, 0x22);
+    builder_info(builder, TRACE_INFO_MAPPED, payload, (size_t)(at - payload));
+}
+
+void builder_unmapped(struct builder *builder, uint64_t start, uint64_t bytes)
+{
+    unsigned char payload[64];
+    unsigned char *at = trace_put_uvarint(payload, builder->now_ns);
+    at = trace_put_uvarint(trace_put_uvarint(at, start), bytes);
+    builder_info(builder, TRACE_INFO_UNMAPPED, payload, (size_t)(at - payload));
+}
+
+static unsigned char *put_area(unsigned char *at, const struct builder_area *area)
+{
+    *at++ = (unsigned char)area->kind;
+    at = trace_put_svarint(at, (int64_t)(area->start / 4096));
+    at = trace_put_uvarint(at, area->bytes / 4096);
+    if (area->kind == TRACE_AREA_OWN)
+        return trace_put_uvarint(at, area->is_counted ? area->resident / 4096 + 1 : 0);
+    at = trace_put_uvarint(at, area->resident / 4096);
+    at = trace_put_uvarint(at, area->anonymous / 4096);
+    at = trace_put_uvarint(at, area->swapped / 4096);
+    size_t length = area->name == NULL ? 0 : strlen(area->name);
+    need(length < 200);
+    at = trace_put_uvarint(at, length == 0 ? 0 : length + 1);
+    if (length != 0)
+        memcpy(at, area->name, length);
+    return at + length;
+}
+
+void builder_areas(struct builder *builder, enum trace_areas_reason reason,
+                   const struct builder_area *areas, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char payload[512];
+        unsigned char *at = trace_put_uvarint(payload, builder->now_ns);
+        *at++ = (unsigned char)reason;
+        *at++ = i + 1 == count;
+        at = put_area(at, &areas[i]);
+        builder_info(builder, TRACE_INFO_AREAS, payload, (size_t)(at - payload));
+    }
+}
+
+void builder_sample(struct builder *builder, const struct trace_sample *sample)
+{
+    builder_info(builder, TRACE_INFO_SAMPLE, sample, sizeof(*sample));
+}
+
 void builder_end(struct builder *builder, enum trace_end_reason reason)
 {
     uint64_t lanes = 1; /* the info lane, which this record begins at the latest */

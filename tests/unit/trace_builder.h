@@ -73,6 +73,21 @@ void builder_module(struct builder *builder, uint64_t time_ns, uint64_t bias, ui
                     uint64_t end, const char *path);
 void builder_mark(struct builder *builder, const char *label);
 
+void builder_mapped(struct builder *builder, uint64_t start, uint64_t bytes, uint32_t stack,
+                    unsigned bits);
+void builder_unmapped(struct builder *builder, uint64_t start, uint64_t bytes);
+
+/* A table of areas at the present time, in as many records as areas. */
+struct builder_area {
+    enum trace_area_kind kind;
+    uint64_t start, bytes, resident, anonymous, swapped; /* multiples of 4096 */
+    const char *name;                                    /* NULL: none */
+    bool is_counted;                                     /* OWN: with `resident` */
+};
+void builder_areas(struct builder *builder, enum trace_areas_reason reason,
+                   const struct builder_area *areas, size_t count);
+void builder_sample(struct builder *builder, const struct trace_sample *sample);
+
 /* Closes the lane's block: its next record begins a new one. */
 void builder_close_block(struct builder *builder, unsigned lane);
 

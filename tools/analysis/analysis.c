@@ -44,6 +44,8 @@ static struct thread *find_thread(struct analysis *analysis, const struct trace_
     }
     struct thread *thread = &analysis->thread[event->thread];
     thread->tid = event->tid;
+    if (thread->began_ns == 0)
+        thread->began_ns = event->time_ns;
     return thread;
 }
 
@@ -218,6 +220,9 @@ static void book(struct analysis *analysis, const struct trace_visit *visit,
         break;
     case TRACE_EVENT_THREAD_NAME:
         book_name(analysis, visit, event);
+        break;
+    case TRACE_EVENT_THREAD_END:
+        find_thread(analysis, event)->ended_ns = event->time_ns;
         break;
     default:
         find_thread(analysis, event);

@@ -64,6 +64,8 @@ struct thread {
     uint64_t temporary;
     struct held held; /* of the blocks it allocated, whoever frees them */
     uint64_t last_object;
+    uint64_t began_ns; /* its first event */
+    uint64_t ended_ns; /* 0: it lives */
 };
 
 struct realloc_facts {

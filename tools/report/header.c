@@ -165,6 +165,31 @@ static void print_marks(const struct report *report)
     }
 }
 
+/* What recording took of the program's time, and how. */
+static void print_costs(const struct report *report)
+{
+    const struct trace_facts *facts = report->analysis->facts;
+    const struct trace_costs *costs = facts->costs;
+    const struct trace_totals *totals = &report->analysis->totals;
+    char text[1024];
+    if (facts->end == NULL || costs == NULL)
+        return;
+    uint64_t frames = costs->proven + costs->stepped;
+    size_t used = (size_t)snprintf(
+        text, sizeof text, "%s recording (%.0f ns an event), %s for %s, %s for %s",
+        units_duration(facts->end->overhead_ns).at,
+        totals->events == 0 ? 0 : (double)facts->end->overhead_ns / (double)totals->events,
+        units_duration(costs->samples_ns).at, units_plural(costs->samples, "sample").at,
+        units_duration(costs->tables_ns).at, units_plural(costs->tables, "list").at);
+    used += (size_t)snprintf(text + used, sizeof text - used, " of mappings");
+    if (costs->walks != 0 && frames != 0)
+        snprintf(text + used, sizeof text - used,
+                 "; %s of %.1f frames, %s of them as before; %s learned",
+                 units_plural(costs->walks, "stack").at, (double)frames / (double)costs->walks,
+                 units_percent(costs->proven, frames).at, units_plural(costs->learned, "rule").at);
+    print_row(&report->page, "cost", text);
+}
+
 void report_header(struct report *report)
 {
     const struct page *page = &report->page;
@@ -177,6 +202,7 @@ void report_header(struct report *report)
     else
         print_events(report);
     print_beginning(report);
+    print_costs(report);
     print_completeness(report);
     print_marks(report);
 }

@@ -47,9 +47,32 @@ static json_t *make_process(const struct report *report)
     values_set_number(object, "duration_ns", analysis_since_start(analysis, analysis->last_ns));
     values_set_number(object, "threads", analysis->totals.threads);
     json_object_set_new(object, "forked", json_boolean(facts->header.forked != 0));
+    values_set_number(object, "start_ns", facts->header.start_ns);
+    if (facts->header.forked_ns != 0)
+        values_set_number(object, "forked_ns", facts->header.forked_ns);
+    if (facts->header.parent_trace_ns != 0)
+        values_set_number(object, "parent_trace_ns", facts->header.parent_trace_ns);
+    if (facts->header.previous_trace_ns != 0)
+        values_set_number(object, "previous_trace_ns", facts->header.previous_trace_ns);
     values_set_text(object, "end", report_describe_end(report));
     if (facts->signal != NULL)
         values_set_number(object, "signal", (uint64_t)facts->signal->number);
+    return object;
+}
+
+static json_t *make_costs(const struct trace_costs *costs)
+{
+    json_t *object = json_object();
+    values_set_number(object, "samples", costs->samples);
+    values_set_number(object, "samples_ns", costs->samples_ns);
+    values_set_number(object, "tables", costs->tables);
+    values_set_number(object, "tables_ns", costs->tables_ns);
+    values_set_number(object, "stacks", costs->walks);
+    values_set_number(object, "frames_as_before", costs->proven);
+    values_set_number(object, "frames_stepped", costs->stepped);
+    values_set_number(object, "steps_by_libunwind", costs->by_libunwind);
+    values_set_number(object, "rules_learned", costs->learned);
+    values_set_number(object, "mappings", costs->mappings);
     return object;
 }
 
@@ -77,6 +100,8 @@ static json_t *make_trace(const struct report *report)
     json_object_set_new(object, "warnings", warnings);
     if (facts->end != NULL)
         values_set_number(object, "overhead_ns", facts->end->overhead_ns);
+    if (facts->costs != NULL)
+        json_object_set_new(object, "costs", make_costs(facts->costs));
     return object;
 }
 
@@ -147,11 +172,11 @@ static void add_frames(json_t *array, struct frames frames)
     }
 }
 
-static json_t *make_frames(struct report *report, const struct group *group)
+json_t *report_json_frames(struct report *report, uint32_t node)
 {
     struct trace_node nodes[STACK_FRAMES_MAX];
     size_t count =
-        groups_read_stack(report->analysis, group->node, nodes,
+        groups_read_stack(report->analysis, node, nodes,
                           report->depth < STACK_FRAMES_MAX ? report->depth : STACK_FRAMES_MAX);
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
@@ -181,7 +206,7 @@ static json_t *make_group(struct report *report, const struct group *group)
         values_set_number(object, "youngest_age_ns",
                           end_ns > group->newest_ns ? end_ns - group->newest_ns : 0);
     }
-    json_object_set_new(object, "frames", make_frames(report, group));
+    json_object_set_new(object, "frames", report_json_frames(report, group->node));
     return object;
 }
 
@@ -211,6 +236,41 @@ static json_t *make_stacks(struct report *report)
 
 /* -- tables ----------------------------------------------------------------------------------- */
 
+static void set_pressure(json_t *object, const char *key, const uint64_t ns[2],
+                         const uint32_t percent_100[2])
+{
+    json_t *pressure = json_object();
+    values_set_number(pressure, "some_ns", ns[0]);
+    values_set_number(pressure, "full_ns", ns[1]);
+    json_object_set_new(pressure, "some_percent", json_real(percent_100[0] / 100.0));
+    json_object_set_new(pressure, "full_percent", json_real(percent_100[1] / 100.0));
+    json_object_set_new(object, key, pressure);
+}
+
+/* What the sample does not know is not there. */
+static void set_system(json_t *object, const struct trace_sample *sample)
+{
+    if (sample->known & TRACE_KNOWS_PARTS) {
+        values_set_number(object, "rss_file", sample->rss_file);
+        values_set_number(object, "rss_shmem", sample->rss_shmem);
+        values_set_number(object, "swap", sample->swap);
+    }
+    if (sample->known & TRACE_KNOWS_AVAILABLE)
+        values_set_number(object, "available", sample->available);
+    if (sample->known & TRACE_KNOWS_PRESSURE)
+        set_pressure(object, "pressure", (uint64_t[2]){sample->some_ns, sample->full_ns},
+                     (uint32_t[2]){sample->some_percent_100, sample->full_percent_100});
+    if (sample->known & TRACE_KNOWS_GROUP) {
+        values_set_number(object, "group", sample->group);
+        if (sample->group_max != 0)
+            values_set_number(object, "group_max", sample->group_max);
+    }
+    if (sample->known & TRACE_KNOWS_GROUP_PRESSURE)
+        set_pressure(object, "group_pressure",
+                     (uint64_t[2]){sample->group_some_ns, sample->group_full_ns},
+                     (uint32_t[2]){sample->group_some_percent_100, sample->group_full_percent_100});
+}
+
 static json_t *make_look(const struct analysis *analysis, const struct look *look)
 {
     if (look == NULL)
@@ -236,6 +296,7 @@ static json_t *make_look(const struct analysis *analysis, const struct look *loo
     values_set_number(object, "rss", sample->rss);
     values_set_number(object, "rss_anon", sample->rss_anon);
     values_set_number(object, "tracer", sample->tracer);
+    set_system(object, sample);
     return object;
 }
 
@@ -306,6 +367,11 @@ static json_t *make_threads(const struct analysis *analysis)
         values_set_number(object, "frees", thread->frees);
         values_set_number(object, "frees_of_other_threads_blocks", thread->frees_of_others);
         values_set_number(object, "temporary", thread->temporary);
+        values_set_number(object, "began_after_ns",
+                          analysis_since_start(analysis, thread->began_ns));
+        if (thread->ended_ns != 0)
+            values_set_number(object, "ended_after_ns",
+                              analysis_since_start(analysis, thread->ended_ns));
         json_object_set_new(object, "not_freed", make_amount(analysis, thread->held.now));
         json_array_append_new(array, object);
     }
@@ -348,6 +414,7 @@ int report_json(struct report *report)
     json_object_set_new(root, "peak", make_peak(analysis));
     json_object_set_new(root, "stacks", make_stacks(report));
     json_object_set_new(root, "fragmentation", make_fragmentation(analysis));
+    json_object_set_new(root, "resident", report_json_resident(report));
     json_object_set_new(root, "sizes", make_sizes(analysis));
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));

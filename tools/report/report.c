@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/cli.h"
 #include "tools/export/export.h"
@@ -15,11 +16,14 @@
 
 static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
+    "       mpress report FOLDER\n"
     "\n"
     "What a trace tells: a verdict in a few lines, then blocks not freed, what held\n"
     "the memory at the peak, fragmentation, sizes, busy and temporary allocations,\n"
     "lifetimes, threads - by call stack, with file and line where the programs have\n"
     "debug information (or a -dbgsym package is installed).\n"
+    "\n"
+    "Of a folder: its traces, and which process came from which.\n"
     "\n"
     "      --top N        call stacks in each list (default 5)\n"
     "      --all          all of them\n"
@@ -150,6 +154,7 @@ int report_init(struct report *report, const char *path, bool wants_progress)
     struct progress progress;
     progress_init(&progress, wants_progress, UINT64_C(1000000000));
     report->analysis = analysis_run(report->trace, &progress);
+    report->resident = resident_read(report->analysis);
     report->symbols = symbols_create(report->trace);
     return CLI_OK;
 }
@@ -217,12 +222,20 @@ static int print(struct report *report, const struct request *request)
     return CLI_OK;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int report_main(int argc, char **argv)
 {
     struct request request = {.top = DEFAULT_TOP, .depth = DEFAULT_DEPTH};
     int status = parse(argc, argv, &request);
     if (status != CLI_GO_ON)
         return status;
+    if (is_folder(request.path))
+        return report_tree(request.path, !request.no_colour);
     status = output_begin(request.output);
     if (status != CLI_GO_ON)
         return status;

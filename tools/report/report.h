@@ -8,9 +8,11 @@
 
 #include "tools/analysis/analysis.h"
 #include "tools/analysis/groups.h"
+#include "tools/analysis/resident.h"
 #include "tools/report/page.h"
 #include "tools/symbols/symbols.h"
 #include "tools/units.h"
+#include "tools/values.h"
 
 struct report {
     const char *path;
@@ -19,9 +21,13 @@ struct report {
     struct trace *trace;
     struct analysis *analysis;
     struct groups groups;
+    struct resident *resident;
     struct symbols *symbols;
     struct page page;
 };
+
+/* The traces of a folder as a tree, to stdout; the exit status. tree.c */
+int report_tree(const char *folder, bool colour_wanted);
 
 /* Reads the trace and analyses it. 0, or 1 after a line on stderr. */
 int report_init(struct report *report, const char *path, bool wants_progress);
@@ -44,7 +50,8 @@ void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
 void report_reallocs(struct report *report);
-int report_json(struct report *report); /* json.c: to stdout; the exit status */
+void report_resident(struct report *report); /* resident.c */
+int report_json(struct report *report);      /* json.c: to stdout; the exit status */
 
 /* "killed or still running", "exit"...: how the trace ends. */
 const char *report_describe_end(const struct report *report);
@@ -54,6 +61,13 @@ const char *report_strip_path(const struct report *report, const char *message);
 
 /* "12.4 MiB", in a sampled trace "12.4 MiB (9.80 MiB to 15.3 MiB)". */
 struct units report_describe_bytes(const struct report *report, const struct amount *amount);
+
+/* The frames of a stack, a line each. */
+void report_stack(struct report *report, uint32_t node, uint64_t time_ns);
+
+/* What JSON has of a stack, and of resident memory. */
+json_t *report_json_frames(struct report *report, uint32_t node);
+json_t *report_json_resident(struct report *report);
 
 /* The innermost function of a group and who called it, in a few words. */
 void report_name_group(struct report *report, const struct group *group, char out[PAGE_CELL_BYTES]);

@@ -133,6 +133,11 @@ static void print_stack(struct report *report, const struct group *group, uint64
     }
 }
 
+void report_stack(struct report *report, uint32_t node, uint64_t time_ns)
+{
+    print_stack(report, &(struct group){.node = node, .stacks = 1}, time_ns);
+}
+
 /* The function that holds the code at a node, without what is inlined there; NULL: has no name. */
 static const struct frame *find_function(struct report *report, const struct trace_node *node)
 {

@@ -202,7 +202,10 @@ static void print_thread(const struct report *report, const struct thread *threa
     char name[PAGE_CELL_BYTES];
     struct amount peak = held_get_at_peak(&thread->held, report->analysis->peak_serial);
     page_fit(name, thread->name == NULL ? "" : thread->name, 15, false);
-    fprintf(report->page.out, "  %8u %-15s%14s%13s%14s%11s\n", thread->tid, name,
+    uint64_t end_ns = thread->ended_ns != 0 ? thread->ended_ns : report->analysis->last_ns;
+    uint64_t lived_ns = end_ns > thread->began_ns ? end_ns - thread->began_ns : 0;
+    fprintf(report->page.out, "  %7u %-15s%9s%1s%13s%12s%10s%9s\n", thread->tid, name,
+            units_duration(lived_ns).at, thread->ended_ns != 0 ? "" : "+",
             units_count(thread->allocations).at, units_count(thread->frees).at,
             units_count(thread->frees_of_others).at, units_bytes(peak.bytes).at);
 }
@@ -218,8 +221,8 @@ void report_threads(struct report *report)
     for (size_t i = 0; i < analysis->threads; i++)
         sorted[i] = &analysis->thread[i];
     qsort(sorted, analysis->threads, sizeof sorted[0], compare_threads);
-    fprintf(page->out, "  %s%8s %-15s%14s%13s%14s%11s%s\n", page_dim(page), "tid", "name",
-            "allocations", "frees", "of others", "at peak", page_plain(page));
+    fprintf(page->out, "  %s%7s %-15s%9s %13s%12s%10s%9s%s\n", page_dim(page), "tid", "name",
+            "lived", "allocations", "frees", "others'", "at peak", page_plain(page));
     size_t shown = analysis->threads < report->top ? analysis->threads : report->top;
     for (size_t i = 0; i < shown; i++)
         print_thread(report, sorted[i]);

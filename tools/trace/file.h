@@ -62,6 +62,7 @@ struct trace {
     char *command; /* what facts.argument points into */
     struct trace_end end;
     struct trace_signal signal;
+    struct trace_costs costs;
     uint64_t *node_ips; /* by node id */
     uint32_t *node_parents;
     uint8_t *node_is_exact;
@@ -105,6 +106,14 @@ char *file_copy_text(const unsigned char *text, size_t bytes);
 
 void info_read(struct trace *trace, struct unpacker *unpacker);
 void info_free(struct trace *trace);
+
+/* The next record of an info block, and the place behind it; NULL: it is cut. */
+struct payload_record;
+const unsigned char *info_take_record(const unsigned char *at, const unsigned char *end,
+                                      struct payload_record *record);
+bool info_is_at_end(const struct file_block *block, const unsigned char *at,
+                    const unsigned char *end);
+
 void stacks_read(struct trace *trace, struct unpacker *unpacker);
 void stacks_flag_exact(struct trace *trace, uint64_t node);
 

@@ -4,44 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/trace/areas.h"
 #include "tools/trace/memory.h"
-
-/* What is left of a record's payload. A read beyond its end yields zeros and sets is_short. */
-struct payload {
-    const unsigned char *at;
-    const unsigned char *end;
-    bool is_short;
-};
-
-static uint64_t take_uvarint(struct payload *from)
-{
-    uint64_t n = 0;
-    const unsigned char *next = trace_get_uvarint(from->at, from->end, &n);
-    if (next == NULL) {
-        from->is_short = true;
-        return 0;
-    }
-    from->at = next;
-    return n;
-}
-
-static void take_bytes(struct payload *from, void *to, size_t bytes)
-{
-    if ((size_t)(from->end - from->at) < bytes) {
-        from->is_short = true;
-        memset(to, 0, bytes);
-        return;
-    }
-    memcpy(to, from->at, bytes);
-    from->at += bytes;
-}
-
-static uint64_t take_u64(struct payload *from)
-{
-    uint64_t n;
-    take_bytes(from, &n, sizeof(n));
-    return n;
-}
+#include "tools/trace/payload.h"
 
 static char *take_text(struct payload *from)
 {
@@ -92,11 +57,11 @@ static void read_module(struct trace *trace, struct payload *from)
     struct trace_facts *facts = &trace->facts;
     struct trace_module module = {.unloaded_ns = UINT64_MAX};
     uint8_t build_id_bytes = 0;
-    module.loaded_ns = take_uvarint(from);
-    module.bias = take_u64(from);
-    module.start = take_u64(from);
-    module.end = take_u64(from);
-    take_bytes(from, &build_id_bytes, 1);
+    module.loaded_ns = payload_take_uvarint(from);
+    module.bias = payload_take_u64(from);
+    module.start = payload_take_u64(from);
+    module.end = payload_take_u64(from);
+    payload_take_bytes(from, &build_id_bytes, 1);
     if (from->is_short || module.end < module.start || build_id_bytes > from->end - from->at) {
         from->is_short = true;
         return;
@@ -115,8 +80,8 @@ static void read_module(struct trace *trace, struct payload *from)
 
 static void read_unmodule(struct trace *trace, struct payload *from)
 {
-    uint64_t time_ns = take_uvarint(from);
-    uint64_t start = take_u64(from);
+    uint64_t time_ns = payload_take_uvarint(from);
+    uint64_t start = payload_take_u64(from);
     struct trace_module *modules = (struct trace_module *)(uintptr_t)trace->facts.module;
     for (size_t i = trace->facts.modules; !from->is_short && i-- > 0;) {
         if (modules[i].start == start && modules[i].unloaded_ns == UINT64_MAX) {
@@ -130,7 +95,7 @@ static void read_sample(struct trace *trace, struct payload *from)
 {
     struct trace_facts *facts = &trace->facts;
     struct trace_sample sample;
-    take_bytes(from, &sample, sizeof(sample));
+    payload_take_bytes(from, &sample, sizeof(sample));
     if (from->is_short)
         return;
     struct trace_sample *grown = memory_grow((void *)(uintptr_t)facts->sample, facts->samples,
@@ -142,7 +107,7 @@ static void read_sample(struct trace *trace, struct payload *from)
 static void read_mark(struct trace *trace, struct payload *from)
 {
     struct trace_facts *facts = &trace->facts;
-    uint64_t time_ns = take_uvarint(from);
+    uint64_t time_ns = payload_take_uvarint(from);
     if (from->is_short)
         return;
     struct trace_mark *grown = memory_grow((void *)(uintptr_t)facts->mark, facts->marks,
@@ -176,7 +141,7 @@ static void read_lost(struct trace *trace, struct payload *from)
 static void read_leaks(struct trace *trace, struct payload *from)
 {
     struct trace_leaks leaks;
-    take_bytes(from, &leaks, sizeof(leaks));
+    payload_take_bytes(from, &leaks, sizeof(leaks));
     if (from->is_short)
         return;
     if (trace->lost_is_told)
@@ -209,7 +174,7 @@ bool trace_lost_next(const struct trace *trace, struct trace_lost_place *place,
 static void read_end(struct trace *trace, struct payload *from)
 {
     struct trace_end end;
-    take_bytes(from, &end, sizeof(end));
+    payload_take_bytes(from, &end, sizeof(end));
     if (from->is_short || trace->facts.end != NULL)
         return;
     trace->end = end;
@@ -220,11 +185,21 @@ static void read_end(struct trace *trace, struct payload *from)
 static void read_signal(struct trace *trace, struct payload *from)
 {
     struct trace_signal signal;
-    take_bytes(from, &signal, sizeof(signal));
+    payload_take_bytes(from, &signal, sizeof(signal));
     if (from->is_short || trace->facts.signal != NULL)
         return;
     trace->signal = signal;
     trace->facts.signal = &trace->signal;
+}
+
+static void read_costs(struct trace *trace, struct payload *from)
+{
+    struct trace_costs costs;
+    payload_take_bytes(from, &costs, sizeof(costs));
+    if (from->is_short || trace->facts.costs != NULL)
+        return;
+    trace->costs = costs;
+    trace->facts.costs = &trace->costs;
 }
 
 static void read_text(const char **text, struct payload *from)
@@ -258,7 +233,7 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         read_mark(trace, from);
         break;
     case TRACE_INFO_EXACT:
-        stacks_flag_exact(trace, take_uvarint(from));
+        stacks_flag_exact(trace, payload_take_uvarint(from));
         break;
     case TRACE_INFO_LOST:
         read_lost(trace, from);
@@ -272,12 +247,38 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
     case TRACE_INFO_END:
         read_end(trace, from);
         break;
+    case TRACE_INFO_COSTS:
+        read_costs(trace, from);
+        break;
+    case TRACE_INFO_MAPPED:
+    case TRACE_INFO_UNMAPPED:
+    case TRACE_INFO_AREAS:
+        areas_check(type, from);
+        break;
     default: /* of a later library */
         break;
     }
 }
 
 /* -- the lane --------------------------------------------------------------------------------- */
+
+bool info_is_at_end(const struct file_block *block, const unsigned char *at,
+                    const unsigned char *end)
+{
+    return at >= end || (block->is_open && *at == 0);
+}
+
+const unsigned char *info_take_record(const unsigned char *at, const unsigned char *end,
+                                      struct payload_record *record)
+{
+    uint64_t length = 0;
+    const unsigned char *payload = trace_get_uvarint(at + 1, end, &length);
+    if (payload == NULL || length > (size_t)(end - payload))
+        return NULL;
+    record->type = *at;
+    record->payload = (struct payload){.at = payload, .end = payload + length};
+    return record->payload.end;
+}
 
 static void warn_about_record(struct trace *trace, const struct file_block *block, size_t byte)
 {
@@ -291,21 +292,20 @@ static void read_info_block(struct trace *trace, const struct file_block *block,
 {
     const unsigned char *at = start;
     const unsigned char *end = at + block->limit;
-    while (at < end && !(block->is_open && *at == 0)) {
-        uint64_t length = 0;
-        const unsigned char *payload = trace_get_uvarint(at + 1, end, &length);
-        if (payload == NULL || length > (size_t)(end - payload)) {
+    struct payload_record record;
+    while (!info_is_at_end(block, at, end)) {
+        const unsigned char *next = info_take_record(at, end, &record);
+        if (next == NULL) {
             if (!block->is_open) /* in an open block: cut with the file */
                 warn_about_record(trace, block, (size_t)(at - start));
             return;
         }
-        struct payload from = {.at = payload, .end = payload + length};
-        read_record(trace, *at, &from);
-        if (from.is_short) {
+        read_record(trace, record.type, &record.payload);
+        if (record.payload.is_short) {
             warn_about_record(trace, block, (size_t)(at - start));
             return;
         }
-        at = payload + length;
+        at = next;
     }
 }
 

@@ -86,6 +86,7 @@ struct trace_facts {
     size_t marks;
     const struct trace_mark *mark;
     const struct trace_leaks *leaks; /* the last look for lost blocks; NULL: there was none */
+    const struct trace_costs *costs; /* NULL: the trace does not say */
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
     size_t event_lanes;
@@ -123,6 +124,43 @@ struct trace_node trace_node(const struct trace *trace, uint32_t id);
 /* The module that was mapped at `address` at that time, or NULL. */
 const struct trace_module *trace_module_find(const struct trace *trace, uint64_t address,
                                              uint64_t time_ns);
+
+/* -- mappings --------------------------------------------------------------------------------- */
+
+enum trace_mapping_what {
+    TRACE_MAPPING_MAPPED,   /* the program mapped a range, over what was there */
+    TRACE_MAPPING_UNMAPPED, /* nothing is there any more */
+    TRACE_MAPPING_TABLE,    /* a table of all areas begins; it is of time_ns */
+    TRACE_MAPPING_AREA,     /* one of its areas */
+    TRACE_MAPPING_END,      /* the table is whole; one that never is was cut with the file */
+};
+
+/* Addresses and lengths are in bytes, whole pages, and do not run over 2^64. Fields without meaning
+ * for its kind are 0. */
+struct trace_mapping {
+    uint8_t what;     /* enum trace_mapping_what */
+    uint8_t kind;     /* AREA: enum trace_area_kind, known or of a later library */
+    uint8_t bits;     /* MAPPED: enum trace_mapped_bits */
+    uint8_t reason;   /* TABLE: enum trace_areas_reason */
+    uint32_t stack;   /* MAPPED: node id; 0: none */
+    uint64_t time_ns; /* MAPPED, UNMAPPED, TABLE */
+    uint64_t start;   /* MAPPED, UNMAPPED, AREA */
+    uint64_t bytes;
+    int protection; /* MAPPED: as mmap takes them */
+    int flags;
+    bool is_counted;    /* AREA of kind OWN: `resident` is known */
+    uint64_t resident;  /* AREA: at most `bytes`, as the other two */
+    uint64_t anonymous; /* the part of it that is in no file */
+    uint64_t swapped;
+    char name[256]; /* AREA: of a file, or ""; control characters became '?' */
+};
+
+/* What the program mapped, and what the whole process had mapped now and then, in one order that
+ * can have happened. */
+struct trace_mappings;
+struct trace_mappings *trace_mappings_create(const struct trace *trace);
+bool trace_mappings_next(struct trace_mappings *mappings, struct trace_mapping *mapping);
+void trace_mappings_destroy(struct trace_mappings *mappings);
 
 /* -- events ----------------------------------------------------------------------------------- */
 

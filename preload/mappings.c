@@ -1,0 +1,203 @@
+/* mappings.c - mmap and its family, so that a trace can tell who maps what: passed on as they are.
+ *
+ * They are the kernel's calls (brk and sbrk libc's, which remembers the break), so that they work
+ * before this library is initialised, in the loader, and in signal handlers. What libc and the
+ * loader map for themselves does not come by here; the tables of the trace show it.
+ *
+ * A range is recorded as mapped after the call and as unmapped before it: so another thread that is
+ * given it at once comes later in the trace, too. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocators/base/os.h"
+#include "allocators/cache.h"
+#include "preload/init.h"
+#include "preload/next.h"
+#include "tracer/tracer.h"
+
+#define FAILED ((void *)-1)
+
+/* The frame of a function here lies right below the program's. */
+#define CALLER_HERE caller_of(__builtin_frame_address(0))
+
+static inline struct tracer_caller caller_of(const void *frame)
+{
+    const uintptr_t *words = frame;
+    return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
+}
+
+/* Inside the door it is another heap (mimalloc) that maps. */
+static bool is_recorded(void)
+{
+    if (!tracer_is_on() || hand.inside != 0)
+        return false;
+    if (!init_mark->is_ours)
+        init_notice(0);
+    return true;
+}
+
+static void record(uintptr_t start, size_t bytes, unsigned bits, struct tracer_caller caller)
+{
+    const struct tracer_mapping mapping = {.start = start, .bytes = bytes, .bits = bits};
+    tracer_mapped(&mapping, &caller);
+}
+
+static void *give(uintptr_t start, int error)
+{
+    if (error == 0)
+        return (void *)start;
+    errno = error;
+    return FAILED;
+}
+
+/* -- mmap ------------------------------------------------------------------------------------- */
+
+EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset)
+{
+    int error, kept = errno;
+    const struct os_request request = {.start = (uintptr_t)start,
+                                       .bytes = bytes,
+                                       .protection = protection,
+                                       .flags = flags,
+                                       .fd = fd,
+                                       .offset = offset};
+    uintptr_t mapped = os_program_map(&request, &error);
+    if (error == 0 && is_recorded()) {
+        const struct tracer_mapping mapping = {
+            .start = mapped, .bytes = bytes, .protection = protection, .flags = flags};
+        const struct tracer_caller caller = CALLER_HERE;
+        tracer_mapped(&mapping, &caller);
+        errno = kept;
+    }
+    return give(mapped, error);
+}
+
+EXPORTED void *mmap64(void *start, size_t bytes, int protection, int flags, int fd, long offset)
+    __attribute__((alias("mmap")));
+
+/* -- munmap ----------------------------------------------------------------------------------- */
+
+/* The kernel refuses other ranges, and nothing changes. */
+static bool is_range(uintptr_t start, size_t bytes)
+{
+    return start % os_page_bytes() == 0 && bytes != 0 && start + bytes > start;
+}
+
+EXPORTED int munmap(void *start, size_t bytes)
+{
+    int kept = errno;
+    bool is_told = is_range((uintptr_t)start, bytes) && is_recorded();
+    if (is_told)
+        tracer_unmapped((uintptr_t)start, bytes);
+    int error = os_program_unmap((uintptr_t)start, bytes);
+    if (error != 0 && is_told)
+        record((uintptr_t)start, bytes, TRACE_MAPPED_RESTORED, CALLER_HERE);
+    errno = error == 0 ? kept : error;
+    return error == 0 ? 0 : -1;
+}
+
+/* -- mremap ----------------------------------------------------------------------------------- */
+
+/* The range that mremap may take from its place; none: bytes are 0. */
+static struct tracer_mapping range_given_up(const struct os_request *request)
+{
+    struct tracer_mapping range = {.start = request->start, .bits = TRACE_MAPPED_RESTORED};
+    if (!is_range(request->start, request->bytes) || os_remap_keeps_old(request->flags))
+        return range;
+    if (os_remap_may_move(request->flags)) {
+        range.bytes = request->bytes;
+    } else if (request->new_bytes < request->bytes && request->new_bytes != 0) {
+        size_t page = os_page_bytes();
+        size_t rest = (request->new_bytes + page - 1) / page * page;
+        range.start += rest;
+        range.bytes = request->bytes > rest ? request->bytes - rest : 0;
+    }
+    return range;
+}
+
+static void *remap_recorded(const struct os_request *request, struct tracer_caller caller)
+{
+    int error, kept = errno;
+    const struct tracer_mapping range = range_given_up(request);
+    if (range.bytes != 0)
+        tracer_unmapped(range.start, range.bytes);
+    uintptr_t moved = os_program_remap(request, &error);
+    if (error == 0)
+        record(moved, request->new_bytes, TRACE_MAPPED_MOVED, caller);
+    else if (range.bytes != 0)
+        tracer_mapped(&range, &caller);
+    errno = kept;
+    return give(moved, error);
+}
+
+EXPORTED void *mremap(void *start, size_t bytes, size_t new_bytes, int flags, ...)
+{
+    int error;
+    struct os_request request = {
+        .start = (uintptr_t)start, .bytes = bytes, .new_bytes = new_bytes, .flags = flags};
+    if (os_remap_is_fixed(flags)) { /* else there is no such argument */
+        va_list more;
+        va_start(more, flags);
+        request.new_start = (uintptr_t)va_arg(more, void *);
+        va_end(more);
+    }
+    if (is_recorded())
+        return remap_recorded(&request, CALLER_HERE);
+    uintptr_t moved = os_program_remap(&request, &error);
+    return give(moved, error);
+}
+
+/* -- the program break ------------------------------------------------------------------------ */
+
+static void record_break(uintptr_t old, uintptr_t new, struct tracer_caller caller)
+{
+    if (new > old)
+        record(old, new - old, TRACE_MAPPED_BREAK, caller);
+    else if (new < old)
+        tracer_unmapped(new, old - new);
+}
+
+EXPORTED void *sbrk(intptr_t bytes)
+{
+    static _Atomic(void *) known;
+    void *(*real)(intptr_t);
+    void *next = next_find("sbrk", &known);
+    if (next == NULL)
+        return give(0, ENOMEM);
+    memcpy(&real, &next, sizeof(real));
+    void *old = real(bytes);
+    int kept = errno;
+    if (old != FAILED && bytes != 0 && is_recorded())
+        record_break((uintptr_t)old, (uintptr_t)old + (uintptr_t)bytes, CALLER_HERE);
+    errno = kept;
+    return old;
+}
+
+/* libc's, and what the break was. */
+static int set_break(void *end, uintptr_t *old)
+{
+    static _Atomic(void *) known;
+    int (*real)(void *);
+    void *next = next_find("brk", &known);
+    if (next == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    memcpy(&real, &next, sizeof(real));
+    *old = os_program_break();
+    return real(end);
+}
+
+EXPORTED int brk(void *end)
+{
+    uintptr_t old;
+    int result = set_break(end, &old);
+    int kept = errno;
+    if (result == 0 && is_recorded())
+        record_break(old, (uintptr_t)end, CALLER_HERE);
+    errno = kept;
+    return result;
+}

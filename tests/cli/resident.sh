@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# The account of resident memory of real programs, against what the kernel says.
+. "$(dirname "$0")/check.sh"
+need_library
+
+python=/usr/bin/python3
+[ -x "$python" ] || { echo "skipped: no $python" && exit 77; }
+
+# mark() sets a mark, which makes a table, and says the kernel's sum of the moment.
+cat >"$folder/common.py" <<'END'
+import ctypes, mmap, os, time
+
+def rss():
+    with open("/proc/self/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) for line in rollup if line.startswith("Rss:")) * 1024
+
+def touch(area, step=4096):
+    for at in range(0, len(area), step):
+        area[at] = 1
+
+def mark():
+    time.sleep(0.01)  # samples at marks keep a distance
+    before = rss()
+    ctypes.CDLL(None).mpress_mark(b"here")
+    print("rss", before)
+END
+
+# account_is SCRIPT: the last table of a mark is the largest one; `r` is the report's account.
+account_is () {
+    cat "$folder/common.py" program.py >all.py
+    run "$MPRESS" record -o t.mpt -- "$python" all.py
+    expect_status 0
+    cp out said
+    run "$MPRESS" report --json --top 1000 t.mpt
+    expect_status 0
+    { cat <<'END'; echo "$1"; } >check.py
+import json, sys
+r = json.load(open("out"))["resident"]
+most = r["at_largest"]
+rss = next(int(line.split()[1]) for line in open("said") if line.startswith("rss"))
+parts = ["heap", "tracer", "mapped", "files", "shared", "stacks", "libraries", "rest"]
+assert sum(most[p] for p in parts) == most["rss"], most
+assert abs(most["rss"] / rss - 1) < 0.02, (most["rss"], rss)
+MiB = 1 << 20
+END
+    "$python" check.py 2>>err || fail "the account is not right"
+}
+
+memory_files_and_the_break_are_told_apart() {
+    cat >program.py <<'END'
+private = mmap.mmap(-1, 48 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+touch(private)
+shared = mmap.mmap(-1, 8 << 20)
+touch(shared)
+with open("file", "wb") as file:
+    file.write(bytes(16 << 20))
+opened = open("file", "rb")
+mapped = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+total = sum(mapped[at] for at in range(0, len(mapped), 4096))
+sbrk = ctypes.CDLL(None).sbrk
+sbrk.restype, sbrk.argtypes = ctypes.c_void_p, [ctypes.c_ssize_t]
+ctypes.memset(sbrk(4 << 20), 1, 4 << 20)
+kept = [bytes(1000) for _ in range(20000)]
+mark( )
+END
+    account_is '
+assert 52 * MiB <= most["mapped"] < 56 * MiB, most
+assert 8 * MiB <= most["shared"] < 9 * MiB, most
+assert 16 * MiB <= most["files"] < 18 * MiB, most
+assert most["heap"] > 19 * MiB, most
+assert most["rest"] < 2 * MiB, most
+assert r["stacks"][0]["resident_at_largest"] >= 48 * MiB, r["stacks"][0]
+'
+    run "$MPRESS" report t.mpt
+    expect_80_columns
+    expect_out "^RESIDENT MEMORY"
+    expect_out "memory that the program mapped  *5[2-5].* MiB"
+    expect_out "= resident set (RSS)"
+    expect_out "5[56].* MiB resident of 56.0 MiB, last 0 B of 0 B; 2 calls"
+}
+
+stacks_of_threads_are_told_apart() {
+    cat >program.py <<'END'
+import threading
+deep = threading.Barrier(5)
+def descend(level):
+    if level > 0:
+        return descend(level - 1) + 1
+    deep.wait()
+    deep.wait()
+    return 0
+threading.stack_size(64 << 20)
+import sys
+sys.setrecursionlimit(20000)
+threads = [threading.Thread(target=lambda: sorted([0], key=lambda _: descend(400))) for _ in range(4)]
+for thread in threads:
+    thread.start()
+deep.wait()
+held = mmap.mmap(-1, 32 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+touch(held)
+mark( )
+deep.wait()
+END
+    account_is '
+assert most["stacks"] > 64 * 1024, most
+assert 32 * MiB <= most["mapped"] < 34 * MiB, most
+assert most["rest"] < 2 * MiB, most
+'
+}
+
+a_database_that_maps_its_file_is_accounted_for() {
+    "$python" -c 'import sqlite3' 2>/dev/null || return 0
+    cat >program.py <<'END'
+import sqlite3
+base = sqlite3.connect("base.db")
+base.execute("pragma mmap_size=268435456")
+base.execute("create table t (x)")
+base.executemany("insert into t values (?)", ((b"x" * 1000,) for _ in range(30000)))
+base.commit()
+base.close()
+base = sqlite3.connect("base.db")
+base.execute("pragma mmap_size=268435456")
+assert base.execute("select sum(length(x)) from t").fetchone()[0] == 30000000
+mark( )
+END
+    account_is 'assert most["files"] > 20 * MiB, most'
+}
+
+run_tests
