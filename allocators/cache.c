@@ -114,7 +114,7 @@ bool cache_attach(void)
         cache->tops[class] = CLOSED;
     cache->adapt_ns = 0;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
-    cache->thread_id = os_thread_id();
+    cache->thread_id = os_thread_id_quiet();
     cache->began_alone = *os_single_thread_mark() != 0;
     lock_take(&cache_registry.lock);
     cache->is_closed = cache_registry.closed;
@@ -483,7 +483,7 @@ MP_RARE void cache_fork_child(void)
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next) {
         atomic_store_explicit(&cache->claimed, 0, memory_order_relaxed); /* by whom vanished */
         if (cache->owner == &hand)
-            cache->thread_id = os_thread_id();
+            cache->thread_id = os_thread_id_quiet();
         else if (cache->owner != NULL)
             bury(cache);
     }
