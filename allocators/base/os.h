@@ -35,8 +35,8 @@ int os_parent_id(void);
 uint64_t os_process_start(void);
 int os_thread_id(void);
 
-/* The same without a system call, which a sandbox may forbid: what libc knows; 0 in a thread that it
- * does not know, another thread's after a fork behind libc's back. */
+/* The same without a system call, which a sandbox may forbid: what libc knows; 0 in a thread that
+ * it does not know, another thread's after a fork behind libc's back. */
 int os_thread_id_quiet(void);
 
 /* The environment as the kernel handed it over or as libc keeps it; NULL when there is none. */

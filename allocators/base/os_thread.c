@@ -29,8 +29,8 @@ enum {
             CLONE_SETTLS | CLONE_CHILD_CLEARTID,
 };
 
-/* libc writes the id of the owner into a mutex that may be locked again by it. Nobody else sees this
- * one, so no system call is made. */
+/* libc writes the id of the owner into a mutex that may be locked again by it. Nobody else sees
+ * this one, so no system call is made. */
 int os_thread_id_quiet(void)
 {
     pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
