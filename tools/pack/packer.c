@@ -15,27 +15,12 @@
 #include <unistd.h>
 
 #include "tools/trace/mapping.h"
+#include "tools/pack/write.h"
 #include "tools/trace/memory.h"
 
 static uint64_t offset_of(uint32_t index)
 {
     return TRACE_HEADER_BYTES + (uint64_t)index * TRACE_BLOCK_BYTES;
-}
-
-static int write_all(int fd, const void *from, size_t bytes, uint64_t offset)
-{
-    const char *at = from;
-    while (bytes > 0) {
-        ssize_t done = pwrite(fd, at, bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return done < 0 ? errno : EIO;
-        at += done;
-        bytes -= (size_t)done;
-        offset += (size_t)done;
-    }
-    return 0;
 }
 
 /* -- the header ------------------------------------------------------------------------------- */
@@ -51,7 +36,7 @@ static int write_header(const struct packer *packer, bool is_complete)
         header.packed_bytes = packer->packing_bytes;
     }
     header.checksum = packed_header_checksum(&header);
-    return write_all(packer->packing_fd, &header, sizeof(header), 0);
+    return write_at(packer->packing_fd, &header, sizeof(header), 0);
 }
 
 /* As it was: who may read it, whose it is, when it was recorded. */
@@ -346,7 +331,7 @@ static uint32_t measure_run(const struct packer *packer, size_t from)
 
 static int append(struct packer *packer, const struct packed_frame *frame, size_t bytes)
 {
-    int failed = write_all(packer->packing_fd, frame, bytes, packer->packing_bytes);
+    int failed = write_at(packer->packing_fd, frame, bytes, packer->packing_bytes);
     if (failed == 0)
         packer->packing_bytes += bytes;
     else if (ftruncate(packer->packing_fd, (off_t)packer->packing_bytes) != 0)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/pack/write.h"
 #include "tools/trace/mapping.h"
 #include "tools/trace/memory.h"
 
@@ -22,22 +23,6 @@ struct unpack {
     unsigned char payloads[PACKED_BLOCKS_MOST * TRACE_PAYLOAD_BYTES];
 };
 
-static int write_all(int fd, const void *from, size_t bytes, uint64_t offset)
-{
-    const char *at = from;
-    while (bytes > 0) {
-        ssize_t done = pwrite(fd, at, bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return done < 0 ? errno : EIO;
-        at += done;
-        bytes -= (size_t)done;
-        offset += (size_t)done;
-    }
-    return 0;
-}
-
 /* What a block has behind its end stays a hole. */
 static int write_block(const struct unpack *unpack, const struct packed_block *block,
                        const unsigned char *payload)
@@ -48,10 +33,10 @@ static int write_block(const struct unpack *unpack, const struct packed_block *b
     unsigned char start[sizeof(block->header)];
     memcpy(start, &block->header, sizeof(start));
     if (room < sizeof(start) + block->bytes)
-        return block->bytes != 0 ? EBADMSG : write_all(unpack->fd, start, (size_t)room, offset);
-    int failed = write_all(unpack->fd, start, sizeof(start), offset);
+        return block->bytes != 0 ? EBADMSG : write_at(unpack->fd, start, (size_t)room, offset);
+    int failed = write_at(unpack->fd, start, sizeof(start), offset);
     return failed != 0 ? failed
-                       : write_all(unpack->fd, payload, block->bytes, offset + sizeof(start));
+                       : write_at(unpack->fd, payload, block->bytes, offset + sizeof(start));
 }
 
 static int write_frame(struct unpack *unpack, const struct packed_frame *frame)
@@ -74,7 +59,7 @@ static int write_trace(struct unpack *unpack, unpack_tick *tick, void *context)
         return EBADMSG;
     if (ftruncate(unpack->fd, (off_t)header->trace_bytes) != 0)
         return errno;
-    int failed = write_all(unpack->fd, &header->head, sizeof(header->head), 0);
+    int failed = write_at(unpack->fd, &header->head, sizeof(header->head), 0);
     const struct packed_frame *frame;
     size_t at = sizeof(*header);
     size_t skipped = 0;
