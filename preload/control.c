@@ -1,10 +1,10 @@
 /* control.c - see control.h and control_serve.h.
  *
- * To stop a trace and to mark it take nothing but system calls, so any thread does it on its way
- * into the slow door. To start one loads libunwind and asks the loader for its list, which must not
- * be done by a thread that may be in the loader or hold a lock of libc: so that waits for a call
- * from elsewhere. And the loader's lock may be held by a thread that waits for this one: where
- * there are several, a new one does it, which nobody waits for. */
+ * To stop a trace, to mark it and to copy it take nothing but system calls, so any thread does it
+ * on its way into the slow door. To start one loads libunwind and asks the loader for its list,
+ * which must not be done by a thread that may be in the loader or hold a lock of libc: so that
+ * waits for a call from elsewhere. And the loader's lock may be held by a thread that waits for
+ * this one: where there are several, a new one does it, which nobody waits for. */
 #include "preload/control.h"
 
 #include <errno.h>
@@ -39,7 +39,8 @@ static struct {
 } server;
 
 /* As the option's row and the contract number them. */
-static const enum conf_trace modes[] = {CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL};
+static const enum conf_trace modes[] = {CONF_TRACE_SAMPLE, CONF_TRACE_EVENTS, CONF_TRACE_FULL,
+                                        CONF_TRACE_FLIGHT};
 enum { MODES = sizeof(modes) / sizeof(modes[0]) };
 
 enum progress { DONE, LATER, HANDED_ON };
@@ -229,6 +230,9 @@ static enum progress serve_tool(uintptr_t caller)
         break;
     case CONTROL_MARK:
         answer(mark(text));
+        break;
+    case CONTROL_DUMP:
+        answer(text[0] != '\0' ? tracer_dump(text) : EINVAL);
         break;
     case CONTROL_STATS:
         answer(read_stats());

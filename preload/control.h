@@ -32,7 +32,13 @@ enum {
     CONTROL_PATH_BYTES = 2048,
 };
 
-enum control_operation { CONTROL_START = 1, CONTROL_STOP, CONTROL_MARK, CONTROL_STATS };
+enum control_operation {
+    CONTROL_START = 1,
+    CONTROL_STOP,
+    CONTROL_MARK,
+    CONTROL_STATS,
+    CONTROL_DUMP
+};
 
 enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128 };
 
@@ -65,8 +71,9 @@ struct control_block {
     uint8_t asked;
     uint8_t cancelled;
     uint8_t operation;
-    uint8_t mode;                  /* START: 0 sample, 1 events, 2 full */
-    char text[CONTROL_TEXT_BYTES]; /* START: the file, "" for the option's; MARK: the label */
+    uint8_t mode;                  /* START: 0 sample, 1 events, 2 full, 3 flight */
+    char text[CONTROL_TEXT_BYTES]; /* START: the file, "" for the option's; MARK: the label;
+                                    * DUMP: the file */
     /* -- the answer: the library's ------------------------------------------------------------ */
     uint8_t serving;
     uint8_t answered;

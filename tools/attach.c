@@ -1,4 +1,4 @@
-/* attach.c - `mpress attach`, `mpress detach`, `mpress mark`: a trace in a process that runs
+/* attach.c - `mpress attach`, `detach`, `dump`, `mark`: a trace in a process that runs
  * already. */
 #define _GNU_SOURCE /* readlink */
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/cli.h"
 #include "tools/place.h"
@@ -20,7 +21,8 @@ static const char attach_help[] =
     "it holds already are older than the trace: the report tells when it frees\n"
     "them, and counts them nowhere else.\n"
     "\n"
-    "  -m, --mode MODE    full (with call stacks; default), events, or sample\n"
+    "  -m, --mode MODE    full (with call stacks; default), events, sample, or flight\n"
+    "                     (the newest of each thread; see mpress dump)\n"
     "  -o, --output FILE  where the trace goes (default: the process's\n"
     "                     MPRESS_TRACE_FILE, in its working directory); %p: its\n"
     "                     process id. An existing file is not overwritten\n"
@@ -54,6 +56,20 @@ static const char mark_help[] =
     "\n"
     "Exit status: 0, 1 on failure (no trace runs), 2 for a wrong command line.\n";
 
+static const char dump_help[] =
+    "Usage: mpress dump [-o FILE] [--wait TIME] PID\n"
+    "\n"
+    "Copies what the trace that runs in a process holds, at its next allocation, to\n"
+    "look at while it goes on: of a flight recorder (mpress attach --mode flight) the\n"
+    "newest of every thread.\n"
+    "\n"
+    "  -o, --output FILE  where to (default: mpress.PID.dump.mpt in this directory);\n"
+    "                     an existing file is not overwritten\n"
+    "      --wait TIME    give up when it has not allocated by then: 10s, 1m\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "Exit status: 0, 1 on failure (no trace runs), 2 for a wrong command line.\n";
+
 struct request {
     const char *command;
     uint64_t for_ns; /* 0: until somebody ends it */
@@ -64,14 +80,14 @@ struct request {
 
 static int take_mode(struct request *request)
 {
-    static const char *const modes[] = {"sample", "events", "full"};
+    static const char *const modes[] = {"sample", "events", "full", "flight"};
     for (uint8_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(optarg, modes[i]) == 0) {
             request->mode = i;
             return CLI_GO_ON;
         }
     }
-    return cli_refuse(request->command, "--mode %s: sample, events or full", optarg);
+    return cli_refuse(request->command, "--mode %s: sample, events, full or flight", optarg);
 }
 
 static int take_option(void *request_, int option)
@@ -98,6 +114,10 @@ static const struct option attach_names[] = {{"mode", required_argument, NULL, '
                                              {"wait", required_argument, NULL, 'w'},
                                              CLI_HELP,
                                              {NULL, 0, NULL, 0}};
+static const struct option dump_names[] = {{"output", required_argument, NULL, 'o'},
+                                           {"wait", required_argument, NULL, 'w'},
+                                           CLI_HELP,
+                                           {NULL, 0, NULL, 0}};
 static const struct option wait_names[] = {
     {"wait", required_argument, NULL, 'w'}, CLI_HELP, {NULL, 0, NULL, 0}};
 
@@ -234,6 +254,48 @@ int detach_main(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     status = stop(&remote, request.wait_ns);
+    remote_close(&remote);
+    return status == CLI_GO_ON ? cli_finish(CLI_OK) : status;
+}
+
+static int dump(struct remote *remote, const struct request *request)
+{
+    char path[PLACE_BYTES];
+    int status = place_output(request, remote->pid, path);
+    if (status != CLI_GO_ON)
+        return status;
+    if (has_our_root(remote->pid) && access(path, F_OK) == 0) {
+        cli_say("%s exists already; name another file with -o", path);
+        return CLI_FAILED;
+    }
+    const struct remote_request dump = {
+        .operation = CONTROL_DUMP, .text = path, .wait_ns = request->wait_ns};
+    status = ask(remote, &dump);
+    if (status == CLI_GO_ON) {
+        snprintf(remote->block.path, CONTROL_PATH_BYTES, "%.*s", CONTROL_TEXT_BYTES, path);
+        print_path(remote, "copied");
+    }
+    return status;
+}
+
+int dump_main(int argc, char **argv)
+{
+    const struct cli_options options = {"dump", dump_help, ":o:h", dump_names, take_option};
+    struct request request = {.output = ""};
+    struct remote remote;
+    pid_t pid;
+    char name[64];
+    int status = read_line(&options, argc, argv, &request, &pid);
+    if (status == CLI_GO_ON)
+        status = cli_refuse_more("dump", argc, argv);
+    if (status == CLI_GO_ON)
+        status = remote_open(&remote, pid);
+    if (status != CLI_GO_ON)
+        return status;
+    snprintf(name, sizeof name, "mpress.%d.dump.mpt", (int)pid);
+    if (*request.output == '\0')
+        request.output = name;
+    status = dump(&remote, &request);
     remote_close(&remote);
     return status == CLI_GO_ON ? cli_finish(CLI_OK) : status;
 }

@@ -31,6 +31,7 @@ int report_main(int argc, char **argv);
 int options_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
 int mark_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 

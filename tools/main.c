@@ -17,6 +17,7 @@ static const struct cli_command commands[] = {
     {"tune", tune_main, "size classes and magazines that would suit a program"},
     {"attach", attach_main, "start a trace in a process that runs already"},
     {"detach", detach_main, "end it"},
+    {"dump", dump_main, "copy what it holds, while it goes on"},
     {"mark", mark_main, "put a label into its timeline"},
     {"stats", stats_main, "what its heap holds and its threads did"},
     {"pack", pack_main, "compress traces in place; all commands read them"},

@@ -23,6 +23,15 @@ end () {
     grep -q '^done' lines || fail "the program did not come to its end"
 }
 
+# The file is there before the trace is: a process that ends in between leaves it without an end.
+wait_until_on () {
+    for _ in {1..100}; do
+        run "$MPRESS" mark "$pid" on
+        [ "$status" -ne 0 ] || return
+        sleep 0.05
+    done
+}
+
 expect_complete () {
     run "$MPRESS" report --depth 4 "$1"
     expect_status 0
@@ -221,6 +230,7 @@ a_signal_switches_the_trace_and_another_marks_it() {
     unset MPRESS_TRACE_SIGNAL MPRESS_MARK_SIGNAL MPRESS_TRACE_FILE MPRESS_TRACE_MODE
     kill -USR2 "$pid"
     wait_for . x.mpt
+    wait_until_on
     kill -s 35 "$pid"
     sleep 0.1
     kill -s 35 "$pid"
@@ -231,9 +241,11 @@ a_signal_switches_the_trace_and_another_marks_it() {
     expect_err "no trace runs"
     kill -USR2 "$pid"
     wait_for . "x.$pid.mpt"
+    wait_until_on
     end
     expect_complete x.mpt event
-    expect_out "marks .* signal 1$"
+    expect_out "^  marks "
+    expect_out " signal 1$"
     expect_out " signal 2$"
     expect_complete "x.$pid.mpt" event
     expect_no_out "signal 1$"
@@ -249,6 +261,39 @@ signals_that_will_not_do_are_refused() {
     run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_SIGNAL=33 MPRESS_MARK_SIGNAL=RTMAX+1 /bin/true
     expect_err "^mpress: MPRESS_TRACE_SIGNAL=33: "
     expect_err "^mpress: MPRESS_MARK_SIGNAL=RTMAX+1: there is no such signal"
+}
+
+a_flight_recorder_is_started_and_copied_while_it_goes_on() {
+    command -v python3 >/dev/null || return 0
+    begin env PYTHONMALLOC=malloc python3 -c '
+import os, select, sys
+held = [bytearray(5000) for i in range(300)]
+print(os.getpid(), flush=True)
+while not select.select([sys.stdin], [], [], 0.001)[0]:
+    held = held[1:] + [bytearray(3000)]
+print("done", flush=True)'
+    run "$MPRESS" dump "$pid"
+    expect_status 1
+    expect_err "no trace runs there"
+    run "$MPRESS" attach --mode flight -o flight.mpt "$pid"
+    expect_status 0
+    sleep 0.3
+    run "$MPRESS" dump "$pid"
+    expect_status 0
+    expect_out "^process $pid: copied: $PWD/mpress.$pid.dump.mpt$"
+    run "$MPRESS" dump "$pid"
+    expect_status 1
+    expect_err "exists already"
+    run "$MPRESS" dump -o second.mpt "$pid"
+    expect_status 0
+    run "$MPRESS" detach "$pid"
+    expect_status 0
+    end
+    for trace in "mpress.$pid.dump.mpt" second.mpt flight.mpt; do
+        run "$MPRESS" report "$trace"
+        expect_status 0
+        expect_out "bytearray"
+    done
 }
 
 run_tests
