@@ -36,8 +36,8 @@ static struct {
     struct worker workers[THREADS_MAX];
     atomic_bool is_forking; /* the first worker has forks left to do: the others go on meanwhile */
     atomic_ullong steps;    /* operations of the others */
-    pthread_mutex_t child;  /* held by the first worker while it forks and waits for the child */
-    atomic_uint forked;     /* odd: it does */
+    pthread_mutex_t child;  /* held by the first worker while it waits for a child */
+    atomic_bool has_child;
 } stress;
 
 static void say_line(const char *line)
@@ -102,12 +102,10 @@ static void use_heap_in_child(struct worker *worker)
         heap->audit(false);
 }
 
-/* Forks while the others are at whatever they are at, and lets them rest some steps later until the
- * child has looked at what it got: they could change nothing for it. */
+/* Forks while the others are at whatever they are at, and lets them rest as long as the child takes
+ * to look at what it got: they could change nothing for it. */
 static void fork_once(struct worker *worker)
 {
-    pthread_mutex_lock(&stress.child);
-    atomic_fetch_add(&stress.forked, 1);
     pid_t child = fork();
     if (child == 0) {
         alarm(100);
@@ -115,9 +113,11 @@ static void fork_once(struct worker *worker)
         _exit(0);
     }
     int status = 0;
+    pthread_mutex_lock(&stress.child);
+    atomic_store(&stress.has_child, true);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
-    atomic_fetch_add(&stress.forked, 1);
+    atomic_store(&stress.has_child, false);
     pthread_mutex_unlock(&stress.child);
     if (child < 0 || status != 0)
         stress_fail("the child of a fork failed", &worker->kept[0]);
@@ -127,12 +127,7 @@ static void fork_once(struct worker *worker)
 static void note_step(void)
 {
     atomic_fetch_add_explicit(&stress.steps, 1, memory_order_relaxed);
-    static _Thread_local unsigned steps; /* since it began to fork */
-    if (atomic_load_explicit(&stress.forked, memory_order_relaxed) % 2 == 0)
-        steps = 0;
-    else
-        steps++;
-    if (steps < STEPS_BETWEEN_FORKS)
+    if (!atomic_load_explicit(&stress.has_child, memory_order_relaxed))
         return;
     pthread_mutex_lock(&stress.child);
     pthread_mutex_unlock(&stress.child);
