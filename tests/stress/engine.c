@@ -228,14 +228,14 @@ static void *live(void *argument)
 {
     struct worker *worker = argument;
     const unsigned operations = stress.options.operations;
-    unsigned until_fork = worker->forks == 0 ? operations + 1 : operations / (worker->forks + 1);
+    unsigned until_fork = operations / (worker->forks + 1);
     for (unsigned i = 1; i <= operations || (worker->forks == 0 && atomic_load(&stress.is_forking));
          i++) {
         operate(worker);
         do_something_rare(worker, i);
         if (worker->forks == 0)
             note_step();
-        if (i % until_fork == 0) {
+        if (worker->forks > 0 && i % until_fork == 0) {
             operate_among_others(worker);
             fork_once(worker);
         }
