@@ -56,7 +56,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 enum { ASKED_AT_START = 1 << 19, ASKED_TO_UNPACK = 1 << 23, ASKED_PER_BYTE = 128 };
 
-static size_t asked; /* all that the reader ever asked for during one input */
+/* All that the reader ever asked for during one input, in its thread that unpacks too. */
+static _Atomic size_t asked;
 
 void *__real_memory_alloc(size_t count, size_t bytes);
 void *__wrap_memory_alloc(size_t count, size_t bytes);
