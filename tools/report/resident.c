@@ -47,6 +47,13 @@ static void print_parts(const struct page *page, const struct resident *resident
                   (const uint64_t[2]){largest->swapped, last->swapped});
 }
 
+/* What was unmapped before the tables were taken says nothing about them. */
+static bool is_gone(const struct resident *resident, const struct resident_site *site)
+{
+    return resident->tables != 0 && site->mapped[RESIDENT_LARGEST] == 0 &&
+           site->mapped[RESIDENT_LAST] == 0;
+}
+
 static void print_sites(struct report *report)
 {
     const struct resident *resident = report->resident;
@@ -54,6 +61,8 @@ static void print_sites(struct report *report)
     size_t i = 0;
     for (; i < resident->sites && i < report->top; i++) {
         const struct resident_site *site = &resident->site[i];
+        if (is_gone(resident, site))
+            continue;
         fprintf(page->out, "%s%3zu. %s%s resident of %s, last %s of %s; %s\n", page_bold(page),
                 i + 1, units_bytes(site->present[RESIDENT_LARGEST]).at, page_plain(page),
                 units_bytes(site->mapped[RESIDENT_LARGEST]).at,
