@@ -14,6 +14,7 @@
 #include "allocators/base/os.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
+#include "preload/caller.h"
 #include "preload/emergency.h"
 #include "preload/init.h"
 #include "preload/recorded.h"
@@ -36,15 +37,6 @@ void door_set_checked(void)
 {
     is_checked = true;
     heap_set_checked();
-}
-
-/* Where the program called: the frame of a door function lies right below the program's. */
-#define CALLER_HERE caller_of(__builtin_frame_address(0))
-
-static inline struct tracer_caller caller_of(const void *frame)
-{
-    const uintptr_t *words = frame;
-    return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
 }
 
 static bool is_recording(void)

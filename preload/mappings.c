@@ -14,20 +14,12 @@
 
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
+#include "preload/caller.h"
 #include "preload/init.h"
 #include "preload/next.h"
 #include "tracer/tracer.h"
 
 #define FAILED ((void *)-1)
-
-/* The frame of a function here lies right below the program's. */
-#define CALLER_HERE caller_of(__builtin_frame_address(0))
-
-static inline struct tracer_caller caller_of(const void *frame)
-{
-    const uintptr_t *words = frame;
-    return (struct tracer_caller){.ip = words[1], .sp = (uintptr_t)(words + 2), .bp = words[0]};
-}
 
 /* Inside the door it is another heap (mimalloc) that maps. */
 static bool is_recorded(void)
