@@ -35,18 +35,13 @@ static struct units describe_share(double change, double before)
 
 static void print_trace(const struct diff *diff, const char *name, const struct report *report)
 {
-    const struct trace_facts *facts = report->analysis->facts;
-    char text[1024] = "", mark[16];
-    size_t used = 0;
-    for (size_t i = 0; i < facts->arguments && used + 8 < sizeof text; i++) {
-        char cell[PAGE_CELL_BYTES];
-        page_fit(cell, facts->argument[i], 60, false);
-        used += (size_t)snprintf(text + used, sizeof text - used, " %s", cell);
-    }
+    const struct report_text command = report_describe_command(report->analysis->facts, 60);
+    char mark[16];
     char path[PAGE_CELL_BYTES];
     page_fit(path, report->path, 200, true);
     snprintf(mark, sizeof mark, "%-8s", name);
-    page_paragraph(get_page(diff), 2, mark, "%s:%s", path, text);
+    page_paragraph(get_page(diff), 2, mark, "%s:%s%s", path, *command.at != '\0' ? " " : "",
+                   command.at);
 }
 
 static void print_metric(const struct diff *diff, const struct metric *metric)

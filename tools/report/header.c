@@ -39,17 +39,23 @@ static void print_row(const struct page *page, const char *name, const char *tex
     page_paragraph(page, 2, mark, "%s", text);
 }
 
+struct report_text report_describe_command(const struct trace_facts *facts, size_t most)
+{
+    struct report_text text = {""};
+    size_t used = 0;
+    for (size_t i = 0; i < facts->arguments && used + 8 < sizeof text.at; i++) {
+        char cell[PAGE_CELL_BYTES];
+        page_fit(cell, facts->argument[i], most, false);
+        used += (size_t)snprintf(text.at + used, sizeof text.at - used, "%s%s", i == 0 ? "" : " ",
+                                 cell);
+    }
+    return text;
+}
+
 static void print_command(const struct report *report)
 {
-    const struct trace_facts *facts = report->analysis->facts;
-    char text[1024] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < facts->arguments && used + 8 < sizeof text; i++) {
-        char cell[PAGE_CELL_BYTES];
-        page_fit(cell, facts->argument[i], 200, false);
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i == 0 ? "" : " ", cell);
-    }
-    print_row(&report->page, "command", *text == '\0' ? "(not in the trace)" : text);
+    const struct report_text text = report_describe_command(report->analysis->facts, 200);
+    print_row(&report->page, "command", *text.at == '\0' ? "(not in the trace)" : text.at);
 }
 
 static void print_process(const struct report *report)

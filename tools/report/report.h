@@ -56,6 +56,12 @@ int report_json(struct report *report);      /* json.c: to stdout; the exit stat
 /* "killed or still running", "exit"...: how the trace ends. */
 const char *report_describe_end(const struct report *report);
 
+/* The command line as a reader sees it, each argument cut to `most` columns. */
+struct report_text {
+    char at[1024];
+};
+struct report_text report_describe_command(const struct trace_facts *facts, size_t most);
+
 /* A message about the trace without its path in front, which stands above it already. */
 const char *report_strip_path(const struct report *report, const char *message);
 
