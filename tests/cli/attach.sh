@@ -38,8 +38,7 @@ expect_complete () {
     expect_out "yes: every $2 is there"
 }
 
-a_python_server_is_attached_marked_and_detached() {
-    command -v python3 >/dev/null || return 0
+begin_python_server () {
     begin env PYTHONMALLOC=malloc python3 -c '
 import os, select, sys
 held = [bytearray(5000) for i in range(300)]
@@ -47,6 +46,11 @@ print(os.getpid(), flush=True)
 while not select.select([sys.stdin], [], [], 0.001)[0]:
     held = held[1:] + [bytearray(3000)]
 print("done", flush=True)'
+}
+
+a_python_server_is_attached_marked_and_detached() {
+    command -v python3 >/dev/null || return 0
+    begin_python_server
     run "$MPRESS" attach -o 'own %p.mpt' "$pid"
     expect_status 0
     expect_out "^process $pid: a trace was started: $PWD/own $pid.mpt$"
@@ -265,13 +269,7 @@ signals_that_will_not_do_are_refused() {
 
 a_flight_recorder_is_started_and_copied_while_it_goes_on() {
     command -v python3 >/dev/null || return 0
-    begin env PYTHONMALLOC=malloc python3 -c '
-import os, select, sys
-held = [bytearray(5000) for i in range(300)]
-print(os.getpid(), flush=True)
-while not select.select([sys.stdin], [], [], 0.001)[0]:
-    held = held[1:] + [bytearray(3000)]
-print("done", flush=True)'
+    begin_python_server
     run "$MPRESS" dump "$pid"
     expect_status 1
     expect_err "no trace runs there"
