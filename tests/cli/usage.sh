@@ -78,7 +78,7 @@ missing_and_wrong_values_are_refused_in_one_line() {
         "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
         "diff" "diff a" "diff a b c" "diff --by size a b" "diff --fail-on 'peak>+x' a b" \
         "report --folded=nothing x" "report --json --summary x" "options more" \
-        "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "tune" "tune a b" \
+        "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "replay --workload web" "replay --scale 1K x" "tune" "tune a b" \
         "attach" "attach x" "attach 1 2" "attach --for 3 years 1" \
         "attach --for 0 1" "attach --mode fast 1" "attach -o '' 1" "detach" "dump" "dump 1 2" "mark" "mark 1" "stats" "stats --top 0 1" "stats 1 2" "stats --wait x 1" "tune --runs 1001 x" "tune --output= x"; do
         eval "run \"\$MPRESS\" $line"

@@ -88,6 +88,15 @@ static void bad_usage_is_refused_in_one_line(void **state)
     expect_refusal(2, "--runs 0", (char *[]){"replay", "--runs", "0", "x", NULL});
     expect_refusal(2, "--touch some", (char *[]){"replay", "--touch", "some", "x", NULL});
     expect_refusal(2, "--threads two", (char *[]){"replay", "--threads", "two", "x", NULL});
+    expect_refusal(2, "--threads: for a trace", (char *[]){"replay", "--threads", "2", "x", NULL});
+    expect_refusal(2, "--speed 0", (char *[]){"replay", "--speed", "0", "x", NULL});
+    expect_refusal(2, "--copies 65", (char *[]){"replay", "--copies", "65", "x", NULL});
+    expect_refusal(2, "--scale: that", (char *[]){"replay", "--scale", "1K", "x", NULL});
+    expect_refusal(2, "--scale 2K,1K", (char *[]){"replay", "--scale", "2K,1K", "x", NULL});
+    expect_refusal(2, "--workload web", (char *[]){"replay", "--workload", "web", NULL});
+    expect_refusal(2, "not both", (char *[]){"replay", "--workload", "kv", "x", NULL});
+    expect_refusal(2, "--speed: a workload",
+                   (char *[]){"replay", "--workload", "kv", "--speed", "real", NULL});
     expect_refusal(2, "--nonsense", (char *[]){"replay", "--nonsense", "x", NULL});
     expect_refusal(2, "y: one trace", (char *[]){"replay", "x", "y", NULL});
     expect_refusal(2, "no allocator \"foo\"", (char *[]){"replay", "--with", "foo", "x", NULL});
@@ -114,6 +123,68 @@ static void a_replay_prints_a_table_or_json(void **state)
     assert_non_null(strstr(output, "\"complete\": true"));
     unlink(path);
     free(path);
+}
+
+static void an_allocator_runs_in_the_environment_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct allocators *allocators = calloc(1, sizeof(*allocators));
+    assert_int_equal(allocators_parse("glibc:MALLOC_CONF=a:b,c:d:X_1=e=f:g", allocators), 0);
+    assert_int_equal(allocators_parse("glibc,none,glibc:A=1,2", allocators), 0);
+    assert_int_equal(allocators->count, 4);
+    assert_string_equal(allocators->all[0].name, "glibc+1");
+    assert_int_equal(allocators->all[0].variables, 2);
+    assert_string_equal(allocators->all[0].variable[0], "MALLOC_CONF=a:b,c:d");
+    assert_string_equal(allocators->all[0].variable[1], "X_1=e=f:g");
+    assert_int_equal(allocators->all[1].variables, 0);
+    assert_true(allocators->all[2].is_none);
+    assert_string_equal(allocators->all[3].name, "glibc+2");
+    assert_string_equal(allocators->all[3].variable[0], "A=1,2");
+    allocators_fini(allocators);
+
+    char output[16384];
+    build_one_thread(3000);
+    char *path = builder_write(&builder);
+    char *arguments[] = {"replay",  path,   "--with",   "glibc:GLIBC_TUNABLES=glibc.malloc.check=0",
+                         "-n",      "1",    "--with",   "none,glibc",
+                         "--speed", "1000", "--repeat", "2",
+                         NULL};
+    assert_int_equal(run_command(output, sizeof(output), arguments), 0);
+    assert_non_null(strstr(output, "\nglibc+1 "));
+    assert_non_null(strstr(output, "\nglibc+1: GLIBC_TUNABLES=glibc.malloc.check=0\n"));
+    assert_non_null(strstr(output, "rounds one after another: 2"));
+    unlink(path);
+    free(path);
+}
+
+static void overlaps_are_counted_and_fail_the_command(void **state)
+{
+    (void)state;
+    char output[16384];
+    build_bad_size();
+    char *path = builder_write(&builder);
+    char *arguments[] = {"replay", path, "--with", BROKEN_HEAP_ALIAS_LIBRARY, "--verify", NULL};
+    assert_int_equal(run_command(output, sizeof(output), arguments), 1);
+    assert_non_null(strstr(output, "1 overlap: byte 0 of a block of 777 bytes"));
+    unlink(path);
+    free(path);
+}
+
+static void a_workload_prints_a_table_for_each_scale_and_a_line_through_them(void **state)
+{
+    (void)state;
+    char output[16384];
+    char *table[] = {"replay", "--workload", "kv", "--scale",  "1K,2K", "--with",
+                     "glibc",  "--threads",  "2",  "--verify", NULL};
+    assert_int_equal(run_command(output, sizeof(output), table), 0);
+    assert_non_null(strstr(output, "operations in 2 threads"));
+    assert_non_null(strstr(output, "no overlaps"));
+    assert_non_null(strstr(output, "\nMemory by number of blocks"));
+    char *json[] = {"replay", "--workload", "txn", "--scale", "1K,2K",
+                    "--with", "glibc",      "-j",  NULL};
+    assert_int_equal(run_command(output, sizeof(output), json), 0);
+    assert_non_null(strstr(output, "\"mpress-replay-workload/1\""));
+    assert_non_null(strstr(output, "\"bytes_per_block\""));
 }
 
 static void a_failing_allocator_fails_the_command_and_not_the_others(void **state)
@@ -166,11 +237,13 @@ static void medians_and_percentiles_are_those_of_the_runs(void **state)
     runs[0].latency[10] = 9;
     runs[0].latency[12] = 1;
     runs[0].latency_max_ns = 12;
+    runs[0].call_ns = 5000;
     struct stats stats;
     stats_make(&stats, runs, 4, &runs[0]);
     assert_int_equal(stats.wall_ns.median, 25);
     assert_int_equal(stats.wall_ns.least, 10);
     assert_int_equal(stats.latency.p50, 5);
+    assert_true(stats.latency.mean == 5);
     assert_int_equal(stats.latency.p99, 10);
     assert_int_equal(stats.latency.p999, 12);
     stats_make(&stats, runs, 3, NULL);
@@ -186,6 +259,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bad_usage_is_refused_in_one_line),
         TEST(a_replay_prints_a_table_or_json),
+        TEST(an_allocator_runs_in_the_environment_that_is_asked_for),
+        TEST(overlaps_are_counted_and_fail_the_command),
+        TEST(a_workload_prints_a_table_for_each_scale_and_a_line_through_them),
         TEST(a_failing_allocator_fails_the_command_and_not_the_others),
         TEST(a_trace_without_events_cannot_be_replayed),
         TEST(buckets_are_exact_below_16_and_within_a_sixteenth_above),

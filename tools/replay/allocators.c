@@ -98,7 +98,7 @@ static int find_known(struct allocator *allocator, const char *word)
     }
     return cli_refuse("replay",
                       "there is no allocator \"%s\": mpress, glibc, mimalloc, jemalloc, tcmalloc, "
-                      "or a path with a slash in it",
+                      "none, or a path with a slash in it",
                       word);
 }
 
@@ -107,11 +107,12 @@ static int find_allocator(struct allocator *allocator, const char *word)
     int status = 0;
     *allocator = (struct allocator){.library = ""};
     copy(allocator->name, sizeof(allocator->name), word, strlen(word));
+    allocator->is_none = strcmp(word, "none") == 0;
     if (strcmp(word, "mpress") == 0)
         status = find_mpress(allocator);
     else if (strchr(word, '/') != NULL)
         status = find_path(allocator, word);
-    else if (strcmp(word, "glibc") != 0)
+    else if (strcmp(word, "glibc") != 0 && !allocator->is_none)
         status = find_known(allocator, word);
     if (status == 0 && strpbrk(allocator->library, " :\t\n") != NULL) {
         cli_say("%s: a path with a blank or a colon cannot be preloaded; move it", word);
@@ -139,22 +140,98 @@ int allocators_add_profile(struct allocators *allocators, const char *profile)
     return status;
 }
 
+/* -- lists ------------------------------------------------------------------------------------ */
+
+static bool is_name_character(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Where the next ":NAME=" begins, at its colon; NULL: nowhere. Other colons are a value's. */
+static const char *find_variable(const char *text)
+{
+    for (const char *colon = strchr(text, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
+        const char *end = colon + 1;
+        while (is_name_character(*end))
+            end++;
+        if (*end == '=' && end > colon + 1)
+            return colon;
+    }
+    return NULL;
+}
+
+static int add(struct allocators *allocators, const char *word, size_t bytes)
+{
+    char name[ALLOCATOR_PATH_BYTES];
+    if (bytes == 0 || bytes >= sizeof(name))
+        return cli_refuse("replay", "--with %s: names with commas between are wanted", word);
+    if (allocators->count == ALLOCATORS_MOST)
+        return cli_refuse("replay", "--with: no more than %d at a time", ALLOCATORS_MOST);
+    copy(name, sizeof(name), word, bytes);
+    return find_allocator(&allocators->all[allocators->count++], name);
+}
+
+/* So that it can be told from the same allocator without, or with other variables. */
+static void mark_name(const struct allocators *allocators, struct allocator *allocator)
+{
+    unsigned number = 1;
+    for (const struct allocator *other = allocators->all; other < allocator; other++)
+        number += other->variables != 0;
+    size_t used = strlen(allocator->name);
+    used = used < sizeof(allocator->name) - 12 ? used : sizeof(allocator->name) - 12;
+    snprintf(allocator->name + used, 12, "+%u", number);
+}
+
+static int add_with_environment(struct allocators *allocators, const char *text, const char *colon)
+{
+    int status = add(allocators, text, (size_t)(colon - text));
+    if (status != 0)
+        return status;
+    struct allocator *allocator = &allocators->all[allocators->count - 1];
+    while (colon != NULL) {
+        const char *next = find_variable(colon + 1);
+        size_t bytes = next != NULL ? (size_t)(next - colon - 1) : strlen(colon + 1);
+        if (allocator->variables == ALLOCATOR_VARIABLES_MOST)
+            return cli_refuse("replay", "--with %s: no more than %d variables", text,
+                              ALLOCATOR_VARIABLES_MOST);
+        allocator->variable[allocator->variables++] = strndup(colon + 1, bytes);
+        colon = next;
+    }
+    mark_name(allocators, allocator);
+    return 0;
+}
+
+/* The names up to `end`, with commas between. */
+static int add_names(struct allocators *allocators, const char *list, const char *end)
+{
+    for (const char *at = list;; at++) {
+        size_t bytes = strcspn(at, ",");
+        if (at + bytes > end)
+            bytes = (size_t)(end - at);
+        int status = bytes == 0 ? add(allocators, list, 0) : add(allocators, at, bytes);
+        at += bytes;
+        if (status != 0 || at == end)
+            return status;
+    }
+}
+
 int allocators_parse(const char *list, struct allocators *allocators)
 {
-    allocators->count = 0;
-    for (const char *at = list;;) {
-        char word[ALLOCATOR_PATH_BYTES];
-        size_t bytes = strcspn(at, ",");
-        if (bytes == 0 || bytes >= sizeof(word))
-            return cli_refuse("replay", "--with %s: names with commas between are wanted", list);
-        if (allocators->count == ALLOCATORS_MOST)
-            return cli_refuse("replay", "--with: no more than %d at a time", ALLOCATORS_MOST);
-        copy(word, sizeof(word), at, bytes);
-        int status = find_allocator(&allocators->all[allocators->count++], word);
-        if (status != 0)
-            return status;
-        if (at[bytes] == '\0')
-            return 0;
-        at += bytes + 1;
+    const char *colon = find_variable(list);
+    if (colon == NULL)
+        return add_names(allocators, list, list + strlen(list));
+    const char *comma = memrchr(list, ',', (size_t)(colon - list));
+    int status = comma != NULL ? add_names(allocators, list, comma) : 0;
+    if (status != 0)
+        return status;
+    return add_with_environment(allocators, comma != NULL ? comma + 1 : list, colon);
+}
+
+void allocators_fini(struct allocators *allocators)
+{
+    for (size_t i = 0; i < allocators->count; i++) {
+        for (size_t k = 0; k < allocators->all[i].variables; k++)
+            free(allocators->all[i].variable[k]);
     }
+    free(allocators);
 }

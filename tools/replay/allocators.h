@@ -5,12 +5,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { ALLOCATOR_NAME_BYTES = 32, ALLOCATOR_PATH_BYTES = 4096, ALLOCATORS_MOST = 32 };
+enum {
+    ALLOCATOR_NAME_BYTES = 32,
+    ALLOCATOR_PATH_BYTES = 4096,
+    ALLOCATOR_VARIABLES_MOST = 8,
+    ALLOCATORS_MOST = 32
+};
 
 struct allocator {
-    char name[ALLOCATOR_NAME_BYTES];    /* for tables */
-    char library[ALLOCATOR_PATH_BYTES]; /* absolute; "": nothing is preloaded */
-    char profile[ALLOCATOR_PATH_BYTES]; /* absolute, for MPRESS_PROFILE; "": none */
+    char name[ALLOCATOR_NAME_BYTES];          /* for tables */
+    char library[ALLOCATOR_PATH_BYTES];       /* absolute; "": nothing is preloaded */
+    char profile[ALLOCATOR_PATH_BYTES];       /* absolute, for MPRESS_PROFILE; "": none */
+    size_t variables;                         /* of its environment */
+    char *variable[ALLOCATOR_VARIABLES_MOST]; /* "NAME=value" */
+    bool is_none;                             /* no allocator: calls do nothing */
 };
 
 struct allocators {
@@ -21,7 +29,10 @@ struct allocators {
 /* Adds "profile": mpress with a profile of `mpress tune`. 0; else as allocators_parse. */
 int allocators_add_profile(struct allocators *allocators, const char *profile);
 
-/* Reads a list with commas. 0; else the exit status after one line on stderr. */
+/* Adds those of a list with commas. The last may have an environment, NAME:VARIABLE=value:...,
+ * whose values may hold commas and colons. 0; else the exit status after one line on stderr. */
 int allocators_parse(const char *list, struct allocators *allocators);
+
+void allocators_fini(struct allocators *allocators);
 
 #endif

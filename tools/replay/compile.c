@@ -1,4 +1,4 @@
-/* compile.c - makes a program of a trace, in two visits.
+/* compile.c - makes a program of a source, in two visits.
  *
  * The first finds the peak and which objects are handed: freed by another thread in the window of
  * their birth. It uses the widest windows there are, so that finer ones hand no more. The second
@@ -29,18 +29,13 @@ struct thread {
     uint32_t tid;
     uint32_t last_window; /* it has operations in */
     bool is_over;
-    struct pool pool; /* slots of objects that it has freed in this window */
-};
-
-struct birth {
-    uint32_t window;
-    uint32_t thread;
+    uint64_t paced_ns; /* the last time it was told */
+    struct pool pool;  /* slots of objects that it has freed in this window */
 };
 
 struct compile {
-    const struct trace *trace;
-    bool is_one_thread;
-    void (*show)(double share);
+    struct source *source;
+    struct compile_options options;
     double shown; /* share of the work that earlier visits were */
     struct writer writer;
     struct program_header header;
@@ -48,6 +43,7 @@ struct compile {
     size_t window_capacity;
     uint64_t window_events; /* per window */
     uint64_t events;        /* of the current visit */
+    uint64_t start_ns;      /* of the first operation */
     uint64_t live_bytes;
     uint64_t live_objects;
     struct thread *threads; /* by number in the trace */
@@ -61,9 +57,9 @@ struct compile {
     size_t lane_capacity;
     struct trace_event main_event; /* some event of the process's first thread */
     bool is_main_known;
-    struct birth *births; /* first visit, by object */
-    size_t birth_capacity;
-    uint8_t *handed; /* a bit for each object */
+    uint32_t *births;     /* first visit: threads that objects of this window were born in, */
+    uint64_t first_birth; /* from this object on */
+    uint8_t *handed;      /* a bit for each object */
     size_t handed_bytes;
     uint32_t *slots; /* second visit, by object: slot + 1 */
     uint32_t *next_free;
@@ -72,11 +68,6 @@ struct compile {
 };
 
 /* -- the first visit -------------------------------------------------------------------------- */
-
-static uint32_t first_window(const struct compile *compile)
-{
-    return (uint32_t)(compile->events / PROGRAM_WINDOW_EVENTS_MOST);
-}
 
 static void flag_handed(struct compile *compile, uint64_t object)
 {
@@ -100,22 +91,21 @@ static bool is_handed(const struct compile *compile, uint64_t object)
     return byte < compile->handed_bytes && (compile->handed[byte] >> object % 8 & 1) != 0;
 }
 
+/* Only objects of this window can be handed: a window's events bear one each at most. */
 static void note_birth(struct compile *compile, const struct trace_event *event)
 {
-    if (event->object == 0)
-        return;
-    compile->births = memory_grow(compile->births, event->object, &compile->birth_capacity,
-                                  sizeof(*compile->births));
-    compile->births[event->object] =
-        (struct birth){first_window(compile), compile->is_one_thread ? 0 : event->thread};
+    uint64_t born = source_totals(compile->source)->objects;
+    if (compile->events % PROGRAM_WINDOW_EVENTS_MOST == 0)
+        compile->first_birth = born + (event->object == 0);
+    if (event->object != 0)
+        compile->births[event->object - compile->first_birth] = event->thread;
 }
 
 static void note_death(struct compile *compile, uint64_t object, uint32_t thread)
 {
-    if (object == 0 || compile->is_one_thread)
+    if (object == 0 || object < compile->first_birth || compile->options.is_one_thread)
         return;
-    const struct birth *birth = &compile->births[object];
-    if (birth->thread != thread && birth->window == first_window(compile))
+    if (compile->births[object - compile->first_birth] != thread)
         flag_handed(compile, object);
 }
 
@@ -133,8 +123,7 @@ static uint32_t *last_of_lane(struct compile *compile, uint32_t lane)
 static void note_main(struct compile *compile, const struct trace_event *event)
 {
     uint32_t *last = last_of_lane(compile, event->lane);
-    if (*last == 0 && event->tid == trace_facts(compile->trace)->header.pid &&
-        !compile->is_main_known) {
+    if (*last == 0 && event->tid == source_first_tid(compile->source) && !compile->is_main_known) {
         compile->main_event = *event;
         compile->is_main_known = true;
     }
@@ -147,29 +136,32 @@ static bool is_operation(const struct trace_event *event)
            event->kind == TRACE_EVENT_REALLOC;
 }
 
-static void show_progress(struct compile *compile, const struct trace_visit *visit)
+static void show_progress(struct compile *compile)
 {
-    if (compile->show != NULL && compile->events % SHOW_EVERY == 0)
-        compile->show(compile->shown + trace_visit_progress(visit) / 2);
+    if (compile->options.show != NULL && compile->events % SHOW_EVERY == 0)
+        compile->options.show(compile->shown + source_progress(compile->source) / 2);
 }
 
 static void find_handed(struct compile *compile, struct compiled *compiled)
 {
-    struct trace_visit *visit = trace_visit_create(compile->trace);
     struct trace_event event;
-    while (trace_visit_next(visit, &event)) {
+    compile->births = memory_alloc(PROGRAM_WINDOW_EVENTS_MOST, sizeof(*compile->births));
+    source_begin(compile->source);
+    while (source_next(compile->source, &event)) {
         if (!is_operation(&event))
             continue;
+        if (compile->events == 0)
+            compile->start_ns = event.time_ns;
         note_main(compile, &event);
         note_birth(compile, &event);
         note_death(compile, event.old_object, event.thread);
         note_death(compile, event.stale_object, event.thread);
         compile->events++;
-        show_progress(compile, visit);
+        show_progress(compile);
     }
-    compiled->totals = *trace_visit_totals(visit);
-    compiled->is_complete = trace_visit_is_complete(visit, &compiled->why);
-    trace_visit_destroy(visit);
+    compiled->totals = *source_totals(compile->source);
+    compiled->is_complete = source_is_complete(compile->source, &compiled->why);
+    source_end(compile->source);
     free(compile->births);
     compile->births = NULL;
     compile->lane_count = 0; /* nothing ran in any lane yet */
@@ -284,7 +276,7 @@ static void enter_window(struct compile *compile, struct thread *thread)
 
 static struct thread *find_thread(struct compile *compile, const struct trace_event *event)
 {
-    uint32_t number = compile->is_one_thread ? 0 : event->thread;
+    uint32_t number = compile->options.is_one_thread ? 0 : event->thread;
     while (number >= compile->thread_count) {
         compile->threads = memory_grow(compile->threads, compile->thread_count,
                                        &compile->thread_capacity, sizeof(*compile->threads));
@@ -292,7 +284,7 @@ static struct thread *find_thread(struct compile *compile, const struct trace_ev
     }
     struct thread *thread = &compile->threads[number];
     if (thread->index == PROGRAM_NO_THREAD) {
-        thread->lane = compile->is_one_thread ? 0 : event->lane;
+        thread->lane = compile->options.is_one_thread ? 0 : event->lane;
         thread->tid = event->tid;
     }
     return thread;
@@ -367,10 +359,21 @@ static void put_move(struct compile *compile, struct thread *thread,
     note_live(compile, event);
 }
 
+static void put_pace(struct compile *compile, struct thread *thread, uint64_t time_ns)
+{
+    uint64_t ns = time_ns > compile->start_ns ? time_ns - compile->start_ns : 0;
+    if (ns < thread->paced_ns + PROGRAM_PACE_STEP_NS)
+        return;
+    writer_put_control(&compile->writer, thread->index, PROGRAM_PACE, ns);
+    thread->paced_ns = ns;
+}
+
 static void put_operation(struct compile *compile, const struct trace_event *event)
 {
     struct thread *thread = find_thread(compile, event);
     enter_window(compile, thread);
+    if (compile->options.is_paced)
+        put_pace(compile, thread, event->time_ns);
     if (event->stale_object != 0)
         put_death(compile, thread, event->stale_object, event->stale_size);
     if (event->kind == TRACE_EVENT_REALLOC && event->old_object != 0)
@@ -390,27 +393,27 @@ static void finish_threads(struct compile *compile)
 
 static void visit_operations(struct compile *compile, uint64_t peak_event)
 {
-    struct trace_visit *visit = trace_visit_create(compile->trace);
     struct trace_event event;
     compile->events = 0;
-    while (trace_visit_next(visit, &event) && compile->writer.error == 0) {
+    source_begin(compile->source);
+    while (source_next(compile->source, &event) && compile->writer.error == 0) {
         compile->header.skipped += event.kind == TRACE_EVENT_FAILED;
-        if (event.kind == TRACE_EVENT_THREAD_END && !compile->is_one_thread)
+        if (event.kind == TRACE_EVENT_THREAD_END && !compile->options.is_one_thread)
             finish_thread(compile, find_thread(compile, &event));
         if (!is_operation(&event))
             continue;
         put_operation(compile, &event);
         compile->events++;
-        bool is_peak = trace_visit_totals(visit)->events == peak_event;
+        bool is_peak = source_totals(compile->source)->events == peak_event;
         if (is_peak)
             compile->header.peak_window = window_now(compile);
         if (is_peak || compile->events % compile->window_events == 0) {
             end_window(compile);
             begin_window(compile);
         }
-        show_progress(compile, visit);
+        show_progress(compile);
     }
-    trace_visit_destroy(visit);
+    source_end(compile->source);
     finish_threads(compile);
     end_window(compile);
 }
@@ -431,10 +434,10 @@ static void write_operations(struct compile *compile, const struct compiled *com
     compile->header.end_bytes = compile->live_bytes;
 }
 
-int compile_trace(const struct trace *trace, bool is_one_thread, void (*show)(double share),
-                  struct compiled *compiled)
+int compile_source(struct source *source, const struct compile_options *options,
+                   struct compiled *compiled)
 {
-    struct compile compile = {.trace = trace, .is_one_thread = is_one_thread, .show = show};
+    struct compile compile = {.source = source, .options = *options};
     memset(compiled, 0, sizeof(*compiled));
     compiled->fd = -1;
     compile.next_free = memory_grow(NULL, 0, &compile.next_free_capacity, sizeof(uint32_t));

@@ -20,12 +20,21 @@ static void set_figure(json_t *object, const char *key, const struct stats_figur
 static json_t *latency_object(const struct stats_latency *latency)
 {
     json_t *object = json_object();
+    json_object_set_new(object, "mean_ns", json_real(latency->mean));
     values_set_number(object, "p50_ns", latency->p50);
     values_set_number(object, "p99_ns", latency->p99);
     values_set_number(object, "p99_9_ns", latency->p999);
     values_set_number(object, "max_ns", latency->most);
     values_set_number(object, "clock_ns_subtracted", latency->clock_ns);
     return object;
+}
+
+static json_t *environment_array(const struct allocator *allocator)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < allocator->variables; i++)
+        json_array_append_new(array, values_text(allocator->variable[i]));
+    return array;
 }
 
 static json_t *row_object(const struct table *table, const struct row *row)
@@ -36,6 +45,10 @@ static json_t *row_object(const struct table *table, const struct row *row)
         values_set_text(object, "library", row->allocator->library);
     if (row->allocator->profile[0] != '\0')
         values_set_text(object, "profile", row->allocator->profile);
+    if (row->allocator->variables != 0)
+        json_object_set_new(object, "environment", environment_array(row->allocator));
+    if (row->overlaps != 0)
+        values_set_number(object, "overlaps", row->overlaps);
     if (row->error[0] != '\0') {
         values_set_text(object, "error", row->error);
         return object;
@@ -54,22 +67,38 @@ static json_t *row_object(const struct table *table, const struct row *row)
     set_figure(object, "waits_for_other_threads", &row->stats.waits);
     if (row->stats.latency.is_known)
         json_object_set_new(object, "latency", latency_object(&row->stats.latency));
+    if (table->options->speed > 0)
+        set_figure(object, "behind_ns", &row->stats.behind_ns);
+    if (table->options->rounds > 1) {
+        set_figure(object, "rss_behind_first_round_bytes", &row->stats.resident_first);
+        set_figure(object, "rss_behind_last_round_bytes", &row->stats.resident_last);
+    }
     json_object_set_new(object, "verified", json_boolean(row->is_verified));
+    if (row->is_verified)
+        values_set_number(object, "overlaps", 0);
     return object;
 }
 
-static json_t *table_object(const struct table *table)
+json_t *table_value(const struct table *table)
 {
     const struct program_header *program = table->compiled->program;
     json_t *object = json_object();
-    values_set_text(object, "trace", table->facts->path);
+    values_set_text(object, table->source->trace != NULL ? "trace" : "workload",
+                    source_name(table->source));
     json_object_set_new(object, "complete", json_boolean(table->compiled->is_complete));
-    values_set_number(object, "operations", program->operations);
+    values_set_number(object, "operations", table_operations(table));
     values_set_number(object, "skipped", program->skipped);
-    values_set_number(object, "threads", program->threads);
-    values_set_number(object, "peak_asked_bytes", program->peak_bytes);
+    values_set_number(object, "threads", program->threads * (uint64_t)table->options->copies);
+    values_set_number(object, "copies", table->options->copies);
+    values_set_number(object, "rounds", table->options->rounds);
+    json_object_set_new(object, "speed",
+                        table->options->speed > 0 ? json_real(table->options->speed)
+                                                  : json_string("max"));
+    values_set_number(object, "peak_asked_bytes", table_asked(table));
+    if (table_recorded_heap(table) != 0)
+        values_set_number(object, "recorded_resident_heap_bytes", table_recorded_heap(table));
     values_set_number(object, "end_asked_bytes", program->end_bytes);
-    values_set_number(object, "peak_objects", program->peak_objects);
+    values_set_number(object, "peak_objects", program->peak_objects * table->options->copies);
     values_set_number(object, "runs", table->options->runs);
     values_set_number(object, "replay_overhead_ns", table->overhead_ns);
     json_t *rows = json_array();
@@ -81,5 +110,7 @@ static json_t *table_object(const struct table *table)
 
 int table_print_json(const struct table *table)
 {
-    return values_print(table_object(table), 6);
+    json_t *object = table_value(table);
+    values_set_text(object, "schema", "mpress-replay/1");
+    return values_print(object, 6);
 }

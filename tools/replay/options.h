@@ -6,11 +6,21 @@
 
 #include "tools/replay/program.h"
 
+enum { OPTIONS_WITH_MOST = 32, OPTIONS_SCALES_MOST = 8 };
+
 struct options {
-    const char *trace;
-    const char *with;    /* allocators, by commas */
+    const char *trace;                   /* NULL: a workload */
+    const char *with[OPTIONS_WITH_MOST]; /* lists of allocators, as allocators_parse takes them */
+    unsigned withs;
     const char *profile; /* one more: mpress with this profile; NULL */
+    unsigned workload;   /* its kind, if there is no trace */
+    unsigned workload_threads;
+    uint64_t scale[OPTIONS_SCALES_MOST]; /* objects of the workload, ascending */
+    unsigned scales;
     unsigned runs;
+    unsigned copies;
+    unsigned rounds;
+    double speed; /* 0: as fast as it goes; 1: as recorded */
     bool is_json;
     bool is_one_thread;
     bool is_verified;

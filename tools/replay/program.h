@@ -41,6 +41,7 @@ enum program_control {
     PROGRAM_END = 0,    /* of the thread */
     PROGRAM_WINDOW = 1, /* operand: the window that the next operations are in */
     PROGRAM_JUMP = 2,   /* operand: index of the word to go on with */
+    PROGRAM_PACE = 3,   /* operand: ns from the first operation to the next, as recorded */
 };
 
 enum {
@@ -51,6 +52,7 @@ enum {
     PROGRAM_SIZE_FOLLOWS = (1 << 28) - 1,
     PROGRAM_WINDOW_EVENTS_MOST = 1 << 16,
     PROGRAM_WINDOW_EVENTS_LEAST = 1 << 10,
+    PROGRAM_PACE_STEP_NS = 20000, /* a thread's times are told in steps of so much, at least */
 };
 
 struct program_header {
@@ -84,16 +86,45 @@ struct program_window {
     uint32_t spawned;      /* the first thread that starts with it; PROGRAM_NO_THREAD */
 };
 
+/* How a child runs. */
+enum program_mode {
+    PROGRAM_PLAIN,   /* at full speed */
+    PROGRAM_TIMED,   /* every call measured */
+    PROGRAM_CHECKED, /* patterns written and checked */
+    PROGRAM_NULL,    /* calls that do nothing: what the replay itself costs */
+};
+
+/* What is written of each block: nothing, its first byte, a byte of every page, all. */
+enum program_touch {
+    PROGRAM_TOUCH_NONE,
+    PROGRAM_TOUCH_FIRST,
+    PROGRAM_TOUCH_PAGES,
+    PROGRAM_TOUCH_ALL
+};
+
+/* What the parent wants of a child. */
+struct program_orders {
+    uint32_t mode;   /* enum program_mode */
+    uint32_t touch;  /* enum program_touch */
+    uint32_t copies; /* of the program, side by side: each with slots and threads of its own */
+    uint32_t rounds; /* one after another; what is left of a round is freed behind it */
+    double speed;    /* PROGRAM_PACE is obeyed, so many times as fast; 0: it is not */
+};
+
 /* What a child reports, in a memory file that it and its parent map. */
 enum { RESULT_BUCKETS = 64 * 16, RESULT_TEXT_BYTES = 256 };
 
 struct result {
-    uint64_t is_done; /* 1: everything below holds */
-    uint64_t windows_done;
-    uint64_t wall_ns; /* from the first operation to the last, without looks at our own size */
+    struct program_orders orders; /* of the parent, before the child starts */
+    uint64_t is_done;             /* 1: everything below holds */
+    uint64_t windows_done;        /* of all rounds */
+    uint64_t wall_ns;   /* from the first operation to the last, without looks at our own size */
+    uint64_t behind_ns; /* at most so much later than the pace asked for */
     uint64_t resident_before;
     uint64_t resident_peak;  /* bytes above resident_before */
     uint64_t resident_mean;  /* over the ends of all windows, above resident_before */
+    uint64_t resident_first; /* the same behind the first round, everything freed; */
+    uint64_t resident_last;  /* and behind the last; 0 if there is one round only */
     uint64_t knows_internal; /* 1: the heap is mpress's, which tells what rounding up takes */
     uint64_t internal_peak;  /* bytes more than asked for, at the end of the peak's window */
     uint64_t internal_mean;  /* over the ends of all windows */
@@ -102,20 +133,13 @@ struct result {
     uint64_t waits;                   /* for objects of other threads that were not there yet */
     uint64_t latency[RESULT_BUCKETS]; /* calls by duration: see result_bucket */
     uint64_t latency_max_ns;
-    uint64_t clock_ns; /* what measuring a call adds; already taken off */
+    uint64_t clock_ns;               /* what measuring a call adds; already taken off */
+    uint64_t call_ns;                /* all measured calls together */
+    uint64_t overlaps;               /* blocks found with other contents than their owner wrote */
+    char overlap[RESULT_TEXT_BYTES]; /* the first of them */
     char error[RESULT_TEXT_BYTES];
     char owner[RESULT_TEXT_BYTES]; /* the library that malloc came from */
 };
-
-/* How a child runs; given on its command line. */
-enum program_mode {
-    PROGRAM_PLAIN,   /* at full speed */
-    PROGRAM_TIMED,   /* every call measured */
-    PROGRAM_CHECKED, /* patterns written and checked */
-    PROGRAM_NULL,    /* calls that do nothing: what the replay itself costs */
-};
-
-enum program_touch { PROGRAM_TOUCH_NONE, PROGRAM_TOUCH_PAGES, PROGRAM_TOUCH_ALL };
 
 /* Bucket of a duration: 16 steps per doubling (HdrHistogram's way), exact below 16 ns. */
 static inline unsigned result_bucket(uint64_t ns)

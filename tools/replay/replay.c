@@ -13,6 +13,7 @@
 #include "tools/replay/run.h"
 #include "tools/replay/table.h"
 #include "tools/trace/memory.h"
+#include "tools/units.h"
 
 enum { PROGRESS_DELAY_NS = 300000000 };
 
@@ -48,7 +49,7 @@ static bool run(struct run_plan *plan, struct row *row, enum program_mode mode,
 {
     if (row->error[0] == '\0') {
         plan->what = row->allocator->name;
-        run_once(plan, row->allocator, mode, result);
+        run_once(plan, row->allocator, row->allocator->is_none ? PROGRAM_NULL : mode, result);
         if (!result->is_done)
             memcpy(row->error, result->error, sizeof(row->error));
     }
@@ -66,14 +67,23 @@ static void run_in_turns(struct run_plan *plan, struct table *table, struct resu
     }
 }
 
+static void judge_contents(struct row *row, const struct result *checked)
+{
+    row->is_verified = !row->allocator->is_none;
+    row->overlaps = checked->overlaps;
+    if (row->overlaps != 0)
+        snprintf(row->error, sizeof(row->error), "%s: %.180s",
+                 units_plural(row->overlaps, "overlap").at, checked->overlap);
+}
+
 static void run_rest(struct run_plan *plan, struct table *table, struct row *row,
                      const struct result *results)
 {
     struct result timed;
     struct result checked;
     bool is_timed = table->options->is_timed && run(plan, row, PROGRAM_TIMED, &timed);
-    if (table->options->is_verified)
-        row->is_verified = run(plan, row, PROGRAM_CHECKED, &checked);
+    if (table->options->is_verified && run(plan, row, PROGRAM_CHECKED, &checked))
+        judge_contents(row, &checked);
     if (row->error[0] == '\0')
         stats_make(&row->stats, results, table->options->runs, is_timed ? &timed : NULL);
     row->knows_internal = row->error[0] == '\0' && results[0].knows_internal;
@@ -91,7 +101,10 @@ static void run_all(struct table *table)
 {
     const struct options *options = table->options;
     struct run_plan plan = {.compiled = table->compiled,
-                            .touch = options->touch,
+                            .orders = {.touch = options->touch,
+                                       .copies = options->copies,
+                                       .rounds = options->rounds,
+                                       .speed = options->speed},
                             .show = shown.line.is_on ? show_run : NULL};
     struct result *results = memory_alloc(table->rows * options->runs, sizeof(*results));
     shown.round = 0;
@@ -107,9 +120,8 @@ static void run_all(struct table *table)
 
 /* -- the command ------------------------------------------------------------------------------ */
 
-static int print_table(const struct table *table, void *unused)
+int replay_say_failures(const struct table *table)
 {
-    (void)unused;
     int status = CLI_OK;
     for (size_t i = 0; i < table->rows; i++) {
         if (table->row[i].error[0] == '\0')
@@ -117,6 +129,13 @@ static int print_table(const struct table *table, void *unused)
         cli_say("%s: %s", table->row[i].allocator->name, table->row[i].error);
         status = CLI_FAILED;
     }
+    return status;
+}
+
+static int print_table(const struct table *table, void *unused)
+{
+    (void)unused;
+    int status = replay_say_failures(table);
     if (!table->options->is_json)
         table_print(table, stdout);
     else if (table_print_json(table) != CLI_OK)
@@ -124,14 +143,12 @@ static int print_table(const struct table *table, void *unused)
     return cli_finish(status);
 }
 
-static int replay_compiled(const struct options *options, const struct trace *trace,
+static int replay_compiled(const struct options *options, const struct source *source,
                            const struct allocators *allocators, const struct compiled *compiled,
                            replay_print *print, void *context)
 {
-    struct table table = {.options = options,
-                          .facts = trace_facts(trace),
-                          .compiled = compiled,
-                          .rows = allocators->count};
+    struct table table = {
+        .options = options, .source = source, .compiled = compiled, .rows = allocators->count};
     table.row = memory_alloc(table.rows, sizeof(*table.row));
     for (size_t i = 0; i < table.rows; i++)
         table.row[i].allocator = &allocators->all[i];
@@ -141,25 +158,54 @@ static int replay_compiled(const struct options *options, const struct trace *tr
     return status;
 }
 
-int replay_trace(const struct options *options, const struct trace *trace,
-                 const struct allocators *allocators, replay_print *print, void *context)
+int replay_source(const struct options *options, struct source *source,
+                  const struct allocators *allocators, replay_print *print, void *context)
 {
     struct compiled compiled;
     progress_init(&shown.line, !options->is_quiet, PROGRESS_DELAY_NS);
-    int error = compile_trace(trace, options->is_one_thread, shown.line.is_on ? show_reading : NULL,
-                              &compiled);
+    const struct compile_options how = {.is_one_thread = options->is_one_thread,
+                                        .is_paced = options->speed > 0,
+                                        .show = shown.line.is_on ? show_reading : NULL};
+    int error = compile_source(source, &how, &compiled);
     progress_fini(&shown.line);
     if (error != 0) {
-        cli_say("%s: no memory for the replay: %s", options->trace, strerror(error));
+        cli_say("%s: no memory for the replay: %s", source_name(source), strerror(error));
         return CLI_FAILED;
     }
     if (compiled.program->operations == 0) {
-        cli_say("%s: there is nothing to replay in it", options->trace);
+        cli_say("%s: there is nothing to replay in it", source_name(source));
         compile_free(&compiled);
         return CLI_FAILED;
     }
-    int status = replay_compiled(options, trace, allocators, &compiled, print, context);
+    int status = replay_compiled(options, source, allocators, &compiled, print, context);
     compile_free(&compiled);
+    return status;
+}
+
+int replay_trace(const struct options *options, const struct trace *trace,
+                 const struct allocators *allocators, replay_print *print, void *context)
+{
+    struct source source = {.trace = trace};
+    return replay_source(options, &source, allocators, print, context);
+}
+
+static int find_allocators(const struct options *options, struct allocators *allocators)
+{
+    int status = CLI_OK;
+    for (unsigned i = 0; i < options->withs && status == CLI_OK; i++)
+        status = allocators_parse(options->with[i], allocators);
+    if (status == CLI_OK && options->profile != NULL)
+        status = allocators_add_profile(allocators, options->profile);
+    return status;
+}
+
+static int replay_file(const struct options *options, const struct allocators *allocators)
+{
+    struct trace *trace = cli_open_whole_trace(options->trace);
+    int status = CLI_FAILED;
+    if (trace != NULL)
+        status = replay_trace(options, trace, allocators, print_table, NULL);
+    trace_close(trace);
     return status;
 }
 
@@ -170,15 +216,10 @@ int replay_main(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     struct allocators *allocators = memory_alloc(1, sizeof(*allocators));
-    status = allocators_parse(options.with, allocators);
-    if (status == 0 && options.profile != NULL)
-        status = allocators_add_profile(allocators, options.profile);
-    struct trace *trace = status == CLI_OK ? cli_open_whole_trace(options.trace) : NULL;
-    if (trace != NULL)
-        status = replay_trace(&options, trace, allocators, print_table, NULL);
-    else if (status == CLI_OK)
-        status = CLI_FAILED;
-    trace_close(trace);
-    free(allocators);
+    status = find_allocators(&options, allocators);
+    if (status == CLI_OK)
+        status = options.trace != NULL ? replay_file(&options, allocators)
+                                       : replay_scales(&options, allocators);
+    allocators_fini(allocators);
     return status;
 }

@@ -59,6 +59,16 @@ static bool is_kept(const char *assignment)
     return true;
 }
 
+static bool is_set(const struct allocator *allocator, const char *assignment)
+{
+    size_t name = strcspn(assignment, "=") + 1;
+    for (size_t i = 0; i < allocator->variables; i++) {
+        if (strncmp(assignment, allocator->variable[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* "NAME=value", to be freed. */
 static char *make_assignment(const char *name, const char *value)
 {
@@ -75,15 +85,17 @@ static char **make_environment(const struct allocator *allocator, size_t *made)
     size_t count = 0;
     while (environ[count] != NULL)
         count++;
-    char **result = memory_alloc(count + 3, sizeof(*result));
+    char **result = memory_alloc(count + 3 + allocator->variables, sizeof(*result));
     char **at = result;
     if (allocator->library[0] != '\0')
         *at++ = make_assignment("LD_PRELOAD", allocator->library);
     if (allocator->profile[0] != '\0')
         *at++ = make_assignment("MPRESS_PROFILE", allocator->profile);
+    for (size_t i = 0; i < allocator->variables; i++)
+        *at++ = strdup(allocator->variable[i]);
     *made = (size_t)(at - result);
     for (size_t i = 0; i < count; i++) {
-        if (is_kept(environ[i]))
+        if (is_kept(environ[i]) && !is_set(allocator, environ[i]))
             *at++ = environ[i];
     }
     return result;
@@ -117,7 +129,7 @@ static _Noreturn void become_child(const char *path, char **arguments, char **en
 }
 
 static pid_t start_child(const struct run_plan *plan, const struct allocator *allocator,
-                         enum program_mode mode, int result_fd, struct result *result)
+                         int result_fd, struct result *result)
 {
     char path[PATH_MAX];
     if (!find_child(path, sizeof(path))) {
@@ -125,13 +137,10 @@ static pid_t start_child(const struct run_plan *plan, const struct allocator *al
                  "mpress-replay-child is not there; build or install it again");
         return -1;
     }
-    char numbers[4][16];
+    char numbers[2][16];
     snprintf(numbers[0], sizeof(numbers[0]), "%d", plan->compiled->fd);
     snprintf(numbers[1], sizeof(numbers[1]), "%d", result_fd);
-    snprintf(numbers[2], sizeof(numbers[2]), "%d", (int)mode);
-    snprintf(numbers[3], sizeof(numbers[3]), "%d", (int)plan->touch);
-    char *arguments[] = {
-        "mpress-replay-child", numbers[0], numbers[1], numbers[2], numbers[3], NULL};
+    char *arguments[] = {"mpress-replay-child", numbers[0], numbers[1], NULL};
     size_t made;
     char **environment = make_environment(allocator, &made);
     pid_t parent = getpid();
@@ -148,7 +157,7 @@ static void show(const struct run_plan *plan, const struct result *shared)
 {
     uint64_t done = *(const volatile uint64_t *)&shared->windows_done;
     if (plan->show != NULL)
-        plan->show(plan, (double)done / plan->compiled->program->windows);
+        plan->show(plan, (double)done / plan->compiled->program->windows / plan->orders.rounds);
 }
 
 static int wait_for_child(const struct run_plan *plan, pid_t pid, const struct result *shared)
@@ -192,12 +201,15 @@ void run_once(const struct run_plan *plan, const struct allocator *allocator,
     if (shared == MAP_FAILED) {
         fail(result, "no shared memory", errno);
     } else {
-        pid_t pid = start_child(plan, allocator, mode, fd, result);
+        shared->orders = plan->orders;
+        shared->orders.mode = mode;
+        pid_t pid = start_child(plan, allocator, fd, result);
         if (pid > 0) {
             int status = wait_for_child(plan, pid, shared);
             *result = *shared;
             result->error[RESULT_TEXT_BYTES - 1] = '\0';
             result->owner[RESULT_TEXT_BYTES - 1] = '\0';
+            result->overlap[RESULT_TEXT_BYTES - 1] = '\0';
             judge(allocator, status, result);
         }
         munmap(shared, sizeof(*shared));

@@ -10,7 +10,7 @@
 /* What all runs have in common. */
 struct run_plan {
     const struct compiled *compiled;
-    enum program_touch touch;
+    struct program_orders orders;                            /* but for the mode */
     void (*show)(const struct run_plan *plan, double share); /* about ten times a second; or NULL */
     const char *what;                                        /* is run now, for `show` */
     void *user;

@@ -50,6 +50,7 @@ static struct stats_latency latency_of(const struct result *timed)
     if (calls == 0)
         return (struct stats_latency){.is_known = false};
     return (struct stats_latency){.is_known = true,
+                                  .mean = (double)timed->call_ns / (double)calls,
                                   .p50 = percentile(timed, calls, 0.5),
                                   .p99 = percentile(timed, calls, 0.99),
                                   .p999 = percentile(timed, calls, 0.999),
@@ -75,6 +76,9 @@ void stats_make(struct stats *stats, const struct result *runs, size_t count,
     FIGURE(minor_faults);
     FIGURE(major_faults);
     FIGURE(waits);
+    FIGURE(behind_ns);
+    FIGURE(resident_first);
+    FIGURE(resident_last);
 #undef FIGURE
     free(values);
     stats->latency = timed != NULL ? latency_of(timed) : (struct stats_latency){.is_known = false};

@@ -17,6 +17,7 @@ struct stats_figure {
 /* Nanoseconds; the calls of a timed run. */
 struct stats_latency {
     bool is_known;
+    double mean;
     uint64_t p50;
     uint64_t p99;
     uint64_t p999;
@@ -33,6 +34,9 @@ struct stats {
     struct stats_figure minor_faults;
     struct stats_figure major_faults;
     struct stats_figure waits;
+    struct stats_figure behind_ns;      /* the pace */
+    struct stats_figure resident_first; /* after the first round; 0 if there is one only */
+    struct stats_figure resident_last;
     struct stats_latency latency;
 };
 

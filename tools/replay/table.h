@@ -14,12 +14,13 @@ struct row {
     struct stats stats;
     bool is_verified;
     bool knows_internal;
+    uint64_t overlaps;             /* blocks whose contents another changed */
     char error[RESULT_TEXT_BYTES]; /* "": all its runs were done */
 };
 
 struct table {
     const struct options *options;
-    const struct trace_facts *facts;
+    const struct source *source;
     const struct compiled *compiled;
     uint64_t overhead_ns; /* wall time of a run whose calls do nothing; 0: it failed */
     size_t rows;
@@ -29,6 +30,13 @@ struct table {
 /* Peak resident memory / most bytes asked - 1 (Johnstone & Wilson 1998). */
 double table_fragmentation(const struct table *table, const struct row *row);
 
+/* Of all copies and rounds; the most asked for at a time, of all copies. */
+uint64_t table_operations(const struct table *table);
+uint64_t table_asked(const struct table *table);
+
+/* The largest resident heap that a trace's samples tell; 0: none does. */
+uint64_t table_recorded_heap(const struct table *table);
+
 /* Operations per second. */
 double table_rate(const struct table *table, const struct row *row);
 
@@ -36,6 +44,7 @@ void table_print(const struct table *table, FILE *out);
 
 /* json.c: to stdout; CLI_OK, or CLI_FAILED. */
 int table_print_json(const struct table *table);
+struct json_t *table_value(const struct table *table);
 struct json_t *table_figure_value(const struct stats_figure *figure);
 
 #endif

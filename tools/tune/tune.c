@@ -145,6 +145,8 @@ static int prove(const struct trace *trace, struct outcome *outcome)
     const struct options options = {.trace = outcome->request->trace,
                                     .profile = outcome->profile,
                                     .runs = outcome->request->runs,
+                                    .copies = 1,
+                                    .rounds = 1,
                                     .is_quiet = outcome->request->quiet,
                                     .touch = PROGRAM_TOUCH_PAGES};
     struct allocators *allocators = calloc(1, sizeof *allocators);
@@ -155,7 +157,7 @@ static int prove(const struct trace *trace, struct outcome *outcome)
         status = allocators_add_profile(allocators, outcome->profile);
     if (status == CLI_OK)
         status = replay_trace(&options, trace, allocators, print_proof, outcome);
-    free(allocators);
+    allocators_fini(allocators);
     return status;
 }
 

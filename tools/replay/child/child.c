@@ -1,5 +1,5 @@
-/* child.c - mpress-replay-child PROGRAM RESULT MODE TOUCH: started by `mpress replay` only; the
- * first two are descriptors of memory files (program.h). */
+/* child.c - mpress-replay-child PROGRAM RESULT: started by `mpress replay` only; both are
+ * descriptors of memory files (program.h). */
 #define _GNU_SOURCE
 #include "preload/mpress.h"
 #include "tools/replay/child/child.h"
@@ -61,10 +61,21 @@ static void map_tables(void)
 {
     int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
     int access = PROT_READ | PROT_WRITE;
-    size_t slots = (size_t)child.program->slots + 1; /* control words name slot 0 */
+    size_t slots = (size_t)child.program->slots * child.copies + 1; /* control words name slot 0 */
     child.slots = map(-1, slots * sizeof(*child.slots), access, anonymous);
-    size_t timed = child.mode == PROGRAM_TIMED ? child.program->threads : 1;
+    child.runners = (size_t)child.program->threads * child.copies;
+    size_t timed = child.mode == PROGRAM_TIMED ? child.runners : 1;
     child.counters = map(-1, timed * sizeof(*child.counters), access, anonymous);
+}
+
+static void read_orders(void)
+{
+    const struct program_orders *orders = &child.result->orders;
+    child.mode = (enum program_mode)orders->mode;
+    child.touch = (enum program_touch)orders->touch;
+    child.copies = orders->copies;
+    child.rounds = orders->rounds;
+    child.speed = orders->speed;
 }
 
 /* Which library malloc comes from, so that the parent can tell whether the preload worked. */
@@ -90,38 +101,50 @@ static void check_profile(void)
 
 static void add_latencies(void)
 {
-    size_t timed = child.mode == PROGRAM_TIMED ? child.program->threads : 0;
+    size_t timed = child.mode == PROGRAM_TIMED ? child.runners : 0;
     for (size_t i = 0; i < timed; i++) {
         const struct counters *counters = &child.counters[i];
         for (size_t k = 0; k < RESULT_BUCKETS; k++)
             child.result->latency[k] += counters->latency[k];
+        child.result->call_ns += counters->call_ns;
         if (counters->latency_max_ns > child.result->latency_max_ns)
             child.result->latency_max_ns = counters->latency_max_ns;
     }
 }
 
-static void run_program(void)
+static void run_round(void)
 {
-    free(malloc(1)); /* the allocator is up before we look at our size */
-    resident_begin();
-    if (child.program->threads == 0)
-        return;
     struct runner *first = gate_begin();
     engine_run(first);
     gate_finish(first);
     gate_wait_for_end();
+    if (child.mode == PROGRAM_CHECKED)
+        rest_check();
+}
+
+/* Each begins with an empty heap, as far as the allocator lets it. */
+static void run_rounds(void)
+{
+    for (uint32_t round = 1; round <= child.rounds; round++) {
+        run_round();
+        if (child.rounds == 1)
+            return;
+        rest_free();
+        child.result->resident_last = resident_now();
+        if (round == 1)
+            child.result->resident_first = child.result->resident_last;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
+    if (argc != 3) {
         fputs("mpress-replay-child: a part of mpress replay; run that\n", stderr);
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing is left behind */
     map_result(atoi(argv[2]));
-    child.mode = (enum program_mode)atoi(argv[3]);
-    child.touch = (enum program_touch)atoi(argv[4]);
+    read_orders();
     child.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     map_program(atoi(argv[1]));
     map_tables();
@@ -130,7 +153,10 @@ int main(int argc, char **argv)
     if (child.mode == PROGRAM_TIMED)
         clock_calibrate();
     gate_init();
-    run_program();
+    free(malloc(1)); /* the allocator is up before we look at our size */
+    resident_begin();
+    if (child.program->threads != 0)
+        run_rounds();
     resident_finish();
     add_latencies();
     child.result->is_done = 1;

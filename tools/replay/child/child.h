@@ -21,6 +21,7 @@ struct slot {
 /* What a thread counts; nobody else looks before its end. */
 struct counters {
     uint64_t waits;
+    uint64_t call_ns;
     uint64_t latency_max_ns;
     uint64_t latency[RESULT_BUCKETS];
 };
@@ -32,10 +33,14 @@ struct child {
     const struct program_thread *threads;
     const struct program_window *windows;
     struct result *result;
-    struct slot *slots;
+    struct slot *slots; /* program->slots for each copy */
     enum program_mode mode;
     enum program_touch touch;
-    struct counters *counters; /* per thread, when calls are timed */
+    uint32_t copies;
+    uint32_t rounds;
+    double speed;
+    size_t runners;            /* threads of all copies */
+    struct counters *counters; /* per runner, when calls are timed */
     double ns_per_tick;
     uint64_t tick_overhead; /* ticks between two reads of the clock with nothing between */
     size_t page_bytes;
@@ -44,10 +49,13 @@ struct child {
 /* One thread of it. */
 struct runner {
     struct child *child;
+    struct slot *slots; /* of its copy */
+    uint32_t copy;
     uint32_t thread;
     uint32_t window; /* it is in */
     int64_t live;    /* bytes asked: by this thread's births less its deaths, in this window */
     uint64_t waits;
+    uint64_t behind_ns;
     struct counters *counters;
     uintptr_t bump; /* PROGRAM_NULL: the next address */
 };
@@ -63,7 +71,7 @@ void engine_run(struct runner *runner);
 /* gate.c: windows, waiting, and the birth of threads. */
 void gate_init(void);
 
-/* Opens the first window; returns the runner of thread 0, which is the caller's. */
+/* Opens the first window of a round; returns the runner of thread 0, which is the caller's. */
 struct runner *gate_begin(void);
 
 /* The thread is done with its window and goes on in window `next`. */
@@ -75,8 +83,11 @@ void gate_finish(struct runner *runner);
 /* Waits until window `window` is open. */
 void gate_wait(uint32_t window);
 
-/* Waits until all windows are done. */
+/* Waits until all windows of the round are done. */
 void gate_wait_for_end(void);
+
+/* Waits until an operation is due that was recorded so many ns behind the first. */
+void gate_pace(struct runner *runner, uint64_t ns);
 
 /* An object of another thread is not there yet: waits for it. */
 void *gate_wait_for_object(struct runner *runner, struct slot *slot);
@@ -84,11 +95,26 @@ void *gate_wait_for_object(struct runner *runner, struct slot *slot);
 /* An object was put into a slot that others may be waiting at. */
 void gate_hand_over(void);
 
+/* pattern.c: what is written into blocks, and whether it is still there. */
+void pattern_write(void *object, const struct slot *slot);
+
+/* Whether its first bytes are those of the pattern; if not, an overlap is noted. */
+void pattern_check(const void *object, size_t bytes, uint64_t pattern, const char *when);
+uint64_t pattern_of(const struct slot *slot);
+
+/* What calloc and the alignment promise of a new block. */
+void pattern_check_birth(const void *object, unsigned op, size_t size, size_t alignment);
+
+/* rest.c: what no operation frees. */
+void rest_check(void);
+void rest_free(void);
+
 /* resident.c: resident memory, from /proc by raw system calls. */
 void resident_begin(void); /* before the first operation */
 /* At the end of a window, with the bytes asked for; one thread at a time, the others stand still.
  */
 void resident_sample(uint32_t window, uint64_t asked);
+uint64_t resident_now(void); /* above what it was before */
 void resident_finish(void);
 
 /* clock.c: time stamps that cost little. */

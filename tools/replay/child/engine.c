@@ -38,6 +38,7 @@ static inline void note_duration(struct runner *runner, uint64_t ticks)
     uint64_t ns = (uint64_t)((double)net * of->ns_per_tick);
     unsigned bucket = result_bucket(ns);
     runner->counters->latency[bucket < RESULT_BUCKETS ? bucket : RESULT_BUCKETS - 1]++;
+    runner->counters->call_ns += ns;
     if (ns > runner->counters->latency_max_ns)
         runner->counters->latency_max_ns = ns;
 }
@@ -50,44 +51,11 @@ static inline void touch(void *object, size_t size, enum program_touch how)
     if (how == PROGRAM_TOUCH_PAGES) {
         for (size_t i = 0; i < size; i += TOUCH_STEP)
             bytes[i] = 1;
+    } else if (how == PROGRAM_TOUCH_FIRST) {
+        if (size != 0)
+            bytes[0] = 1;
     } else if (how == PROGRAM_TOUCH_ALL) {
         memset(object, 1, size);
-    }
-}
-
-/* -- patterns --------------------------------------------------------------------------------- */
-
-/* Differs for neighbours, so that blocks that overlap are noticed. */
-static uint64_t pattern_of(const struct slot *slot)
-{
-    return (uint64_t)(uintptr_t)slot * UINT64_C(0x9E3779B97F4A7C15) ^ slot->size;
-}
-
-static void write_pattern(unsigned char *object, size_t size, uint64_t pattern)
-{
-    for (size_t i = 0; i < size; i++)
-        object[i] = (unsigned char)(pattern >> (8 * (i % 8)));
-}
-
-static void check_pattern(const unsigned char *object, size_t size, uint64_t pattern,
-                          const char *when)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (object[i] != (unsigned char)(pattern >> (8 * (i % 8))))
-            child_fail("byte %zu of a block of %zu bytes at %p was changed (noticed %s)", i, size,
-                       (const void *)object, when);
-    }
-}
-
-static void check_birth(const unsigned char *object, unsigned op, size_t size, size_t alignment)
-{
-    if ((uintptr_t)object % alignment != 0)
-        child_fail("a block of %zu bytes at %p is not aligned to %zu", size, (const void *)object,
-                   alignment);
-    for (size_t i = 0; op == PROGRAM_CALLOC && i < size; i++) {
-        if (object[i] != 0)
-            child_fail("byte %zu of a calloc of %zu bytes at %p is not zero", i, size,
-                       (const void *)object);
     }
 }
 
@@ -158,8 +126,8 @@ static inline __attribute__((always_inline)) void run_birth(struct runner *runne
     if (mode == PROGRAM_CHECKED) {
         size_t alignment = operation->op == PROGRAM_ALIGNED ? (size_t)1 << operation->alignment_log2
                                                             : natural_alignment(operation->size);
-        check_birth(object, operation->op, operation->size, alignment);
-        write_pattern(object, operation->size, pattern_of(slot));
+        pattern_check_birth(object, operation->op, operation->size, alignment);
+        pattern_write(object, slot);
     }
     touch(object, mode == PROGRAM_CHECKED ? 0 : operation->size, how);
     runner->live += (int64_t)operation->size;
@@ -172,7 +140,7 @@ run_death(struct runner *runner, struct slot *slot, enum program_mode mode)
     void *object = take_object(runner, slot);
     runner->live -= (int64_t)slot->size;
     if (mode == PROGRAM_CHECKED)
-        check_pattern(object, slot->size, pattern_of(slot), "when it was freed");
+        pattern_check(object, slot->size, pattern_of(slot), "when it was freed");
     atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
     uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
     if (mode != PROGRAM_NULL)
@@ -192,7 +160,7 @@ static inline __attribute__((always_inline)) void run_move(struct runner *runner
     uint64_t pattern = pattern_of(slot);
     size_t size = at_least_one(operation->size);
     if (mode == PROGRAM_CHECKED)
-        check_pattern(old, old_size, pattern, "before it was reallocated");
+        pattern_check(old, old_size, pattern, "before it was reallocated");
     runner->live += (int64_t)operation->size - (int64_t)old_size;
     atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
     uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
@@ -203,9 +171,9 @@ static inline __attribute__((always_inline)) void run_move(struct runner *runner
         fail_allocation(operation->size);
     to->size = operation->size;
     if (mode == PROGRAM_CHECKED) {
-        check_pattern(object, old_size < operation->size ? old_size : operation->size, pattern,
+        pattern_check(object, old_size < operation->size ? old_size : operation->size, pattern,
                       "after it was reallocated");
-        write_pattern(object, operation->size, pattern_of(to));
+        pattern_write(object, to);
     }
     touch(object, mode == PROGRAM_CHECKED ? 0 : operation->size, how);
     put_object(to, object, operation->is_handed);
@@ -216,7 +184,7 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
                                                       enum program_touch how)
 {
     const uint64_t *words = runner->child->words;
-    struct slot *slots = runner->child->slots;
+    struct slot *slots = runner->slots;
     const uint64_t *at = words + runner->child->threads[runner->thread].first_word;
     for (;;) {
         uint64_t word = *at++;
@@ -249,8 +217,12 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
                 return;
             if (operation.size == PROGRAM_JUMP)
                 at = words + *at;
-            else
+            else if (operation.size == PROGRAM_WINDOW)
                 gate_pass(runner, (uint32_t)*at++);
+            else if (mode == PROGRAM_NULL)
+                at++;
+            else
+                gate_pace(runner, *at++);
         }
     }
 }

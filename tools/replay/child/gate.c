@@ -5,16 +5,23 @@
  *
  * Nobody spins for long: a few hundred cycles, then the futex. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/replay/child/child.h"
 
-enum { SPINS = 200, STACK_BYTES = 256 * 1024 };
+enum {
+    SPINS = 200,
+    STACK_BYTES = 256 * 1024,
+    PACE_SLACK_NS = 60000, /* sooner is soon enough: about what a sleep oversleeps */
+    NS_PER_S = 1000000000,
+};
 
 static struct {
     _Alignas(64) _Atomic uint32_t open;      /* futex */
@@ -23,7 +30,7 @@ static struct {
     _Atomic int64_t live;                    /* bytes asked, of all windows done */
     _Alignas(64) _Atomic uint32_t handed;    /* futex: moves when someone may wait for an object */
     _Atomic uint32_t object_waiters;
-    struct runner *runners; /* by thread */
+    struct runner *runners; /* by copy and thread */
     uint64_t begun_ns;
     uint64_t paused_ns; /* taken by samples while all threads stood still */
 } gate;
@@ -60,14 +67,15 @@ static void *start_thread(void *argument)
     return NULL;
 }
 
-static void spawn(uint32_t thread)
+static void spawn(uint32_t copy, uint32_t thread)
 {
+    struct runner *runner = &gate.runners[(size_t)copy * child.program->threads + thread];
     pthread_t id;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int error = pthread_create(&id, &attributes, start_thread, &gate.runners[thread]);
+    int error = pthread_create(&id, &attributes, start_thread, runner);
     pthread_attr_destroy(&attributes);
     if (error != 0)
         child_fail("thread %u cannot be started: %s", thread, strerror(error));
@@ -75,31 +83,53 @@ static void spawn(uint32_t thread)
 
 static void spawn_with(uint32_t window)
 {
-    uint32_t thread = child.windows[window].spawned;
-    for (; thread != PROGRAM_NO_THREAD; thread = child.threads[thread].next_spawned)
-        spawn(thread);
+    for (uint32_t copy = 0; copy < child.copies; copy++) {
+        uint32_t thread = child.windows[window].spawned;
+        for (; thread != PROGRAM_NO_THREAD; thread = child.threads[thread].next_spawned)
+            spawn(copy, thread);
+    }
+}
+
+static uint32_t count_participants(uint32_t window)
+{
+    return child.windows[window].participants * child.copies;
 }
 
 void gate_init(void)
 {
-    size_t bytes = child.program->threads * sizeof(*gate.runners);
-    gate.runners = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+    size_t bytes = child.runners * sizeof(*gate.runners);
+    gate.runners = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (gate.runners == MAP_FAILED)
-        child_fail("no memory for %u threads", child.program->threads);
-    for (uint32_t i = 0; i < child.program->threads; i++) {
-        gate.runners[i] = (struct runner){.child = &child,
-                                          .thread = i,
-                                          .window = child.threads[i].first_window,
-                                          .bump = 0x10000000,
-                                          .counters = child.counters + i};
-    }
-    atomic_store(&gate.remaining, child.windows[0].participants);
+        child_fail("no memory for %zu threads", child.runners);
+}
+
+static struct runner make_runner(uint32_t copy, uint32_t thread)
+{
+    size_t index = (size_t)copy * child.program->threads + thread;
+    return (struct runner){.child = &child,
+                           .slots = child.slots + copy * child.program->slots,
+                           .copy = copy,
+                           .thread = thread,
+                           .window = child.threads[thread].first_window,
+                           .bump = 0x10000000,
+                           .counters = child.counters + index};
 }
 
 struct runner *gate_begin(void)
 {
+    struct runner *runner = gate.runners;
+    for (uint32_t copy = 0; copy < child.copies; copy++) {
+        for (uint32_t thread = 0; thread < child.program->threads; thread++)
+            *runner++ = make_runner(copy, thread);
+    }
+    atomic_store(&gate.live, 0);
+    atomic_store(&gate.open, 0);
+    atomic_store(&gate.remaining, count_participants(0));
     gate.begun_ns = clock_ns();
+    gate.paused_ns = 0;
+    for (uint32_t copy = 1; copy < child.copies; copy++)
+        spawn(copy, 0);
     spawn_with(0);
     return &gate.runners[0];
 }
@@ -126,9 +156,10 @@ void gate_wait(uint32_t window)
 static void check_live(uint32_t window)
 {
     int64_t live = atomic_load(&gate.live);
-    if (live != (int64_t)child.windows[window].live_bytes)
-        child_fail("at the end of window %u %lld bytes are asked for, recorded were %llu", window,
-                   (long long)live, (unsigned long long)child.windows[window].live_bytes);
+    int64_t wanted = (int64_t)child.windows[window].live_bytes * child.copies;
+    if (live != wanted)
+        child_fail("at the end of window %u %lld bytes are asked for, recorded were %lld", window,
+                   (long long)live, (long long)wanted);
 }
 
 /* All threads are done with the open window: nobody runs but the caller. */
@@ -138,14 +169,15 @@ static void open_next(void)
     do {
         uint64_t paused = clock_ns();
         check_live(window);
-        resident_sample(window, child.windows[window].live_bytes);
+        resident_sample(window, child.windows[window].live_bytes * child.copies);
         gate.paused_ns += clock_ns() - paused;
-        child.result->windows_done = ++window;
+        child.result->windows_done++;
+        window++;
     } while (window < child.program->windows && child.windows[window].participants == 0);
     if (window == child.program->windows) {
-        child.result->wall_ns = clock_ns() - gate.begun_ns - gate.paused_ns;
+        child.result->wall_ns += clock_ns() - gate.begun_ns - gate.paused_ns;
     } else {
-        atomic_store(&gate.remaining, child.windows[window].participants);
+        atomic_store(&gate.remaining, count_participants(window));
         spawn_with(window);
     }
     /* seq_cst: either the waiter sees the new window or we see the waiter */
@@ -173,15 +205,33 @@ void gate_finish(struct runner *runner)
 {
     uint32_t successor = child.threads[runner->thread].successor;
     if (successor != PROGRAM_NO_THREAD)
-        spawn(successor);
+        spawn(runner->copy, successor);
     leave_window(runner);
 }
 
 void gate_wait_for_end(void)
 {
     gate_wait(child.program->windows);
-    for (uint32_t i = 0; i < child.program->threads; i++)
+    for (size_t i = 0; i < child.runners; i++) {
         child.result->waits += gate.runners[i].waits;
+        if (gate.runners[i].behind_ns > child.result->behind_ns)
+            child.result->behind_ns = gate.runners[i].behind_ns;
+    }
+}
+
+/* -- pace ------------------------------------------------------------------------------------- */
+
+void gate_pace(struct runner *runner, uint64_t ns)
+{
+    uint64_t due = gate.begun_ns + (uint64_t)((double)ns / child.speed);
+    uint64_t now = clock_ns();
+    if (now > due && now - due > runner->behind_ns)
+        runner->behind_ns = now - due;
+    if (now + PACE_SLACK_NS >= due)
+        return;
+    struct timespec until = {(time_t)(due / NS_PER_S), (long)(due % NS_PER_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        ;
 }
 
 /* -- objects of other threads ----------------------------------------------------------------- */

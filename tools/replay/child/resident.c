@@ -61,6 +61,11 @@ static uint64_t above_before(uint64_t bytes)
     return bytes > resident.before ? bytes - resident.before : 0;
 }
 
+uint64_t resident_now(void)
+{
+    return above_before(read_resident());
+}
+
 void resident_begin(void)
 {
     getrusage(RUSAGE_SELF, &resident.usage);
@@ -83,7 +88,7 @@ void resident_sample(uint32_t window, uint64_t asked)
 {
     if (mpress_stats_read)
         sample_internal(window, asked);
-    uint64_t now = above_before(read_resident());
+    uint64_t now = resident_now();
     resident.sum += now;
     resident.samples++;
     if (now > resident.peak)
