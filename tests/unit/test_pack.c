@@ -353,7 +353,15 @@ static void a_block_of_another_lane_than_its_frame_is_damaged(void **state)
     (void)state;
 }
 
-static void a_trace_is_whole_in_its_two_halves(void **state)
+static bool begins_with_zero(const char *path, unsigned block)
+{
+    struct bytes trace = read_file(path);
+    bool is_zero = trace.at[TRACE_HEADER_BYTES + block * TRACE_BLOCK_BYTES] == 0;
+    free(trace.at);
+    return is_zero;
+}
+
+static void a_trace_is_whole_in_its_two_halves_and_its_readers_keep_theirs(void **state)
 {
     char *path = write_long_trace(40);
     uint64_t said = read_sum(path);
@@ -362,10 +370,13 @@ static void a_trace_is_whole_in_its_two_halves(void **state)
     assert_int_equal(pack_found(packer), 0);
     assert_int_equal(packer->packed, 32);   /* two frames; the rest waits for another */
     assert_int_equal(read_sum(path), said); /* in both files */
+    struct trace_error error;
+    struct trace *reader = trace_open(path, &error);
     assert_int_equal(packer_punch(packer), 0);
-    struct bytes holes = read_file(path);
-    assert_int_equal(holes.at[TRACE_HEADER_BYTES + 5 * TRACE_BLOCK_BYTES], 0);
-    free(holes.at);
+    assert_false(begins_with_zero(path, 5));
+    trace_close(reader);
+    assert_int_equal(packer_punch(packer), 0);
+    assert_true(begins_with_zero(path, 5));
     assert_int_equal(read_sum(path), said);
     packer_close(packer); /* as if it was killed */
     assert_int_equal(read_sum(path), said);
@@ -472,7 +483,8 @@ int main(void)
                                         finish),
         cmocka_unit_test_setup_teardown(a_block_of_another_lane_than_its_frame_is_damaged, begin,
                                         finish),
-        cmocka_unit_test_setup_teardown(a_trace_is_whole_in_its_two_halves, begin, finish),
+        cmocka_unit_test_setup_teardown(
+            a_trace_is_whole_in_its_two_halves_and_its_readers_keep_theirs, begin, finish),
         cmocka_unit_test_setup_teardown(half_a_frame_at_the_end_is_passed_over_and_written_anew,
                                         begin, finish),
         cmocka_unit_test_setup_teardown(what_is_packed_of_another_trace_is_left_alone, begin,

@@ -381,6 +381,8 @@ int packer_punch(struct packer *packer)
         return 0;
     if (fdatasync(packer->packing_fd) != 0)
         return errno;
+    if (flock(packer->trace_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return 0; /* somebody reads it (mapping.c): next time */
     packer->is_resumed = true;
     for (size_t i = 0; i < packer->punch_count; i++) {
         /* A file system that cannot keeps them until the end. */
@@ -388,6 +390,7 @@ int packer_punch(struct packer *packer)
                       (off_t)offset_of(packer->to_punch[i]), TRACE_BLOCK_BYTES) != 0)
             break;
     }
+    (void)flock(packer->trace_fd, LOCK_UN);
     packer->punch_count = 0;
     return 0;
 }

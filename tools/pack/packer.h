@@ -63,7 +63,8 @@ void packer_scan(struct packer *packer, bool is_last);
  * and both files are as they were. */
 int packer_step(struct packer *packer, struct frames *frames);
 
-/* Gives the disk space of packed blocks back. 0 or errno. */
+/* Gives the disk space of packed blocks back, unless somebody reads the trace: then the next call
+ * does. 0 or errno. */
 int packer_punch(struct packer *packer);
 
 /* All is packed: the packed file becomes the trace. `is_durable`: it would survive a power failure.

@@ -1,5 +1,6 @@
 /* mapping.c - a trace that is being packed, or whose packing was cut short, is in two files: each
- * block in one of them at least. */
+ * block in one of them at least. They are read under a shared lock of the trace: a packer gives
+ * disk space back under an exclusive one, so a block that was seen stays where it was. */
 #define _GNU_SOURCE
 #include "tools/trace/mapping.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@ struct piece {
     size_t bytes;
     dev_t device;
     ino_t inode;
+    int fd;
 };
 
 void mapping_set_error(struct trace_error *error, const char *path, const char *format, ...)
@@ -60,7 +63,7 @@ static bool map_piece(struct piece *piece, int fd, const char *path, struct trac
         mapping_set_error(error, path, "cannot be mapped: %s", strerror(errno));
         return false;
     }
-    *piece = (struct piece){base, (size_t)status.st_size, status.st_dev, status.st_ino};
+    *piece = (struct piece){base, (size_t)status.st_size, status.st_dev, status.st_ino, fd};
     return true;
 }
 
@@ -72,13 +75,15 @@ static bool open_piece(struct piece *piece, const char *path, struct trace_error
         return false;
     }
     bool is_mapped = map_piece(piece, fd, path, error);
-    close(fd);
+    if (!is_mapped)
+        close(fd);
     return is_mapped;
 }
 
 static void close_piece(const struct piece *piece)
 {
     munmap((void *)(uintptr_t)piece->base, piece->bytes);
+    close(piece->fd);
 }
 
 static bool is_packed(const struct piece *piece)
@@ -129,6 +134,7 @@ static bool add_packing(struct mapping *mapping, const struct piece *trace, cons
     if (is_there && is_of(&part, trace)) {
         mapping->packed = part.base;
         mapping->packed_bytes = part.bytes;
+        close(part.fd);
         return packed_read_header(part.base, part.bytes, &mapping->packed_header);
     }
     if (is_there)
@@ -141,12 +147,13 @@ bool mapping_open(struct mapping *mapping, const char *path, struct trace_error 
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         struct piece trace;
-        *mapping = (struct mapping){0};
+        *mapping = (struct mapping){.lock = -1};
         if (!open_piece(&trace, path, error))
             return false;
         if (is_packed(&trace)) {
             mapping->packed = trace.base;
             mapping->packed_bytes = trace.bytes;
+            close(trace.fd);
             if (check_packed(mapping, path, error))
                 return true;
             mapping_close(mapping);
@@ -154,6 +161,8 @@ bool mapping_open(struct mapping *mapping, const char *path, struct trace_error 
         }
         mapping->base = trace.base;
         mapping->bytes = trace.bytes;
+        mapping->lock = trace.fd;
+        (void)flock(mapping->lock, LOCK_SH); /* where files cannot be locked: as good as can be */
         if (add_packing(mapping, &trace, path))
             return true;
         mapping_close(mapping);
@@ -168,6 +177,8 @@ void mapping_close(const struct mapping *mapping)
         munmap((void *)(uintptr_t)mapping->base, mapping->bytes);
     if (mapping->packed != NULL)
         munmap((void *)(uintptr_t)mapping->packed, mapping->packed_bytes);
+    if (mapping->lock >= 0)
+        close(mapping->lock);
 }
 
 bool mapping_read_head(const char *path, struct trace_header *head)

@@ -14,6 +14,7 @@ struct mapping {
     const unsigned char *packed; /* what of it is packed; NULL: nothing */
     size_t packed_bytes;
     struct packed_header packed_header;
+    int lock; /* the trace, open: while it is, no packer takes blocks out of it; -1: none */
 };
 
 /* False: not to be opened, or no trace at all; *error tells. Of the header nothing is checked but
