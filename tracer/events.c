@@ -9,6 +9,7 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "tracer/births.h"
+#include "tracer/encode.h"
 #include "tracer/epoch.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
@@ -99,6 +100,15 @@ void events_write_missed(struct lane *lane)
 
 /* -- threads ---------------------------------------------------------------------------------- */
 
+/* Marks the lane as being written. tracer_stop stores the phase, passes a barrier through every
+ * thread and then reads the mark: either it sees the 1 or we see the phase, behind this. No barrier
+ * is needed here. A lane of an earlier trace may be marked: nobody looks at it any more. */
+static inline void begin_writing(struct lane *lane)
+{
+    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 static bool write_name(struct lane *lane)
 {
     char name[OS_THREAD_NAME_BYTES];
@@ -141,28 +151,54 @@ void events_end_thread(struct lane *lane)
         recorder_fail(lane);
 }
 
-static struct lane *begin_thread(void)
+static void give_back(struct lane *lane)
 {
-    struct lane *lane = lane_get();
-    if (lane == NULL)
-        return NULL;
-    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
-    thread_self.lane = lane;
-    thread_self.trace = atomic_load_explicit(&recorder.trace, memory_order_relaxed);
+    thread_self.lane = NULL;
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    lane_put(lane);
+}
+
+/* A lane of the trace that runs, marked as being written; NULL: no memory, or none runs. Between
+ * taking it and marking it another trace may begin, which then retires it: the number is read from
+ * the lane itself, behind the mark. */
+static struct lane *take_lane(void)
+{
+    struct lane *lane;
+    while ((lane = lane_get()) != NULL) {
+        begin_writing(lane);
+        thread_self.lane = lane;
+        thread_self.trace = lane->trace;
+        if (recorder_has_lane())
+            return lane;
+        give_back(lane);
+        if (!recorder_is_on())
+            return NULL;
+    }
+    return NULL;
+}
+
+static bool begin_lane(struct lane *lane)
+{
     /* what it took before it had a lane arrives now */
     thread_self.sync_missed = true;
     if (lane->number > TRACE_LANE_EVENTS)
         atomic_store_explicit(&recorder.is_shared, true, memory_order_relaxed);
     walk_forget(lane->walk);
-    if (recorder_is_on() && events_begin_thread(lane))
+    return recorder_is_on() && events_begin_thread(lane);
+}
+
+static struct lane *begin_thread(void)
+{
+    struct lane *lane = take_lane();
+    if (lane != NULL && begin_lane(lane))
         return lane;
-    thread_self.lane = NULL;
-    if (recorder_is_on()) {
+    if (recorder_is_on() && (lane == NULL || recorder_has_lane())) {
         atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
-        recorder_fail(lane);
+        if (lane != NULL)
+            recorder_fail(lane);
     }
-    atomic_store_explicit(&lane->writing, 0, memory_order_release);
-    lane_put(lane);
+    if (lane != NULL)
+        give_back(lane);
     return NULL;
 }
 
@@ -219,15 +255,6 @@ static inline bool is_up_to_date(const struct lane *lane)
            atomic_load_explicit(&lane->missed, memory_order_relaxed) == 0;
 }
 
-/* Marks the lane as being written. tracer_stop stores the phase, passes a barrier through every
- * thread and then reads the mark: either it sees the 1 or we see the phase, behind this. No barrier
- * is needed here. A lane of an earlier trace may be marked: nobody looks at it any more. */
-static inline void begin_writing(struct lane *lane)
-{
-    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* What is rare before an event: a thread without a lane of this trace (in a forked child, before
  * there is a file), or something that is due. Busy. */
 static __attribute__((noinline)) struct lane *enter_late(struct lane *lane, bool is_event)
@@ -240,7 +267,6 @@ static __attribute__((noinline)) struct lane *enter_late(struct lane *lane, bool
             thread_end_busy();
             return NULL;
         }
-        begin_writing(lane);
     }
     if (!recorder_is_on() || !recorder_has_lane()) {
         leave(lane); /* the trace ended, another may have begun */
@@ -295,52 +321,6 @@ static inline void leave_written(struct lane *lane)
 
 /* -- allocations ------------------------------------------------------------------------------ */
 
-/* What ALLOC and REALLOC have in common. */
-struct birth {
-    uint64_t units;
-    uint64_t size;
-    uint32_t stack;
-    unsigned argument; /* bits of enum trace_alloc_bits */
-    unsigned char alignment_log2;
-};
-
-static inline uint64_t units_of(const void *p)
-{
-    return (uint64_t)(uintptr_t)p >> recorder.address_shift;
-}
-
-static inline unsigned char *put_stack(struct lane *lane, unsigned char *at, uint32_t id)
-{
-    unsigned slot = trace_slot(id);
-    if (lane->stacks[slot] == id) {
-        *at = (unsigned char)slot;
-        return at + 1;
-    }
-    lane->stacks[slot] = id;
-    return trace_put_uvarint(at, (uint64_t)id + TRACE_SLOTS);
-}
-
-/* Writes stack, size, address, alignment; sets TRACE_SIZE_KNOWN when it applies. */
-static inline unsigned char *put_birth(struct lane *lane, unsigned char *at, struct birth *birth)
-{
-    at = put_stack(lane, at, birth->stack);
-    uint64_t *known_size = &lane->sizes[trace_slot(birth->stack)];
-    if (*known_size == birth->size) {
-        birth->argument |= TRACE_SIZE_KNOWN;
-    } else {
-        at = trace_put_uvarint(at, birth->size);
-        *known_size = birth->size;
-    }
-    uint64_t *last = &lane->alloc_at[trace_slot(birth->size)];
-    if ((birth->argument & TRACE_IN_PLACE) == 0)
-        at = trace_put_svarint(at, (int64_t)(birth->units - *last));
-    *last = birth->units;
-    lane->recent[trace_recent_slot(birth->units)] = birth->units;
-    if ((birth->argument & TRACE_ALIGNED) != 0)
-        *at++ = birth->alignment_log2;
-    return at;
-}
-
 /* The stack of the event; *written false: the disk is full. */
 static inline uint32_t stack_of(struct lane *lane, const struct tracer_caller *caller,
                                 bool *written)
@@ -355,12 +335,12 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
 {
     struct lane *lane = enter(true);
     if (lane == NULL) {
-        births_note(units_of(p), BIRTHS_NOBODY); /* a life that was not recorded is nobody's */
+        births_note(encode_units(p), BIRTHS_NOBODY); /* a life that was not recorded is nobody's */
         return;
     }
     MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
     bool written;
-    struct birth birth = {.units = units_of(p), .size = asked, .argument = bits};
+    struct birth birth = {.units = encode_units(p), .size = asked, .argument = bits};
     birth.stack = stack_of(lane, caller, &written);
     if (alignment > 16) {
         birth.argument |= TRACE_ALIGNED;
@@ -372,7 +352,7 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
         return;
     }
     epoch_note_birth(lane, birth.units);
-    unsigned char *end = put_birth(lane, lane->at + 1, &birth);
+    unsigned char *end = encode_birth(lane, lane->at + 1, &birth);
     lane->events++;
     lane_commit(lane, first_byte(TRACE_ALLOC, birth.argument), end);
     leave_written(lane);
@@ -383,7 +363,7 @@ void tracer_free(const void *p)
     struct lane *lane = enter(true);
     if (lane == NULL)
         return;
-    uint64_t units = units_of(p);
+    uint64_t units = encode_units(p);
     if (!draw_if(lane, epoch_is_due_at_death(lane, units)) || !have_room(lane)) {
         leave_lost(lane);
         return;
@@ -392,7 +372,7 @@ void tracer_free(const void *p)
     unsigned char *end = lane->at + 1;
     if (lane->recent[slot] != units) {
         slot = 0;
-        end = trace_put_svarint(end, (int64_t)(units - lane->freed_at));
+        end = encode_svarint(end, (int64_t)(units - lane->freed_at));
         lane->freed_at = units;
     }
     lane->events++;
@@ -405,13 +385,13 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
 {
     struct lane *lane = enter(true);
     if (lane == NULL) {
-        births_note(units_of(new), BIRTHS_NOBODY);
+        births_note(encode_units(new), BIRTHS_NOBODY);
         return;
     }
     bool written;
-    struct birth birth = {.units = units_of(new), .size = asked};
+    struct birth birth = {.units = encode_units(new), .size = asked};
     birth.stack = stack_of(lane, caller, &written);
-    uint64_t old_units = units_of(old);
+    uint64_t old_units = encode_units(old);
     if (!written || !draw_if(lane, epoch_is_due_at_death(lane, old_units)) || !have_room(lane)) {
         births_note(birth.units, BIRTHS_NOBODY);
         leave_lost(lane);
@@ -420,9 +400,9 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     if (old == new)
         birth.argument = TRACE_IN_PLACE;
     epoch_note_birth(lane, birth.units);
-    unsigned char *end = trace_put_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
+    unsigned char *end = encode_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
     lane->freed_at = old_units;
-    end = put_birth(lane, end, &birth);
+    end = encode_birth(lane, end, &birth);
     lane->events++;
     lane_commit(lane, first_byte(TRACE_REALLOC, birth.argument), end);
     leave_written(lane);
@@ -489,12 +469,9 @@ void tracer_thread_exit(void)
     struct lane *lane = thread_self.lane;
     if (!recorder_has_lane() || !thread_begin_busy())
         return;
-    atomic_store_explicit(&lane->writing, 1, memory_order_relaxed);
-    atomic_signal_fence(memory_order_seq_cst);
+    begin_writing(lane);
     if (recorder_is_on())
         events_end_thread(lane);
-    thread_self.lane = NULL;
-    atomic_store_explicit(&lane->writing, 0, memory_order_release);
-    lane_put(lane);
+    give_back(lane);
     thread_end_busy();
 }

@@ -8,8 +8,6 @@
 #include "tracer/births.h"
 #include "tracer/unwind.h"
 
-#define LANE_ALIVE UINT64_C(0x6c616e65206c6976) /* any value but 0 */
-
 enum { LANE_PAGE_BYTES = 4096 };
 
 _Static_assert(sizeof(struct lane) <= LANE_PAGE_BYTES, "a lane is one page");
@@ -21,8 +19,8 @@ static struct {
     _Atomic(struct lane *) newest; /* lock for writing */
     _Atomic uint32_t count;        /* lock for writing */
     uint32_t created;              /* in all traces, in those of the parent too; lock */
-    uint64_t alive;                /* what is written into new ones; constant while a trace runs */
-} lanes = {.lock = LOCK_INIT(LOCK_RANK_TRACE_LANES), .alive = LANE_ALIVE};
+    uint32_t trace;                /* of new ones; lock for writing, constant while it runs */
+} lanes = {.lock = LOCK_INIT(LOCK_RANK_TRACE_LANES), .trace = 1};
 
 _Atomic uint64_t births[1 << BIRTHS_BITS];
 
@@ -46,8 +44,8 @@ struct lane *lane_create(uint32_t first)
     if (lane == NULL)
         return NULL;
     os_set_wiped_on_fork(lane, bytes);
-    lane->alive = lanes.alive;
     lock_take(&lanes.lock);
+    lane->trace = lanes.trace;
     uint32_t count = lane_count();
     lane->number = count < first ? first : count;
     lane->identity = ++lanes.created < BIRTHS_LANES ? lanes.created : BIRTHS_NOBODY;
@@ -71,7 +69,7 @@ struct lane *lane_get(void)
 void lane_put(struct lane *lane)
 {
     lock_take(&lanes.lock);
-    if (lane->alive == lanes.alive) { /* else another trace has begun meanwhile */
+    if (lane->trace == lanes.trace) { /* else another trace has begun meanwhile */
         lane->next_free = lanes.free;
         lanes.free = lane;
     }
@@ -101,7 +99,7 @@ void lane_retire_all(void)
     lock_take(&lanes.lock);
     struct lane *lane = lane_newest();
     lanes.free = NULL;
-    lanes.alive++;
+    lanes.trace++;
     atomic_store_explicit(&lanes.newest, NULL, memory_order_relaxed);
     atomic_store_explicit(&lanes.count, 0, memory_order_relaxed);
     lock_drop(&lanes.lock);
@@ -231,7 +229,7 @@ static struct file_block take_block(struct lane *lane)
 
 bool lane_renew(struct lane *lane)
 {
-    if (lane->alive != lanes.alive)
+    if (lane->trace != lanes.trace)
         return false; /* a child of a fork that ran no handler, an earlier trace: not our file */
     struct file_block block = take_block(lane);
     if (block.start == NULL)

@@ -65,7 +65,7 @@ struct lane {
     uint32_t sequence;               /* of the next block */
     uint32_t fresh;                  /* blocks it took that no lane had before */
     uint32_t tid;                    /* of the thread whose START is recorded; 0: none */
-    uint64_t alive;                  /* lanes.alive; else retired, or 0: wiped by a fork */
+    uint32_t trace;                  /* its number; an earlier one: retired; 0: wiped since */
     char name[OS_THREAD_NAME_BYTES]; /* of the thread, as last recorded */
     _Atomic uintptr_t stack;         /* an address in the thread's stack; 0: it ended */
     struct walk *walk;               /* memory of the thread's last call stack, or NULL */
