@@ -134,30 +134,6 @@ static void the_end_record_counts_right_while_threads_still_record(void **state)
 
 /* -- full disks ------------------------------------------------------------------------------- */
 
-static void send_stderr_to(struct trace_run *run)
-{
-    char path[200];
-    snprintf(path, sizeof(path), "/tmp/%s.err", strrchr(run->folder, '/') + 1);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0 || dup2(fd, 2) < 0)
-        _exit(6);
-}
-
-/* One line, and what it says. */
-static void check_stderr(struct trace_run *run, const char *part)
-{
-    char path[200];
-    char text[1000] = "";
-    snprintf(path, sizeof(path), "/tmp/%s.err", strrchr(run->folder, '/') + 1);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t bytes = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    unlink(path);
-    assert_int_equal(bytes, strcspn(text, "\n") + 1);
-    assert_non_null(strstr(text, part));
-}
-
 static void check_cut_short(struct trace_run *run)
 {
     struct decoded decoded;

@@ -1,8 +1,10 @@
-/* trace_check.h - what the tests of the tracer's files share: cmocka, and two questions that end a
- * test. */
+/* trace_check.h - what the tests of the tracer's files share: cmocka, and questions that end a
+ * test.
+ */
 #ifndef MPRESS_TESTS_TRACE_CHECK_H
 #define MPRESS_TESTS_TRACE_CHECK_H
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "tests/unit/trace_run.h"
@@ -27,6 +30,46 @@ static inline void must_match(struct trace_run *run, const struct decoded *decod
 {
     if (!run_matches(run, decoded, end))
         fail_msg("%s", run->error);
+}
+
+/* In a child: what it says is for check_stderr. */
+static inline void send_stderr_to(struct trace_run *run)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "/tmp/%s.err", strrchr(run->folder, '/') + 1);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || dup2(fd, 2) < 0)
+        _exit(6);
+}
+
+/* What the child said, in `text`; how many bytes. */
+static inline size_t read_stderr(struct trace_run *run, char text[1000])
+{
+    char path[200];
+    snprintf(path, sizeof(path), "/tmp/%s.err", strrchr(run->folder, '/') + 1);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t bytes = fread(text, 1, 999, file);
+    text[bytes] = '\0';
+    fclose(file);
+    unlink(path);
+    return bytes;
+}
+
+/* One line, and what it says. */
+static inline void check_stderr(struct trace_run *run, const char *part)
+{
+    char text[1000];
+    size_t bytes = read_stderr(run, text);
+    assert_int_equal(bytes, strcspn(text, "\n") + 1);
+    assert_non_null(strstr(text, part));
+}
+
+static inline void check_silence(struct trace_run *run)
+{
+    char text[1000];
+    if (read_stderr(run, text) != 0)
+        fail_msg("%s", text);
 }
 
 #endif
