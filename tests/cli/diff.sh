@@ -48,7 +48,7 @@ json_has_the_same_numbers() {
 import json, sys
 d = json.load(open(sys.argv[1]))
 assert d["schema"] == "mpress-diff/1" and d["before"] == "before.mpt"
-assert d["metrics"]["peak"] == {"before": 167936, "after": 135168, "change": -32768}
+assert d["metrics"]["peak"] == {"kind": "bytes", "before": 167936, "after": 135168, "change": -32768}
 less = d["stacks"]["less"]
 assert len(less) == 1 and less[0]["change"] == -32768 and less[0]["certain"] is True
 assert less[0]["frames"] == ["branch", "trunk"]

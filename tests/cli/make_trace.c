@@ -175,12 +175,14 @@ static void fill_changed_module(struct builder *builder)
     builder_alloc(builder, LANE, 0x100000, 10, stack, 0, 0);
 }
 
-/* Texts that a terminal would obey, sizes that overflow when they are added up. */
+/* Texts that a terminal or a browser would obey, sizes that overflow when they are added up. */
 static void fill_hostile(struct builder *builder)
 {
-    static const char command[] = "\033[31mred\007\0\xff\xfe";
+    static const char command[] =
+        "\033[31mred\007\0\xff\xfe\0</script><script>document.title=1</script>";
     builder_info(builder, TRACE_INFO_COMMAND, command, sizeof command);
-    builder_module(builder, 0, UINT64_MAX, 0, UINT64_MAX, "/\033]0;title\007/\xff");
+    builder_module(builder, 0, UINT64_MAX, 0, UINT64_MAX,
+                   "/\033]0;title\007/<img src=x onerror=document.title=2>\xff");
     uint32_t stack = builder_node(builder, 0, UINT64_MAX);
     for (uint64_t i = 1; i <= 5; i++)
         builder_alloc(builder, LANE, i << 20, INT64_MAX - i, stack, 30, 0);

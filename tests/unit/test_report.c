@@ -102,6 +102,69 @@ static void a_block_freed_by_another_thread_is_not_temporary(void **state)
     end(subject);
 }
 
+/* Site i of the moment, by its node. */
+static uint64_t find_in_moment(const struct analysis *analysis, const struct moment *moment,
+                               uint32_t node)
+{
+    for (size_t i = 0; i < moment->sites; i++) {
+        if (analysis->site[moment->site[i].site].node == node)
+            return moment->site[i].bytes;
+    }
+    return 0;
+}
+
+static void moments_hold_the_largest_sites_all_over_the_run(void **state)
+{
+    (void)state;
+    struct subject *subject = begin();
+    struct builder *builder = &subject->builder;
+    uint32_t stacks[2 * MOMENT_SITES];
+    for (uint64_t i = 0; i < 2 * MOMENT_SITES; i++) {
+        stacks[i] = builder_node(builder, 0, 0x1000 + i);
+        builder_alloc(builder, LANE, (i + 1) << 20, 100 + i, stacks[i], 0, 0);
+    }
+    for (uint64_t k = 0; k < 1000; k++) {
+        builder->now_ns += 5000;
+        builder_alloc(builder, LANE, 0x100, 7, 0, 0, 0);
+        builder_free(builder, LANE, 0x100);
+    }
+    struct analysis *analysis = analyse(subject);
+    const struct moments *moments = &analysis->moments;
+    assert_in_range(moments->count, MOMENTS / 2, MOMENTS);
+    for (size_t i = 1; i < moments->count; i++)
+        assert_true(moments->moment[i].time_ns > moments->moment[i - 1].time_ns);
+    const struct moment *last = &moments->moment[moments->count - 1];
+    assert_true(last->time_ns + 2 * moments->step_ns >= analysis->last_ns);
+    assert_int_equal(last->sites, MOMENT_SITES);
+    assert_in_range(last->bytes, analysis->total.now.bytes, analysis->total.now.bytes + 7);
+    assert_int_equal(find_in_moment(analysis, last, stacks[MOMENT_SITES - 1]), 0);
+    for (uint64_t i = MOMENT_SITES; i < 2 * MOMENT_SITES; i++)
+        assert_int_equal(find_in_moment(analysis, last, stacks[i]), 100 + i);
+    end(subject);
+}
+
+static void moments_know_the_peak_and_the_end(void **state)
+{
+    (void)state;
+    struct subject *subject = begin();
+    struct builder *builder = &subject->builder;
+    uint32_t stays = builder_node(builder, 0, 0x1000), goes = builder_node(builder, 0, 0x2000);
+    builder_alloc(builder, LANE, 0x10000, 300, goes, 0, 0);
+    builder_alloc(builder, LANE, 0x20000, 50, stays, 0, 0);
+    builder_free(builder, LANE, 0x10000);
+    struct analysis *analysis = analyse(subject);
+    struct moment *moment = calloc(1, sizeof *moment);
+    moments_read_peak(analysis, moment);
+    assert_int_equal(moment->bytes, 350);
+    assert_int_equal(find_in_moment(analysis, moment, goes), 300);
+    moments_read_now(analysis, analysis->last_ns, moment);
+    assert_int_equal(moment->bytes, 50);
+    assert_int_equal(moment->sites, 1);
+    assert_int_equal(find_in_moment(analysis, moment, stays), 50);
+    free(moment);
+    end(subject);
+}
+
 static void asked_bytes_belong_to_the_time_of_the_sample(void **state)
 {
     (void)state;
@@ -230,6 +293,8 @@ int main(void)
         cmocka_unit_test(a_realloc_keeps_the_age_of_its_block),
         cmocka_unit_test(only_a_block_freed_before_the_next_allocation_is_temporary),
         cmocka_unit_test(a_block_freed_by_another_thread_is_not_temporary),
+        cmocka_unit_test(moments_hold_the_largest_sites_all_over_the_run),
+        cmocka_unit_test(moments_know_the_peak_and_the_end),
         cmocka_unit_test(asked_bytes_belong_to_the_time_of_the_sample),
         cmocka_unit_test(among_equally_full_moments_the_most_used_one_is_shown),
         cmocka_unit_test(stacks_that_agree_in_the_shown_frames_are_one_group),

@@ -204,6 +204,8 @@ static void book_name(struct analysis *analysis, const struct trace_visit *visit
 static void book(struct analysis *analysis, const struct trace_visit *visit,
                  const struct trace_event *event)
 {
+    if (event->time_ns >= analysis->moments.next_ns)
+        moments_take(analysis, event->time_ns);
     switch (event->kind) {
     case TRACE_EVENT_ALLOC:
         end_stale(analysis, event);
@@ -306,6 +308,7 @@ static struct analysis *create(const struct trace *trace)
         store_alloc(store, analysis->facts->nodes + 1, sizeof analysis->site_of_node[0]);
     live_init(&analysis->live, store);
     timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
+    moments_init(analysis);
     looks_init(analysis);
     return analysis;
 }

@@ -12,6 +12,7 @@
 #include "tools/analysis/estimate.h"
 #include "tools/analysis/held.h"
 #include "tools/analysis/live.h"
+#include "tools/analysis/moments.h"
 #include "tools/analysis/timeline.h"
 #include "tools/progress.h"
 #include "tools/store.h"
@@ -118,6 +119,7 @@ struct analysis {
     uint64_t frees_of_others;
     uint64_t failed;
     struct timeline timeline; /* of total.now.bytes */
+    struct moments moments;   /* of what each site holds */
 
     size_t looks; /* by time; one for each sample */
     struct look *look;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TIMELINE_COLUMNS = 128 };
+enum { TIMELINE_COLUMNS = 512 };
 
 struct timeline {
     uint64_t start_ns;

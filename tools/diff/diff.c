@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tools/cli.h"
+#include "tools/html/html.h"
 #include "tools/output.h"
 #include "tools/report/criteria.h"
 
@@ -25,6 +26,8 @@ static const char help[] =
     "      --fail-on CONDITION  exit status 3 if it holds: METRIC>+5%, METRIC>+1M, a\n"
     "                     limit for AFTER as in `mpress report`; can be repeated\n"
     "      --json         as JSON (schema: tools/README.md)\n"
+    "      --html         as one page for a browser: a flame graph coloured by the\n"
+    "                     change, tables by call stack and size\n"
     "      --no-color     no colour on a terminal (nor with NO_COLOR set)\n"
     "  -o, --output FILE  write there instead of to standard output\n"
     "\n"
@@ -33,7 +36,7 @@ static const char help[] =
 
 struct request {
     unsigned top, depth;
-    bool json, no_colour;
+    bool json, html, no_colour;
     enum measure measure;
     const char *output; /* NULL: stdout */
     struct criteria criteria;
@@ -43,7 +46,7 @@ enum { DEFAULT_TOP = 10, DEFAULT_DEPTH = 8 };
 
 /* -- the command line ------------------------------------------------------------------------- */
 
-enum { OPT_BY = 256, OPT_TOP, OPT_ALL, OPT_DEPTH, OPT_FAIL_ON, OPT_JSON, OPT_NO_COLOUR };
+enum { OPT_BY = 256, OPT_TOP, OPT_ALL, OPT_DEPTH, OPT_FAIL_ON, OPT_JSON, OPT_HTML, OPT_NO_COLOUR };
 
 static const struct option long_options[] = {{"by", required_argument, NULL, OPT_BY},
                                              {"top", required_argument, NULL, OPT_TOP},
@@ -51,6 +54,7 @@ static const struct option long_options[] = {{"by", required_argument, NULL, OPT
                                              {"depth", required_argument, NULL, OPT_DEPTH},
                                              {"fail-on", required_argument, NULL, OPT_FAIL_ON},
                                              {"json", no_argument, NULL, OPT_JSON},
+                                             {"html", no_argument, NULL, OPT_HTML},
                                              {"no-color", no_argument, NULL, OPT_NO_COLOUR},
                                              {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
                                              {"output", required_argument, NULL, 'o'},
@@ -63,7 +67,7 @@ static int take_option(void *request_, int option)
     switch (option) {
     case OPT_BY:
         if (!measure_find(optarg, &request->measure))
-            return cli_refuse("diff", "--by %s: peak, end, allocations, bytes or temporary",
+            return cli_refuse("diff", "--by %s: peak, end, lost, allocations, bytes or temporary",
                               optarg);
         break;
     case OPT_TOP:
@@ -77,6 +81,9 @@ static int take_option(void *request_, int option)
         break;
     case OPT_JSON:
         request->json = true;
+        break;
+    case OPT_HTML:
+        request->html = true;
         break;
     case OPT_NO_COLOUR:
         request->no_colour = true;
@@ -119,7 +126,9 @@ static int print(struct diff *diff, const struct request *request)
     calls_init(&diff->calls, NULL);
     diff_join(diff);
     page_init(&diff->before.page, stdout, !request->no_colour);
-    if (request->json)
+    if (request->html)
+        status = html_diff(diff);
+    else if (request->json)
         status = diff_json(diff, request->top);
     else
         diff_text(diff, request->top);

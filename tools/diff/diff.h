@@ -39,5 +39,6 @@ bool diff_is_certain(const struct pair *pair);
 
 void diff_text(const struct diff *diff, size_t top);
 int diff_json(const struct diff *diff, size_t top);
+json_t *diff_make_json(const struct diff *diff, size_t top);
 
 #endif

@@ -10,6 +10,13 @@ static json_t *make_value(double value)
     return isnan(value) ? json_null() : json_real(value);
 }
 
+static const char *const metric_kinds[] = {
+    [METRIC_BYTES] = "bytes",
+    [METRIC_COUNT] = "count",
+    [METRIC_TIME] = "ns",
+    [METRIC_SHARE] = "share",
+};
+
 static json_t *make_metrics(const struct diff *diff)
 {
     json_t *object = json_object();
@@ -17,6 +24,7 @@ static json_t *make_metrics(const struct diff *diff)
         double before = metrics[i].get(diff->before.analysis);
         double after = metrics[i].get(diff->after.analysis);
         json_t *row = json_object();
+        values_set_text(row, "kind", metric_kinds[metrics[i].kind]);
         json_object_set_new(row, "before", make_value(before));
         json_object_set_new(row, "after", make_value(after));
         json_object_set_new(row, "change", make_value(after - before));
@@ -59,7 +67,7 @@ static json_t *make_list(const struct diff *diff, int sign, size_t top)
     return array;
 }
 
-int diff_json(const struct diff *diff, size_t top)
+json_t *diff_make_json(const struct diff *diff, size_t top)
 {
     json_t *root = json_object(), *stacks = json_object();
     values_set_text(root, "schema", "mpress-diff/1");
@@ -70,5 +78,10 @@ int diff_json(const struct diff *diff, size_t top)
     json_object_set_new(stacks, "more", make_list(diff, 1, top));
     json_object_set_new(stacks, "less", make_list(diff, -1, top));
     json_object_set_new(root, "stacks", stacks);
-    return values_print(root, 6);
+    return root;
+}
+
+int diff_json(const struct diff *diff, size_t top)
+{
+    return values_print(diff_make_json(diff, top), 6);
 }

@@ -16,6 +16,7 @@ struct export_source {
 /* What a call stack is measured by. */
 enum measure {
     MEASURE_END,         /* bytes not freed */
+    MEASURE_LOST,        /* of these, those that nothing points to any more */
     MEASURE_PEAK,        /* bytes held when the heap was largest */
     MEASURE_ALLOCATIONS, /* calls */
     MEASURE_BYTES,       /* asked for by all of them */

@@ -5,6 +5,7 @@
 
 const struct measure_words measure_words[MEASURES] = {
     [MEASURE_END] = {"end", "bytes not freed", true},
+    [MEASURE_LOST] = {"lost", "bytes lost", true},
     [MEASURE_PEAK] = {"peak", "bytes at the peak", true},
     [MEASURE_ALLOCATIONS] = {"allocations", "allocations", false},
     [MEASURE_BYTES] = {"bytes", "bytes asked for in all", true},
@@ -28,6 +29,11 @@ struct amount measure_get_amount(const struct analysis *analysis, const struct s
     switch (measure) {
     case MEASURE_END:
         return site->held.now;
+    case MEASURE_LOST: {
+        struct amount lost = site->leak.lost;
+        amount_add(&lost, &site->leak.by_lost);
+        return lost;
+    }
     case MEASURE_PEAK:
         return held_get_at_peak(&site->held, analysis->peak_serial);
     case MEASURE_ALLOCATIONS:

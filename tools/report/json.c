@@ -400,7 +400,7 @@ static json_t *make_peak(const struct analysis *analysis)
     return object;
 }
 
-int report_json(struct report *report)
+json_t *report_make_json(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     json_t *root = json_object();
@@ -419,5 +419,10 @@ int report_json(struct report *report)
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));
     json_object_set_new(root, "reallocations", make_reallocs(&analysis->reallocs));
-    return values_print(root, 0);
+    return root;
+}
+
+int report_json(struct report *report)
+{
+    return values_print(report_make_json(report), 0);
 }

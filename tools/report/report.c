@@ -10,6 +10,7 @@
 
 #include "tools/cli.h"
 #include "tools/export/export.h"
+#include "tools/html/html.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/report/criteria.h"
@@ -32,9 +33,12 @@ static const char help[] =
     "      --summary      the verdict only, as `mpress record` prints it\n"
     "      --no-color     no colour on a terminal (nor with NO_COLOR set)\n"
     "      --json         everything as JSON (schema: tools/README.md)\n"
+    "      --html         one page for a browser that needs nothing else: verdict,\n"
+    "                     course of the memory, what was alive at any moment,\n"
+    "                     call stacks to zoom and search, tables\n"
     "      --folded[=WHAT]  call stacks as \"a;b;c VALUE\" lines; WHAT: end (bytes not\n"
-    "                     freed, default), peak (bytes at the peak), allocations,\n"
-    "                     bytes (asked for in all), temporary\n"
+    "                     freed, default), lost (of these), peak (bytes at the peak),\n"
+    "                     allocations, bytes (asked for in all), temporary\n"
     "      --flamegraph[=WHAT]  the same as a picture: SVG for a browser\n"
     "      --pprof        a profile for pprof (compressed)\n"
     "      --speedscope   a profile for speedscope.app (JSON)\n"
@@ -51,7 +55,7 @@ static const char help[] =
     "3 when a condition of --fail-on holds.\n";
 
 /* The report, or one of the forms for other programs. */
-enum form { TEXT, SUMMARY, JSON, FOLDED, FLAMEGRAPH, PPROF, SPEEDSCOPE, MASSIF };
+enum form { TEXT, SUMMARY, JSON, FOLDED, FLAMEGRAPH, PPROF, SPEEDSCOPE, MASSIF, HTML };
 
 /* What the command line asks for. */
 struct request {
@@ -89,6 +93,7 @@ static const struct option long_options[] = {
     {"flamegraph", optional_argument, NULL, OPT_FORM + FLAMEGRAPH},
     {"pprof", no_argument, NULL, OPT_FORM + PPROF},
     {"speedscope", no_argument, NULL, OPT_FORM + SPEEDSCOPE},
+    {"html", no_argument, NULL, OPT_FORM + HTML},
     {"massif", no_argument, NULL, OPT_FORM + MASSIF},
     {"output", required_argument, NULL, 'o'},
     {"fail-on", required_argument, NULL, OPT_FAIL_ON},
@@ -99,12 +104,12 @@ static int take_form(struct request *request, enum form form)
 {
     if (request->form != TEXT && request->form != form)
         return cli_refuse("report", "one form at a time: %s",
-                          "--summary, --json, --folded, --flamegraph, --pprof...");
+                          "--summary, --json, --html, --folded, --pprof...");
     request->form = form;
     bool has_measure = form == FOLDED || form == FLAMEGRAPH;
     if (!has_measure || measure_find(optarg, &request->measure))
         return CLI_GO_ON;
-    return cli_refuse("report", "--%s=%s: end, peak, allocations, bytes or temporary",
+    return cli_refuse("report", "--%s=%s: end, lost, peak, allocations, bytes or temporary",
                       form == FOLDED ? "folded" : "flamegraph", optarg);
 }
 
@@ -218,6 +223,9 @@ static int print(struct report *report, const struct request *request)
         break;
     case MASSIF:
         export_massif(&source);
+        break;
+    case HTML:
+        return html_report(report);
     }
     return CLI_OK;
 }

@@ -50,8 +50,9 @@ void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
 void report_reallocs(struct report *report);
-void report_resident(struct report *report); /* resident.c */
-int report_json(struct report *report);      /* json.c: to stdout; the exit status */
+void report_resident(struct report *report);     /* resident.c */
+int report_json(struct report *report);          /* json.c: to stdout; the exit status */
+json_t *report_make_json(struct report *report); /* the same as data */
 
 /* "killed or still running", "exit"...: how the trace ends. */
 const char *report_describe_end(const struct report *report);
