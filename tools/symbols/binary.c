@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tools/symbols/ranges.h"
+#include "tools/symbols/table.h"
 
 enum { BUILD_ID_MAX = 64, DEBUG_PATH_BYTES = 64 + 2 * BUILD_ID_MAX };
 
@@ -18,6 +19,7 @@ struct binary {
     Dwfl *session; /* NULL: nothing could be opened */
     Dwfl_Module *module;
     struct ranges ranges;
+    struct table table;
     bool has_changed;
 };
 
@@ -96,6 +98,7 @@ void binary_destroy(struct binary *binary)
 {
     close_session(binary);
     ranges_fini(&binary->ranges);
+    table_fini(&binary->table);
     free(binary);
 }
 
@@ -197,10 +200,7 @@ size_t binary_find(struct binary *binary, uint64_t address, struct binary_frame 
     Dwarf_Die *unit = ranges_find(&binary->ranges, binary->module, address, &bias);
     if (unit != NULL)
         read_line(unit, address - bias, &at);
-    GElf_Off offset;
-    GElf_Sym symbol;
-    const char *name =
-        dwfl_module_addrinfo(binary->module, address, &offset, &symbol, NULL, NULL, NULL);
+    const char *name = table_find(&binary->table, binary->module, address);
     size_t used = unit == NULL ? 0 : find_functions(unit, address - bias, &at, frames, max);
     if (used == 0) {
         at.symbol = name;
