@@ -223,6 +223,47 @@ void *slab_take_zeroed(unsigned class)
 
 /* -- giving ----------------------------------------------------------------------------------- */
 
+/* How many of the objects, which are some, lie `step` bytes behind the one before them. */
+static inline unsigned row_of(void *const *objects, unsigned most, ptrdiff_t step)
+{
+    unsigned row = 1;
+    for (const char *next = (const char *)objects[0] + step; row < most && objects[row] == next;
+         next += step)
+        row++;
+    return row;
+}
+
+/* Neighbours from the first object on, upwards or downwards, whose bits share a word with its own
+ * (that of object `index` of the slab). *row: how many they are; their bits. A program that frees
+ * in the order of its allocations, or against it, hands over little else (object by object took 25
+ * instructions each instead of 7). */
+static uint64_t take_row(const struct size_class *class, unsigned index, void *const *objects,
+                         unsigned count, unsigned *row)
+{
+    const ptrdiff_t bytes = class->bytes;
+    const unsigned bit = index % 64;
+    unsigned low = bit;
+    *row = 1;
+    if (count > 1 && (const char *)objects[1] - (const char *)objects[0] == bytes) {
+        unsigned most = 64 - bit < class->objects - index ? 64 - bit : class->objects - index;
+        *row = row_of(objects, count < most ? count : most, bytes);
+    } else if (count > 1 && (const char *)objects[0] - (const char *)objects[1] == bytes) {
+        *row = row_of(objects, count < bit + 1 ? count : bit + 1, -bytes);
+        low = bit + 1 - *row;
+    }
+    return ~UINT64_C(0) >> (64 - *row) << low;
+}
+
+/* Objects of the word that were to be given and are free already: how many. Only leftovers may be.
+ */
+static unsigned pass_over(const struct slab *slab, unsigned word, uint64_t bits, bool leftovers)
+{
+    unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
+    MP_CHECK(leftovers, FAULT_DOUBLE_FREE,
+             (char *)space_address(slab->first) + index * (size_t)slab_class(slab)->bytes);
+    return (unsigned)bits_of(bits);
+}
+
 /* Gives the objects that lie in one slab, as far as they follow each other: its counts are written
  * once for all of them (one by one: 31 instructions an object). Returns how many these were;
  * *given: how many of them were out. Ends the process where no object begins, or one is free
@@ -234,22 +275,20 @@ static unsigned give_run(struct slab *slab, void *const *objects, unsigned count
     const uintptr_t base = (uintptr_t)space_address(slab->first);
     const size_t end = class->objects * (size_t) class->bytes;
     unsigned lowest = slab->word;
-    unsigned done = 0, passed_over = 0;
+    unsigned done = 0, passed_over = 0, row;
     size_t offset = (uintptr_t)objects[0] - base;
     MP_CHECK(offset < end, FAULT_INTERIOR_FREE, objects[0]);
     do {
         unsigned index = size_class_index(class, offset);
         unsigned word = index / 64;
-        uint64_t bit = UINT64_C(1) << (index % 64);
-        uint64_t bits = slab->free_bits[word];
         MP_CHECK(index * (size_t) class->bytes == offset, FAULT_INTERIOR_FREE, objects[done]);
-        if (MP_UNLIKELY((bits & bit) != 0)) {
-            MP_CHECK(leftovers, FAULT_DOUBLE_FREE, objects[done]);
-            passed_over++;
-        }
-        slab->free_bits[word] = bits | bit;
+        uint64_t bits = take_row(class, index, objects + done, count - done, &row);
+        if (MP_UNLIKELY((slab->free_bits[word] & bits) != 0))
+            passed_over += pass_over(slab, word, slab->free_bits[word] & bits, leftovers);
+        slab->free_bits[word] |= bits;
         lowest = word < lowest ? word : lowest;
-    } while (++done < count && (offset = (uintptr_t)objects[done] - base) < end);
+        done += row;
+    } while (done < count && (offset = (uintptr_t)objects[done] - base) < end);
     *given = done - passed_over;
     slab->word = (uint8_t)lowest;
     slab->free = (uint16_t)(slab->free + *given);

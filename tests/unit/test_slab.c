@@ -5,6 +5,7 @@
 
 #include "allocators/slab.h"
 #include "allocators/unit.h"
+#include "tests/unit/death.h"
 
 static int by_address(const void *a, const void *b)
 {
@@ -84,6 +85,54 @@ static void an_address_inside_an_object_finds_its_first_byte(void **state)
     slab_give(class, &p, 1);
 }
 
+/* `step` places on from the place before, all places once; of a row that breaks off, too. */
+static void give_in_steps(unsigned class, void **objects, unsigned count, unsigned step)
+{
+    static void *order[1009];
+    for (unsigned i = 0; i < count; i++)
+        order[i] = objects[(size_t)i * step % count];
+    slab_give(class, order, count);
+}
+
+static void rows_of_neighbours_go_back_whatever_their_order(void **state)
+{
+    (void)state;
+    enum { COUNT = 1009 }; /* a prime: every step reaches every place */
+    static void *objects[COUNT];
+    static const unsigned steps[] = {1, COUNT - 1, 2, COUNT - 2, 64, 617};
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_EXACT; class += 24) {
+        for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+            unsigned taken = 0;
+            while (taken < COUNT)
+                taken += slab_take(class, objects + taken, COUNT - taken);
+            qsort(objects, COUNT, sizeof(void *), by_address);
+            give_in_steps(class, objects, COUNT, steps[i]);
+            slab_audit();
+            struct slab_stats stats;
+            slab_read_stats(class, &stats);
+            assert_int_equal(stats.taken_objects, 0);
+        }
+    }
+}
+
+static void give_a_row_with_one_that_is_free(void *argument)
+{
+    void **objects = argument;
+    slab_give(size_class_of(96), objects + 3, 1);
+    slab_give(size_class_of(96), objects, 8);
+}
+
+static void a_double_free_inside_a_row_is_told_by_its_address(void **state)
+{
+    (void)state;
+    void *objects[8];
+    char words[64];
+    assert_int_equal(slab_take(size_class_of(96), objects, 8), 8);
+    snprintf(words, sizeof(words), "%p", objects[3]);
+    assert_dies(give_a_row_with_one_that_is_free, objects, words);
+    slab_give(size_class_of(96), objects, 8);
+}
+
 static void leftovers_that_are_free_already_are_passed_over(void **state)
 {
     (void)state;
@@ -105,6 +154,8 @@ int main(void)
         cmocka_unit_test(no_object_is_handed_out_twice),
         cmocka_unit_test(empty_slabs_give_their_units_back_but_one),
         cmocka_unit_test(an_address_inside_an_object_finds_its_first_byte),
+        cmocka_unit_test(rows_of_neighbours_go_back_whatever_their_order),
+        cmocka_unit_test(a_double_free_inside_a_row_is_told_by_its_address),
         cmocka_unit_test(leftovers_that_are_free_already_are_passed_over),
     };
     return cmocka_run_group_tests(tests, setup_small_heap, NULL);
