@@ -25,6 +25,7 @@
 #include "allocators/reclaim.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
+#include "allocators/txn.h"
 #include "allocators/unit.h"
 
 enum { NOT_READY, STARTING, READY, FAILED };
@@ -40,6 +41,17 @@ static struct {
 
 /* -- birth ------------------------------------------------------------------------------------ */
 
+/* What can be changed later, too. */
+static void apply(const struct conf *conf)
+{
+    unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
+    huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
+    melt_init(conf->melt);
+    slab_set_pace(conf->purge, conf->drain);
+    mixed_set_purge(conf->purge != CONF_PACE_OFF);
+    txn_init(conf->txn_max);
+}
+
 static uint32_t start(const struct conf *conf)
 {
     struct profile profile;
@@ -48,12 +60,8 @@ static uint32_t start(const struct conf *conf)
         return FAILED;
     space_choose_pages(conf->thp);
     heap.has_profile = profile_load(&profile, conf->profile);
-    unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
-    huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
-    melt_init(conf->melt);
     slab_init(cpus > DEPOT_WHOLE_CPUS ? os_nodes() : 1); /* smaller machines have one */
-    slab_set_pace(conf->purge, conf->drain);
-    mixed_set_purge(conf->purge != CONF_PACE_OFF);
+    apply(conf);
     depot_init(cpus);
     scavenge_init(conf->background);
     size_class_init(&profile);
@@ -76,11 +84,7 @@ int heap_init(const struct conf *conf)
     }
     if (expected != READY)
         return ENOMEM;
-    unit_init(conf->fit, conf->decay_ms * UINT64_C(1000000));
-    huge_init(conf->decay_ms * UINT64_C(1000000), conf->thp, conf->hugetlb);
-    melt_init(conf->melt);
-    slab_set_pace(conf->purge, conf->drain);
-    mixed_set_purge(conf->purge != CONF_PACE_OFF);
+    apply(conf);
     return 0;
 }
 
@@ -434,6 +438,7 @@ void *heap_realloc(void *p, size_t bytes)
 
 void heap_thread_exit(void)
 {
+    txn_thread_exit();
     cache_detach();
 }
 
@@ -449,6 +454,7 @@ MP_RARE void heap_fork_child(void)
     depot_fork_child();
     cache_fork_child();
     scavenge_fork_child();
+    txn_fork_child();
 }
 
 void heap_set_checked(void)

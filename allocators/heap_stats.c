@@ -10,6 +10,7 @@
 #include "allocators/mixed.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
+#include "allocators/txn.h"
 #include "allocators/unit.h"
 
 void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
@@ -43,8 +44,14 @@ void heap_count_other(ptrdiff_t bytes, int blocks)
         cache_count_other(bytes, blocks);
 }
 
+static size_t less(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 void heap_read_stats(struct heap_stats *stats)
 {
+    struct txn_totals txns;
     struct unit_stats unit;
     struct large_stats large, cached;
     struct huge_stats own;
@@ -62,9 +69,13 @@ void heap_read_stats(struct heap_stats *stats)
     huge_read_stats(&own);
     mixed_read_stats(&mixed);
     cache_read_other(&stats->other_bytes, &stats->other_blocks);
-    stats->external_bytes += mixed.free_bytes;
+    txn_read_totals(&txns);
+    stats->external_bytes += mixed.free_bytes + txns.reserved - txns.used;
     stats->live_bytes += large.bytes - cached.bytes + own.bytes + stats->other_bytes;
     stats->live_objects += large.blocks - cached.blocks + own.blocks + stats->other_blocks;
+    /* Their chunks are blocks so far. */
+    stats->live_bytes -= less(stats->live_bytes, txns.reserved - txns.used);
+    stats->live_objects += txns.blocks - less(stats->live_objects, txns.chunks);
     stats->cached_bytes += cached.bytes;
     stats->warm_bytes = own.warm_bytes;
     stats->dirty_bytes = unit.dirty_bytes + own.warm_bytes;

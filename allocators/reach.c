@@ -19,6 +19,7 @@
 #include "allocators/huge_warm.h"
 #include "allocators/meta.h"
 #include "allocators/reach_blocks.h"
+#include "allocators/txn.h"
 
 enum {
     REACH_FORBIDDEN_MOST = 64,
@@ -213,8 +214,16 @@ static void start_from_lost(void *p, size_t bytes, enum reach_kind kind, void *c
     drain();
 }
 
+/* As if the program pointed to it: it does so through its transaction, which is ours. */
+static void scan_chunk(const struct txn_chunk *chunk, void *context)
+{
+    (void)context;
+    reach_scan(&chunk->start, &chunk->start + 1);
+}
+
 void reach_finish(void)
 {
+    txn_visit_chunks(scan_chunk, NULL);
     reach.phase = FROM_INSIDE;
     reach_visit(start_from_inside, NULL);
     reach.phase = FROM_LOST;

@@ -30,6 +30,8 @@ enum lock_rank {
     LOCK_RANK_HUGE,
     LOCK_RANK_UNIT,
     LOCK_RANK_REGISTRY,
+    LOCK_RANK_TXNS,
+    LOCK_RANK_TXN_NAMES,
     LOCK_RANK_META,
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""libmpress.so exports exactly the names of exports.txt, and what mpress.h declares is among them."""
+"""libmpress.so exports exactly the names of exports.txt, and what our headers declare is among them."""
 
 import os
 import re
@@ -22,11 +22,13 @@ def exported(library):
 
 LIBRARY = rules.library_path()
 WANTED, EXPORTED = wanted(), exported(LIBRARY)
-DECLARED = set(re.findall(r"^MPRESS_API[^;(]*?(\w+)\(", rules.read("preload/mpress.h"), re.M))
+HEADERS = ("preload/mpress.h", "preload/mpress_txn.h")
+DECLARED = {name for header in HEADERS
+            for name in re.findall(r"^MPRESS_API[^;(]*?(\w+)\(", rules.read(header), re.M)}
 for name in sorted(WANTED - EXPORTED):
     rules.broken(os.path.basename(LIBRARY), f"does not export {name}")
 for name in sorted(EXPORTED - WANTED - OPTIONAL):
     rules.broken(os.path.basename(LIBRARY), f"exports {name}, which is not in exports.txt")
 for name in sorted(DECLARED - WANTED):
-    rules.broken("preload/mpress.h", f"{name} is not in exports.txt")
+    rules.broken("exports.txt", f"{name} is not in exports.txt")
 rules.finish("exports")

@@ -1,0 +1,49 @@
+/* txn_chunk.h - the memory of transactions: blocks of the heap, described out of band.
+ *
+ *     | 16 B unused | blocks of the transaction ... | rest |
+ *
+ * Chunks come hot, the newest first, from the thread's magazines, the depot, parked runs: a chunk
+ * is an object or a large block like any other. Its first bytes stay unused, so that no address in
+ * it is one that free() takes. Checked, each is a mapping of its own instead, and keeps its
+ * addresses without access for a while when it is given back. */
+#ifndef MPRESS_TXN_CHUNK_H
+#define MPRESS_TXN_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TXN_CHUNK_MIN = 4096,
+    TXN_CHUNK_MAX = 32 * 1024 * 1024, /* of one that is not for a larger block */
+    TXN_CHUNK_HEAD = 16,
+};
+
+struct txn_chunk {
+    struct txn_chunk *older; /* of the same transaction, or of the spare ones */
+    uintptr_t start;
+    size_t bytes;
+};
+
+/* The first byte for blocks, and the end. */
+static inline uintptr_t txn_chunk_first(const struct txn_chunk *chunk)
+{
+    return chunk->start + TXN_CHUNK_HEAD;
+}
+
+static inline uintptr_t txn_chunk_end(const struct txn_chunk *chunk)
+{
+    return chunk->start + chunk->bytes;
+}
+
+/* Bytes of the chunk that a request for at least so many gets. */
+size_t txn_chunk_round(size_t bytes);
+
+/* A chunk of `bytes`, rounded. *spare: the thread's unused descriptions. NULL: there is no memory.
+ */
+struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes);
+
+/* Gives it back without a system call. */
+void txn_chunk_give(struct txn_chunk **spare, struct txn_chunk *chunk);
+
+#endif

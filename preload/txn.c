@@ -1,0 +1,150 @@
+/* txn.c - the functions of mpress_txn.h: they come in by the door where the heap is needed, as a
+ * signal handler must not follow there. */
+#include "preload/mpress_txn.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "allocators/base/check.h"
+#include "allocators/heap.h"
+#include "allocators/txn.h"
+#include "preload/door.h"
+
+_Static_assert(offsetof(struct mpress_txn, at) == offsetof(struct txn, at) &&
+                   offsetof(struct mpress_txn, end) == offsetof(struct txn, end) &&
+                   offsetof(struct mpress_txn, blocks) == offsetof(struct txn, blocks),
+               "the program's part of a transaction");
+_Static_assert(sizeof(struct mpress_txn_mark) == sizeof(struct txn_mark), "the same");
+
+static inline struct txn *opened(const struct mpress_txn *txn)
+{
+    struct txn *inside = (struct txn *)(uintptr_t)txn;
+    MP_CHECK(txn_is_open(inside), FAULT_TXN_ENDED, txn);
+    return inside;
+}
+
+/* -- beginning -------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) bool prepare(const char *name)
+{
+    bool is_prepared = false;
+    if (door_come_in()) {
+        is_prepared = txn_prepare(name);
+        door_go_out();
+    }
+    if (!is_prepared)
+        errno = ENOMEM;
+    return is_prepared;
+}
+
+struct mpress_txn *mpress_txn_begin(struct mpress_txn *parent, const char *name,
+                                    size_t expected_bytes)
+{
+    name = name != NULL ? name : "";
+    struct txn *in = parent != NULL ? opened(parent) : NULL;
+    if (MP_UNLIKELY(!txn_is_prepared(name)) && !prepare(name))
+        return NULL;
+    return (struct mpress_txn *)txn_begin(in, name, expected_bytes);
+}
+
+/* -- between ---------------------------------------------------------------------------------- */
+
+void *(mpress_txn_alloc)(struct mpress_txn *txn, size_t bytes, size_t alignment)
+{
+    struct txn *inside = opened(txn);
+    void *p = NULL;
+    int error = ENOMEM;
+    if (MP_LIKELY(door_come_in())) {
+        error = txn_alloc(inside, bytes, alignment, &p);
+        door_go_out();
+    }
+    if (MP_UNLIKELY(error != 0))
+        errno = error;
+    return p;
+}
+
+void mpress_txn_save(struct mpress_txn *txn, struct mpress_txn_mark *mark)
+{
+    struct txn_mark inside;
+    txn_save(opened(txn), &inside);
+    memcpy(mark, &inside, sizeof(inside));
+}
+
+void mpress_txn_rollback_to(struct mpress_txn *txn, const struct mpress_txn_mark *mark)
+{
+    struct txn_mark inside;
+    struct txn *opened_txn = opened(txn);
+    memcpy(&inside, mark, sizeof(inside));
+    bool is_inside = door_come_in();
+    txn_rollback_to(opened_txn, &inside);
+    if (is_inside)
+        door_go_out();
+}
+
+/* -- ending ----------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void end_touched(struct txn *txn, enum txn_end how)
+{
+    bool is_inside = door_come_in();
+    txn_end(txn, how);
+    if (is_inside)
+        door_go_out();
+}
+
+static inline void end(struct mpress_txn *txn, enum txn_end how)
+{
+    struct txn *inside = opened(txn);
+    if (MP_LIKELY(txn_is_untouched(inside)))
+        txn_end_untouched(inside, how);
+    else
+        end_touched(inside, how);
+}
+
+void mpress_txn_commit(struct mpress_txn *txn)
+{
+    end(txn, TXN_COMMITTED);
+}
+
+void mpress_txn_rollback(struct mpress_txn *txn)
+{
+    end(txn, TXN_ROLLED_BACK);
+}
+
+/* -- whose, and how many ---------------------------------------------------------------------- */
+
+void mpress_txn_adopt(struct mpress_txn *txn)
+{
+    bool is_inside = door_come_in();
+    txn_adopt(opened(txn));
+    if (is_inside)
+        door_go_out();
+}
+
+void mpress_txn_stats(const struct mpress_txn *txn, struct mpress_txn_stats *stats)
+{
+    const struct txn *inside = opened(txn);
+    *stats = (struct mpress_txn_stats){.blocks = inside->blocks,
+                                       .used = txn_used(inside),
+                                       .reserved = inside->reserved,
+                                       .chunks = inside->chunks};
+}
+
+int mpress_txn_name_read(size_t index, struct mpress_txn_name *name)
+{
+    struct txn_record record;
+    if (!txn_read_record(index, &record))
+        return ENOENT;
+    memset(name, 0, sizeof(*name));
+    memcpy(name->name, record.text, sizeof(name->name));
+    name->committed = txn_sum_read(&record.sums.ended[TXN_COMMITTED]);
+    name->abandoned = txn_sum_read(&record.sums.ended[TXN_ABANDONED]);
+    name->rolled_back = txn_sum_read(&record.sums.ended[TXN_ROLLED_BACK]) + name->abandoned;
+    name->blocks = txn_sum_read(&record.sums.blocks);
+    name->used = txn_sum_read(&record.sums.used);
+    name->reserved = txn_sum_read(&record.sums.reserved);
+    name->most_used = txn_sum_read(&record.sums.most_used);
+    name->first_bytes = record.first_bytes;
+    name->profile = txn_profile_of(record.first_bytes);
+    return 0;
+}
