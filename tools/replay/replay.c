@@ -12,6 +12,7 @@
 #include "tools/replay/options.h"
 #include "tools/replay/run.h"
 #include "tools/replay/table.h"
+#include "tools/scenario/scenario.h"
 #include "tools/trace/memory.h"
 #include "tools/units.h"
 
@@ -211,6 +212,8 @@ static int replay_file(const struct options *options, const struct allocators *a
 
 int replay_main(int argc, char **argv)
 {
+    if (scenario_is_asked(argc, argv))
+        return scenario_main(argc, argv);
     struct options options;
     int status = options_parse(argc, argv, &options);
     if (status != CLI_GO_ON)

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# The pressure experiment on a program whose answer to pressure is known (tests/scenario/cache.c).
+. "$(dirname "$0")/check.sh"
+replay=$(dirname "$MPRESS")/mpress-replay
+
+run-experiment() {
+    run timeout 100 "$replay" --pressure rlimit --duration 1 --recovery-time 200ms "$@"
+}
+
+# From the JSON of the last run: the value of a python expression over r, its only experiment.
+expect-json() {
+    python3 -c "import json,sys; r=json.load(open('out'))['experiments'][0]; sys.exit(not ($1))" ||
+        fail "not so: $1"
+}
+
+a_program_that_dies_at_half_is_found_out() {
+    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5
+    expect_status 1
+    expect-json 'r["finite"] and r["pressure"]["mechanism"] == "rlimit"'
+    expect-json 'r["levels"][-1]["end"] == "killed" and r["levels"][-1]["why"] == "SIGABRT"'
+    expect-json '15 << 20 < r["breaking_point"]["bytes"] < 17.5 * (1 << 20)'
+    expect-json 'r["breaking_point"]["kind"] == "killed"'
+    expect-json 'not r["result"]["criteria"]["graceful"]["met"]'
+}
+
+a_static_program_that_gives_up_with_a_word_is_clean() {
+    run-experiment --scenario linear --levels 6 --no-search --html page.html -- "$CACHE_STATIC" fails --units 5
+    expect_80_columns
+    expect_out "failed: exit 3: cache: out of memory"
+    expect_out "^pressure    rlimit: "
+    expect_no_out "killed or hung"
+    grep -q "</html>" page.html || fail "no page"
+}
+
+a_service_is_measured_by_its_output_and_stopped() {
+    run-experiment --scenario spike --levels 4 --no-search --json --window 0.1 --progress unit --ready unit \
+        -- "$CACHE" fails
+    expect-json 'not r["finite"] and r["baseline"]["median_s"] > 0.001'
+    expect-json 'r["levels"][0]["end"] == "held" and r["levels"][-1]["end"] == "failed"'
+    pgrep -f "^$CACHE fails" >/dev/null && fail "it is still there"
+    return 0
+}
+
+a_file_holds_scenarios_and_criteria() {
+    cat >mpress.json <<END
+{"scenarios": {
+  "half": {"command": ["$CACHE", "flat", "--units", "5"], "scenario": "levels", "pressure": "rlimit",
+           "search": false, "criteria": {"graceful": "none", "stability": null, "degradation": 50}},
+  "other": {"command": ["nowhere"], "scenario": "linear"}}}
+END
+    printf '# a file\n0 100%%\n1 16M\n' >levels
+    run timeout 100 "$replay" -f mpress.json half --json --duration 1 --recovery-time 200ms
+    expect-json 'r["name"] == "half" and r["levels_planned"] == 2 and r["levels"][1]["budget"] == 16 << 20'
+    expect-json 'r["result"]["criteria"]["stability"]["met"] is None'
+    run "$replay" -f mpress.json other
+    expect_status 3
+    expect_one_line
+    run "$replay" -f mpress.json neither
+    expect_status 2
+    expect_one_line
+}
+
+what_cannot_be_run_is_told_with_status_3() {
+    run-experiment --scenario linear -- ./nowhere
+    expect_status 3
+    expect_one_line
+    run-experiment --scenario linear --timeout 1 -- sleep 100
+    expect_status 3
+    expect_err "does not run even without pressure"
+    run-experiment --scenario linear --ready never --timeout 1 --progress unit -- "$CACHE" flat
+    expect_status 3
+    expect_err "it did not get ready: not ready in time"
+}
+
+wrong_usage_is_refused_in_one_line() {
+    for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
+        "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \
+        "--scenario linear --load x --progress y z" "--scenario linear --strategy x y"; do
+        run "$replay" $line
+        expect_status 2
+        expect_one_line
+    done
+    run "$replay" --scenario linear --pressure magic -- true
+    expect_status 3
+    expect_one_line
+}
+
+list_tells_scenarios_and_mechanisms() {
+    run "$replay" --list
+    expect_status 0
+    expect_out "^  sawtooth "
+    expect_out "^  rlimit "
+    run "$replay" --scenario x --help
+    expect_status 0
+    expect_80_columns
+}
+
+run_tests

@@ -1,0 +1,62 @@
+/* bisect.c - see bisect.h */
+#include "tools/scenario/analysis/bisect.h"
+
+#include <math.h>
+
+void bisect_init(struct bisect *bisect, double good, double bad, double peak)
+{
+    *bisect = (struct bisect){
+        .good = good,
+        .bad = bad,
+        .least = 1 << 20,
+        .most = 4 * peak,
+        .tolerance = fmax(1 << 20, 0.01 * peak),
+    };
+}
+
+bool bisect_is_found(const struct bisect *bisect)
+{
+    return bisect->good > 0 && bisect->bad > 0 && bisect->good - bisect->bad <= bisect->tolerance;
+}
+
+/* One side is missing: go on in steps of a factor until there is one. */
+double bisect_next(const struct bisect *bisect)
+{
+    if (bisect->good == 0)
+        return bisect->bad >= bisect->most ? 0 : fmin(bisect->most, 1.25 * bisect->bad);
+    if (bisect->bad == 0)
+        return bisect->good <= bisect->least ? 0 : fmax(bisect->least, bisect->good / 2);
+    return bisect_is_found(bisect) ? 0 : (bisect->good + bisect->bad) / 2;
+}
+
+void bisect_tell(struct bisect *bisect, enum curve_end end)
+{
+    double budget = bisect_next(bisect);
+    bool is_good = end == CURVE_HELD;
+    bisect->runs++;
+    if (is_good)
+        bisect->good_votes++;
+    else
+        bisect->bad_votes++;
+    if (bisect->good_votes < 2 && bisect->bad_votes < 2)
+        return;
+    bisect->odd += bisect->good_votes == 2 ? bisect->bad_votes : bisect->good_votes;
+    bisect->probes++;
+    if (bisect->good_votes == 2) {
+        bisect->good = budget;
+    } else {
+        bisect->bad = budget;
+        bisect->kind = is_good ? bisect->kind : end;
+    }
+    bisect->good_votes = bisect->bad_votes = 0;
+}
+
+double bisect_get_result(const struct bisect *bisect)
+{
+    return (bisect->good + bisect->bad) / 2;
+}
+
+double bisect_get_agreement(const struct bisect *bisect)
+{
+    return bisect->runs == 0 ? 1 : 1 - (double)bisect->odd / (double)bisect->runs;
+}

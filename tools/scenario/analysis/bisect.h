@@ -1,0 +1,33 @@
+/* bisect.h - the search for the breaking point: the largest budget that breaks the target, between
+ * one that is known to break it and one that is known not to, by probes with fresh runs. A probe is
+ * decided by two votes of three, so that one odd run does not mislead it. */
+#ifndef MPRESS_TOOLS_SCENARIO_BISECT_H
+#define MPRESS_TOOLS_SCENARIO_BISECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tools/scenario/analysis/curve.h"
+
+struct bisect {
+    double good, bad;               /* bytes; 0: none is known yet */
+    double least, most;             /* where to look at all */
+    double tolerance;               /* bytes: what good - bad may be in the end */
+    enum curve_end kind;            /* of the newest bad vote that decided */
+    unsigned good_votes, bad_votes; /* of the probe that is asked now */
+    unsigned probes, runs, odd;     /* decided; votes; votes against the decision */
+};
+
+void bisect_init(struct bisect *bisect, double good, double bad, double peak);
+
+/* The budget to run at next; 0: nothing is left to ask. */
+double bisect_next(const struct bisect *bisect);
+void bisect_tell(struct bisect *bisect, enum curve_end end);
+
+/* Was it found: good - bad <= tolerance? If not and `bad` is 0, nothing down to `least` broke it.
+ */
+bool bisect_is_found(const struct bisect *bisect);
+double bisect_get_result(const struct bisect *bisect);    /* the middle of the bracket */
+double bisect_get_agreement(const struct bisect *bisect); /* share of the votes that agreed */
+
+#endif

@@ -1,0 +1,288 @@
+/* curve.c - see curve.h; the definitions are those of the project's README of this folder. */
+#include "tools/scenario/analysis/curve.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/memory.h"
+
+enum { WINDOWS_FEW = 3, STEPS_JUDGED = 4 };
+
+const char *curve_end_name(enum curve_end end)
+{
+    static const char *const names[] = {"held", "killed", "failed", "collapsed", "hung"};
+    return names[end];
+}
+
+/* -- points: the completed levels by falling budget ---------------------------------------------
+ */
+
+struct point {
+    double budget;
+    double service; /* median over the windows of all levels at this budget */
+    double error;   /* standard error of that median, relative */
+};
+
+struct points {
+    struct point *at;
+    size_t count;
+};
+
+static int compare_budgets(const void *a_, const void *b_)
+{
+    const struct point *a = a_, *b = b_;
+    return (a->budget < b->budget) - (a->budget > b->budget);
+}
+
+/* Of a normal sample's median: 1.253 s / sqrt(n). */
+static double find_error(const struct curve_level *level, double noise)
+{
+    double spread = level->windows < WINDOWS_FEW ? 0 : sample_spread(level->window, level->windows);
+    return 1.253 * fmax(spread, noise / 2) / sqrt((double)level->windows);
+}
+
+/* Levels that were visited twice (spikes, a sawtooth) are one point each: their mean. */
+static void join_equal(struct points *points, double least_step)
+{
+    size_t kept = 0, joined = 1;
+    for (size_t i = 1; i < points->count; i++) {
+        struct point *last = &points->at[kept], *point = &points->at[i];
+        if (last->budget - point->budget >= least_step) {
+            points->at[++kept] = *point;
+            joined = 1;
+            continue;
+        }
+        double old = (double)joined++;
+        last->service = (last->service * old + point->service) / (old + 1);
+        last->error = fmax(last->error, point->error);
+    }
+    points->count = points->count == 0 ? 0 : kept + 1;
+}
+
+static void find_points(const struct curve *curve, double noise, struct points *points)
+{
+    points->at = memory_alloc(curve->levels + 1, sizeof(*points->at));
+    points->count = 0;
+    for (size_t i = 0; i < curve->levels; i++) {
+        const struct curve_level *level = &curve->level[i];
+        if (level->end != CURVE_HELD || level->windows == 0)
+            continue;
+        points->at[points->count++] =
+            (struct point){.budget = level->budget,
+                           .service = sample_median(level->window, level->windows),
+                           .error = find_error(level, noise)};
+    }
+    qsort(points->at, points->count, sizeof(*points->at), compare_budgets);
+    join_equal(points, 0.01 * curve->peak);
+}
+
+/* -- degradation ------------------------------------------------------------------------------ */
+
+/* A kill or a hang above the floor is none of grace; giving up with a word is. */
+static bool has_ended_badly(const struct curve *curve)
+{
+    for (size_t i = 0; i < curve->levels; i++) {
+        const struct curve_level *level = &curve->level[i];
+        bool is_bad = level->end == CURVE_KILLED || level->end == CURVE_HUNG ||
+                      (level->end == CURVE_FAILED && !level->is_clean);
+        if (is_bad && level->budget >= curve->floor)
+            return true;
+    }
+    return false;
+}
+
+static bool is_broken_above_floor(const struct curve *curve)
+{
+    for (size_t i = 0; i < curve->levels; i++) {
+        if (curve->level[i].end != CURVE_HELD)
+            return curve->is_floor_declared;
+    }
+    return false;
+}
+
+static double find_degradation(const struct curve *curve, const struct points *points, double m0)
+{
+    double most = 0;
+    for (size_t i = 0; i < points->count; i++)
+        most = fmax(most, points->at[i].service / m0);
+    return is_broken_above_floor(curve) || points->count == 0 ? INFINITY : most;
+}
+
+/* -- monotone, no cliff ----------------------------------------------------------------------- */
+
+void curve_fit_isotonic(const double *value, size_t count, double *fit)
+{
+    double *weight = memory_alloc(count + 1, sizeof(*weight));
+    double *level = memory_alloc(count + 1, sizeof(*level));
+    size_t blocks = 0;
+    for (size_t i = 0; i < count; i++) {
+        level[blocks] = value[i];
+        weight[blocks++] = 1;
+        while (blocks > 1 && level[blocks - 2] > level[blocks - 1]) {
+            double sum = weight[blocks - 2] + weight[blocks - 1];
+            level[blocks - 2] =
+                (level[blocks - 2] * weight[blocks - 2] + level[blocks - 1] * weight[blocks - 1]) /
+                sum;
+            weight[blocks - 2] = sum;
+            blocks--;
+        }
+    }
+    size_t at = 0;
+    for (size_t block = 0; block < blocks; block++) {
+        for (size_t i = 0; i < (size_t)weight[block]; i++)
+            fit[at++] = level[block];
+    }
+    free(weight);
+    free(level);
+}
+
+/* The residual of the fit may be a tenth of the whole degradation, or what two standard errors of
+ * the medians explain: a flat curve is monotone too. */
+static void judge_fit(const struct points *points, double m0, struct curve_figures *figures)
+{
+    double *service = memory_alloc(points->count + 1, sizeof(*service));
+    double *fit = memory_alloc(points->count + 1, sizeof(*fit));
+    double off = 0, whole = 0, errors = 0;
+    for (size_t i = 0; i < points->count; i++)
+        service[i] = points->at[i].service;
+    curve_fit_isotonic(service, points->count, fit);
+    for (size_t i = 0; i < points->count; i++) {
+        off += fabs(service[i] - fit[i]);
+        whole += fmax(0, service[i] - m0);
+        errors += points->at[i].error * service[i];
+    }
+    figures->residual = off <= 2 * errors || whole == 0 ? 0 : off / whole;
+    figures->is_monotone = figures->residual <= 0.10;
+    free(service);
+    free(fit);
+}
+
+static void judge_step(const struct curve *curve, const struct point *from, const struct point *to,
+                       struct curve_figures *figures)
+{
+    double ratio = to->service / from->service;
+    double low = ratio * (1 - 2 * to->error) / (1 + 2 * from->error);
+    double steps = fmax(1, (from->budget - to->budget) / (CURVE_STEP * curve->peak));
+    if (low > 0)
+        figures->steepest = fmax(figures->steepest, pow(low, 1 / steps));
+    double parts = steps <= STEPS_JUDGED ? 1 : steps; /* of a wide one nobody knows where it fell */
+    if (figures->degradation >= 2 && isfinite(figures->degradation))
+        figures->cliff = fmax(figures->cliff, log(ratio) / log(figures->degradation) / parts);
+}
+
+static void judge_steps(const struct curve *curve, const struct points *points,
+                        struct curve_figures *figures)
+{
+    struct point before = {.budget = fmax(curve->peak, 0), .service = figures->baseline};
+    figures->steepest = 1;
+    figures->cliff = 0;
+    if (points->count > 0)
+        before.budget = fmax(before.budget, points->at[0].budget + CURVE_STEP * curve->peak);
+    for (size_t i = 0; i < points->count; i++) {
+        judge_step(curve, &before, &points->at[i], figures);
+        before = points->at[i];
+    }
+    figures->is_without_cliff = figures->steepest <= 2 && figures->cliff <= 0.5;
+}
+
+/* -- recovery --------------------------------------------------------------------------------- */
+
+enum { RECOVERY_PARTS = 3, RECOVERY_WINDOWS = 3 };
+
+/* Are the medians of each second from moment `first` on as good as before, for three seconds and
+ * three windows? */
+static bool is_recovered_from(const struct curve *curve, size_t first, double most)
+{
+    double begin = first == 0 ? 0 : curve->recovery[first - 1].at;
+    double *part = memory_alloc(curve->moments, sizeof(*part));
+    size_t in_part = 0, seen = 0;
+    double part_end = begin + 1;
+    bool is_good = true, is_long = false;
+    for (size_t i = first; i < curve->moments && is_good && !is_long; i++) {
+        part[in_part++] = curve->recovery[i].service;
+        seen++;
+        if (curve->recovery[i].at < part_end - 1e-9)
+            continue;
+        is_good = sample_median(part, in_part) <= most;
+        part_end = curve->recovery[i].at + 1;
+        in_part = 0;
+        is_long =
+            curve->recovery[i].at - begin >= RECOVERY_PARTS - 1e-9 && seen >= RECOVERY_WINDOWS;
+    }
+    free(part);
+    return is_good && is_long;
+}
+
+static void judge_recovery(const struct curve *curve, struct curve_figures *figures)
+{
+    figures->recovery = INFINITY;
+    for (size_t i = 0; i < curve->moments; i++) {
+        if (!is_recovered_from(curve, i, CURVE_RECOVERED * figures->baseline))
+            continue;
+        figures->recovery = i == 0 ? 0 : curve->recovery[i - 1].at;
+        break;
+    }
+    if (figures->recovery > CURVE_RECOVERY_LONGEST)
+        figures->recovery = INFINITY;
+    figures->is_recovering = isfinite(figures->recovery);
+    figures->retention = curve->rss_before > 0 ? curve->rss_after / curve->rss_before - 1 : 0;
+    double last[5];
+    size_t count = curve->moments < 5 ? curve->moments : 5;
+    for (size_t i = 0; i < count; i++)
+        last[i] = curve->recovery[curve->moments - count + i].service;
+    figures->slowdown = sample_median(last, count) / figures->baseline;
+}
+
+/* -- stability -------------------------------------------------------------------------------- */
+
+static double find_alive(const struct curve_level *level, double m0)
+{
+    size_t alive = 0;
+    if (level->end != CURVE_HELD && level->end != CURVE_COLLAPSED)
+        return 0;
+    for (size_t i = 0; i < level->windows; i++)
+        alive += level->window[i] <= CURVE_COLLAPSE * m0;
+    return level->windows == 0 ? 0 : (double)alive / (double)level->windows;
+}
+
+static void judge_stability(const struct curve *curve, struct curve_figures *figures)
+{
+    double *spread = memory_alloc(curve->levels + 1, sizeof(*spread));
+    double alive = 0, stalled = 0;
+    size_t held = 0, ran = 0;
+    for (size_t i = 0; i < curve->levels; i++) {
+        const struct curve_level *level = &curve->level[i];
+        alive += find_alive(level, figures->baseline);
+        stalled += level->stalled;
+        ran++;
+        if (level->end == CURVE_HELD && level->windows >= WINDOWS_FEW)
+            spread[held++] = sample_spread(level->window, level->windows);
+    }
+    figures->alive = curve->planned == 0 ? 0 : alive / (double)curve->planned;
+    figures->steady = fmax(0, 1 - (held == 0 ? figures->noise : sample_median(spread, held)));
+    figures->unstalled = fmax(0, 1 - (ran == 0 ? 0 : stalled / (double)ran));
+    figures->recovered = fmax(0, 1 - figures->recovery / CURVE_RECOVERY_LONGEST);
+    figures->stability =
+        figures->alive * (figures->steady + figures->unstalled + figures->recovered) / 3;
+    free(spread);
+}
+
+void curve_read(const struct curve *curve, struct curve_figures *figures)
+{
+    struct points points;
+    *figures = (struct curve_figures){
+        .baseline = sample_median(curve->baseline, curve->baselines),
+        .noise = sample_spread(curve->baseline, curve->baselines),
+    };
+    find_points(curve, figures->noise, &points);
+    figures->degradation = find_degradation(curve, &points, figures->baseline);
+    figures->is_clean = !has_ended_badly(curve);
+    judge_fit(&points, figures->baseline, figures);
+    judge_steps(curve, &points, figures);
+    judge_recovery(curve, figures);
+    judge_stability(curve, figures);
+    figures->is_graceful = figures->is_clean && figures->is_monotone && figures->is_without_cliff &&
+                           figures->is_recovering;
+    free(points.at);
+}

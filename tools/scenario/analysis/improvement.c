@@ -1,0 +1,65 @@
+/* improvement.c - see improvement.h */
+#include "tools/scenario/analysis/improvement.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/memory.h"
+
+enum { ROUNDS = 400 };
+#define OVERHEAD_MOST 0.10
+
+/* Both A's as one. */
+static double *join(const double *a, size_t a_count, const double *b, size_t b_count)
+{
+    double *all = memory_alloc(a_count + b_count + 1, sizeof(*all));
+    memcpy(all, a, a_count * sizeof(*all));
+    memcpy(all + a_count, b, b_count * sizeof(*all));
+    return all;
+}
+
+static double find_ratio(const double *with, size_t withs, const double *without, size_t withouts)
+{
+    double base = sample_mean(without, withouts);
+    return base == 0 ? 1 : sample_mean(with, withs) / base;
+}
+
+static struct sample_interval find_interval(const double *with, size_t withs, const double *without,
+                                            size_t withouts, struct sample_random *random)
+{
+    double *drawn = memory_alloc(withs + withouts + 1, sizeof(*drawn));
+    double ratios[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        sample_draw(random, with, withs, drawn);
+        sample_draw(random, without, withouts, drawn + withs);
+        ratios[i] = find_ratio(drawn, withs, drawn + withs, withouts);
+    }
+    free(drawn);
+    return sample_interval(ratios, ROUNDS);
+}
+
+void improvement_read(const struct improvement_side *before, const struct improvement_side *with,
+                      const struct improvement_side *after, struct sample_random *random,
+                      struct improvement *improvement)
+{
+    *improvement = (struct improvement){0};
+    size_t without = before->count + after->count;
+    if (with->count == 0 || without == 0)
+        return;
+    double *resident = join(before->resident, before->count, after->resident, after->count);
+    double *service = join(before->service, before->count, after->service, after->count);
+    struct sample_interval r =
+        find_interval(with->resident, with->count, resident, without, random);
+    struct sample_interval o = find_interval(with->service, with->count, service, without, random);
+    improvement->reduction = 1 - find_ratio(with->resident, with->count, resident, without);
+    improvement->reduction_interval = (struct sample_interval){1 - r.high, 1 - r.low};
+    improvement->overhead = find_ratio(with->service, with->count, service, without) - 1;
+    improvement->overhead_interval = (struct sample_interval){o.low - 1, o.high - 1};
+    improvement->drift =
+        find_ratio(after->resident, after->count, before->resident, before->count) - 1;
+    improvement->is_counted = with->count >= 3 && improvement->reduction_interval.low > 0 &&
+                              improvement->overhead <= OVERHEAD_MOST;
+    free(resident);
+    free(service);
+}

@@ -1,0 +1,31 @@
+/* improvement.h - what one strategy is worth: runs without, with, without it (A/B/A) at one level.
+ */
+#ifndef MPRESS_TOOLS_SCENARIO_IMPROVEMENT_H
+#define MPRESS_TOOLS_SCENARIO_IMPROVEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tools/scenario/analysis/sample.h"
+
+/* Measurements of one side: mean resident bytes and service time, one of each per run or window. */
+struct improvement_side {
+    const double *resident;
+    const double *service;
+    size_t count;
+};
+
+struct improvement {
+    double reduction; /* of resident memory, 1 - with/without */
+    struct sample_interval reduction_interval;
+    double overhead; /* of time, with/without - 1 */
+    struct sample_interval overhead_interval;
+    double drift;    /* between the first and the last A: what else changed meanwhile */
+    bool is_counted; /* the interval excludes 0, and the overhead is at most a tenth */
+};
+
+void improvement_read(const struct improvement_side *before, const struct improvement_side *with,
+                      const struct improvement_side *after, struct sample_random *random,
+                      struct improvement *improvement);
+
+#endif

@@ -1,0 +1,59 @@
+/* verdict.h - the criteria, each with its number, its bound, and how sure that is. */
+#ifndef MPRESS_TOOLS_SCENARIO_VERDICT_H
+#define MPRESS_TOOLS_SCENARIO_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tools/scenario/analysis/curve.h"
+
+enum verdict_row {
+    VERDICT_DEGRADATION,
+    VERDICT_GRACEFUL,
+    VERDICT_STABILITY,
+    VERDICT_RECOVERY,
+    VERDICT_EFFICIENCY,
+    VERDICT_IMPROVEMENT,
+    VERDICT_BREAKING_POINT,
+    VERDICT_ROWS
+};
+
+/* What is asked for; NAN: nothing. Those of the seed are the default. */
+struct verdict_bounds {
+    double at[VERDICT_ROWS];
+};
+extern const struct verdict_bounds verdict_seed;
+
+const char *verdict_row_name(enum verdict_row row); /* as in files and JSON */
+
+struct verdict_criterion {
+    bool is_asked;
+    bool is_known; /* measured in this experiment */
+    bool is_met;
+    double value;
+    struct sample_interval interval;
+    double confidence; /* share of the redrawn experiments with the same answer */
+};
+
+struct verdict {
+    struct curve_figures figures;
+    struct verdict_criterion row[VERDICT_ROWS];
+    bool is_possible; /* the baseline is calm enough */
+    bool is_passed;   /* all that was asked for and is known is met */
+};
+
+/* What the curve does not hold; NAN: not measured. */
+struct verdict_extras {
+    double efficiency;
+    double improvement;
+    struct sample_interval improvement_interval;
+    double breaking_point; /* bytes; the largest budget that breaks it */
+    double breaking_low, breaking_high;
+    double breaking_agreement;
+    bool is_recovery_known;
+};
+
+void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,
+                   const struct verdict_bounds *bounds, struct verdict *verdict);
+
+#endif

@@ -1,0 +1,162 @@
+/* experiment.h - one experiment: what is going on, and what was measured. The parts of it:
+ *
+ *     phases.c    calibration, levels, release, in this order; then strategies.c and search.c
+ *     finite.c    a lap of a program that ends by itself: runs, one after the other
+ *     service.c   a lap of one that goes on: windows of the same process
+ *     lap.c       a stretch at one budget, whatever the program is; and what it cost
+ *     watch.c     the loop below all of them: reads, samples, ticks, shows */
+#ifndef MPRESS_TOOLS_SCENARIO_EXPERIMENT_H
+#define MPRESS_TOOLS_SCENARIO_EXPERIMENT_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/progress.h"
+#include "tools/scenario/analysis/bisect.h"
+#include "tools/scenario/analysis/improvement.h"
+#include "tools/scenario/plan.h"
+#include "tools/scenario/pressure.h"
+#include "tools/scenario/process.h"
+
+enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000 };
+
+/* Windows of one lap after the other, in one array. */
+struct experiment_window {
+    double at;       /* its end, seconds since the experiment began */
+    double service;  /* seconds a unit of work */
+    double resident; /* mean, bytes */
+};
+
+/* A stretch at one budget. */
+struct experiment_lap {
+    double budget; /* bytes; 0: none */
+    double began, lasted;
+    size_t first, windows; /* in `window` */
+    enum curve_end end;
+    bool is_clean;
+    char why[128];        /* how it ended, if not CURVE_HELD */
+    double stalled;       /* seconds */
+    double used_most;     /* bytes, in the budget's unit */
+    double resident_most; /* bytes */
+    double resident_mean;
+    double live_share; /* of the resident heap, mean over time; 0: not known */
+    double run_wait;   /* seconds */
+    uint64_t minor_faults, major_faults;
+    uint64_t lends;
+};
+
+/* What the timeline is drawn from, ten a second. */
+struct experiment_sample {
+    double at, budget, used;
+    double rss_anon, rss_file, rss_shmem, swap;
+};
+
+struct experiment_strategy {
+    const struct plan_strategy *what;
+    bool is_measured;
+    char why[96]; /* not measured */
+    double level; /* bytes */
+    struct improvement improvement;
+};
+
+struct experiment {
+    const struct plan *plan;
+    struct pressure pressure;
+    struct victim victim;
+    struct process target;
+    struct process helper; /* the load, or what tells the metric */
+    struct progress progress;
+    regex_t ready, counted;
+    int signal_fd;
+    double began;
+    const char *phase; /* for the line on the terminal */
+    size_t step, steps;
+    const struct plan_strategy *strategy; /* switched on now; NULL */
+
+    /* the lap that goes on */
+    struct experiment_lap *lap;
+    bool is_ready;
+    uint64_t units;
+    double last_unit; /* when; process_now() */
+    double window_began;
+    double resident_sum, live_sum;
+    uint64_t glances, live_glances, window_glances;
+    double window_resident_sum;
+    double next_look, next_glance, last_read; /* process_now() */
+    double busy_at, processor; /* when it was last seen to use the processor, and how much then */
+    struct victim_state at_begin;
+    double stalled_at_begin;
+    uint64_t lends_at_begin;
+
+    /* what was measured */
+    struct experiment_window *window;
+    size_t windows, window_capacity;
+    struct experiment_sample *sample;
+    size_t samples, sample_capacity;
+    struct experiment_lap calibration, release;
+    struct experiment_lap *level;
+    size_t levels, planned;
+    int baseline_status; /* exit status of a finite program */
+    double baseline;     /* m0 */
+    double longest_gap;  /* between two units, in the calibration */
+    double settled;      /* seconds until it held most of its peak */
+    double peak, floor;  /* P0 and the lowest level, bytes */
+    double rss_before, rss_after;
+    struct experiment_strategy strategies[PLAN_STRATEGIES];
+    struct bisect bisect;
+    bool has_searched, is_interrupted, is_out_of_time;
+    double own_processor, total; /* seconds: what this program itself used, and of how many */
+    struct verdict verdict;
+    char why[EXPERIMENT_WHY_BYTES]; /* the target could not be run as asked */
+};
+
+/* All phases. CLI_OK, or CLI_CRITERIA with `why` filled in when the target could not be run, or
+ * CLI_USAGE. */
+int experiment_run(struct experiment *experiment);
+void experiment_fini(struct experiment *experiment);
+
+/* What the analysis is made of; `free` what it points to with experiment_free_curve. */
+void experiment_make_curve(const struct experiment *experiment, struct curve *curve);
+void experiment_free_curve(struct curve *curve);
+
+/* -- watch.c ---------------------------------------------------------------------------------- */
+
+/* One round: at most `patience` seconds of waiting. False: the user wants to stop. */
+bool watch_step(struct experiment *experiment, double patience);
+bool watch_open(struct experiment *experiment);
+void watch_close(struct experiment *experiment);
+double watch_time(const struct experiment *experiment); /* since the experiment began */
+
+/* The target begins, with the budget that is set; 0 or an errno value. */
+int watch_start(struct experiment *experiment);
+void watch_stop(struct experiment *experiment);
+const struct process_hooks *watch_hooks(struct experiment *experiment);
+
+/* -- lap.c ------------------------------------------------------------------------------------ */
+
+void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget);
+void lap_add_window(struct experiment *experiment, double service);
+void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
+             ...) __attribute__((format(printf, 4, 5)));
+void lap_end_with_target(struct experiment *experiment); /* it has ended; how, is looked up */
+double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap);
+double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap);
+
+/* -- finite.c, service.c ---------------------------------------------------------------------- */
+
+/* Runs, until there are `runs` and `seconds` are over, or it breaks. */
+void finite_lap(struct experiment *experiment, size_t runs, double seconds);
+
+/* The service is started and has become ready. False: `why` of the lap says why not. */
+bool service_start(struct experiment *experiment);
+/* Windows, until there are `windows` and `seconds` are over, or it breaks. */
+void service_lap(struct experiment *experiment, size_t windows, double seconds);
+
+/* -- search.c, strategies.c ------------------------------------------------------------------- */
+
+void search_breaking_point(struct experiment *experiment);
+void strategies_measure(struct experiment *experiment);
+
+#endif

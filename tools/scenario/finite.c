@@ -1,0 +1,117 @@
+/* finite.c - see experiment.h. A run is a window. Its wall time, less what it waited for a
+ * processor, is the service time: what else the machine does is no memory pressure. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tools/scenario/experiment.h"
+
+/* A run that takes so long has collapsed while it works, and hangs while it does not. */
+#define COLLAPSED_SECONDS 2.0
+#define HUNG_SECONDS 10.0
+#define HUNG_FACTOR 20.0
+
+enum state { RUNNING, ENDED, TOO_SLOW, IDLE, WALLED, STOPPED };
+
+static enum state judge(const struct experiment *experiment)
+{
+    const struct pressure *pressure = &experiment->pressure;
+    double now = process_now(), ran = now - experiment->target.started;
+    double m0 = experiment->baseline;
+    if (pressure->mechanism->is_over != NULL && pressure->mechanism->is_over(pressure))
+        return WALLED;
+    if (m0 == 0)
+        return ran > experiment->plan->timeout ? TOO_SLOW : RUNNING;
+    if (now - experiment->busy_at > fmax(HUNG_SECONDS, HUNG_FACTOR * m0))
+        return IDLE;
+    bool is_busy = now - experiment->busy_at < 1;
+    return is_busy && ran > fmax(COLLAPSED_SECONDS, 1.2 * CURVE_COLLAPSE * m0) ? TOO_SLOW : RUNNING;
+}
+
+static enum state run_to_its_end(struct experiment *experiment)
+{
+    enum state state = RUNNING;
+    while (state == RUNNING) {
+        if (!watch_step(experiment, 1))
+            state = STOPPED;
+        else if (process_has_ended(&experiment->target, watch_hooks(experiment)))
+            state = ENDED;
+        else
+            state = judge(experiment);
+    }
+    return state;
+}
+
+static void add_usage(struct experiment *experiment)
+{
+    const struct rusage *usage = &experiment->target.usage;
+    experiment->lap->minor_faults += (uint64_t)usage->ru_minflt;
+    experiment->lap->major_faults += (uint64_t)usage->ru_majflt;
+    experiment->lap->run_wait += experiment->target.run_wait;
+    double most = (double)usage->ru_maxrss * 1024;
+    experiment->lap->resident_most = fmax(experiment->lap->resident_most, most);
+    if (experiment->window_glances == 0) { /* too short to be seen: its peak is all that is known */
+        experiment->window_resident_sum = most;
+        experiment->window_glances = 1;
+        experiment->resident_sum += most;
+        experiment->glances++;
+    }
+}
+
+/* False: the lap has ended with it. */
+static bool judge_end(struct experiment *experiment)
+{
+    const struct process *target = &experiment->target;
+    double service = target->ended - target->started - target->run_wait;
+    add_usage(experiment);
+    if (experiment->baseline == 0 && experiment->calibration.windows == 0 &&
+        experiment->windows == experiment->lap->first)
+        experiment->baseline_status = target->wait_status;
+    if (process_was_killed(target) || target->wait_status != experiment->baseline_status) {
+        lap_end_with_target(experiment);
+        return false;
+    }
+    lap_add_window(experiment, service);
+    if (experiment->baseline == 0 || service <= CURVE_COLLAPSE * experiment->baseline)
+        return true;
+    lap_end(experiment, CURVE_COLLAPSED, true, "a run took %.1f s", service);
+    return false;
+}
+
+static bool judge_stop(struct experiment *experiment, enum state state)
+{
+    double ran = process_now() - experiment->target.started;
+    watch_stop(experiment);
+    if (state == WALLED)
+        lap_end(experiment, CURVE_KILLED, false, "out of memory");
+    else if (state == TOO_SLOW)
+        lap_end(experiment, CURVE_COLLAPSED, true, "no end after %.1f s", ran);
+    else if (state == IDLE)
+        lap_end(experiment, CURVE_HUNG, false, "idle for %.0f s",
+                process_now() - experiment->busy_at);
+    else
+        lap_end(experiment, CURVE_HELD, true, "interrupted");
+    return false;
+}
+
+static bool run_once(struct experiment *experiment)
+{
+    int error = watch_start(experiment);
+    if (error != 0) {
+        lap_end(experiment, CURVE_FAILED, false, "cannot be started: %s", strerror(error));
+        return false;
+    }
+    enum state state = run_to_its_end(experiment);
+    return state == ENDED ? judge_end(experiment) : judge_stop(experiment, state);
+}
+
+void finite_lap(struct experiment *experiment, size_t runs, double seconds)
+{
+    double until = process_now() + seconds;
+    for (size_t run = 0; run < runs || process_now() < until; run++) {
+        if (!run_once(experiment))
+            return;
+    }
+    lap_end(experiment, CURVE_HELD, true, "%s", "");
+}

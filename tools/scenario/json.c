@@ -1,0 +1,210 @@
+/* json.c - an experiment as JSON (output.h); tools/README.md lists the fields. */
+#include <math.h>
+
+#include "tools/scenario/output.h"
+#include "tools/values.h"
+
+/* JSON has no infinity: null. */
+static json_t *real_value(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void set_real(json_t *object, const char *key, double value)
+{
+    json_object_set_new(object, key, real_value(value));
+}
+
+static void set_bytes(json_t *object, const char *key, double bytes)
+{
+    values_set_number(object, key, bytes > 0 ? (uint64_t)bytes : 0);
+}
+
+static void set_flag(json_t *object, const char *key, bool is_so)
+{
+    json_object_set_new(object, key, json_boolean(is_so));
+}
+
+static json_t *services_array(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < lap->windows; i++)
+        json_array_append_new(array, real_value(experiment->window[lap->first + i].service));
+    return array;
+}
+
+static json_t *lap_object(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    json_t *object = json_object();
+    set_bytes(object, "budget", lap->budget);
+    set_real(object, "after_s", lap->began);
+    set_real(object, "lasted_s", lap->lasted);
+    values_set_text(object, "end", curve_end_name(lap->end));
+    set_flag(object, "clean", lap->is_clean);
+    values_set_text(object, "why", lap->why);
+    json_object_set_new(object, "service_s", services_array(experiment, lap));
+    set_real(object, "stalled_s", lap->stalled);
+    set_bytes(object, "used_most", lap->used_most);
+    set_bytes(object, "resident_most", lap->resident_most);
+    set_bytes(object, "resident_mean", lap->resident_mean);
+    set_real(object, "run_wait_s", lap->run_wait);
+    values_set_number(object, "minor_faults", lap->minor_faults);
+    values_set_number(object, "major_faults", lap->major_faults);
+    values_set_number(object, "lends", lap->lends);
+    return object;
+}
+
+static json_t *pressure_object_of(const struct pressure *pressure)
+{
+    json_t *object = json_object(), *others = json_array();
+    for (size_t i = 0; i < pressure->choices; i++) {
+        const struct pressure_choice *choice = &pressure->choice[i];
+        if (!choice->is_taken) {
+            json_array_append_new(others, json_pack("{s:s,s:s}", "mechanism",
+                                                    choice->mechanism->name, "why", choice->why));
+            continue;
+        }
+        values_set_text(object, "mechanism", choice->mechanism->name);
+        values_set_text(object, "enforces", choice->mechanism->enforces);
+        values_set_text(object, "budget_of", choice->mechanism->unit);
+    }
+    json_object_set_new(object, "not_taken", others);
+    return object;
+}
+
+static json_t *interval_array(const struct sample_interval *interval)
+{
+    json_t *array = json_array();
+    json_array_append_new(array, real_value(interval->low));
+    json_array_append_new(array, real_value(interval->high));
+    return array;
+}
+
+static json_t *search_object(const struct experiment *experiment)
+{
+    const struct bisect *bisect = &experiment->bisect;
+    if (!experiment->has_searched)
+        return json_null();
+    json_t *object = json_object();
+    bool is_known = bisect->bad > 0 && bisect->good > 0;
+    json_object_set_new(object, "bytes",
+                        is_known ? values_number((uint64_t)bisect_get_result(bisect))
+                                 : json_null());
+    values_set_text(object, "kind", bisect->bad > 0 ? curve_end_name(bisect->kind) : NULL);
+    set_bytes(object, "broken_at", bisect->bad);
+    set_bytes(object, "held_at", bisect->good);
+    set_real(object, "of_peak", is_known ? bisect_get_result(bisect) / experiment->peak : NAN);
+    values_set_number(object, "probes", bisect->probes);
+    values_set_number(object, "runs", bisect->runs);
+    set_real(object, "agreement", bisect_get_agreement(bisect));
+    set_flag(object, "out_of_time", experiment->is_out_of_time);
+    return object;
+}
+
+static json_t *strategies_array(const struct experiment *experiment)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < experiment->plan->strategies; i++) {
+        const struct experiment_strategy *strategy = &experiment->strategies[i];
+        const struct improvement *it = &strategy->improvement;
+        json_t *object = json_object();
+        values_set_text(object, "name", strategy->what->name);
+        set_flag(object, "measured", strategy->is_measured);
+        values_set_text(object, "why", strategy->is_measured ? NULL : strategy->why);
+        set_bytes(object, "budget", strategy->level);
+        if (strategy->is_measured) {
+            set_real(object, "reduction", it->reduction);
+            json_object_set_new(object, "reduction_interval",
+                                interval_array(&it->reduction_interval));
+            set_real(object, "overhead", it->overhead);
+            json_object_set_new(object, "overhead_interval",
+                                interval_array(&it->overhead_interval));
+            set_real(object, "drift", it->drift);
+            set_flag(object, "counted", it->is_counted);
+        }
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static json_t *criterion_object(const struct verdict_criterion *criterion, double bound)
+{
+    json_t *object = json_object();
+    set_real(object, "value", criterion->is_known ? criterion->value : NAN);
+    set_flag(object, "known", criterion->is_known);
+    set_real(object, "bound", bound);
+    json_object_set_new(object, "met",
+                        criterion->is_asked && criterion->is_known ? json_boolean(criterion->is_met)
+                                                                   : json_null());
+    json_object_set_new(object, "interval", interval_array(&criterion->interval));
+    set_real(object, "confidence", criterion->confidence);
+    return object;
+}
+
+static json_t *verdict_object(const struct experiment *experiment)
+{
+    const struct verdict *verdict = &experiment->verdict;
+    const struct curve_figures *figures = &verdict->figures;
+    json_t *object = json_object(), *criteria = json_object(), *grace = json_object();
+    for (unsigned row = 0; row < VERDICT_ROWS; row++)
+        json_object_set_new(criteria, verdict_row_name(row),
+                            criterion_object(&verdict->row[row], experiment->plan->bounds.at[row]));
+    set_flag(grace, "clean", figures->is_clean);
+    set_flag(grace, "monotone", figures->is_monotone);
+    set_flag(grace, "without_cliff", figures->is_without_cliff);
+    set_flag(grace, "recovers", figures->is_recovering);
+    set_real(grace, "residual", figures->residual);
+    set_real(grace, "steepest", figures->steepest);
+    set_real(grace, "cliff", figures->cliff);
+    values_set_text(object, "verdict", output_verdict_word(verdict));
+    json_object_set_new(object, "criteria", criteria);
+    json_object_set_new(object, "grace", grace);
+    json_object_set_new(object, "stability_parts",
+                        json_pack("{s:f,s:f,s:f,s:f}", "alive", figures->alive, "steady",
+                                  figures->steady, "unstalled", figures->unstalled, "recovered",
+                                  figures->recovered));
+    set_real(object, "retention", figures->retention);
+    set_real(object, "slowdown_after", figures->slowdown);
+    return object;
+}
+
+static json_t *program_array(const struct plan *plan)
+{
+    json_t *array = json_array();
+    for (char **word = plan->arguments; *word != NULL; word++)
+        json_array_append_new(array, values_text(*word));
+    return array;
+}
+
+static json_t *baseline_object(const struct experiment *experiment)
+{
+    json_t *object = lap_object(experiment, &experiment->calibration);
+    set_real(object, "median_s", experiment->baseline);
+    set_real(object, "spread", experiment->verdict.figures.noise);
+    set_bytes(object, "peak", experiment->peak);
+    return object;
+}
+
+json_t *output_json(const struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    json_t *object = json_object(), *levels = json_array();
+    for (size_t i = 0; i < experiment->levels; i++)
+        json_array_append_new(levels, lap_object(experiment, &experiment->level[i]));
+    values_set_text(object, "scenario", plan->shape.name);
+    values_set_text(object, "name", plan->name);
+    json_object_set_new(object, "command", program_array(plan));
+    set_flag(object, "finite", plan_is_finite(plan));
+    json_object_set_new(object, "pressure", pressure_object_of(&experiment->pressure));
+    json_object_set_new(object, "baseline", baseline_object(experiment));
+    set_bytes(object, "floor", experiment->floor);
+    values_set_number(object, "levels_planned", experiment->planned);
+    json_object_set_new(object, "levels", levels);
+    json_object_set_new(object, "release", lap_object(experiment, &experiment->release));
+    json_object_set_new(object, "breaking_point", search_object(experiment));
+    json_object_set_new(object, "strategies", strategies_array(experiment));
+    json_object_set_new(object, "result", verdict_object(experiment));
+    set_real(object, "lasted_s", experiment->total);
+    set_real(object, "own_processor_s", experiment->own_processor);
+    return object;
+}

@@ -1,0 +1,115 @@
+/* lap.c - see experiment.h. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tools/scenario/experiment.h"
+#include "tools/trace/memory.h"
+
+/* Seconds that the program was held up by pressure, as far as anybody tells. */
+static double read_stalled(const struct experiment *experiment)
+{
+    const struct pressure *pressure = &experiment->pressure;
+    double stalled = pressure->mechanism->stalled == NULL
+                         ? victim_read_stall(VICTIM_SYSTEM_PRESSURE).full
+                         : pressure->mechanism->stalled(pressure);
+    return fmax(0, stalled);
+}
+
+void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
+{
+    *lap = (struct experiment_lap){
+        .budget = budget, .began = watch_time(experiment), .first = experiment->windows};
+    experiment->lap = lap;
+    experiment->resident_sum = experiment->live_sum = experiment->window_resident_sum = 0;
+    experiment->glances = experiment->live_glances = experiment->window_glances = 0;
+    experiment->units = 0;
+    experiment->window_began = experiment->last_unit = process_now();
+    experiment->lends_at_begin = experiment->pressure.lends;
+    experiment->stalled_at_begin = read_stalled(experiment);
+    if (experiment->target.pid > 0)
+        victim_look(&experiment->victim);
+    experiment->at_begin = experiment->victim.now;
+    experiment->pressure.mechanism->set(&experiment->pressure, (uint64_t)budget);
+}
+
+void lap_add_window(struct experiment *experiment, double service)
+{
+    double resident = experiment->window_glances == 0
+                          ? 0
+                          : experiment->window_resident_sum / (double)experiment->window_glances;
+    experiment->window_resident_sum = 0;
+    experiment->window_glances = 0;
+    experiment->window = memory_grow(experiment->window, experiment->windows,
+                                     &experiment->window_capacity, sizeof(*experiment->window));
+    experiment->window[experiment->windows++] = (struct experiment_window){
+        .at = watch_time(experiment), .service = service, .resident = resident};
+}
+
+/* A service is still there, or was just now; runs of a finite program were added one by one. */
+static void add_costs(struct experiment *experiment, struct experiment_lap *lap)
+{
+    const struct victim_state *now = &experiment->victim.now, *then = &experiment->at_begin;
+    if (plan_is_finite(experiment->plan))
+        return;
+    if (now->minor_faults >= then->minor_faults)
+        lap->minor_faults = now->minor_faults - then->minor_faults;
+    if (now->major_faults >= then->major_faults)
+        lap->major_faults = now->major_faults - then->major_faults;
+    lap->run_wait = fmax(0, now->run_wait - then->run_wait);
+}
+
+void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
+             ...)
+{
+    struct experiment_lap *lap = experiment->lap;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(lap->why, sizeof lap->why, format, list);
+    va_end(list);
+    lap->end = end;
+    lap->is_clean = is_clean;
+    lap->lasted = watch_time(experiment) - lap->began;
+    lap->windows = experiment->windows - lap->first;
+    lap->stalled = fmax(0, read_stalled(experiment) - experiment->stalled_at_begin);
+    lap->lends = experiment->pressure.lends - experiment->lends_at_begin;
+    if (experiment->glances > 0)
+        lap->resident_mean = experiment->resident_sum / (double)experiment->glances;
+    add_costs(experiment, lap);
+    experiment->lap = NULL;
+}
+
+void lap_end_with_target(struct experiment *experiment)
+{
+    const struct process *target = &experiment->target;
+    if (process_was_killed(target)) {
+        const char *name = sigabbrev_np(WTERMSIG(target->wait_status));
+        lap_end(experiment, CURVE_KILLED, false, "SIG%s", name == NULL ? "?" : name);
+        return;
+    }
+    int status = WEXITSTATUS(target->wait_status);
+    bool is_crash = status > 128 && status < 128 + 65; /* of a child, as shells say it */
+    bool is_clean = !is_crash && target->said[0] != '\0';
+    lap_end(experiment, CURVE_FAILED, is_clean, "exit %d%s%.90s", status,
+            target->said[0] != '\0' ? ": " : "", target->said);
+}
+
+double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    double *service = memory_alloc(lap->windows + 1, sizeof(*service));
+    for (size_t i = 0; i < lap->windows; i++)
+        service[i] = experiment->window[lap->first + i].service;
+    return service;
+}
+
+double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    double *resident = memory_alloc(lap->windows + 1, sizeof(*resident));
+    for (size_t i = 0; i < lap->windows; i++)
+        resident[i] = experiment->window[lap->first + i].resident;
+    return resident;
+}

@@ -1,0 +1,224 @@
+/* options.c - see options.h */
+#include "tools/scenario/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+
+static const char help[] =
+    "Usage: mpress-replay --scenario SCENARIO [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+    "       mpress-replay -f FILE.json [NAME] [OPTION...] [-- PROGRAM [ARGUMENT...]]\n"
+    "       mpress-replay --list\n"
+    "\n"
+    "Takes memory away from PROGRAM, step by step, measures what becomes of its\n"
+    "work, finds the budget at which it breaks, and says whether it did well.\n"
+    "\n"
+    "  --scenario SCENARIO  linear, exponential, spike, sawtooth, or a file of\n"
+    "                       lines \"SECONDS LEVEL\", LEVEL as 80% or 512M\n"
+    "  --limit SIZE         the lowest level (default: a quarter of the peak); to\n"
+    "                       break above it is infinite degradation\n"
+    "  --duration TIME      of the pressure phase (default: 60 s)\n"
+    "  --levels N           steps down (default: what the duration allows, 6 to 20)\n"
+    "  --pressure HOW       auto (default) or one of --list\n"
+    "  -f, --file FILE      scenarios and criteria from a file; all, or the one NAME\n"
+    "  --list               scenarios, and ways to exert pressure here\n"
+    "\n"
+    "A program that ends by itself is run again and again; its wall time is the\n"
+    "metric. For one that goes on, say what a unit of work is:\n"
+    "  --load COMMAND       a shell command, run again and again: its wall time\n"
+    "  --progress REGEX     lines of the program's output that match\n"
+    "  --metric-cmd COMMAND a shell command that prints a number, less is better\n"
+    "  --work-signal NAME   it sends USR1, USR2, WINCH or URG to its parent\n"
+    "  --ready REGEX|PORT   when it is ready: a line of its output, or a port that\n"
+    "                       answers on 127.0.0.1\n"
+    "  --window TIME        shortest stretch that is one measurement (default: 0.5 s)\n"
+    "  --timeout TIME       of one run without pressure, or of getting ready (60 s)\n"
+    "  --recovery-time TIME to wait for recovery (default: 60 s)\n"
+    "\n"
+    "  --strategy NAME:VARIABLE=VALUE[,...]\n"
+    "                       measure what this environment is worth, without, with,\n"
+    "                       without (A/B/A); may be given several times\n"
+    "  --require NAME=BOUND a criterion, or NAME=none: degradation (10), graceful\n"
+    "                       (1), stability (0.6), recovery (none), efficiency\n"
+    "                       (0.5), improvement (20%), breaking_point (none)\n"
+    "  --no-search          do not look for the breaking point\n"
+    "  -j, --json           the results as JSON on stdout\n"
+    "  --html FILE          and as one page with charts\n"
+    "  -q, --quiet          no progress on the terminal\n"
+    "\n"
+    "Exit status: 0 passed, 1 a criterion is not met or no verdict is possible, 2\n"
+    "wrong usage or a failure of this program, 3 the program could not be run as\n"
+    "asked.\n";
+
+enum long_option {
+    OPTION_SETTING = 256,
+    OPTION_REQUIRE,
+    OPTION_NO_SEARCH,
+    OPTION_LIST,
+};
+
+enum { SETTINGS_MOST = 64 };
+
+/* Options are kept and set last, over what the file says. */
+struct command_line {
+    const char *file;
+    const char *name; /* of the scenario in the file */
+    struct {
+        const char *key, *value;
+    } setting[SETTINGS_MOST];
+    size_t settings;
+    bool is_list, is_json, is_quiet, is_not_searching;
+};
+
+/* Each is a setting of plan.c; the option's value of getopt is its place here. */
+static const char *const keys[] = {"scenario",      "limit",    "duration",    "levels",
+                                   "pressure",      "ready",    "load",        "progress",
+                                   "metric-cmd",    "window",   "work-signal", "timeout",
+                                   "recovery-time", "strategy", "html"};
+
+enum { KEYS = sizeof keys / sizeof keys[0] };
+
+static int keep(struct command_line *line, const char *key, const char *value)
+{
+    if (line->settings == SETTINGS_MOST)
+        return cli_refuse("replay", "too many options");
+    line->setting[line->settings].key = key;
+    line->setting[line->settings++].value = value;
+    return CLI_GO_ON;
+}
+
+static int take_option(void *line_, int option)
+{
+    struct command_line *line = line_;
+    switch (option) {
+    case 'f':
+        line->file = optarg;
+        return CLI_GO_ON;
+    case 'j':
+        line->is_json = true;
+        return CLI_GO_ON;
+    case 'q':
+        line->is_quiet = true;
+        return CLI_GO_ON;
+    case OPTION_NO_SEARCH:
+        line->is_not_searching = true;
+        return CLI_GO_ON;
+    case OPTION_LIST:
+        line->is_list = true;
+        return CLI_GO_ON;
+    case OPTION_REQUIRE:
+        return keep(line, NULL, optarg);
+    default:
+        return keep(line, keys[option - 1000], optarg);
+    }
+}
+
+static int read_line(int argc, char **argv, struct command_line *line)
+{
+    struct option names[KEYS + 8] = {{"file", required_argument, NULL, 'f'},
+                                     {"json", no_argument, NULL, 'j'},
+                                     {"quiet", no_argument, NULL, 'q'},
+                                     {"require", required_argument, NULL, OPTION_REQUIRE},
+                                     {"no-search", no_argument, NULL, OPTION_NO_SEARCH},
+                                     {"list", no_argument, NULL, OPTION_LIST},
+                                     CLI_HELP};
+    for (size_t i = 0; i < KEYS; i++)
+        names[7 + i] = (struct option){keys[i], required_argument, NULL, 1000 + (int)i};
+    const struct cli_options all = {"replay", help, "+:f:jqh", names, take_option};
+    return cli_read_options(&all, argc, argv, line);
+}
+
+/* -- what it makes of the plans --------------------------------------------------------------- */
+
+static bool set_bound(struct plan *plan, const char *text, char *why)
+{
+    char name[64];
+    size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length >= sizeof name) {
+        snprintf(why, PLAN_WHY_BYTES, "--require %.100s: NAME=BOUND is wanted", text);
+        return false;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)length, text);
+    return plan_set_bound(plan, name, text + length + 1, why);
+}
+
+static int set_all(const struct command_line *line, struct plan *plan)
+{
+    char why[PLAN_WHY_BYTES];
+    for (size_t i = 0; i < line->settings; i++) {
+        const char *key = line->setting[i].key, *value = line->setting[i].value;
+        bool is_fine = key == NULL ? set_bound(plan, value, why) : plan_set(plan, key, value, why);
+        if (!is_fine)
+            return cli_refuse("replay", "%s%s", key == NULL ? "" : "--", why);
+    }
+    plan->is_json = line->is_json;
+    plan->is_quiet = line->is_quiet;
+    if (line->is_not_searching)
+        plan->is_searching = false;
+    return CLI_GO_ON;
+}
+
+static int check(const struct plan *plan)
+{
+    int metrics = (plan->load != NULL) + (plan->progress != NULL) + (plan->metric != NULL) +
+                  (plan->work_signal != 0);
+    if (plan->shape.name == NULL)
+        return cli_refuse("replay", "which scenario? --scenario linear, for example");
+    if (plan->arguments == NULL || plan->arguments[0] == NULL)
+        return cli_refuse("replay", "which program? mpress-replay --scenario %s -- ./app args",
+                          plan->shape.name);
+    if (metrics > 1)
+        return cli_refuse("replay", "one of --load, --progress, --metric-cmd and --work-signal");
+    return CLI_GO_ON;
+}
+
+static int make_plans(const struct command_line *line, int argc, char **argv,
+                      struct options *options)
+{
+    char why[PLAN_WHY_BYTES];
+    if (line->file == NULL)
+        plan_init(&options->plan[options->plans++]);
+    else if (!config_read(line->file, line->name, options, why))
+        return cli_refuse("replay", "%s", why);
+    int status = CLI_GO_ON;
+    for (size_t i = 0; i < options->plans && status == CLI_GO_ON; i++) {
+        if (optind < argc)
+            options->plan[i].arguments = argv + optind;
+        status = set_all(line, &options->plan[i]);
+        if (status == CLI_GO_ON)
+            status = check(&options->plan[i]);
+    }
+    return status;
+}
+
+int options_read(int argc, char **argv, struct options *options)
+{
+    struct command_line line = {0};
+    int status = read_line(argc, argv, &line);
+    if (status != CLI_GO_ON)
+        return status;
+    options->is_list = line.is_list;
+    if (line.is_list)
+        return CLI_GO_ON;
+    if (line.file != NULL && optind < argc && strcmp(argv[optind - 1], "--") != 0) {
+        line.name = argv[optind];
+        int first = optind;
+        status = read_line(argc - first, argv + first, &line); /* options behind the name */
+        optind += first;
+        if (status != CLI_GO_ON)
+            return status;
+    }
+    return make_plans(&line, argc, argv, options);
+}
+
+void options_fini(struct options *options)
+{
+    for (size_t i = 0; i < options->plans; i++) {
+        plan_fini(&options->plan[i]);
+        free(options->arguments[i]);
+    }
+    json_decref(options->file);
+}

@@ -1,0 +1,322 @@
+/* phases.c - see experiment.h. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tools/cli.h"
+#include "tools/scenario/experiment.h"
+#include "tools/trace/memory.h"
+
+enum {
+    RUNS_LEAST = 5, /* of a finite program's baseline */
+    WINDOWS_LEAST = 10,
+    LEVELS_LEAST = 6,
+    LEVELS_MOST = 20,
+    RUNS_A_LEVEL = 3,
+    WINDOWS_A_LEVEL = 5,
+};
+#define CALIBRATION_SECONDS 5.0
+#define CALIBRATION_LONGEST 20.0
+#define CALM 0.05         /* a baseline that spreads no more needs no further runs */
+#define DWELL_SECONDS 5.0 /* of a service at a level */
+#define RELEASE_SECONDS 3.2
+#define HEAD_ROOM 1.10
+#define FLOOR 0.25
+
+static bool fail(struct experiment *experiment, const char *what, const char *why)
+{
+    snprintf(experiment->why, sizeof experiment->why, "%s: %s%s%s", experiment->plan->arguments[0],
+             what, *why == '\0' ? "" : ": ", why);
+    return false;
+}
+
+static void go_on(struct experiment *experiment, size_t windows, double seconds)
+{
+    if (plan_is_finite(experiment->plan))
+        finite_lap(experiment, windows, seconds);
+    else
+        service_lap(experiment, windows, seconds);
+}
+
+/* -- calibration ------------------------------------------------------------------------------ */
+
+static double find_spread(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    double *service = lap_copy_services(experiment, lap);
+    double spread = sample_spread(service, lap->windows);
+    free(service);
+    return spread;
+}
+
+/* The lap goes on: what was measured before stays in it. */
+static void calibrate_more(struct experiment *experiment)
+{
+    struct experiment_lap before = experiment->calibration;
+    lap_begin(experiment, &experiment->calibration, 0);
+    experiment->calibration.used_most = before.used_most;
+    experiment->calibration.resident_most = before.resident_most;
+    go_on(experiment, 1, 0);
+    if (experiment->calibration.end == CURVE_HELD) {
+        experiment->calibration.first = before.first;
+        experiment->calibration.windows += before.windows;
+        experiment->calibration.lasted += before.lasted;
+        experiment->calibration.began = before.began;
+    }
+}
+
+/* A service works into its memory first: windows before it holds most of it are no baseline. */
+static void drop_warming(struct experiment *experiment)
+{
+    struct experiment_lap *lap = &experiment->calibration;
+    size_t most = lap->windows > WINDOWS_LEAST ? lap->windows - WINDOWS_LEAST : 0;
+    size_t dropped = 0;
+    while (dropped < most &&
+           experiment->window[lap->first + dropped].resident < 0.95 * lap->resident_most)
+        dropped++;
+    if (dropped > 0)
+        experiment->settled = experiment->window[lap->first + dropped - 1].at - lap->began;
+    lap->first += dropped;
+    lap->windows -= dropped;
+}
+
+static bool read_calibration(struct experiment *experiment)
+{
+    struct experiment_lap *lap = &experiment->calibration;
+    if (!plan_is_finite(experiment->plan))
+        drop_warming(experiment);
+    double *service = lap_copy_services(experiment, lap);
+    double *resident = lap_copy_residents(experiment, lap);
+    experiment->baseline = sample_median(service, lap->windows);
+    experiment->rss_before = sample_median(resident, lap->windows);
+    experiment->peak = lap->used_most;
+    free(service);
+    free(resident);
+    if (experiment->peak == 0)
+        return fail(experiment, "it is over before its memory can be looked at", "");
+    if (experiment->baseline <= 0)
+        return fail(experiment, "no time of work was measured", "");
+    return true;
+}
+
+static bool calibrate(struct experiment *experiment)
+{
+    struct experiment_lap *lap = &experiment->calibration;
+    bool is_finite = plan_is_finite(experiment->plan);
+    experiment->phase = "calibration";
+    experiment->step = experiment->steps = 1;
+    lap_begin(experiment, lap, 0);
+    if (!is_finite && !service_start(experiment))
+        return fail(experiment, "it did not get ready", lap->why);
+    double duration = experiment->plan->duration;
+    double until = process_now() + fmin(CALIBRATION_LONGEST, duration);
+    if (is_finite)
+        finite_lap(experiment, RUNS_LEAST, 0.5);
+    else
+        service_lap(experiment, WINDOWS_LEAST, fmin(CALIBRATION_SECONDS, duration / 2));
+    while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
+           find_spread(experiment, lap) > CALM)
+        calibrate_more(experiment);
+    if (lap->end != CURVE_HELD)
+        return fail(experiment, "it does not run even without pressure", lap->why);
+    return experiment->is_interrupted || read_calibration(experiment);
+}
+
+/* -- levels ----------------------------------------------------------------------------------- */
+
+static size_t choose_levels(const struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    double one =
+        plan_is_finite(plan)
+            ? RUNS_A_LEVEL * experiment->baseline
+            : fmax(DWELL_SECONDS, plan->metric != NULL ? WINDOWS_A_LEVEL * plan->window
+                                                       : WINDOWS_A_LEVEL * experiment->baseline);
+    double fit = plan->duration / one;
+    size_t levels = fit > LEVELS_MOST    ? LEVELS_MOST
+                    : fit < LEVELS_LEAST ? LEVELS_LEAST
+                                         : (size_t)fit;
+    return shape_steps(&plan->shape, plan->levels != 0 ? plan->levels : levels);
+}
+
+static void take_level(struct experiment *experiment, size_t step)
+{
+    const struct plan *plan = experiment->plan;
+    double budget = shape_budget(&plan->shape, step, experiment->planned,
+                                 HEAD_ROOM * experiment->peak, experiment->floor, experiment->peak);
+    double dwell = shape_dwell(&plan->shape, step, experiment->planned, plan->duration);
+    experiment->step = step + 1;
+    lap_begin(experiment, &experiment->level[experiment->levels++], budget);
+    if (plan_is_finite(plan))
+        finite_lap(experiment, dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL, 0);
+    else
+        service_lap(experiment, 2, dwell);
+}
+
+/* A finite program is started anew at each level and may break at two of them, so that one odd run
+ * does not end the descent; a service that broke is broken. */
+static void descend(struct experiment *experiment)
+{
+    size_t broken = 0;
+    size_t most = plan_is_finite(experiment->plan) ? 2 : 1;
+    experiment->phase = "pressure";
+    experiment->floor =
+        experiment->plan->limit != 0 ? (double)experiment->plan->limit : FLOOR * experiment->peak;
+    experiment->planned = choose_levels(experiment);
+    experiment->steps = experiment->planned;
+    experiment->level = memory_alloc(experiment->planned, sizeof(*experiment->level));
+    while (experiment->levels < experiment->planned && broken < most &&
+           !experiment->is_interrupted) {
+        take_level(experiment, experiment->levels);
+        broken += experiment->level[experiment->levels - 1].end != CURVE_HELD;
+    }
+}
+
+/* -- release ---------------------------------------------------------------------------------- */
+
+static bool is_recovered(const struct experiment *experiment)
+{
+    struct curve curve;
+    struct curve_figures figures;
+    experiment_make_curve(experiment, &curve);
+    curve_read(&curve, &figures);
+    experiment_free_curve(&curve);
+    return figures.is_recovering;
+}
+
+static void release(struct experiment *experiment)
+{
+    bool is_finite = plan_is_finite(experiment->plan);
+    struct experiment_lap *lap = &experiment->release;
+    if (!is_finite && experiment->target.pid <= 0)
+        return; /* it is gone: there is nothing to recover */
+    experiment->phase = "release";
+    experiment->step = experiment->steps = 1;
+    lap_begin(experiment, lap, 0);
+    double until = process_now() + experiment->plan->recovery;
+    go_on(experiment, 3, fmin(RELEASE_SECONDS, experiment->plan->recovery));
+    while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
+           !is_recovered(experiment)) {
+        struct experiment_lap before = *lap;
+        experiment->lap = lap;
+        go_on(experiment, 1, 0);
+        lap->lasted = watch_time(experiment) - before.began;
+    }
+    double *resident = lap_copy_residents(experiment, lap);
+    size_t last = lap->windows < 5 ? lap->windows : 5;
+    experiment->rss_after = sample_median(resident + lap->windows - last, last);
+    free(resident);
+}
+
+/* -- all of it -------------------------------------------------------------------------------- */
+
+static double own_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void run_phases(struct experiment *experiment)
+{
+    if (!calibrate(experiment) || experiment->is_interrupted)
+        return;
+    descend(experiment);
+    if (!experiment->is_interrupted)
+        release(experiment);
+    watch_stop(experiment);
+    if (!experiment->is_interrupted && experiment->plan->strategies > 0)
+        strategies_measure(experiment);
+    if (!experiment->is_interrupted && experiment->plan->is_searching)
+        search_breaking_point(experiment);
+}
+
+static void compile_patterns(struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    if (plan->ready != NULL)
+        regcomp(&experiment->ready, plan->ready, REG_EXTENDED | REG_NOSUB);
+    if (plan->progress != NULL)
+        regcomp(&experiment->counted, plan->progress, REG_EXTENDED | REG_NOSUB);
+}
+
+int experiment_run(struct experiment *experiment)
+{
+    compile_patterns(experiment);
+    if (!watch_open(experiment)) {
+        cli_say("signals cannot be waited for");
+        return CLI_USAGE;
+    }
+    double own = own_seconds();
+    run_phases(experiment);
+    watch_stop(experiment);
+    experiment->total = watch_time(experiment);
+    experiment->own_processor = own_seconds() - own;
+    watch_close(experiment);
+    if (experiment->is_interrupted) {
+        cli_say("interrupted; the program was stopped");
+        return CLI_USAGE;
+    }
+    return experiment->why[0] == '\0' ? CLI_OK : CLI_CRITERIA;
+}
+
+void experiment_fini(struct experiment *experiment)
+{
+    if (experiment->plan->ready != NULL)
+        regfree(&experiment->ready);
+    if (experiment->plan->progress != NULL)
+        regfree(&experiment->counted);
+    free(experiment->window);
+    free(experiment->sample);
+    free(experiment->level);
+}
+
+/* -- what it says ----------------------------------------------------------------------------- */
+
+static void make_level(const struct experiment *experiment, const struct experiment_lap *lap,
+                       struct curve_level *level)
+{
+    *level =
+        (struct curve_level){.budget = lap->budget,
+                             .window = lap_copy_services(experiment, lap),
+                             .windows = lap->windows,
+                             .end = lap->end,
+                             .is_clean = lap->is_clean,
+                             .stalled = lap->lasted > 0 ? fmin(1, lap->stalled / lap->lasted) : 0};
+}
+
+void experiment_make_curve(const struct experiment *experiment, struct curve *curve)
+{
+    const struct experiment_lap *release = &experiment->release;
+    struct curve_level *level = memory_alloc(experiment->levels + 1, sizeof(*level));
+    struct curve_moment *moment = memory_alloc(release->windows + 1, sizeof(*moment));
+    for (size_t i = 0; i < experiment->levels; i++)
+        make_level(experiment, &experiment->level[i], &level[i]);
+    for (size_t i = 0; i < release->windows; i++) {
+        const struct experiment_window *window = &experiment->window[release->first + i];
+        moment[i] = (struct curve_moment){window->at - release->began, window->service};
+    }
+    *curve = (struct curve){.baseline = lap_copy_services(experiment, &experiment->calibration),
+                            .baselines = experiment->calibration.windows,
+                            .peak = experiment->peak,
+                            .floor = experiment->floor,
+                            .is_floor_declared = experiment->plan->limit != 0,
+                            .level = level,
+                            .levels = experiment->levels,
+                            .planned = experiment->planned,
+                            .recovery = moment,
+                            .moments = release->windows,
+                            .rss_before = experiment->rss_before,
+                            .rss_after = experiment->rss_after};
+}
+
+void experiment_free_curve(struct curve *curve)
+{
+    for (size_t i = 0; i < curve->levels; i++)
+        free((void *)curve->level[i].window);
+    free((void *)curve->level);
+    free((void *)curve->recovery);
+    free((void *)curve->baseline);
+}

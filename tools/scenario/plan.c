@@ -1,0 +1,194 @@
+/* plan.c - see plan.h */
+#define _GNU_SOURCE /* sigabbrev_np */
+#include "tools/scenario/plan.h"
+
+#include <math.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/scenario/amounts.h"
+#include "tools/trace/memory.h"
+
+enum kind { TEXT, BYTES, SECONDS, LEVELS, PATTERN, SIGNAL, SHAPE, STRATEGY };
+
+static const struct setting {
+    const char *key;
+    enum kind kind;
+    size_t offset;
+} settings[] = {
+    {"scenario", SHAPE, offsetof(struct plan, shape)},
+    {"limit", BYTES, offsetof(struct plan, limit)},
+    {"duration", SECONDS, offsetof(struct plan, duration)},
+    {"levels", LEVELS, offsetof(struct plan, levels)},
+    {"pressure", TEXT, offsetof(struct plan, pressure)},
+    {"ready", PATTERN, offsetof(struct plan, ready)},
+    {"load", TEXT, offsetof(struct plan, load)},
+    {"progress", PATTERN, offsetof(struct plan, progress)},
+    {"metric-cmd", TEXT, offsetof(struct plan, metric)},
+    {"work-signal", SIGNAL, offsetof(struct plan, work_signal)},
+    {"window", SECONDS, offsetof(struct plan, window)},
+    {"timeout", SECONDS, offsetof(struct plan, timeout)},
+    {"recovery-time", SECONDS, offsetof(struct plan, recovery)},
+    {"strategy", STRATEGY, 0},
+    {"html", TEXT, offsetof(struct plan, html)},
+};
+
+void plan_init(struct plan *plan)
+{
+    *plan = (struct plan){.duration = 60,
+                          .pressure = "auto",
+                          .window = 0.5,
+                          .timeout = 60,
+                          .recovery = CURVE_RECOVERY_LONGEST,
+                          .bounds = verdict_seed,
+                          .is_searching = true};
+}
+
+static char *copy_word(const char *text, size_t length)
+{
+    char *word = memory_alloc(length + 1, 1);
+    memcpy(word, text, length);
+    return word;
+}
+
+void plan_add_own_strategy(struct plan *plan, const char *name, unsigned bit)
+{
+    if (plan->strategies < PLAN_STRATEGIES)
+        plan->strategy[plan->strategies++] =
+            (struct plan_strategy){.name = copy_word(name, strlen(name)), .bit = bit};
+}
+
+void plan_fini(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->strategies; i++)
+        free(plan->strategy[i].name);
+    shape_fini(&plan->shape);
+}
+
+bool plan_is_finite(const struct plan *plan)
+{
+    return plan->load == NULL && plan->progress == NULL && plan->metric == NULL &&
+           plan->work_signal == 0;
+}
+
+/* -- values ----------------------------------------------------------------------------------- */
+
+static bool refuse(char why[PLAN_WHY_BYTES], const char *key, const char *value, const char *wanted)
+{
+    snprintf(why, PLAN_WHY_BYTES, "%.40s %.200s: %s is wanted", key, value, wanted);
+    return false;
+}
+
+static bool set_pattern(const char **into, const char *key, const char *value, char *why)
+{
+    regex_t compiled;
+    if (*value == '\0' || regcomp(&compiled, value, REG_EXTENDED | REG_NOSUB) != 0)
+        return refuse(why, key, value, "an extended regular expression");
+    regfree(&compiled);
+    *into = value;
+    return true;
+}
+
+static bool set_signal(int *into, const char *key, const char *value, char *why)
+{
+    for (int number = 1; number < SIGRTMIN; number++) {
+        const char *name = sigabbrev_np(number);
+        if (name != NULL && strcmp(name, strncmp(value, "SIG", 3) == 0 ? value + 3 : value) == 0 &&
+            (number == SIGUSR1 || number == SIGUSR2 || number == SIGWINCH || number == SIGURG)) {
+            *into = number;
+            return true;
+        }
+    }
+    return refuse(why, key, value, "USR1, USR2, WINCH or URG");
+}
+
+static bool set_levels(unsigned *into, const char *key, const char *value, char *why)
+{
+    char *rest;
+    unsigned long levels = strtoul(value, &rest, 10);
+    if (*value < '0' || *value > '9' || *rest != '\0' || levels < 2 || levels > 1000)
+        return refuse(why, key, value, "a number from 2 to 1000");
+    *into = (unsigned)levels;
+    return true;
+}
+
+/* NAME:VARIABLE=VALUE,... */
+static bool add_strategy(struct plan *plan, const char *value, char *why)
+{
+    const char *colon = strchr(value, ':');
+    if (plan->strategies == PLAN_STRATEGIES)
+        return refuse(why, "strategy", value, "at most eight of them");
+    if (colon == NULL || colon == value || strchr(colon, '=') == NULL)
+        return refuse(why, "strategy", value, "NAME:VARIABLE=VALUE,...");
+    plan->strategy[plan->strategies++] = (struct plan_strategy){
+        .name = copy_word(value, (size_t)(colon - value)), .settings = colon + 1};
+    return true;
+}
+
+static bool set(struct plan *plan, const struct setting *setting, const char *value, char *why)
+{
+    void *into = (char *)plan + setting->offset;
+    switch (setting->kind) {
+    case TEXT:
+        *(const char **)into = value;
+        return *value != '\0' || refuse(why, setting->key, value, "a word");
+    case BYTES:
+        return amounts_parse_bytes(value, into) ||
+               refuse(why, setting->key, value, "a size like 512M or 1G");
+    case SECONDS:
+        return amounts_parse_seconds(value, into) ||
+               refuse(why, setting->key, value, "a time like 60, 500ms or 2m");
+    case LEVELS:
+        return set_levels(into, setting->key, value, why);
+    case PATTERN:
+        return set_pattern(into, setting->key, value, why);
+    case SIGNAL:
+        return set_signal(into, setting->key, value, why);
+    case SHAPE:
+        shape_fini(into);
+        return shape_parse(value, into, why, PLAN_WHY_BYTES);
+    default:
+        return add_strategy(plan, value, why);
+    }
+}
+
+bool plan_set(struct plan *plan, const char *key, const char *value, char why[PLAN_WHY_BYTES])
+{
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (strcmp(key, settings[i].key) == 0)
+            return set(plan, &settings[i], value, why);
+    }
+    snprintf(why, PLAN_WHY_BYTES, "there is no setting \"%.200s\"", key);
+    return false;
+}
+
+static bool parse_bound(enum verdict_row row, const char *value, double *bound)
+{
+    uint64_t bytes;
+    if (strcmp(value, "none") == 0) {
+        *bound = NAN;
+        return true;
+    }
+    if (row == VERDICT_RECOVERY)
+        return amounts_parse_seconds(value, bound);
+    if (row != VERDICT_BREAKING_POINT)
+        return amounts_parse_share(value, bound);
+    if (!amounts_parse_bytes(value, &bytes))
+        return false;
+    *bound = (double)bytes;
+    return true;
+}
+
+bool plan_set_bound(struct plan *plan, const char *key, const char *value, char why[PLAN_WHY_BYTES])
+{
+    for (unsigned row = 0; row < VERDICT_ROWS; row++) {
+        if (strcmp(key, verdict_row_name(row)) == 0)
+            return parse_bound(row, value, &plan->bounds.at[row]) ||
+                   refuse(why, key, value, "a number, a share like 60%, a time, a size or none");
+    }
+    snprintf(why, PLAN_WHY_BYTES, "there is no criterion \"%.200s\"", key);
+    return false;
+}

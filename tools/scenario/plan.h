@@ -1,0 +1,63 @@
+/* plan.h - what an experiment is to do: the command line, or a scenario of a file. */
+#ifndef MPRESS_TOOLS_SCENARIO_PLAN_H
+#define MPRESS_TOOLS_SCENARIO_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/scenario/analysis/verdict.h"
+#include "tools/scenario/shape.h"
+
+enum { PLAN_STRATEGIES = 8, PLAN_WHY_BYTES = 512 };
+
+/* Something that is switched on for some runs: settings of the environment, or a bit of the
+ * library's own strategies. */
+struct plan_strategy {
+    char *name;
+    const char *settings; /* "VARIABLE=VALUE,..."; NULL: `bit` */
+    unsigned bit;
+};
+
+struct plan {
+    const char *name; /* of the scenario in the file; NULL */
+    char **arguments; /* the program's, NULL behind the last */
+    struct shape shape;
+    uint64_t limit;       /* the floor; 0: a quarter of the peak */
+    double duration;      /* of the pressure phase, seconds */
+    unsigned levels;      /* 0: as many as the duration allows */
+    const char *pressure; /* a mechanism, or "auto" */
+    const char *ready;    /* regular expression on its output, or a port */
+    const char *load;     /* a shell command: how long it takes is the metric */
+    const char *progress; /* regular expression: a line of output that matches is a unit of work */
+    const char *metric;   /* a shell command that prints the metric */
+    int work_signal;      /* a unit of work is done when the program sends it to its parent; 0 */
+    double window;        /* seconds, at least */
+    double timeout;       /* of a run of a finite program, or of its getting ready */
+    double recovery;      /* to wait for it, at most */
+    struct plan_strategy strategy[PLAN_STRATEGIES];
+    size_t strategies;
+    struct verdict_bounds bounds;
+    bool is_preloaded; /* under libmpress.so whatever the mechanism is */
+    bool is_searching; /* for the breaking point */
+    bool is_json, is_quiet;
+    const char *html; /* a file; NULL */
+};
+
+void plan_init(struct plan *plan);
+void plan_fini(struct plan *plan);
+
+/* One of the library's own strategies (preload/budget.h). */
+void plan_add_own_strategy(struct plan *plan, const char *name, unsigned bit);
+
+/* A program that ends by itself is run again and again: how long it takes is the metric. */
+bool plan_is_finite(const struct plan *plan);
+
+/* One setting, by the name of its long option; as in files. False: `why` says what is wrong. */
+bool plan_set(struct plan *plan, const char *key, const char *value, char why[PLAN_WHY_BYTES]);
+
+/* A criterion: "degradation", "4". "none" asks for nothing. */
+bool plan_set_bound(struct plan *plan, const char *key, const char *value,
+                    char why[PLAN_WHY_BYTES]);
+
+#endif

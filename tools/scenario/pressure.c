@@ -1,0 +1,96 @@
+/* pressure.c - which mechanism it is to be (pressure.h). */
+#define _GNU_SOURCE
+#include "tools/scenario/pressure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct pressure_mechanism *const mechanisms[] = {
+    &pressure_cgroup2, &pressure_cgroup1, &pressure_rlimit, &pressure_signal, NULL,
+};
+
+const struct pressure_mechanism *pressure_mechanism(size_t index)
+{
+    return mechanisms[index];
+}
+
+int pressure_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    ssize_t written = write(fd, text, strlen(text));
+    int error = written < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static struct pressure_choice *note(struct pressure *pressure,
+                                    const struct pressure_mechanism *mechanism)
+{
+    struct pressure_choice *choice = &pressure->choice[pressure->choices++];
+    *choice = (struct pressure_choice){.mechanism = mechanism};
+    return choice;
+}
+
+static bool try(struct pressure *pressure, const struct pressure_mechanism *mechanism,
+                const char *library_why)
+{
+    struct pressure_choice *choice = note(pressure, mechanism);
+    if (mechanism->needs_preload && pressure->library == NULL) {
+        snprintf(choice->why, sizeof choice->why, "%s", library_why);
+        return false;
+    }
+    pressure->mechanism = mechanism;
+    choice->is_taken = mechanism->open(pressure, choice->why);
+    return choice->is_taken;
+}
+
+const char *pressure_object(const struct pressure_mechanism *mechanism)
+{
+    return mechanism->objection == NULL ? NULL : mechanism->objection();
+}
+
+/* The strongest one that can be had; why those before it were not is kept. */
+static bool choose(struct pressure *pressure, const char *library_why)
+{
+    for (size_t i = 0; mechanisms[i] != NULL; i++) {
+        const char *objection = pressure_object(mechanisms[i]);
+        if (objection != NULL)
+            snprintf(note(pressure, mechanisms[i])->why, PRESSURE_WHY_BYTES, "%s", objection);
+        else if (try(pressure, mechanisms[i], library_why))
+            return true;
+    }
+    return false;
+}
+
+bool pressure_open(struct pressure *pressure, const char *name, const char *library,
+                   const char *library_why, char why[PRESSURE_WHY_BYTES])
+{
+    *pressure = (struct pressure){.library = library};
+    if (strcmp(name, "auto") == 0) {
+        snprintf(why, PRESSURE_WHY_BYTES, "no way to limit memory works here");
+        return choose(pressure, library_why);
+    }
+    for (size_t i = 0; mechanisms[i] != NULL; i++) {
+        if (strcmp(mechanisms[i]->name, name) != 0)
+            continue;
+        bool is_open = try(pressure, mechanisms[i], library_why);
+        snprintf(why, PRESSURE_WHY_BYTES, "--pressure %.20s: %.200s", name,
+                 pressure->choice[0].why);
+        return is_open;
+    }
+    snprintf(why, PRESSURE_WHY_BYTES, "--pressure %.100s: there is none of that name (see --list)",
+             name);
+    return false;
+}
+
+void pressure_close(struct pressure *pressure)
+{
+    if (pressure->mechanism != NULL)
+        pressure->mechanism->close(pressure);
+    pressure->mechanism = NULL;
+}

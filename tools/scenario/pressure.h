@@ -1,0 +1,77 @@
+/* pressure.h - the ways to make memory scarce for a program, behind one interface. Which one ran is
+ * part of every result: the same program dies under one and slows down under another. */
+#ifndef MPRESS_TOOLS_SCENARIO_PRESSURE_H
+#define MPRESS_TOOLS_SCENARIO_PRESSURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/scenario/victim.h"
+
+enum { PRESSURE_WHY_BYTES = 256, PRESSURE_CHOICES = 8 };
+
+struct pressure;
+
+struct pressure_mechanism {
+    const char *name;
+    const char *enforces; /* a line for the report: what counts, and what happens at the limit */
+    const char *unit;     /* what a budget of so many bytes is a budget of */
+    bool needs_preload;
+    /* Why `auto` does not take it though it works; NULL, or returning NULL: it does. */
+    const char *(*objection)(void);
+    /* Made ready for the experiment; false: `why` says why not here. */
+    bool (*open)(struct pressure *pressure, char why[PRESSURE_WHY_BYTES]);
+    void (*close)(struct pressure *pressure);
+    /* In a child before it executes the program. */
+    void (*prepare)(struct pressure *pressure);
+    /* The budget of the tree from now on; 0: none. Also before there is a tree. */
+    void (*set)(struct pressure *pressure, uint64_t bytes);
+    /* What counts against the budget now. */
+    uint64_t (*used)(const struct pressure *pressure);
+    /* A hundred times a second; NULL: nothing to do. */
+    void (*tick)(struct pressure *pressure);
+    /* Seconds in which this mechanism, or the pressure on its group, held the program up, since it
+     * began; NULL: the system's figure. */
+    double (*stalled)(const struct pressure *pressure);
+    /* At the wall for good: where it would be killed. NULL: it shows by itself. */
+    bool (*is_over)(const struct pressure *pressure);
+};
+
+/* Why one mechanism was taken and others were not. */
+struct pressure_choice {
+    const struct pressure_mechanism *mechanism;
+    bool is_taken;
+    char why[PRESSURE_WHY_BYTES];
+};
+
+struct pressure {
+    const struct pressure_mechanism *mechanism;
+    const struct victim *victim;
+    uint64_t budget;     /* that is asked for now */
+    uint64_t lends;      /* times that the budget was exceeded on purpose for a moment */
+    const char *library; /* libmpress.so; NULL: the target is not preloaded */
+    void *state;         /* the mechanism's */
+    struct pressure_choice choice[PRESSURE_CHOICES];
+    size_t choices;
+};
+
+/* All there are, strongest first; NULL behind the last. */
+const struct pressure_mechanism *pressure_mechanism(size_t index);
+
+/* Why `auto` passes it by; NULL: it does not. */
+const char *pressure_object(const struct pressure_mechanism *mechanism);
+
+/* `name`: one of them or "auto". `library`: NULL when the target cannot be preloaded, and then
+ * `library_why` says why. False: none can be had, and `why` is a line for the user. */
+bool pressure_open(struct pressure *pressure, const char *name, const char *library,
+                   const char *library_why, char why[PRESSURE_WHY_BYTES]);
+void pressure_close(struct pressure *pressure);
+
+/* Writes `text` into a file of the kernel's: 0 or errno. */
+int pressure_write(const char *path, const char *text);
+
+extern const struct pressure_mechanism pressure_rlimit, pressure_cgroup1, pressure_cgroup2,
+    pressure_signal;
+
+#endif

@@ -1,0 +1,254 @@
+/* process.c - see process.h */
+#define _GNU_SOURCE /* pipe2, execvp, wait4 */
+#include "tools/scenario/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20 };
+
+double process_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* -- start ------------------------------------------------------------------------------------ */
+
+struct pipes {
+    int out[2], error[2], exec[2];
+};
+
+static int open_pipes(struct pipes *pipes)
+{
+    if (pipe2(pipes->out, O_CLOEXEC) != 0)
+        return errno;
+    if (pipe2(pipes->error, O_CLOEXEC) == 0) {
+        if (pipe2(pipes->exec, O_CLOEXEC) == 0)
+            return 0;
+        close(pipes->error[0]);
+        close(pipes->error[1]);
+    }
+    int error = errno;
+    close(pipes->out[0]);
+    close(pipes->out[1]);
+    return error;
+}
+
+/* Its own session: the terminal's signals come to us, who then end it. */
+static _Noreturn void become(char **arguments, const struct process_hooks *hooks,
+                             const struct pipes *pipes, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int null_fd = open("/dev/null", O_RDWR);
+    dup2(null_fd, STDIN_FILENO);
+    dup2(pipes->out[1], STDOUT_FILENO);
+    dup2(pipes->error[1], STDERR_FILENO);
+    if (hooks->prepare != NULL)
+        hooks->prepare(hooks->context);
+    if (getppid() == parent)
+        execvp(arguments[0], arguments);
+    int error = errno;
+    ssize_t written = write(pipes->exec[1], &error, sizeof error);
+    _exit(written == (ssize_t)sizeof error ? 127 : 126);
+}
+
+static int read_exec_error(int fd)
+{
+    int error = 0;
+    ssize_t got;
+    do
+        got = read(fd, &error, sizeof error);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof error ? error : 0;
+}
+
+static void keep(struct process *process, const struct pipes *pipes)
+{
+    process->pid_fd = pidfd_open(process->pid, 0);
+    process->out.fd = pipes->out[0];
+    process->error.fd = pipes->error[0];
+    fcntl(process->out.fd, F_SETPIPE_SZ, PIPE_BYTES); /* so that nobody waits until it is read */
+    fcntl(process->out.fd, F_SETFL, O_NONBLOCK);
+    fcntl(process->error.fd, F_SETFL, O_NONBLOCK);
+}
+
+int process_start(struct process *process, char **arguments, const struct process_hooks *hooks)
+{
+    struct pipes pipes;
+    *process = (struct process){.pid_fd = -1, .out.fd = -1, .error.fd = -1};
+    int error = open_pipes(&pipes);
+    if (error != 0)
+        return error;
+    pid_t parent = getpid();
+    process->started = process_now();
+    process->pid = fork();
+    if (process->pid == 0)
+        become(arguments, hooks, &pipes, parent);
+    error = process->pid < 0 ? errno : 0;
+    close(pipes.out[1]);
+    close(pipes.error[1]);
+    close(pipes.exec[1]);
+    keep(process, &pipes);
+    if (error == 0)
+        error = read_exec_error(pipes.exec[0]);
+    close(pipes.exec[0]);
+    if (error != 0) {
+        process_stop(process, 0, hooks);
+        process->pid = 0;
+    }
+    return error;
+}
+
+int process_start_shell(struct process *process, const char *command,
+                        const struct process_hooks *hooks)
+{
+    char *arguments[] = {"/bin/sh", "-c", (char *)command, NULL};
+    return process_start(process, arguments, hooks);
+}
+
+/* -- what it says ----------------------------------------------------------------------------- */
+
+static void take_line(struct process *process, struct process_stream *stream,
+                      const struct process_hooks *hooks)
+{
+    stream->line[stream->used] = '\0';
+    stream->used = 0;
+    bool is_said = stream->line[0] != '\0';
+    if (is_said && (stream == &process->error || process->said[0] == '\0'))
+        snprintf(process->said, sizeof process->said, "%.*s", PROCESS_TAIL_BYTES - 1, stream->line);
+    if (hooks->line != NULL)
+        hooks->line(stream->line, hooks->context);
+}
+
+static void take_text(struct process *process, struct process_stream *stream, const char *text,
+                      size_t length, const struct process_hooks *hooks)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool is_end = text[i] == '\n' || text[i] == '\r';
+        if (!is_end)
+            stream->line[stream->used++] = text[i];
+        if (is_end || stream->used + 1 == sizeof stream->line)
+            take_line(process, stream, hooks);
+    }
+}
+
+static void read_stream(struct process *process, struct process_stream *stream,
+                        const struct process_hooks *hooks)
+{
+    char text[16384];
+    while (stream->fd >= 0) {
+        ssize_t got = read(stream->fd, text, sizeof text);
+        if (got > 0) {
+            take_text(process, stream, text, (size_t)got, hooks);
+        } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            close(stream->fd);
+            stream->fd = -1;
+        } else {
+            break;
+        }
+    }
+}
+
+void process_read(struct process *process, const struct process_hooks *hooks)
+{
+    read_stream(process, &process->error, hooks);
+    read_stream(process, &process->out, hooks);
+}
+
+/* -- its end ---------------------------------------------------------------------------------- */
+
+static void close_stream(struct process *process, struct process_stream *stream,
+                         const struct process_hooks *hooks)
+{
+    if (stream->used > 0)
+        take_line(process, stream, hooks);
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
+/* Readable as long as nobody has waited for it. */
+static double read_run_wait(pid_t pid)
+{
+    char path[64];
+    unsigned long long waited = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %llu", &waited) != 1)
+        waited = 0;
+    fclose(file);
+    return (double)waited / 1e9;
+}
+
+bool process_has_ended(struct process *process, const struct process_hooks *hooks)
+{
+    siginfo_t info = {0};
+    if (process->pid <= 0)
+        return true;
+    if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid != process->pid)
+        return false;
+    process->run_wait = read_run_wait(process->pid);
+    if (wait4(process->pid, &process->wait_status, WNOHANG, &process->usage) != process->pid)
+        return false;
+    process->ended = process_now();
+    kill(-process->pid, SIGKILL); /* whoever is left of its session's first group */
+    process_read(process, hooks);
+    close_stream(process, &process->error, hooks);
+    close_stream(process, &process->out, hooks);
+    close(process->pid_fd);
+    process->pid = 0;
+    return true;
+}
+
+static bool wait_for_end(struct process *process, double patience,
+                         const struct process_hooks *hooks)
+{
+    double until = process_now() + patience;
+    while (!process_has_ended(process, hooks)) {
+        if (process_now() > until)
+            return false;
+        struct pollfd fds[] = {{.fd = process->pid_fd, .events = POLLIN},
+                               {.fd = process->out.fd, .events = POLLIN},
+                               {.fd = process->error.fd, .events = POLLIN}};
+        poll(fds, 3, 20);
+        process_read(process, hooks);
+    }
+    return true;
+}
+
+void process_stop(struct process *process, double patience, const struct process_hooks *hooks)
+{
+    if (process->pid <= 0)
+        return;
+    if (patience > 0) {
+        kill(-process->pid, SIGTERM);
+        if (wait_for_end(process, patience, hooks))
+            return;
+    }
+    kill(-process->pid, SIGKILL);
+    wait_for_end(process, 5, hooks);
+}
+
+bool process_was_killed(const struct process *process)
+{
+    return WIFSIGNALED(process->wait_status);
+}

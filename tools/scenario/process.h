@@ -1,0 +1,60 @@
+/* process.h - a program that this one starts: in a session of its own, its output read, its whole
+ * tree ended with it. */
+#ifndef MPRESS_TOOLS_SCENARIO_PROCESS_H
+#define MPRESS_TOOLS_SCENARIO_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum { PROCESS_LINE_BYTES = 1024, PROCESS_TAIL_BYTES = 512 };
+
+/* Called for each line of either output. */
+typedef void process_line(const char *line, void *context);
+/* In the child, between fork and exec. */
+typedef void process_prepare(void *context);
+
+struct process_stream {
+    int fd; /* -1: at its end */
+    size_t used;
+    char line[PROCESS_LINE_BYTES]; /* what has come of it */
+};
+
+struct process {
+    pid_t pid; /* 0: there is none */
+    int pid_fd;
+    struct process_stream out, error;
+    char said[PROCESS_TAIL_BYTES]; /* the last line of its error output, or of its output */
+    double started, ended;         /* seconds, CLOCK_MONOTONIC */
+    int wait_status;               /* once it has ended */
+    struct rusage usage;           /* of it and of those of its children that it waited for */
+    double run_wait;               /* its first thread, ready to run, waited for a processor */
+};
+
+struct process_hooks {
+    process_prepare *prepare; /* may be NULL */
+    process_line *line;       /* may be NULL */
+    void *context;
+};
+
+double process_now(void);
+
+/* `arguments[0]` is looked for as the shell does. 0, or why fork or exec failed. */
+int process_start(struct process *process, char **arguments, const struct process_hooks *hooks);
+int process_start_shell(struct process *process, const char *command,
+                        const struct process_hooks *hooks);
+
+/* Reads what it has said. */
+void process_read(struct process *process, const struct process_hooks *hooks);
+
+/* Has it ended? Fills in how, and closes what was held of it. */
+bool process_has_ended(struct process *process, const struct process_hooks *hooks);
+
+/* Asks it to end (SIGTERM), and makes it end if it does not within `patience` seconds; nothing of
+ * its tree is left. Its output is read meanwhile. */
+void process_stop(struct process *process, double patience, const struct process_hooks *hooks);
+
+bool process_was_killed(const struct process *process); /* by a signal */
+
+#endif

@@ -1,0 +1,199 @@
+/* scenario.c - see scenario.h */
+#include "tools/scenario/scenario.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+#include "tools/place.h"
+#include "tools/scenario/options.h"
+#include "tools/scenario/output.h"
+#include "tools/target.h"
+#include "tools/trace/memory.h"
+#include "tools/values.h"
+
+bool scenario_is_asked(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--scenario", 10) == 0 || strcmp(argv[i], "--list") == 0 ||
+            strncmp(argv[i], "-f", 2) == 0 || strncmp(argv[i], "--file", 6) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* -- list ------------------------------------------------------------------------------------- */
+
+static void list_mechanism(const struct pressure_mechanism *mechanism, const char *library,
+                           const char *library_why)
+{
+    struct pressure pressure;
+    char why[PRESSURE_WHY_BYTES];
+    bool is_open = pressure_open(&pressure, mechanism->name, library, library_why, why);
+    printf("  %-12s %s\n", mechanism->name, is_open ? mechanism->enforces : "not here:");
+    if (!is_open)
+        printf("  %-12s %s\n", "", pressure.choice[0].why);
+    else if (pressure_object(mechanism) != NULL)
+        printf("  %-12s not by auto: %s\n", "", pressure_object(mechanism));
+    if (is_open)
+        pressure_close(&pressure);
+}
+
+static const char *find_library(char path[PLACE_BYTES])
+{
+    return place_find_library(path) == 0 && place_can_preload(path) ? path : NULL;
+}
+
+static int list(void)
+{
+    char library[PLACE_BYTES];
+    const char *found = find_library(library);
+    puts("Scenarios:");
+    for (size_t i = 0; shape_name(i) != NULL; i++)
+        printf("  %-12s %s\n", shape_name(i), shape_summary(i));
+    puts("  FILE         lines \"SECONDS LEVEL\", LEVEL as 80% (of the peak) or 512M\n"
+         "\n"
+         "Pressure, strongest first; auto takes the first that works:");
+    for (size_t i = 0; pressure_mechanism(i) != NULL; i++)
+        list_mechanism(pressure_mechanism(i), found, "libmpress.so was not found");
+    return cli_finish(CLI_OK);
+}
+
+/* -- one experiment --------------------------------------------------------------------------- */
+
+static double find_best(const struct experiment *experiment, struct sample_interval *interval)
+{
+    double best = NAN;
+    for (size_t i = 0; i < experiment->plan->strategies; i++) {
+        const struct experiment_strategy *strategy = &experiment->strategies[i];
+        double gain = strategy->improvement.is_counted ? strategy->improvement.reduction : 0;
+        if (!strategy->is_measured || (!isnan(best) && gain <= best))
+            continue;
+        best = gain;
+        *interval = strategy->improvement.reduction_interval;
+    }
+    return best;
+}
+
+static double find_efficiency(const struct experiment *experiment)
+{
+    double sum = 0, time = 0;
+    for (size_t i = 0; i < experiment->levels; i++) {
+        const struct experiment_lap *level = &experiment->level[i];
+        if (level->live_share == 0)
+            continue;
+        sum += level->live_share * level->lasted;
+        time += level->lasted;
+    }
+    return time > 0 ? sum / time : NAN;
+}
+
+static void judge(struct experiment *experiment)
+{
+    const struct bisect *bisect = &experiment->bisect;
+    bool is_found = experiment->has_searched && bisect->bad > 0 && bisect->good > 0;
+    struct verdict_extras extras = {
+        .efficiency = find_efficiency(experiment),
+        .breaking_point = is_found                               ? bisect_get_result(bisect)
+                          : bisect->bad == 0 && bisect->good > 0 ? bisect->good
+                                                                 : NAN,
+        .breaking_low = bisect->bad,
+        .breaking_high = bisect->good,
+        .breaking_agreement = bisect_get_agreement(bisect),
+        .is_recovery_known = true,
+    };
+    extras.improvement = find_best(experiment, &extras.improvement_interval);
+    struct curve curve;
+    experiment_make_curve(experiment, &curve);
+    verdict_reach(&curve, &extras, &experiment->plan->bounds, &experiment->verdict);
+    experiment_free_curve(&curve);
+}
+
+/* The program must be there; whether it can be preloaded only decides how. */
+static int open_pressure(struct experiment *experiment, char library[PLACE_BYTES])
+{
+    const struct plan *plan = experiment->plan;
+    char path[TARGET_PATH_BYTES], target_why[TARGET_WHY_BYTES], why[PRESSURE_WHY_BYTES];
+    enum target_verdict target = target_find(plan->arguments[0], path, target_why);
+    if (target == TARGET_NOT_FOUND) {
+        cli_say("%s", target_why);
+        return CLI_CRITERIA;
+    }
+    const char *found = find_library(library);
+    const char *library_why = target != TARGET_FINE ? target_why : "libmpress.so was not found";
+    if (pressure_open(&experiment->pressure, plan->pressure, target == TARGET_FINE ? found : NULL,
+                      library_why, why))
+        return CLI_GO_ON;
+    cli_say("%s", why);
+    return CLI_CRITERIA;
+}
+
+static int print(const struct experiment *experiment, json_t *all)
+{
+    const struct plan *plan = experiment->plan;
+    if (plan->is_json)
+        json_array_append_new(all, output_json(experiment));
+    else
+        output_text(experiment, stdout);
+    int error = plan->html == NULL ? 0 : output_html(experiment, plan->html);
+    if (error != 0) {
+        cli_say("%s: cannot be written: %s", plan->html, strerror(error));
+        return CLI_USAGE;
+    }
+    return experiment->verdict.is_passed ? CLI_OK : CLI_FAILED;
+}
+
+static int run(const struct plan *plan, json_t *all)
+{
+    struct experiment experiment = {.plan = plan};
+    char library[PLACE_BYTES];
+    int status = open_pressure(&experiment, library);
+    if (status != CLI_GO_ON)
+        return status;
+    status = experiment_run(&experiment);
+    pressure_close(&experiment.pressure);
+    if (status == CLI_CRITERIA)
+        cli_say("%s", experiment.why);
+    if (status == CLI_OK) {
+        judge(&experiment);
+        status = print(&experiment, all);
+    }
+    experiment_fini(&experiment);
+    return status;
+}
+
+/* The worst of several: a failure of ours, then one of the target, then a criterion. */
+static int get_worse(int a, int b)
+{
+    static const int rank[] = {[CLI_OK] = 0, [CLI_FAILED] = 1, [CLI_CRITERIA] = 2, [CLI_USAGE] = 3};
+    return rank[a] > rank[b] ? a : b;
+}
+
+static int run_all(const struct options *options)
+{
+    int status = CLI_OK;
+    json_t *all = json_array();
+    for (size_t i = 0; i < options->plans; i++)
+        status = get_worse(status, run(&options->plan[i], all));
+    if (!options->plan[0].is_json) {
+        json_decref(all);
+    } else {
+        json_t *root = json_pack("{s:s,s:o}", "schema", "mpress-scenario/1", "experiments", all);
+        if (values_print(root, 6) != CLI_OK)
+            status = CLI_USAGE;
+    }
+    return cli_finish(CLI_OK) == CLI_OK ? status : CLI_USAGE;
+}
+
+int scenario_main(int argc, char **argv)
+{
+    struct options *options = memory_alloc(1, sizeof(*options));
+    int status = options_read(argc, argv, options);
+    if (status == CLI_GO_ON)
+        status = options->is_list ? list() : run_all(options);
+    options_fini(options);
+    free(options);
+    return status;
+}

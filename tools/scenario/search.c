@@ -1,0 +1,64 @@
+/* search.c - the breaking point by probes with fresh runs (analysis/bisect.h). */
+#include <math.h>
+#include <stdlib.h>
+
+#include "tools/scenario/experiment.h"
+
+enum { PROBE_WINDOWS = 3 };
+#define SEARCH_LONGEST 150.0 /* seconds; it is said when they are over */
+
+/* What the levels tell already: nearest good above the largest bad. */
+static void find_bracket(const struct experiment *experiment, double *good, double *bad)
+{
+    *good = *bad = 0;
+    for (size_t i = 0; i < experiment->levels; i++) {
+        const struct experiment_lap *level = &experiment->level[i];
+        if (level->end != CURVE_HELD)
+            *bad = fmax(*bad, level->budget);
+    }
+    for (size_t i = 0; i < experiment->levels; i++) {
+        const struct experiment_lap *level = &experiment->level[i];
+        if (level->end == CURVE_HELD && level->budget > *bad &&
+            (*good == 0 || level->budget < *good))
+            *good = level->budget;
+    }
+}
+
+static enum curve_end probe(struct experiment *experiment, double budget)
+{
+    struct experiment_lap lap;
+    lap_begin(experiment, &lap, budget);
+    if (plan_is_finite(experiment->plan))
+        finite_lap(experiment, 1, 0);
+    else if (service_start(experiment))
+        service_lap(experiment, PROBE_WINDOWS, experiment->settled + 1);
+    watch_stop(experiment);
+    return lap.end;
+}
+
+void search_breaking_point(struct experiment *experiment)
+{
+    struct bisect *bisect = &experiment->bisect;
+    double good, bad, budget, until = process_now() + SEARCH_LONGEST;
+    find_bracket(experiment, &good, &bad);
+    bisect_init(bisect, good, bad, experiment->peak);
+    for (size_t i = 0; i < experiment->levels && bad > 0; i++) {
+        if (experiment->level[i].budget == bad)
+            bisect->kind = experiment->level[i].end;
+    }
+    experiment->phase = "breaking point, probe";
+    experiment->steps = 10;
+    experiment->has_searched = true;
+    while ((budget = bisect_next(bisect)) > 0) {
+        experiment->step = bisect->probes + 1;
+        experiment->steps = experiment->step > 10 ? experiment->step : 10;
+        enum curve_end end = probe(experiment, budget);
+        if (experiment->is_interrupted)
+            return;
+        bisect_tell(bisect, end);
+        if (process_now() > until) {
+            experiment->is_out_of_time = true;
+            return;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+/* service.c - see experiment.h. One process goes on; windows come from what is counted (units of
+ * work in a stretch of time), or from commands (the load, whose own time is measured; or one that
+ * prints the metric). */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/scenario/experiment.h"
+
+#define HUNG_SECONDS 10.0
+#define HUNG_FACTOR 20.0
+#define POLL_SECONDS 0.02
+
+/* -- getting ready ---------------------------------------------------------------------------- */
+
+static unsigned find_port(const struct plan *plan)
+{
+    char *end;
+    if (plan->ready == NULL)
+        return 0;
+    unsigned long port = strtoul(plan->ready, &end, 10);
+    return *end == '\0' && port <= 65535 ? (unsigned)port : 0;
+}
+
+static bool is_port_open(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_open = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_open;
+}
+
+static bool is_ready(struct experiment *experiment)
+{
+    unsigned port = find_port(experiment->plan);
+    return port != 0 ? is_port_open(port) : experiment->is_ready;
+}
+
+static bool is_walled(const struct experiment *experiment)
+{
+    const struct pressure *pressure = &experiment->pressure;
+    return pressure->mechanism->is_over != NULL && pressure->mechanism->is_over(pressure);
+}
+
+bool service_start(struct experiment *experiment)
+{
+    unsigned port = find_port(experiment->plan);
+    if (port != 0 && is_port_open(port)) {
+        lap_end(experiment, CURVE_FAILED, false, "port %u is in use already", port);
+        return false;
+    }
+    int error = watch_start(experiment);
+    if (error != 0) {
+        lap_end(experiment, CURVE_FAILED, false, "cannot be started: %s", strerror(error));
+        return false;
+    }
+    double until = process_now() + experiment->plan->timeout;
+    while (!is_ready(experiment)) {
+        bool goes_on = watch_step(experiment, POLL_SECONDS);
+        if (process_has_ended(&experiment->target, watch_hooks(experiment))) {
+            lap_end_with_target(experiment);
+            return false;
+        }
+        if (!goes_on || is_walled(experiment) || process_now() > until) {
+            bool is_wall = is_walled(experiment);
+            watch_stop(experiment);
+            lap_end(experiment, is_wall ? CURVE_KILLED : CURVE_HUNG, false, "%s",
+                    is_wall ? "out of memory" : "not ready in time");
+            return false;
+        }
+    }
+    experiment->window_began = experiment->last_unit = process_now();
+    experiment->units = 0;
+    return true;
+}
+
+/* -- windows ---------------------------------------------------------------------------------- */
+
+struct service_state {
+    struct experiment *experiment;
+    char printed[64];  /* the last number that the metric's command printed */
+    unsigned failures; /* of the helper, one after the other */
+    unsigned slow;     /* windows above the collapse, one after the other */
+};
+
+static void take_metric(const char *line, void *state_)
+{
+    struct service_state *state = state_;
+    const char *number = line + strcspn(line, "0123456789");
+    if (*number != '\0')
+        snprintf(state->printed, sizeof state->printed, "%.60s", number);
+}
+
+static void add_window(struct service_state *state, double service)
+{
+    struct experiment *experiment = state->experiment;
+    lap_add_window(experiment, service);
+    bool is_slow = experiment->baseline > 0 && service > CURVE_COLLAPSE * experiment->baseline;
+    state->slow = is_slow ? state->slow + 1 : 0;
+}
+
+/* Units of work that were counted since the window began. */
+static void count_window(struct service_state *state)
+{
+    struct experiment *experiment = state->experiment;
+    double now = process_now();
+    if (experiment->units == 0 || now - experiment->window_began < experiment->plan->window)
+        return;
+    double span = experiment->last_unit - experiment->window_began;
+    if (span > 0)
+        add_window(state, span / (double)experiment->units);
+    experiment->units = 0;
+    experiment->window_began = experiment->last_unit;
+}
+
+static void finish_helper(struct service_state *state)
+{
+    struct experiment *experiment = state->experiment;
+    const struct process *helper = &experiment->helper;
+    bool is_metric = experiment->plan->load == NULL;
+    bool is_fine = helper->wait_status == 0 && (!is_metric || state->printed[0] != '\0');
+    double now = process_now();
+    state->failures = is_fine ? 0 : state->failures + 1;
+    if (!is_fine)
+        return;
+    experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
+    experiment->last_unit = now;
+    add_window(state, is_metric ? strtod(state->printed, NULL) : helper->ended - helper->started);
+}
+
+/* One command after the other; the metric's at most one in a window's time. */
+static void drive_helper(struct service_state *state)
+{
+    struct experiment *experiment = state->experiment;
+    const struct plan *plan = experiment->plan;
+    const struct process_hooks hooks = {.line = take_metric, .context = state};
+    const char *command = plan->load != NULL ? plan->load : plan->metric;
+    if (experiment->helper.pid > 0) {
+        process_read(&experiment->helper, &hooks);
+        if (process_has_ended(&experiment->helper, &hooks))
+            finish_helper(state);
+    }
+    bool is_due = plan->load != NULL || process_now() - experiment->helper.started >= plan->window;
+    if (experiment->helper.pid <= 0 && is_due) {
+        state->printed[0] = '\0';
+        if (process_start_shell(&experiment->helper, command, &hooks) != 0)
+            state->failures = 2;
+    }
+}
+
+/* Has it broken? Ends the lap then. */
+static bool has_broken(struct service_state *state)
+{
+    struct experiment *experiment = state->experiment;
+    double quiet = process_now() - experiment->last_unit;
+    double patience =
+        experiment->baseline == 0
+            ? experiment->plan->timeout
+            : fmax(HUNG_SECONDS, HUNG_FACTOR * fmax(experiment->baseline, experiment->longest_gap));
+    if (process_has_ended(&experiment->target, watch_hooks(experiment)))
+        lap_end_with_target(experiment);
+    else if (is_walled(experiment))
+        lap_end(experiment, CURVE_KILLED, false, "out of memory");
+    else if (state->failures >= 2)
+        lap_end(experiment, CURVE_FAILED, true, "%s failed twice: %.90s",
+                experiment->plan->load != NULL ? "the load" : "the metric",
+                experiment->helper.said);
+    else if (state->slow >= 2)
+        lap_end(experiment, CURVE_COLLAPSED, true, "two windows above 10 x the baseline");
+    else if (quiet > patience)
+        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s", quiet);
+    else
+        return false;
+    return true;
+}
+
+void service_lap(struct experiment *experiment, size_t windows, double seconds)
+{
+    static const struct process_hooks nobody;
+    struct service_state state = {.experiment = experiment};
+    double until = process_now() + seconds;
+    bool is_helped = experiment->plan->load != NULL || experiment->plan->metric != NULL;
+    for (;;) {
+        bool goes_on = watch_step(experiment, POLL_SECONDS);
+        if (is_helped)
+            drive_helper(&state);
+        else
+            count_window(&state);
+        if (has_broken(&state))
+            break;
+        bool is_enough = experiment->windows - experiment->lap->first >= windows;
+        if (!goes_on || (is_enough && process_now() >= until)) {
+            lap_end(experiment, CURVE_HELD, true, "%s", "");
+            break;
+        }
+    }
+    process_stop(&experiment->helper, 0, &nobody);
+}

@@ -1,0 +1,256 @@
+/* text.c - an experiment on a terminal of 80 columns (output.h). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/scenario/output.h"
+#include "tools/units.h"
+
+static struct units time_of(double seconds)
+{
+    return units_duration((uint64_t)(seconds * 1e9));
+}
+
+static struct units bytes_of(double bytes)
+{
+    return units_bytes((uint64_t)fmax(0, bytes));
+}
+
+const char *output_verdict_word(const struct verdict *verdict)
+{
+    if (!verdict->is_possible)
+        return "no verdict";
+    return verdict->is_passed ? "passed" : "failed";
+}
+
+struct output_value output_value(enum verdict_row row, double value)
+{
+    struct output_value text;
+    if (!isfinite(value))
+        snprintf(text.at, sizeof text.at, "%s", isnan(value) ? "-" : "never");
+    else if (row == VERDICT_GRACEFUL)
+        snprintf(text.at, sizeof text.at, "%s", value > 0.5 ? "yes" : "no");
+    else if (row == VERDICT_RECOVERY)
+        snprintf(text.at, sizeof text.at, "%.1f s", value);
+    else if (row == VERDICT_BREAKING_POINT)
+        snprintf(text.at, sizeof text.at, "%s", bytes_of(value).at);
+    else if (row == VERDICT_IMPROVEMENT)
+        snprintf(text.at, sizeof text.at, "%.1f %%", 100 * value);
+    else if (row == VERDICT_DEGRADATION)
+        snprintf(text.at, sizeof text.at, "%.2f x", value);
+    else
+        snprintf(text.at, sizeof text.at, "%.2f", value);
+    if (row == VERDICT_DEGRADATION && isinf(value))
+        snprintf(text.at, sizeof text.at, "infinite");
+    return text;
+}
+
+/* In lines of 80 columns; `used` of the first are taken. */
+static void print_wrapped(const char *text, size_t used, FILE *out)
+{
+    enum { COLUMNS = 80, INDENT = 14 };
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        if (used + length > COLUMNS && used > INDENT)
+            used = (size_t)fprintf(out, "\n%*s", INDENT, "") - 1;
+        used += (size_t)fprintf(out, "%.*s", (int)length, text);
+        text += length;
+        if (*text == ' ' && used < COLUMNS)
+            used += (size_t)fprintf(out, " ");
+        text += *text == ' ';
+    }
+    fprintf(out, "\n");
+}
+
+/* -- head ------------------------------------------------------------------------------------- */
+
+static void print_choices(const struct pressure *pressure, FILE *out)
+{
+    const struct pressure_mechanism *mechanism = pressure->mechanism;
+    for (size_t i = 0; i < pressure->choices; i++) {
+        const struct pressure_choice *choice = &pressure->choice[i];
+        if (choice->is_taken)
+            mechanism = choice->mechanism;
+    }
+    fprintf(out, "pressure    %s: ", mechanism->name);
+    print_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), out);
+    fprintf(out, "            a budget is of ");
+    print_wrapped(mechanism->unit, 27, out);
+    for (size_t i = 0; i < pressure->choices; i++) {
+        const struct pressure_choice *choice = &pressure->choice[i];
+        if (choice->is_taken)
+            continue;
+        fprintf(out, "            not %s: ", choice->mechanism->name);
+        print_wrapped(choice->why, 18 + strlen(choice->mechanism->name), out);
+    }
+}
+
+static void print_head(const struct experiment *experiment, FILE *out)
+{
+    const struct plan *plan = experiment->plan;
+    fprintf(out, "SCENARIO  %.40s%s%.20s\n", plan->shape.name, plan->name == NULL ? "" : ", ",
+            plan->name == NULL ? "" : plan->name);
+    fprintf(out, "program     ");
+    int left = 68;
+    for (char **word = plan->arguments; *word != NULL && left > 0; word++)
+        left -= fprintf(out, "%.*s%s", left > 1 ? left - 1 : 1, *word, word[1] == NULL ? "" : " ");
+    fprintf(out, "\n");
+    print_choices(&experiment->pressure, out);
+    fprintf(
+        out, "baseline    %s of %s (spread %.1f %%), peak %s, resident %s\n\n",
+        units_plural(experiment->calibration.windows, plan_is_finite(plan) ? "run" : "window").at,
+        time_of(experiment->baseline).at, 100 * experiment->verdict.figures.noise,
+        bytes_of(experiment->peak).at, bytes_of(experiment->rss_before).at);
+}
+
+/* -- levels ----------------------------------------------------------------------------------- */
+
+static void print_level(const struct experiment *experiment, const struct experiment_lap *level,
+                        FILE *out)
+{
+    fprintf(out, "%10s  %4.0f %%  ", bytes_of(level->budget).at,
+            100 * level->budget / experiment->peak);
+    if (level->end != CURVE_HELD) {
+        fprintf(out, "%s: %.*s\n", curve_end_name(level->end),
+                (int)(58 - strlen(curve_end_name(level->end))), level->why);
+        return;
+    }
+    double service[64];
+    size_t count = level->windows < 64 ? level->windows : 64;
+    for (size_t i = 0; i < count; i++)
+        service[i] = experiment->window[level->first + i].service;
+    double median = sample_median(service, count);
+    fprintf(out, "%9s %7.2f x %7zu %10s %8s %5.1f %%\n", time_of(median).at,
+            median / experiment->baseline, level->windows, bytes_of(level->resident_most).at,
+            units_count(level->minor_faults + level->major_faults).at,
+            level->lasted > 0 ? 100 * fmin(1, level->stalled / level->lasted) : 0);
+}
+
+static void print_levels(const struct experiment *experiment, FILE *out)
+{
+    bool is_finite = plan_is_finite(experiment->plan);
+    fprintf(out, "    BUDGET  of peak      TIME   vs base %7s   RESIDENT   FAULTS  STALLED\n",
+            is_finite ? "RUNS" : "WINDOWS");
+    for (size_t i = 0; i < experiment->levels; i++)
+        print_level(experiment, &experiment->level[i], out);
+    if (experiment->levels < experiment->planned)
+        fprintf(out, "%zu of %zu levels were not reached\n",
+                experiment->planned - experiment->levels, experiment->planned);
+    fprintf(out, "\n");
+}
+
+/* -- what follows ----------------------------------------------------------------------------- */
+
+static void print_recovery(const struct experiment *experiment, FILE *out)
+{
+    const struct curve_figures *figures = &experiment->verdict.figures;
+    if (experiment->release.windows == 0) {
+        fprintf(out, "RECOVERY        none: it was gone\n");
+        return;
+    }
+    fprintf(out, "RECOVERY        %s, then %.2f x; resident %+.0f %%%s\n",
+            output_value(VERDICT_RECOVERY, figures->recovery).at, figures->slowdown,
+            100 * figures->retention, plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
+}
+
+static void print_search(const struct experiment *experiment, FILE *out)
+{
+    const struct bisect *bisect = &experiment->bisect;
+    if (!experiment->has_searched)
+        return;
+    if (bisect->bad == 0) {
+        fprintf(out, "BREAKING POINT  none down to %s (%u probes)\n", bytes_of(bisect->good).at,
+                bisect->probes);
+        return;
+    }
+    if (bisect->good == 0) {
+        fprintf(out, "BREAKING POINT  above %s: %s\n", bytes_of(bisect->bad).at,
+                curve_end_name(bisect->kind));
+        return;
+    }
+    fprintf(out, "BREAKING POINT  %s, %.0f %% of the peak: %s\n",
+            bytes_of(bisect_get_result(bisect)).at,
+            100 * bisect_get_result(bisect) / experiment->peak, curve_end_name(bisect->kind));
+    fprintf(out, "                broken at %s, held at %s; %u probes, %u runs%s\n",
+            bytes_of(bisect->bad).at, bytes_of(bisect->good).at, bisect->probes, bisect->runs,
+            experiment->is_out_of_time ? ", out of time" : "");
+}
+
+static void print_strategies(const struct experiment *experiment, FILE *out)
+{
+    for (size_t i = 0; i < experiment->plan->strategies; i++) {
+        const struct experiment_strategy *strategy = &experiment->strategies[i];
+        const struct improvement *it = &strategy->improvement;
+        fprintf(out, "%s %-14.14s ", i == 0 ? "STRATEGY       " : "               ",
+                strategy->what->name);
+        if (!strategy->is_measured)
+            fprintf(out, "%.48s\n", strategy->why);
+        else
+            fprintf(out, "resident %+.1f %% (%+.1f..%+.1f), time %+.1f %%%s\n",
+                    -100 * it->reduction, -100 * it->reduction_interval.high,
+                    -100 * it->reduction_interval.low, 100 * it->overhead,
+                    it->is_counted ? "" : ": not counted");
+    }
+}
+
+/* -- verdict ---------------------------------------------------------------------------------- */
+
+static void print_criterion(const struct verdict_bounds *bounds, const struct verdict *verdict,
+                            enum verdict_row row, FILE *out)
+{
+    const struct verdict_criterion *criterion = &verdict->row[row];
+    char interval[104] = "";
+    if (criterion->is_known && row != VERDICT_GRACEFUL)
+        snprintf(interval, sizeof interval, "%s .. %s",
+                 output_value(row, criterion->interval.low).at,
+                 output_value(row, criterion->interval.high).at);
+    fprintf(out, "  %-15s %10s %10s  %-22s", verdict_row_name(row),
+            output_value(row, criterion->value).at, output_value(row, bounds->at[row]).at,
+            interval);
+    if (!criterion->is_known)
+        fprintf(out, "  not measured\n");
+    else if (!criterion->is_asked)
+        fprintf(out, "\n");
+    else
+        fprintf(out, " %4.0f %%  %s\n", 100 * criterion->confidence,
+                criterion->is_met ? "met" : "not met");
+}
+
+static void print_grace(const struct curve_figures *figures, FILE *out)
+{
+    fprintf(out, "  not graceful:%s%s%s%s\n",
+            figures->is_clean ? "" : " killed or hung above the floor;",
+            figures->is_monotone ? "" : " not monotone;",
+            figures->is_without_cliff ? "" : " a cliff;",
+            figures->is_recovering ? "" : " no recovery;");
+    if (!figures->is_without_cliff)
+        fprintf(out, "  cliff: %.1f x for 5 %% of the peak; one step carries %.0f %% of ln D\n",
+                figures->steepest, 100 * figures->cliff);
+}
+
+static void print_verdict(const struct experiment *experiment, FILE *out)
+{
+    const struct verdict *verdict = &experiment->verdict;
+    fprintf(out, "\nVERDICT            measured      bound  95 %% interval          sure\n");
+    for (unsigned row = 0; row < VERDICT_ROWS; row++)
+        print_criterion(&experiment->plan->bounds, verdict, row, out);
+    if (!verdict->figures.is_graceful)
+        print_grace(&verdict->figures, out);
+    if (!verdict->is_possible)
+        fprintf(
+            out,
+            "  The baseline spreads by %.0f %%: above %.0f %% nothing can be told from noise.\n",
+            100 * verdict->figures.noise, 100 * CURVE_NOISE_MOST);
+    fprintf(out, "%s  (own processor time %.2f %% of one core)\n", output_verdict_word(verdict),
+            100 * experiment->own_processor / experiment->total);
+}
+
+void output_text(const struct experiment *experiment, FILE *out)
+{
+    print_head(experiment, out);
+    print_levels(experiment, out);
+    print_recovery(experiment, out);
+    print_search(experiment, out);
+    print_strategies(experiment, out);
+    print_verdict(experiment, out);
+}

@@ -1,0 +1,165 @@
+/* victim.c - see victim.h */
+#define _GNU_SOURCE
+#include "tools/scenario/victim.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+size_t victim_read_file(const char *path, char *text, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text, capacity - 1);
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0 ? (size_t)got : 0;
+}
+
+void victim_begin(struct victim *victim, pid_t root)
+{
+    *victim = (struct victim){.root = root, .pid = {root}, .pids = 1};
+}
+
+/* -- who -------------------------------------------------------------------------------------- */
+
+/* Children are listed by the thread that started them. */
+static void add_children(struct victim *victim, pid_t pid, const char *thread)
+{
+    char path[96], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
+    if (victim_read_file(path, text, sizeof text) == 0)
+        return;
+    char *at = text, *end;
+    for (long child; (child = strtol(at, &end, 10)) > 0 && end != at; at = end) {
+        if (victim->pids < VICTIM_PROCESSES)
+            victim->pid[victim->pids++] = (pid_t)child;
+    }
+}
+
+static void add_children_of_all_threads(struct victim *victim, pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] != '.')
+            add_children(victim, pid, entry->d_name);
+    }
+    closedir(folder);
+}
+
+void victim_find(struct victim *victim)
+{
+    victim->pid[0] = victim->root;
+    victim->pids = 1;
+    for (size_t i = 0; i < victim->pids; i++)
+        add_children_of_all_threads(victim, victim->pid[i]);
+}
+
+/* -- what ------------------------------------------------------------------------------------- */
+
+static uint64_t page_bytes(void)
+{
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void victim_glance(struct victim *victim)
+{
+    uint64_t data_most = 0, sum = 0;
+    for (size_t i = 0; i < victim->pids; i++) {
+        char path[64], text[256];
+        unsigned long long resident = 0, data = 0;
+        snprintf(path, sizeof path, "/proc/%d/statm", (int)victim->pid[i]);
+        if (victim_read_file(path, text, sizeof text) == 0 ||
+            sscanf(text, "%*s %llu %*s %*s %*s %llu", &resident, &data) != 2)
+            continue;
+        data_most = data > data_most ? data : data_most;
+        sum += resident;
+    }
+    victim->now.data = data_most * page_bytes();
+    victim->now.resident = sum * page_bytes();
+}
+
+/* "Name:   123 kB" of a status file. */
+static uint64_t find_kib(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
+}
+
+static void add_memory(pid_t pid, struct victim_state *state)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (victim_read_file(path, text, sizeof text) == 0)
+        return;
+    uint64_t data = find_kib(text, "\nVmData:");
+    state->data = data > state->data ? data : state->data;
+    state->rss_anon += find_kib(text, "\nRssAnon:");
+    state->rss_file += find_kib(text, "\nRssFile:");
+    state->rss_shmem += find_kib(text, "\nRssShmem:");
+    state->swap += find_kib(text, "\nVmSwap:");
+    state->processes++;
+}
+
+/* Fields 10 to 15 of stat, behind the name, which may hold anything. */
+static void add_faults(pid_t pid, struct victim_state *state)
+{
+    char path[64], text[1024];
+    unsigned long long minor, minor_waited, major, major_waited, user, system;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    victim_read_file(path, text, sizeof text);
+    const char *behind = strrchr(text, ')');
+    if (behind == NULL ||
+        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %llu %llu %llu %llu %llu", &minor,
+               &minor_waited, &major, &major_waited, &user, &system) != 6)
+        return;
+    state->minor_faults += minor + minor_waited;
+    state->major_faults += major + major_waited;
+    state->processor += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* Of its first thread: all of them would be dear. */
+static void add_wait(pid_t pid, struct victim_state *state)
+{
+    char path[64], text[256];
+    unsigned long long waited;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    if (victim_read_file(path, text, sizeof text) > 0 && sscanf(text, "%*u %llu", &waited) == 1)
+        state->run_wait += (double)waited / 1e9;
+}
+
+void victim_look(struct victim *victim)
+{
+    struct victim_state state = {0};
+    for (size_t i = 0; i < victim->pids; i++) {
+        add_memory(victim->pid[i], &state);
+        add_faults(victim->pid[i], &state);
+        add_wait(victim->pid[i], &state);
+    }
+    state.resident = state.rss_anon + state.rss_file + state.rss_shmem;
+    victim->now = state;
+}
+
+/* -- pressure --------------------------------------------------------------------------------- */
+
+static double find_total(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    at = at == NULL ? NULL : strstr(at, "total=");
+    return at == NULL ? -1 : (double)strtoull(at + strlen("total="), NULL, 10) / 1e6;
+}
+
+struct victim_stall victim_read_stall(const char *path)
+{
+    char text[512];
+    if (victim_read_file(path, text, sizeof text) == 0)
+        return (struct victim_stall){-1, -1};
+    return (struct victim_stall){find_total(text, "some"), find_total(text, "full")};
+}

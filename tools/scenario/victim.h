@@ -1,0 +1,52 @@
+/* victim.h - the processes under pressure, the first and all that it started: what they hold, what
+ * they wait for. Read from outside, /proc only. */
+#ifndef MPRESS_TOOLS_SCENARIO_VICTIM_H
+#define MPRESS_TOOLS_SCENARIO_VICTIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { VICTIM_PROCESSES = 256 };
+
+/* Sums over the tree, bytes; times in seconds since each process began. */
+struct victim_state {
+    uint64_t resident; /* of all: anonymous, of files, shared */
+    uint64_t rss_anon, rss_file, rss_shmem, swap;
+    uint64_t data; /* of the largest: writable private memory, which RLIMIT_DATA limits */
+    uint64_t minor_faults, major_faults;
+    double run_wait;  /* ready to run, but waiting for a processor */
+    double processor; /* time used */
+    unsigned processes;
+};
+
+struct victim {
+    pid_t root;
+    pid_t pid[VICTIM_PROCESSES];
+    size_t pids;
+    struct victim_state now;
+};
+
+void victim_begin(struct victim *victim, pid_t root);
+
+/* Who belongs to the tree? */
+void victim_find(struct victim *victim);
+
+/* The cheap part, some microseconds: `resident` and `data`. */
+void victim_glance(struct victim *victim);
+
+/* All of `now`. */
+void victim_look(struct victim *victim);
+
+/* A file of /proc or of a control group as text; 0 bytes when there is none. */
+size_t victim_read_file(const char *path, char *text, size_t capacity);
+
+/* The system's memory pressure, or a group's: seconds in which some, or all, stood still. -1: the
+ * system does not tell. */
+struct victim_stall {
+    double some, full;
+};
+struct victim_stall victim_read_stall(const char *path);
+#define VICTIM_SYSTEM_PRESSURE "/proc/pressure/memory"
+
+#endif

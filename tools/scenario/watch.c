@@ -1,0 +1,264 @@
+/* watch.c - see experiment.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "tools/place.h"
+#include "tools/scenario/experiment.h"
+#include "tools/trace/memory.h"
+#include "tools/units.h"
+
+#define TICK_SECONDS 0.01    /* of a mechanism that watches */
+#define GLANCE_SECONDS 0.025 /* of the others */
+#define LOOK_SECONDS 0.1
+
+double watch_time(const struct experiment *experiment)
+{
+    return process_now() - experiment->began;
+}
+
+/* -- signals ---------------------------------------------------------------------------------- */
+
+static void fill_signals(const struct plan *plan, sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    if (plan->work_signal != 0)
+        sigaddset(set, plan->work_signal);
+}
+
+/* Processes that lose their parent become ours, so that none is left over. */
+bool watch_open(struct experiment *experiment)
+{
+    sigset_t ours;
+    fill_signals(experiment->plan, &ours);
+    sigprocmask(SIG_BLOCK, &ours, NULL);
+    signal(SIGCHLD, SIG_DFL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    experiment->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+    experiment->began = process_now();
+    progress_init(&experiment->progress, !experiment->plan->is_quiet, 300000000);
+    return experiment->signal_fd >= 0;
+}
+
+void watch_close(struct experiment *experiment)
+{
+    sigset_t ours;
+    fill_signals(experiment->plan, &ours);
+    progress_fini(&experiment->progress);
+    close(experiment->signal_fd);
+    sigprocmask(SIG_UNBLOCK, &ours, NULL);
+}
+
+static void count_unit(struct experiment *experiment)
+{
+    double now = process_now();
+    experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
+    experiment->last_unit = now;
+    experiment->units++;
+}
+
+static void take_signals(struct experiment *experiment)
+{
+    struct signalfd_siginfo info;
+    while (read(experiment->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if ((int)info.ssi_signo == experiment->plan->work_signal)
+            count_unit(experiment);
+        else
+            experiment->is_interrupted = true;
+    }
+}
+
+/* -- the target ------------------------------------------------------------------------------- */
+
+static void take_line(const char *line, void *experiment_)
+{
+    struct experiment *experiment = experiment_;
+    const struct plan *plan = experiment->plan;
+    if (!experiment->is_ready && plan->ready != NULL &&
+        regexec(&experiment->ready, line, 0, NULL, 0) == 0)
+        experiment->is_ready = true;
+    if (plan->progress != NULL && regexec(&experiment->counted, line, 0, NULL, 0) == 0)
+        count_unit(experiment);
+}
+
+/* "A=1,B=2": of the strategy that is on. */
+static void set_environment(const char *settings)
+{
+    while (settings != NULL && *settings != '\0') {
+        size_t length = strcspn(settings, ",");
+        char *setting = strndup(settings, length);
+        char *value = setting == NULL ? NULL : strchr(setting, '=');
+        if (value != NULL) {
+            *value = '\0';
+            setenv(setting, value + 1, 1);
+        }
+        settings += length + (settings[length] == ',');
+    }
+}
+
+static void prepare(void *experiment_)
+{
+    struct experiment *experiment = experiment_;
+    unsetenv("MPRESS_LIBRARY");
+    if (experiment->pressure.library != NULL)
+        place_preload(experiment->pressure.library);
+    if (experiment->strategy != NULL)
+        set_environment(experiment->strategy->settings);
+    experiment->pressure.mechanism->prepare(&experiment->pressure);
+}
+
+const struct process_hooks *watch_hooks(struct experiment *experiment)
+{
+    static struct process_hooks hooks;
+    hooks = (struct process_hooks){.prepare = prepare, .line = take_line, .context = experiment};
+    return &hooks;
+}
+
+int watch_start(struct experiment *experiment)
+{
+    experiment->is_ready = experiment->plan->ready == NULL;
+    int error =
+        process_start(&experiment->target, experiment->plan->arguments, watch_hooks(experiment));
+    if (error != 0)
+        return error;
+    victim_begin(&experiment->victim, experiment->target.pid);
+    experiment->pressure.victim = &experiment->victim;
+    experiment->next_look = 0;
+    experiment->busy_at = experiment->last_unit = process_now();
+    experiment->processor = 0;
+    return 0;
+}
+
+void watch_stop(struct experiment *experiment)
+{
+    static const struct process_hooks nobody;
+    process_stop(&experiment->helper, 0, &nobody);
+    process_stop(&experiment->target, 5, watch_hooks(experiment));
+    experiment->victim.root = 0;
+    experiment->victim.pids = 0;
+}
+
+/* -- samples ---------------------------------------------------------------------------------- */
+
+static void keep_sample(struct experiment *experiment)
+{
+    const struct victim_state *now = &experiment->victim.now;
+    experiment->sample = memory_grow(experiment->sample, experiment->samples,
+                                     &experiment->sample_capacity, sizeof(*experiment->sample));
+    experiment->sample[experiment->samples++] = (struct experiment_sample){
+        .at = watch_time(experiment),
+        .budget = (double)experiment->pressure.budget,
+        .used = (double)experiment->pressure.mechanism->used(&experiment->pressure),
+        .rss_anon = (double)now->rss_anon,
+        .rss_file = (double)now->rss_file,
+        .rss_shmem = (double)now->rss_shmem,
+        .swap = (double)now->swap};
+}
+
+static void look(struct experiment *experiment, double now)
+{
+    victim_find(&experiment->victim);
+    victim_look(&experiment->victim);
+    experiment->next_look = now + LOOK_SECONDS;
+    if (experiment->victim.now.processor > experiment->processor + 0.02) {
+        experiment->processor = experiment->victim.now.processor;
+        experiment->busy_at = now;
+    }
+    if (experiment->victim.now.processes > 0)
+        keep_sample(experiment);
+}
+
+static void book(struct experiment *experiment)
+{
+    struct experiment_lap *lap = experiment->lap;
+    double resident = (double)experiment->victim.now.resident;
+    if (lap == NULL || resident == 0)
+        return;
+    lap->used_most =
+        fmax(lap->used_most, (double)experiment->pressure.mechanism->used(&experiment->pressure));
+    lap->resident_most = fmax(lap->resident_most, resident);
+    experiment->resident_sum += resident;
+    experiment->glances++;
+    experiment->window_resident_sum += resident;
+    experiment->window_glances++;
+}
+
+static void sample(struct experiment *experiment)
+{
+    double now = process_now();
+    if (experiment->target.pid <= 0 || now < experiment->next_glance)
+        return;
+    experiment->next_glance = now + TICK_SECONDS - 0.001;
+    if (now >= experiment->next_look)
+        look(experiment, now);
+    else
+        victim_glance(&experiment->victim);
+    book(experiment);
+    if (experiment->pressure.mechanism->tick != NULL)
+        experiment->pressure.mechanism->tick(&experiment->pressure);
+}
+
+static void show(struct experiment *experiment)
+{
+    if (!progress_is_due(&experiment->progress))
+        return;
+    char level[64] = "";
+    const struct experiment_lap *lap = experiment->lap;
+    if (experiment->pressure.budget != 0)
+        snprintf(level, sizeof level, ", budget %s", units_bytes(experiment->pressure.budget).at);
+    double service = lap == NULL || experiment->windows == lap->first
+                         ? 0
+                         : experiment->window[experiment->windows - 1].service;
+    char slow[32] = "";
+    if (service > 0 && experiment->baseline > 0)
+        snprintf(slow, sizeof slow, ", %.2f x", service / experiment->baseline);
+    progress_show(&experiment->progress, "%s %zu/%zu%s, resident %s%s, %.0f s", experiment->phase,
+                  experiment->step, experiment->steps, level,
+                  units_bytes(experiment->victim.now.resident).at, slow, watch_time(experiment));
+}
+
+/* A program that says much does not wake us for each line. */
+#define READ_SECONDS 0.008
+
+static void wait_for_news(struct experiment *experiment, double patience)
+{
+    struct process *target = &experiment->target;
+    bool has_target = target->pid > 0;
+    bool is_listening = has_target && process_now() - experiment->last_read > READ_SECONDS;
+    struct pollfd fds[] = {
+        {.fd = experiment->signal_fd, .events = POLLIN},
+        {.fd = has_target ? target->pid_fd : -1, .events = POLLIN},
+        {.fd = is_listening ? target->out.fd : -1, .events = POLLIN},
+        {.fd = is_listening ? target->error.fd : -1, .events = POLLIN},
+        {.fd = experiment->helper.pid > 0 ? experiment->helper.pid_fd : -1, .events = POLLIN},
+    };
+    double tick = experiment->pressure.mechanism->tick != NULL ? TICK_SECONDS : GLANCE_SECONDS;
+    if (has_target && !is_listening)
+        tick = READ_SECONDS;
+    poll(fds, sizeof fds / sizeof fds[0], (int)(fmin(patience, tick) * 1000));
+    if (!has_target)
+        return;
+    if (fds[2].revents != 0 || fds[3].revents != 0)
+        experiment->last_read = process_now();
+    process_read(target, watch_hooks(experiment));
+}
+
+bool watch_step(struct experiment *experiment, double patience)
+{
+    wait_for_news(experiment, patience);
+    take_signals(experiment);
+    sample(experiment);
+    show(experiment);
+    return !experiment->is_interrupted;
+}
