@@ -26,6 +26,7 @@
 #include "preload/route.h"
 #include "preload/signals.h"
 #include "preload/summary.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 static struct {
@@ -112,6 +113,7 @@ static void on_fork_child(void)
     if (door_is_shut())
         init_settle();
     hand.inside = inside;
+    watch_fork_child();
 }
 
 void init_notice(uintptr_t caller)
@@ -242,6 +244,7 @@ __attribute__((constructor(101))) static void start(void)
     if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
         (void)start_trace(&init.conf, init.conf.trace_file, (enum conf_trace)init.conf.trace);
     init.is_ready = true;
+    watch_init(&init.conf);
     signals_init(&init.conf);
     control_init();
 }
@@ -254,6 +257,7 @@ static void end(int status, void *unused)
         leaks_look();
     if (init.conf.stats)
         summary_say();
+    watch_exit();
     if (tracer_is_on())
         tracer_stop(TRACE_END_EXIT);
 }

@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "tracer": ("tracer/", "allocators/base/"),
     "preload": ("preload/", "tracer/", "allocators/"),
     "tools": ("tools/", "tracer/format.h", "preload/mpress.h", "preload/control.h",
-              "allocators/pressure/forecast"),  # pure: no part of a process
+              "preload/budget.h", "allocators/pressure/forecast"),  # the last: pure, no part of a process
     "tests": ("",),
 }
 SEAM = re.compile(r"^allocators/base/os_\w+\.[ch]$")
