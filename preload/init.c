@@ -22,11 +22,12 @@
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/entry.h"
+#include "preload/failing.h"
 #include "preload/mpress.h"
 #include "preload/route.h"
 #include "preload/signals.h"
 #include "preload/summary.h"
-#include "preload/watch.h"
+#include "preload/view.h"
 #include "tracer/tracer.h"
 
 static struct {
@@ -109,11 +110,11 @@ static void on_fork_child(void)
     tracer_fork_child(init.conf.trace_pid == 0);
     heap_fork_child();
     mimalloc_fork_child();
+    failing_fork_child(&init.conf);
     control_fork_child();
     if (door_is_shut())
         init_settle();
     hand.inside = inside;
-    watch_fork_child();
 }
 
 void init_notice(uintptr_t caller)
@@ -243,8 +244,10 @@ __attribute__((constructor(101))) static void start(void)
         door_set_checked();
     if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
         (void)start_trace(&init.conf, init.conf.trace_file, (enum conf_trace)init.conf.trace);
+    failing_init(&init.conf); /* behind what the tracer itself asks for */
+    if (failing_is_on())
+        door_set_view(view());
     init.is_ready = true;
-    watch_init(&init.conf);
     signals_init(&init.conf);
     control_init();
 }
@@ -257,7 +260,6 @@ static void end(int status, void *unused)
         leaks_look();
     if (init.conf.stats)
         summary_say();
-    watch_exit();
     if (tracer_is_on())
         tracer_stop(TRACE_END_EXIT);
 }

@@ -9,6 +9,7 @@
 #include "allocators/heap.h"
 #include "preload/control.h"
 #include "preload/control_serve.h"
+#include "preload/failing.h"
 #include "preload/init.h"
 #include "preload/route.h"
 #include "tracer/tracer.h"
@@ -35,8 +36,11 @@ void door_tell_shut(struct control_range *ranges)
  * for a request then. Of two that do so at once, one sees the other. */
 static void open_for(enum door_view new)
 {
-    atomic_store_explicit(&view_state.passes, new == DOOR_SEES_SAMPLES, memory_order_relaxed);
-    gate_set(new == DOOR_SEES_LITTLE, new != DOOR_SEES_ALL);
+    bool fails = failing_is_on();
+    atomic_store_explicit(&view_state.passes, new == DOOR_SEES_SAMPLES && !fails,
+                          memory_order_relaxed);
+    /* The gate of frees too: realloc asks it whether it may serve. */
+    gate_set(new == DOOR_SEES_LITTLE && !fails, new != DOOR_SEES_ALL && !fails);
     atomic_thread_fence(memory_order_seq_cst);
     if (control_is_asked())
         door_shut();
@@ -50,7 +54,10 @@ bool door_is_shut(void)
 
 static void set_view(enum door_view new)
 {
-    size_t other_from = new == DOOR_SEES_LITTLE ? route_mimalloc_from : SIZE_MAX;
+    bool fails = failing_is_on();
+    size_t other_from = new == DOOR_SEES_LITTLE && !fails ? route_mimalloc_from : SIZE_MAX;
+    atomic_store_explicit(&view_state.records, new == DOOR_SEES_ALL && !fails,
+                          memory_order_relaxed);
     atomic_store_explicit(&view_state.other_from, other_from, memory_order_relaxed);
     atomic_store_explicit(&view_state.view, new, memory_order_relaxed);
 }

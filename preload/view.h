@@ -14,6 +14,7 @@ struct view_state {
                                 * looks; SIZE_MAX: none */
     _Atomic unsigned view;     /* enum door_view */
     _Atomic bool passes;       /* allocations between two samples need not come in */
+    _Atomic bool records;      /* all are recorded, and none is to fail: recorded.h may serve */
 };
 extern struct view_state view_state;
 
@@ -25,6 +26,11 @@ static inline enum door_view view(void)
 static inline bool view_passes(void)
 {
     return atomic_load_explicit(&view_state.passes, memory_order_relaxed);
+}
+
+static inline bool view_records(void)
+{
+    return atomic_load_explicit(&view_state.records, memory_order_relaxed);
 }
 
 static inline size_t view_other_from(void)

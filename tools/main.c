@@ -5,23 +5,32 @@
 #include "preload/mpress.h"
 #include "tools/cli.h"
 #include "tools/diff/diff.h"
-#include "tools/forecast/forecast.h"
 #include "tools/pack/pack.h"
 #include "tools/replay/replay.h"
+#include "tools/sweep/sweep.h"
 #include "tools/tune/tune.h"
+
+/* What is run again: a trace, or a program whose allocations fail. */
+static int replay(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--fail-nth") == 0)
+            return sweep_main(argc, argv);
+    }
+    return replay_main(argc, argv);
+}
 
 static const struct cli_command commands[] = {
     {"record", record_main, "run a program and write a trace of its heap"},
     {"report", report_main, "leaks, peak, fragmentation and more, out of a trace"},
     {"diff", diff_main, "what changed between two traces"},
-    {"replay", replay_main, "run a trace again under several allocators and compare"},
+    {"replay", replay, "run a trace again under several allocators and compare"},
     {"tune", tune_main, "size classes and magazines that would suit a program"},
     {"attach", attach_main, "start a trace in a process that runs already"},
     {"detach", detach_main, "end it"},
     {"dump", dump_main, "copy what it holds, while it goes on"},
     {"mark", mark_main, "put a label into its timeline"},
     {"stats", stats_main, "what its heap holds and its threads did"},
-    {"forecast", forecast_main, "when memory would have run short, told beforehand"},
     {"pack", pack_main, "compress traces in place; all commands read them"},
     {"unpack", unpack_main, "and make them as they were"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},
@@ -87,7 +96,7 @@ static bool is_called(const char *argv0, const char *name)
 int main(int argc, char **argv)
 {
     if (argc >= 1 && is_called(argv[0], "mpress-replay"))
-        return replay_main(argc, argv);
+        return replay(argc, argv);
     if (argc < 2)
         return print_usage(stderr);
     const char *word = argv[1];

@@ -14,6 +14,8 @@ enum { RUNS_DEFAULT = 3, RUNS_MOST = 1000, COPIES_MOST = 64 };
 static const char help[] =
     "Usage: mpress replay [OPTION...] T.mpt                    (or mpress-replay)\n"
     "       mpress replay [OPTION...] --workload NAME [--scale N,...]\n"
+    "       mpress replay --fail-nth [OPTION...] -- ./app args\n"
+    "                      what it does when memory is refused; help: --fail-nth -h\n"
     "\n"
     "Runs the allocations of a trace again, under one allocator after another, each\n"
     "run in a process of its own, and compares time and memory. Without a trace: a\n"

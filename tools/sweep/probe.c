@@ -1,0 +1,186 @@
+/* probe.c - one run of the program: its input from the beginning, its output hashed, its end. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/cli.h"
+#include "tools/progress.h"
+#include "tools/sweep/sweep.h"
+
+enum { TICK_MS = 50, NS_PER_MS = 1000000 };
+#define FNV_START UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+volatile int probe_stop;
+
+static void on_signal(int number)
+{
+    probe_stop = number;
+}
+
+void probe_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+/* -- input ------------------------------------------------------------------------------------ */
+
+static int copy_all(int from, int to)
+{
+    char buffer[65536];
+    for (;;) {
+        ssize_t got = read(from, buffer, sizeof(buffer));
+        if (got == 0)
+            return 0;
+        if (got < 0 && errno != EINTR)
+            return errno;
+        if (got > 0 && write(to, buffer, (size_t)got) != got)
+            return ENOSPC;
+    }
+}
+
+int probe_keep_input(void)
+{
+    if (isatty(STDIN_FILENO) != 0)
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fd = memfd_create("mpress-input", MFD_CLOEXEC);
+    int error = fd < 0 ? errno : copy_all(STDIN_FILENO, fd);
+    if (error == EBADF) /* there is none */
+        error = 0;
+    if (error != 0)
+        cli_say("the program's input cannot be kept: %s", strerror(error));
+    return error == 0 ? fd : -1;
+}
+
+/* A description of its own, so that every run begins at the beginning. */
+static void give_input(int fd)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDONLY);
+    dup2(own >= 0 ? own : fd, STDIN_FILENO);
+}
+
+/* -- the child -------------------------------------------------------------------------------- */
+
+static void set_number(const char *name, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    setenv(name, text, 1);
+}
+
+static void set_environment(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode,
+                            const char *trace)
+{
+    setenv("MPRESS_TRACE", "full", 1);
+    setenv("MPRESS_TRACE_FILE", trace, 1);
+    set_number("MPRESS_TRACE_PID", (uint64_t)getpid());
+    set_number("MPRESS_FAIL_PID", (uint64_t)getpid());
+    set_number("MPRESS_FAIL_NTH", nth);
+    setenv("MPRESS_FAIL_MODE", mode == SWEEP_PERSISTENT ? "persistent" : "transient", 1);
+    unsetenv("MPRESS_LIBRARY");
+    place_preload(sweep->library);
+}
+
+static _Noreturn void become(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode,
+                             const char *trace, int out)
+{
+    const struct rlimit no_core = {0, 0};
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    personality(ADDR_NO_RANDOMIZE);
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    give_input(sweep->input_fd);
+    dup2(out, STDOUT_FILENO);
+    int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, STDERR_FILENO);
+    close(nowhere);
+    set_environment(sweep, nth, mode, trace);
+    execv(sweep->program, sweep->options->arguments);
+    _exit(127);
+}
+
+/* -- the parent ------------------------------------------------------------------------------- */
+
+/* False: nothing is there just now, or it is over. */
+static bool hash_output(int fd, uint64_t *hash)
+{
+    unsigned char buffer[65536];
+    ssize_t got = read(fd, buffer, sizeof(buffer));
+    for (ssize_t i = 0; i < got; i++)
+        *hash = (*hash ^ buffer[i]) * FNV_PRIME;
+    return got > 0;
+}
+
+/* Until it has ended, or for that long. */
+static bool wait_for_end(pid_t pid, int out, uint64_t timeout_ns, struct probe *probe)
+{
+    uint64_t begun = progress_now_ns();
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ready[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = out, .events = POLLIN}};
+    bool has_ended = false;
+    while (!has_ended && probe_stop == 0 && progress_now_ns() - begun < timeout_ns) {
+        int events = poll(ready, 2, TICK_MS);
+        if (events > 0 && ready[1].revents != 0 && !hash_output(out, &probe->output))
+            ready[1].fd = -1; /* closed */
+        has_ended = events > 0 && ready[0].revents != 0;
+    }
+    close(pidfd);
+    return has_ended;
+}
+
+static void finish(pid_t pid, int out, uint64_t timeout_ns, struct probe *probe)
+{
+    uint64_t begun = progress_now_ns();
+    probe->is_hung = !wait_for_end(pid, out, timeout_ns, probe);
+    probe->wall_ns = progress_now_ns() - begun;
+    if (probe->is_hung)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &probe->wait_status, 0) < 0 && errno == EINTR)
+        ;
+    kill(-pid, SIGKILL); /* what it started and left */
+    while (hash_output(out, &probe->output))
+        ;
+}
+
+int probe_run(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode, const char *trace,
+              struct probe *probe)
+{
+    int ends[2];
+    *probe = (struct probe){.output = FNV_START};
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    unlink(trace);
+    pid_t pid = fork();
+    if (pid == 0)
+        become(sweep, nth, mode, trace, ends[1]);
+    int error = pid < 0 ? errno : 0;
+    close(ends[1]);
+    uint64_t timeout_ns = sweep->options->timeout_ns;
+    if (timeout_ns == 0)
+        timeout_ns =
+            sweep->wall_ns == 0 ? UINT64_MAX : 10 * sweep->wall_ns + UINT64_C(5000) * NS_PER_MS;
+    if (error == 0)
+        finish(pid, ends[0], timeout_ns, probe);
+    close(ends[0]);
+    return error;
+}
