@@ -22,7 +22,6 @@
 #include "allocators/mixed.h"
 #include "allocators/pattern.h"
 #include "allocators/profile.h"
-#include "allocators/reclaim.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
 #include "allocators/txn.h"
@@ -466,21 +465,6 @@ void heap_set_checked(void)
 }
 
 /* -- memory and numbers ----------------------------------------------------------------------- */
-
-size_t heap_compact(void)
-{
-    if (!enter())
-        return 0;
-    cache_flush();
-    depot_drain();
-#if !defined(__SANITIZE_THREAD__) /* which does not know the system call that orders this */
-    scavenge_hold();
-    reclaim_all();
-    scavenge_release();
-#endif
-    size_t bytes = slab_purge() + mixed_purge(); /* empty ones become dirty units */
-    return bytes + unit_purge() + huge_purge();
-}
 
 void heap_audit(void)
 {

@@ -215,6 +215,10 @@ void heap_set_checked(void);
  * system. Bytes given to the system; pages that the program never wrote count too. */
 size_t heap_compact(void);
 
+/* A part of it, cheap and hardly felt: what idle threads and depots keep, free spans, warm
+ * mappings. The same. */
+size_t heap_trim(void);
+
 struct heap_stats {
     size_t live_bytes; /* usable bytes of the blocks the program holds */
     size_t live_objects;

@@ -20,6 +20,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/block_table.h"
+#include "allocators/growth.h"
 #include "allocators/huge_warm.h"
 #include "allocators/space.h"
 
@@ -154,11 +155,15 @@ static bool map_from_pool(size_t bytes, size_t alignment, struct huge_mapping *m
 
 static bool map_new(size_t bytes, size_t alignment, bool zeroed, struct huge_mapping *mapping)
 {
+    if (!growth_take(bytes))
+        return false;
     if (map_from_pool(bytes, alignment, mapping))
         return true;
     *mapping = (struct huge_mapping){map_aligned(bytes, alignment), bytes, bytes};
-    if (mapping->start == NULL)
+    if (mapping->start == NULL) {
+        growth_give(bytes);
         return false;
+    }
     choose_pages(mapping, zeroed);
     return true;
 }
@@ -203,7 +208,7 @@ void *huge_alloc_growing(size_t bytes)
 {
     bytes = round_up(bytes, os_page_bytes());
     struct huge_mapping mapping = {.bytes = bytes, .room = room_for(bytes)};
-    mapping.start = os_map(mapping.room);
+    mapping.start = growth_take(bytes) ? os_map(mapping.room) : NULL;
     if (mapping.start == NULL)
         return NULL;
     choose_pages(&mapping, false);
@@ -228,9 +233,24 @@ bool huge_free(void *p)
     return true;
 }
 
+/* Whether the block may grow to `bytes`; *more: what it took of what is left for that. */
+static bool may_grow(void *p, size_t bytes, size_t *more)
+{
+    size_t usable = block_table_find(&huge.table, p);
+    *more = bytes > usable ? bytes - usable : 0;
+    return growth_take(*more);
+}
+
 bool huge_grow(void *p, size_t bytes)
 {
-    return block_table_grow(&huge.table, p, round_up(bytes, os_page_bytes()));
+    size_t more;
+    bytes = round_up(bytes, os_page_bytes());
+    if (!may_grow(p, bytes, &more))
+        return false;
+    if (block_table_grow(&huge.table, p, bytes))
+        return true;
+    growth_give(more);
+    return false;
 }
 
 /* Room for `bytes`, and for more to come; else just as much. */
@@ -248,9 +268,11 @@ static char *remap(const struct huge_mapping *old, size_t bytes, size_t *room)
 
 void *huge_realloc(void *p, size_t bytes)
 {
-    size_t room;
+    size_t room, more;
     struct huge_mapping old = {.start = p};
     bytes = round_up(bytes, os_page_bytes());
+    if (!may_grow(p, bytes, &more))
+        return NULL;
     if (block_table_grow(&huge.table, p, bytes))
         return p;
     old.bytes = block_table_remove(&huge.table, p, &old.room);

@@ -6,6 +6,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/growth.h"
 #include "allocators/run.h"
 #include "allocators/space.h"
 #include "allocators/warm.h"
@@ -90,6 +91,12 @@ static bool unpark(uint64_t before_ns)
     return any;
 }
 
+/* Whether the heap may have the pages that these free units do not hold. */
+static bool may_grow(uint32_t first, size_t units)
+{
+    return growth_take((units - bits_count(space_dirty_bits(), first, units)) * UNIT_BYTES);
+}
+
 /* A run of at least `units`. What is parked joins in before a run is taken that costs new pages. */
 static uint32_t find(size_t units)
 {
@@ -107,6 +114,8 @@ static uint32_t take_from_run(size_t units, size_t align_units)
     size_t run_units = run_at(first)->units;
     uint64_t since_ns = run_at(first)->since_ns;
     uint32_t from = (uint32_t)round_up(first, align_units);
+    if (!may_grow(from, units))
+        return UNIT_NONE;
     run_remove(first);
     trim(first, run_units, from, units, since_ns);
     return from;
@@ -116,7 +125,8 @@ static uint32_t take_from_frontier(size_t units, size_t align_units)
 {
     uint32_t gap = unit_heap.frontier != 0 ? unit_heap.frontier : UNIT_FIRST;
     size_t from = round_up(gap, align_units);
-    if (from + units > space_units_max() || space_extend(from + units) != 0)
+    if (from + units > space_units_max() || !growth_take(units * UNIT_BYTES) ||
+        space_extend(from + units) != 0)
         return UNIT_NONE;
     unit_heap.frontier = (uint32_t)(from + units);
     if (from > gap)
@@ -218,7 +228,7 @@ static bool take_right(uint32_t end, size_t units)
         return false;
     size_t run_units = run_at(end)->units;
     uint64_t since_ns = run_at(end)->since_ns;
-    if (run_units < units)
+    if (run_units < units || !may_grow(end, units))
         return false;
     run_remove(end);
     trim(end, run_units, end, units, since_ns);

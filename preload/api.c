@@ -1,12 +1,15 @@
 /* api.c - the functions of mpress.h. */
 #include "preload/api.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "preload/door.h"
 #include "preload/init.h"
+#include "preload/respond.h"
 #include "preload/summary.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 void mpress_stats_read(struct mpress_stats *stats)
@@ -116,4 +119,30 @@ int mpress_option_read(size_t index, struct mpress_option *option)
     memcpy(option->value, row.value, sizeof(option->value));
     option->is_default = row.is_default;
     return 0;
+}
+
+static_assert(MPRESS_CALM == (int)PRESSURE_CALM && MPRESS_EMERGENCY == (int)PRESSURE_EMERGENCY,
+              "the levels have the same numbers");
+
+int mpress_limit_set(uint64_t soft, uint64_t hard)
+{
+    return watch_set_limit(soft, hard);
+}
+
+int mpress_pressure_level(void)
+{
+    return watch_level();
+}
+
+int mpress_pressure_subscribe(void (*function)(int level, void *context), void *context)
+{
+    int error = respond_subscribe(function, context);
+    if (error == 0)
+        watch_follow_bounds();
+    return error;
+}
+
+int mpress_pressure_unsubscribe(void (*function)(int level, void *context), void *context)
+{
+    return respond_unsubscribe(function, context);
 }

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/heap.h"
@@ -22,6 +21,7 @@
 #include "preload/route.h"
 #include "preload/sampled.h"
 #include "preload/view.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 static bool is_checked; /* set while one thread runs */
@@ -128,13 +128,6 @@ static void defer_free(void *p)
         deferred.blocks[deferred.count++] = p;
 }
 
-/* Behind come_in: what the heap itself asks for while it serves is not counted; what is refused
- * anyway is, as in a trace. */
-static bool is_to_fail(void)
-{
-    return MP_UNLIKELY(failing_is_on()) && failing_takes();
-}
-
 /* -- allocating ------------------------------------------------------------------------------- */
 
 struct request {
@@ -167,20 +160,39 @@ static void *serve_sample(const struct request *request)
     return sampled_alloc(request->alignment, request->bytes, (request->bits & TRACE_ZEROED) != 0);
 }
 
-static void *allocate(const struct request *request, struct tracer_caller caller)
+/* The watch found no room at first. */
+static __attribute__((noinline, cold)) void *insist(const struct request *request)
+{
+    void *p = NULL;
+    for (unsigned tries = 0; p == NULL && watch_makes_room(request->bytes, true, tries); tries++) {
+        if (door_come_in()) {
+            p = serve(request);
+            door_go_out();
+        }
+        watch_done();
+    }
+    if (p == NULL)
+        errno = ENOMEM;
+    return p;
+}
+
+static void *allocate_now(const struct request *request, struct tracer_caller caller)
 {
     void *p = NULL;
     bool is_sample = false;
     if (MP_UNLIKELY(!come_in(caller.ip)))
         return allocate_in_emergency(request);
-    if (!is_to_fail() && MP_LIKELY(request->bytes <= PTRDIFF_MAX)) {
+    bool is_possible = !failing_refuses() && request->bytes <= PTRDIFF_MAX;
+    if (MP_LIKELY(is_possible)) {
         if (is_sampling() && tracer_takes(request->bytes))
             is_sample = (p = serve_sample(request)) != NULL;
         if (p == NULL)
             p = serve(request);
     }
     door_go_out();
-    if (MP_UNLIKELY(p == NULL))
+    if (MP_UNLIKELY(p == NULL) && is_possible)
+        p = insist(request);
+    else if (MP_UNLIKELY(p == NULL))
         errno = ENOMEM;
     if (!is_recording())
         return p;
@@ -190,6 +202,23 @@ static void *allocate(const struct request *request, struct tracer_caller caller
         tracer_alloc(p, request->bytes, request->alignment, request->bits, &caller);
     leave_lane();
     return p;
+}
+
+static __attribute__((noinline)) void *allocate_watched(const struct request *request,
+                                                        struct tracer_caller caller)
+{
+    struct watch_call call;
+    if (hand.inside != 0)
+        return allocate_now(request, caller);
+    watch_begin(&call);
+    void *p = allocate_now(request, caller);
+    watch_end(&call, request->bytes);
+    return p;
+}
+
+static inline void *allocate(const struct request *request, struct tracer_caller caller)
+{
+    return watch_is_on() ? allocate_watched(request, caller) : allocate_now(request, caller);
 }
 
 /* What mimalloc serves while nobody looks: not much slower than it is itself. */
@@ -236,8 +265,8 @@ static inline void *serve_unaligned(size_t bytes, unsigned bits)
     void *p = pass_by(bytes, bits);
     if (p != NULL)
         return p;
-    return MP_UNLIKELY(bytes >= view_other_from()) ? serve_by_other(bytes, bits)
-                                                   : serve_by_any(bytes, bits);
+    bool is_for_other = bytes >= view_other_from() && !watch_is_on();
+    return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : serve_by_any(bytes, bits);
 }
 
 void *door_malloc(size_t bytes)
@@ -415,20 +444,48 @@ static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
                                    : sampled_realloc(p, bytes, &caller);
 }
 
-static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
+static __attribute__((noinline, cold)) void *insist_on_resizing(void *p, size_t bytes,
+                                                                struct tracer_caller caller)
+{
+    void *moved = NULL;
+    for (unsigned tries = 0; moved == NULL && watch_makes_room(bytes, true, tries); tries++) {
+        if (door_come_in()) {
+            moved = resize_block(p, bytes, caller);
+            door_go_out();
+        }
+        watch_done();
+    }
+    return moved;
+}
+
+static void *reallocate_now(void *p, size_t bytes, struct tracer_caller caller)
 {
     if (MP_UNLIKELY(!come_in(caller.ip)))
         return realloc_in_emergency(p, bytes);
     void *moved = NULL;
-    if (!is_to_fail() && bytes <= PTRDIFF_MAX)
+    bool is_possible = !failing_refuses() && bytes <= PTRDIFF_MAX;
+    if (is_possible)
         moved = resize_block(p, bytes, caller);
     door_go_out();
+    if (MP_UNLIKELY(moved == NULL) && is_possible)
+        moved = insist_on_resizing(p, bytes, caller);
     if (moved == NULL) {
         errno = ENOMEM;
         if (is_recording())
             tracer_failed(bytes, &caller);
     }
     leave_lane();
+    return moved;
+}
+
+static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
+{
+    struct watch_call call;
+    if (!watch_is_on() || hand.inside != 0)
+        return reallocate_now(p, bytes, caller);
+    watch_begin(&call);
+    void *moved = reallocate_now(p, bytes, caller);
+    watch_end(&call, bytes);
     return moved;
 }
 
@@ -440,25 +497,4 @@ void *door_realloc(void *p, size_t bytes)
         return reallocate(p, bytes, CALLER_HERE);
     door_free(p); /* glibc: realloc(p, 0) frees */
     return NULL;
-}
-
-/* -- giving memory back ----------------------------------------------------------------------- */
-
-bool door_read_stats(struct heap_stats *stats)
-{
-    memset(stats, 0, sizeof(*stats));
-    if (!door_come_in())
-        return false;
-    heap_read_stats(stats);
-    door_go_out();
-    return true;
-}
-
-size_t door_compact(void)
-{
-    if (!door_come_in())
-        return 0;
-    size_t bytes = route_compact();
-    door_go_out();
-    return bytes;
 }

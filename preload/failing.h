@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allocators/base/check.h"
 #include "allocators/base/conf.h"
 
 struct failing {
@@ -32,9 +33,12 @@ static inline bool failing_is_on(void)
     return atomic_load_explicit(&failing.is_on, memory_order_relaxed);
 }
 
-/* Counts a call; true: it is to fail. */
-static inline bool failing_takes(void)
+/* Counts a call; true: it is to fail. Behind come_in: what the heap itself asks for while it serves
+ * is not counted; what is refused anyway is, as in a trace. */
+static inline bool failing_refuses(void)
 {
+    if (MP_LIKELY(!failing_is_on()))
+        return false;
     uint64_t number = atomic_fetch_add_explicit(&failing.calls, 1, memory_order_relaxed) + 1;
     return number == failing.nth || (failing.is_persistent && number > failing.nth);
 }

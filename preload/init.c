@@ -28,6 +28,7 @@
 #include "preload/signals.h"
 #include "preload/summary.h"
 #include "preload/view.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 static struct {
@@ -115,6 +116,7 @@ static void on_fork_child(void)
     if (door_is_shut())
         init_settle();
     hand.inside = inside;
+    watch_fork_child();
 }
 
 void init_notice(uintptr_t caller)
@@ -248,6 +250,7 @@ __attribute__((constructor(101))) static void start(void)
     if (failing_is_on())
         door_set_view(view());
     init.is_ready = true;
+    watch_init(&init.conf);
     signals_init(&init.conf);
     control_init();
 }
@@ -260,6 +263,7 @@ static void end(int status, void *unused)
         leaks_look();
     if (init.conf.stats)
         summary_say();
+    watch_exit();
     if (tracer_is_on())
         tracer_stop(TRACE_END_EXIT);
 }

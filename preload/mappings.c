@@ -14,9 +14,12 @@
 
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
+#include "allocators/growth.h"
 #include "preload/caller.h"
 #include "preload/init.h"
+#include "preload/mapped.h"
 #include "preload/next.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 #define FAILED ((void *)-1)
@@ -45,6 +48,30 @@ static void *give(uintptr_t start, int error)
     return FAILED;
 }
 
+/* Whether the program may have so much more for itself; mimalloc's blocks count by themselves. */
+static bool may_map(size_t bytes)
+{
+    int kept = errno;
+    bool may = growth_take(bytes);
+    for (unsigned tries = 0; !may && watch_makes_room(bytes, false, tries); tries++) {
+        may = growth_take(bytes);
+        watch_done();
+    }
+    errno = kept;
+    return may;
+}
+
+/* Says what lies there now, when somebody counts. */
+static void count_mapped(uintptr_t start, size_t bytes, bool counts)
+{
+    if (!watch_is_on())
+        return;
+    if (counts && hand.inside == 0)
+        mapped_add(start, bytes);
+    else
+        mapped_remove(start, bytes);
+}
+
 /* -- mmap ------------------------------------------------------------------------------------- */
 
 EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset)
@@ -56,7 +83,14 @@ EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd
                                        .flags = flags,
                                        .fd = fd,
                                        .offset = offset};
+    bool counts = os_request_counts(&request);
+    if (counts && !may_map(bytes))
+        return give(0, ENOMEM);
     uintptr_t mapped = os_program_map(&request, &error);
+    if (error == 0)
+        count_mapped(mapped, bytes, counts);
+    else if (counts)
+        growth_give(bytes);
     if (error == 0 && is_recorded()) {
         const struct tracer_mapping mapping = {
             .start = mapped, .bytes = bytes, .protection = protection, .flags = flags};
@@ -85,6 +119,8 @@ EXPORTED int munmap(void *start, size_t bytes)
     if (is_told)
         tracer_unmapped((uintptr_t)start, bytes);
     int error = os_program_unmap((uintptr_t)start, bytes);
+    if (error == 0)
+        count_mapped((uintptr_t)start, bytes, false);
     if (error != 0 && is_told)
         record((uintptr_t)start, bytes, TRACE_MAPPED_RESTORED, CALLER_HERE);
     errno = error == 0 ? kept : error;
@@ -110,13 +146,22 @@ static struct tracer_mapping range_given_up(const struct os_request *request)
     return range;
 }
 
+static uintptr_t remap(const struct os_request *request, int *error)
+{
+    uintptr_t moved = os_program_remap(request, error);
+    if (*error == 0 && watch_is_on())
+        mapped_move(request->start, request->bytes, moved, request->new_bytes,
+                    os_remap_keeps_old(request->flags));
+    return moved;
+}
+
 static void *remap_recorded(const struct os_request *request, struct tracer_caller caller)
 {
     int error, kept = errno;
     const struct tracer_mapping range = range_given_up(request);
     if (range.bytes != 0)
         tracer_unmapped(range.start, range.bytes);
-    uintptr_t moved = os_program_remap(request, &error);
+    uintptr_t moved = remap(request, &error);
     if (error == 0)
         record(moved, request->new_bytes, TRACE_MAPPED_MOVED, caller);
     else if (range.bytes != 0)
@@ -136,13 +181,23 @@ EXPORTED void *mremap(void *start, size_t bytes, size_t new_bytes, int flags, ..
         request.new_start = (uintptr_t)va_arg(more, void *);
         va_end(more);
     }
+    if (new_bytes > bytes && !may_map(new_bytes - bytes))
+        return give(0, ENOMEM);
     if (is_recorded())
         return remap_recorded(&request, CALLER_HERE);
-    uintptr_t moved = os_program_remap(&request, &error);
+    uintptr_t moved = remap(&request, &error);
     return give(moved, error);
 }
 
 /* -- the program break ------------------------------------------------------------------------ */
+
+static void count_break(uintptr_t old, uintptr_t new)
+{
+    if (new > old)
+        count_mapped(old, new - old, true);
+    else if (new < old)
+        count_mapped(new, old - new, false);
+}
 
 static void record_break(uintptr_t old, uintptr_t new, struct tracer_caller caller)
 {
@@ -160,8 +215,12 @@ EXPORTED void *sbrk(intptr_t bytes)
     if (next == NULL)
         return give(0, ENOMEM);
     memcpy(&real, &next, sizeof(real));
+    if (bytes > 0 && !may_map((size_t)bytes))
+        return give(0, ENOMEM);
     void *old = real(bytes);
     int kept = errno;
+    if (old != FAILED)
+        count_break((uintptr_t)old, (uintptr_t)old + (uintptr_t)bytes);
     if (old != FAILED && bytes != 0 && is_recorded())
         record_break((uintptr_t)old, (uintptr_t)old + (uintptr_t)bytes, CALLER_HERE);
     errno = kept;
@@ -180,6 +239,10 @@ static int set_break(void *end, uintptr_t *old)
     }
     memcpy(&real, &next, sizeof(real));
     *old = os_program_break();
+    if ((uintptr_t)end > *old && !may_map((uintptr_t)end - *old)) {
+        errno = ENOMEM;
+        return -1;
+    }
     return real(end);
 }
 
@@ -188,6 +251,8 @@ EXPORTED int brk(void *end)
     uintptr_t old;
     int result = set_break(end, &old);
     int kept = errno;
+    if (result == 0)
+        count_break(old, (uintptr_t)end);
     if (result == 0 && is_recorded())
         record_break(old, (uintptr_t)end, CALLER_HERE);
     errno = kept;

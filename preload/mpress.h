@@ -144,6 +144,38 @@ struct mpress_thread {
  * missed or met twice. */
 MPRESS_API int mpress_thread_read(size_t index, struct mpress_thread *thread);
 
+/* Limits the process itself: to `hard` bytes of heap and of private memory that it maps to write to
+ * (or of RssAnon, where that is more). Above `soft` (0: nine tenths of `hard`) the heap gives back
+ * what it keeps before it grows. Beyond `hard` it does not grow: malloc returns NULL with ENOMEM,
+ * new throws, mmap fails; but requests of up to 4 KiB may use a reserve of 1 % (256 KiB at least),
+ * so that the program can say so and tidy up. Large requests are put to sleep for up to 50 ms when
+ * they come within 5 % of it. hard 0: no limit. MPRESS_LIMIT sets one from the start.
+ * 0; EINVAL: soft is above hard. */
+MPRESS_API int mpress_limit_set(uint64_t soft, uint64_t hard);
+
+/* How near the process is to its limit: that of mpress_limit_set or MPRESS_LIMIT, and with
+ * MPRESS_PRESSURE the nearest of the system's (control groups, RLIMIT_AS, RLIMIT_DATA). Entered at
+ * 70, 80, 90 and 95 % (MPRESS_PRESSURE_LEVELS), left 3 points lower after 5 s at least. */
+enum mpress_pressure {
+    MPRESS_CALM,
+    MPRESS_MONITOR,
+    MPRESS_GENTLE,     /* idle magazines and dirty spans are being given back */
+    MPRESS_AGGRESSIVE, /* all that holds no block is */
+    MPRESS_EMERGENCY,  /* drop what can be dropped */
+};
+MPRESS_API int mpress_pressure_level(void);
+
+/* Has `function` called at every change of the level, and again and again in an emergency: by the
+ * thread that notices, in the midst of one of its allocations, with no lock of the heap held. It
+ * may allocate and free; it is not called within itself. What it waits for must not need memory:
+ * other threads that do wait for it, 64 ms at most, and fail then. At most 16 pairs of function and
+ * context. 0; ENOSPC; EINVAL: NULL; EBUSY: called by a signal handler that interrupted the heap. */
+MPRESS_API int mpress_pressure_subscribe(void (*function)(int level, void *context), void *context);
+
+/* No call begins any more; one that another thread is in may go on. 0, or ENOENT. */
+MPRESS_API int mpress_pressure_unsubscribe(void (*function)(int level, void *context),
+                                           void *context);
+
 /* An option of the library (an MPRESS_ variable of the environment) and its value in effect. */
 struct mpress_option {
     const char *variable;

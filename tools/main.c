@@ -5,6 +5,7 @@
 #include "preload/mpress.h"
 #include "tools/cli.h"
 #include "tools/diff/diff.h"
+#include "tools/forecast/forecast.h"
 #include "tools/pack/pack.h"
 #include "tools/replay/replay.h"
 #include "tools/sweep/sweep.h"
@@ -31,6 +32,7 @@ static const struct cli_command commands[] = {
     {"dump", dump_main, "copy what it holds, while it goes on"},
     {"mark", mark_main, "put a label into its timeline"},
     {"stats", stats_main, "what its heap holds and its threads did"},
+    {"forecast", forecast_main, "when memory would have run short, told beforehand"},
     {"pack", pack_main, "compress traces in place; all commands read them"},
     {"unpack", unpack_main, "and make them as they were"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},

@@ -102,7 +102,7 @@ static unsigned suffix_shift(char suffix)
     return found == NULL ? 0 : 10 * (unsigned)(found - suffixes + 1);
 }
 
-static bool parse_number(const char *value, uint64_t *number)
+bool conf_parse_number(const char *value, uint64_t *number)
 {
     uint64_t n = 0;
     const char *at = value;
@@ -133,7 +133,7 @@ static bool parse_value(struct conf *conf, const struct row *row, const char *va
             return false;
         break;
     case ROW_NUMBER:
-        if (!parse_number(value, &number) || number < row->least || number > row->most)
+        if (!conf_parse_number(value, &number) || number < row->least || number > row->most)
             return false;
     }
     set_number(conf, row, number);

@@ -19,6 +19,7 @@ enum conf_trace {
     CONF_TRACE_FLIGHT
 };
 
+enum conf_pressure { CONF_PRESSURE_OFF, CONF_PRESSURE_ON, CONF_PRESSURE_VERBOSE };
 enum conf_fail { CONF_FAIL_TRANSIENT, CONF_FAIL_PERSISTENT };
 enum conf_policy { CONF_POLICY_WAIT, CONF_POLICY_DROP };
 enum conf_thp { CONF_THP_OFF, CONF_THP_AUTO, CONF_THP_ON };
@@ -44,6 +45,9 @@ void conf_init(struct conf *conf);
  * value outside its range) is named in one line on stderr each and keeps its default. Sizes take
  * the suffixes K, M, G and T (powers of 1024). */
 void conf_read(struct conf *conf, char **environment);
+
+/* A number as the options have it, with a suffix; false: it is none. */
+bool conf_parse_number(const char *value, uint64_t *number);
 
 /* One option as text, for `mpress options`. */
 struct conf_row {

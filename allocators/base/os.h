@@ -30,6 +30,9 @@ unsigned os_node(void);
 unsigned os_nodes(void);
 int os_parent_id(void);
 
+/* False: no process has that number any more. */
+bool os_process_is_there(int process);
+
 /* When this process began, in ticks of the kernel since the system's start: with the number of the
  * process that tells it from all others, also after it became another program. 0: not known. */
 uint64_t os_process_start(void);
@@ -140,6 +143,8 @@ struct os_request {
     size_t new_bytes;    /* mremap */
     uintptr_t new_start; /* mremap, when the flags say so */
 };
+/* mmap: private memory to write to, of no file, that the system promises. */
+bool os_request_counts(const struct os_request *request);
 uintptr_t os_program_map(const struct os_request *request, int *error);
 uintptr_t os_program_remap(const struct os_request *request, int *error);
 int os_program_unmap(uintptr_t start, size_t bytes);
@@ -158,6 +163,9 @@ void os_wake(_Atomic uint32_t *word, unsigned waiters);
 
 /* The same for some time at most. */
 void os_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns);
+
+/* Sleeps for some time; signals end it early. */
+void os_sleep(uint64_t ns);
 
 /* Makes every running thread of the process pass a full memory barrier: what they stored before is
  * seen by the caller, what the caller stored before is seen by them. Slow. False: the system
@@ -232,6 +240,7 @@ struct os_identity {
     uint64_t inode;
 };
 int os_file_identity(int fd, struct os_identity *identity);
+bool os_file_bytes(int fd, uint64_t *bytes);
 
 /* Guarantees disk space for the range [from, from + bytes) and extends the file. No SIGXFSZ. */
 int os_file_extend(int fd, uint64_t from, uint64_t bytes);
@@ -282,6 +291,13 @@ struct os_memory {
 };
 bool os_memory_read(struct os_memory *memory);
 
+/* Address space of this process, and the part of it that RLIMIT_DATA counts. */
+bool os_space_read(uint64_t *space, uint64_t *data);
+uint64_t os_data_limit(void); /* UINT64_MAX: any */
+
+/* Memory of the machine. */
+bool os_total_read(uint64_t *bytes);
+
 /* Bytes that the system could give to new programs without swapping. False: not known. */
 bool os_available_read(uint64_t *bytes);
 
@@ -302,6 +318,12 @@ struct os_group {
 };
 void os_group_find(struct os_group *group);
 bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max); /* 0: no limit */
+
+/* The part of what a group uses that are pages of files: they go when memory is short. */
+bool os_group_files_read(const struct os_group *group, uint64_t *bytes);
+
+/* The group around it; false: there is none. */
+bool os_group_climb(struct os_group *group);
 bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pressure);
 
 /* A mapping of this process, as the system counts its pages. */

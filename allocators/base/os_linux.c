@@ -245,6 +245,13 @@ void os_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
     call6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, (long)&time, 0, 0);
 }
 
+void os_sleep(uint64_t ns)
+{
+    const struct timespec time = {.tv_sec = (time_t)(ns / 1000000000),
+                                  .tv_nsec = (long)(ns % 1000000000)};
+    call3(SYS_nanosleep, (long)&time, 0, 0);
+}
+
 void os_wake(_Atomic uint32_t *word, unsigned waiters)
 {
     call6(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, (long)waiters, 0, 0, 0);
@@ -373,6 +380,15 @@ int os_file_identity(int fd, struct os_identity *identity)
     if (!failed(result))
         *identity = (struct os_identity){.device = status.st_dev, .inode = status.st_ino};
     return error_of(result);
+}
+
+bool os_file_bytes(int fd, uint64_t *bytes)
+{
+    struct stat status;
+    if (failed(call3(SYS_fstat, fd, (long)&status, 0)))
+        return false;
+    *bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 /* True when RLIMIT_FSIZE allows a file of that size; beyond it the kernel would send SIGXFSZ. */

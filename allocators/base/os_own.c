@@ -125,6 +125,13 @@ static uintptr_t result_of(long result, int *error)
     return *error == 0 ? (uintptr_t)result : UINTPTR_MAX;
 }
 
+bool os_request_counts(const struct os_request *request)
+{
+    int unpromised = MAP_NORESERVE | MAP_SHARED | MAP_HUGETLB;
+    return (request->flags & MAP_ANONYMOUS) != 0 && (request->flags & unpromised) == 0 &&
+           (request->protection & PROT_WRITE) != 0;
+}
+
 uintptr_t os_program_map(const struct os_request *request, int *error)
 {
     return result_of(call6(SYS_mmap, (long)request->start, (long)request->bytes,

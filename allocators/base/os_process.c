@@ -5,8 +5,10 @@
 #include "allocators/base/os.h"
 #include "allocators/base/os_call.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 enum { LINES_BYTES = 1024, GROUP_PATH_BYTES = OS_GROUP_BYTES + 32 };
@@ -92,24 +94,55 @@ uint64_t os_process_start(void)
     return os_line_number(&at, 10);
 }
 
+bool os_process_is_there(int process)
+{
+    return error_of(call3(SYS_kill, process, 0, 0)) != ESRCH;
+}
+
 /* -- this process ----------------------------------------------------------------------------- */
 
-bool os_resident(uint64_t *rss, uint64_t *rss_anon)
+/* Pages: size, resident, shared (file and shmem), text, 0, data and stack. */
+enum { STATM_FIELDS = 6 };
+
+static bool read_statm(uint64_t pages[STATM_FIELDS])
 {
     char text[128];
-    uint64_t pages[3] = {0, 0, 0}; /* statm: size, resident, shared (file and shmem) */
     size_t bytes;
     if (os_file_read("/proc/self/statm", text, sizeof(text), &bytes) != OS_FILE_WHOLE)
         return false;
     const char *at = text;
-    for (int field = 0; field < 3; field++) {
-        while (*at >= '0' && *at <= '9')
-            pages[field] = pages[field] * 10 + (uint64_t)(*at++ - '0');
+    for (int field = 0; field < STATM_FIELDS; field++) {
+        pages[field] = os_line_number(&at, 10);
         at += *at == ' ';
     }
+    return true;
+}
+
+bool os_resident(uint64_t *rss, uint64_t *rss_anon)
+{
+    uint64_t pages[STATM_FIELDS];
+    if (!read_statm(pages))
+        return false;
     *rss = pages[1] * os_page_bytes();
     *rss_anon = pages[1] > pages[2] ? (pages[1] - pages[2]) * os_page_bytes() : 0;
     return true;
+}
+
+bool os_space_read(uint64_t *space, uint64_t *data)
+{
+    uint64_t pages[STATM_FIELDS];
+    if (!read_statm(pages))
+        return false;
+    *space = pages[0] * os_page_bytes();
+    *data = pages[5] * os_page_bytes();
+    return true;
+}
+
+uint64_t os_data_limit(void)
+{
+    struct rlimit limit;
+    long result = call6(SYS_prlimit64, 0, RLIMIT_DATA, 0, (long)&limit, 0, 0);
+    return failed(result) || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
 struct status {
@@ -150,6 +183,17 @@ bool os_available_read(uint64_t *bytes)
     return os_visit_lines("/proc/meminfo", take_available, bytes) && *bytes != 0;
 }
 
+static void take_total(const char *line, void *context)
+{
+    os_line_take(line, "MemTotal:", context);
+}
+
+bool os_total_read(uint64_t *bytes)
+{
+    *bytes = 0;
+    return os_visit_lines("/proc/meminfo", take_total, bytes) && *bytes != 0;
+}
+
 /* some avg10=0.00 avg60=0.00 avg300=0.00 total=0 */
 static void take_pressure(const char *line, void *context)
 {
@@ -178,11 +222,11 @@ bool os_pressure_read(struct os_pressure *pressure)
 
 /* -- the control group ------------------------------------------------------------------------ */
 
-static const char *const group_names[2][3] = {
-    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", "/memory.pressure"},
-    {"/memory.current", "/memory.max", "/memory.pressure"},
+static const char *const group_names[2][4] = {
+    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", "/memory.pressure", "/memory.stat"},
+    {"/memory.current", "/memory.max", "/memory.pressure", "/memory.stat"},
 };
-enum { GROUP_USED, GROUP_MAX, GROUP_PRESSURE };
+enum { GROUP_USED, GROUP_MAX, GROUP_PRESSURE, GROUP_STAT };
 
 static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *name)
 {
@@ -269,4 +313,43 @@ bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pr
 {
     *pressure = (struct os_pressure){0};
     return visit_group(group, GROUP_PRESSURE, take_pressure, pressure);
+}
+
+struct group_files {
+    uint64_t bytes;
+    bool is_unified;
+};
+
+/* Of version 1 the sums over the groups within. */
+static void take_group_files(const char *line, void *context)
+{
+    static const char names[2][2][24] = {{"total_inactive_file ", "total_active_file "},
+                                         {"inactive_file ", "active_file "}};
+    struct group_files *files = context;
+    for (int i = 0; i < 2; i++) {
+        const char *name = names[files->is_unified][i];
+        if (strncmp(line, name, strlen(name)) != 0)
+            continue;
+        const char *at = line + strlen(name);
+        files->bytes += os_line_number(&at, 10);
+    }
+}
+
+bool os_group_files_read(const struct os_group *group, uint64_t *bytes)
+{
+    struct group_files files = {0, group->is_unified};
+    bool is_read = visit_group(group, GROUP_STAT, take_group_files, &files);
+    *bytes = files.bytes;
+    return is_read;
+}
+
+bool os_group_climb(struct os_group *group)
+{
+    size_t length = strnlen(group->folder, OS_GROUP_BYTES);
+    while (length > 0 && group->folder[length - 1] != '/')
+        length--;
+    if (length == 0)
+        return false;
+    group->folder[length - 1] = '\0';
+    return has_used(group);
 }

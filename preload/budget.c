@@ -1,0 +1,192 @@
+/* budget.c - takes a slot in the page that a tool shares with us, and reads what it wants. */
+#include "preload/budget_slot.h"
+
+#include <string.h>
+
+#include "allocators/base/os.h"
+#include "allocators/base/say.h"
+
+static struct budget_slot own_slot;
+struct budget_slot *budget_slot = &own_slot;
+
+static struct budget_page *page; /* NULL: no tool; constant after the constructor */
+
+/* -- slots ------------------------------------------------------------------------------------ */
+
+static uint32_t process_of(const struct budget_slot *slot)
+{
+    return atomic_load_explicit(&slot->process_id, memory_order_acquire);
+}
+
+static bool has_ended(const struct budget_slot *slot)
+{
+    return atomic_load_explicit(&slot->has_ended, memory_order_relaxed) != 0;
+}
+
+/* Of this process before it executed another program. */
+static struct budget_slot *find_own(uint32_t process, uint64_t start)
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        struct budget_slot *slot = &page->slots[i];
+        if (process_of(slot) == process && slot->start == start && !has_ended(slot))
+            return slot;
+    }
+    return NULL;
+}
+
+static struct budget_slot *claim(uint32_t process)
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        uint32_t expected = 0;
+        if (atomic_compare_exchange_strong(&page->slots[i].process_id, &expected, process))
+            return &page->slots[i];
+    }
+    return NULL;
+}
+
+/* That of a process which is gone; what it counted is lost. */
+static struct budget_slot *claim_ended(uint32_t process)
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        struct budget_slot *slot = &page->slots[i];
+        uint32_t other = process_of(slot);
+        if (!has_ended(slot) && os_process_is_there((int)other))
+            continue;
+        if (!atomic_compare_exchange_strong(&slot->process_id, &other, process))
+            continue;
+        size_t behind = offsetof(struct budget_slot, has_ended);
+        memset((char *)slot + behind, 0, sizeof(*slot) - behind);
+        atomic_fetch_add(&page->recycled, 1);
+        return slot;
+    }
+    return NULL;
+}
+
+/* Without one the process is limited like the others, and nobody sees its numbers. */
+static void take_slot(void)
+{
+    uint32_t process = (uint32_t)os_process_id();
+    uint64_t start = os_process_start();
+    struct budget_slot *slot = find_own(process, start);
+    if (slot == NULL)
+        slot = claim(process);
+    if (slot == NULL)
+        slot = claim_ended(process);
+    if (slot == NULL)
+        slot = &own_slot;
+    os_thread_name(slot->name);
+    slot->start = start;
+    slot->parent_id = (uint32_t)os_parent_id();
+    slot->inherited = 0;
+    budget_slot = slot;
+}
+
+bool budget_is_for_family(void)
+{
+    return page != NULL && (page->settings.flags & BUDGET_FAMILY) != 0;
+}
+
+uint64_t budget_used_by_others(void)
+{
+    uint64_t sum = 0;
+    if (!budget_is_for_family())
+        return 0;
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        struct budget_slot *slot = &page->slots[i];
+        uint32_t process = process_of(slot);
+        if (slot == budget_slot || process == 0 || has_ended(slot))
+            continue;
+        if (!os_process_is_there((int)process)) { /* it was killed */
+            slot->has_ended = 1;
+            continue;
+        }
+        uint64_t used = slot->used, inherited = slot->inherited;
+        sum += used > inherited ? used - inherited : 0;
+    }
+    return sum;
+}
+
+/* -- the page --------------------------------------------------------------------------------- */
+
+static bool is_page(const struct budget_page *mapped)
+{
+    return memcmp(mapped->magic, BUDGET_MAGIC, sizeof(BUDGET_MAGIC)) == 0 &&
+           mapped->layout == BUDGET_LAYOUT && mapped->bytes == sizeof(*mapped);
+}
+
+/* A shorter file would be a SIGBUS at its end: the size is looked at first. */
+static struct budget_page *map_page(const char *path)
+{
+    int fd;
+    uint64_t bytes = 0;
+    struct budget_page *mapped = NULL;
+    if (os_file_open(path, &fd) != 0)
+        return NULL;
+    if (os_file_bytes(fd, &bytes) && bytes >= sizeof(*mapped))
+        mapped = os_file_map(fd, 0, sizeof(*mapped));
+    os_file_close(fd);
+    return mapped != NULL && is_page(mapped) ? mapped : NULL;
+}
+
+bool budget_attach(const char *path)
+{
+    if (strcmp(path, "none") == 0)
+        return false;
+    page = map_page(path);
+    if (page == NULL) {
+        say("%s: %s is no budget of this version", BUDGET_VARIABLE, path);
+        return false;
+    }
+    take_slot();
+    return true;
+}
+
+bool budget_is_attached(void)
+{
+    return page != NULL;
+}
+
+uint64_t budget_bytes(void)
+{
+    return page != NULL ? atomic_load_explicit(&page->settings.bytes, memory_order_relaxed) : 0;
+}
+
+bool budget_read_limit(struct pressure_limit *limit)
+{
+    uint64_t bytes = budget_bytes();
+    if (bytes == 0)
+        return false;
+    uint32_t flags = page->settings.flags;
+    *limit = (struct pressure_limit){
+        .soft = bytes - bytes / 10,
+        .hard = bytes,
+        .wall = bytes + bytes / 8,
+        .grace_ns = page->settings.grace_ms * UINT64_C(1000000),
+        .throttle_from = bytes,
+        .throttle_full = bytes + bytes / 8,
+        .throttles = (flags & BUDGET_THROTTLE) != 0,
+        .refuses = (flags & BUDGET_REFUSE) != 0,
+        .holds = (flags & BUDGET_HOLD) != 0,
+    };
+    return true;
+}
+
+bool budget_allows(enum budget_strategy strategy)
+{
+    return page == NULL || (page->settings.strategies >> strategy & 1) != 0;
+}
+
+/* -- fork and end ----------------------------------------------------------------------------- */
+
+void budget_fork_child(uint64_t used)
+{
+    if (page != NULL)
+        take_slot();
+    budget_set(&budget_slot->used, used);
+    budget_set(&budget_slot->inherited, used);
+}
+
+void budget_end(void)
+{
+    budget_slot->has_ended = 1;
+}

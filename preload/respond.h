@@ -1,0 +1,31 @@
+/* respond.h - what is done when memory runs short: memory that holds no block goes back, and the
+ * program is asked to drop what it can. One caller at a time, outside the door, without locks. */
+#ifndef MPRESS_RESPOND_H
+#define MPRESS_RESPOND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocators/pressure/pressure.h"
+
+/* Lines on stderr for every step. */
+void respond_set_verbose(void);
+
+/* Does the step of a level; bytes by which RssAnon fell. `used` and `limit` are for the line. */
+struct respond_reason {
+    enum pressure_level step;
+    bool by_forecast;
+    uint64_t used, limit;
+};
+uint64_t respond_step(const struct respond_reason *reason);
+
+/* mpress_pressure_subscribe and mpress_pressure_unsubscribe (mpress.h). */
+int respond_subscribe(void (*function)(int level, void *context), void *context);
+int respond_unsubscribe(void (*function)(int level, void *context), void *context);
+
+/* Calls all that are subscribed. */
+void respond_tell(enum pressure_level level);
+
+void respond_fork_child(void);
+
+#endif

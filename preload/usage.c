@@ -1,0 +1,60 @@
+/* usage.c - see usage.h. */
+#include "preload/usage.h"
+
+#include "allocators/base/os.h"
+#include "allocators/heap.h"
+#include "preload/budget_slot.h"
+#include "preload/door.h"
+#include "preload/mapped.h"
+
+/* What a fork left this process with is its parent's, mostly. */
+static uint64_t without_inherited(uint64_t used)
+{
+    uint64_t inherited = atomic_load_explicit(&budget_slot->inherited, memory_order_relaxed);
+    return used > inherited ? used - inherited : 0;
+}
+
+void usage_read(struct usage *usage)
+{
+    struct heap_stats heap;
+    uint64_t rss;
+    *usage = (struct usage){.now_ns = os_time_ns(), .mapped = mapped_bytes()};
+    if (door_read_stats(&heap)) {
+        usage->live = heap.live_bytes;
+        usage->kept = heap.cached_bytes + heap.dirty_bytes;
+        usage->heap = heap.live_bytes + heap.external_bytes + usage->kept + heap.meta_bytes;
+    }
+    os_resident(&rss, &usage->rss_anon);
+    uint64_t counted = usage->heap + usage->mapped;
+    usage->used = counted > usage->rss_anon ? counted : usage->rss_anon;
+    usage->all = budget_is_for_family() ? budget_used_by_others() + without_inherited(usage->used)
+                                        : usage->used;
+}
+
+void usage_publish(const struct usage *usage, int level)
+{
+    struct budget_slot *slot = budget_slot;
+    budget_set(&slot->used, usage->used);
+    budget_raise(&slot->peak, without_inherited(usage->used));
+    budget_set(&slot->heap, usage->heap);
+    budget_set(&slot->live, usage->live);
+    budget_set(&slot->mapped, usage->mapped);
+    budget_set(&slot->rss_anon, usage->rss_anon);
+    budget_set(&slot->updated_ns, usage->now_ns);
+    atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
+}
+
+/* Of objects, as the threads' counts tell. */
+void usage_publish_progress(void)
+{
+    uint64_t bytes = 0;
+    if (!door_come_in())
+        return;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        struct cache_counts counts = {0};
+        cache_read_counts(class, &counts);
+        bytes += counts.taken * size_tables.classes[class].bytes;
+    }
+    door_go_out();
+    budget_set(&budget_slot->progress, bytes);
+}

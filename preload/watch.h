@@ -1,0 +1,56 @@
+/* watch.h - holds the process to its limits, and answers to memory that runs short.
+ *
+ * Off, it is a byte that the slow door looks at. On, every call that comes there is counted, some
+ * of them look at the clock, and some ten times a second one looks at what is used (watch_look in
+ * watch.c). A request that the heap has no room for comes here as well, before it fails: it may be
+ * granted more room, put to sleep first, or refused. */
+#ifndef MPRESS_WATCH_H
+#define MPRESS_WATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocators/base/check.h"
+#include "allocators/base/conf.h"
+
+struct watch_state {
+    _Atomic bool is_on;
+};
+extern struct watch_state watch_state;
+
+static inline bool watch_is_on(void)
+{
+    return MP_UNLIKELY(atomic_load_explicit(&watch_state.is_on, memory_order_relaxed));
+}
+
+/* Does what the options ask for. While one thread runs. */
+void watch_init(const struct conf *conf);
+
+/* Somebody wants to hear of the system's limits. */
+void watch_follow_bounds(void);
+
+/* Around a slow call, outside the door. */
+struct watch_call {
+    uint64_t start_ns;
+};
+void watch_begin(struct watch_call *call);
+void watch_end(const struct watch_call *call, size_t bytes);
+
+/* The heap had no room for a request, or (is_block false) the program wants to map so much. True:
+ * try again, now; then call watch_done. `tries`: how often this was called for the request before.
+ * Outside the door, without locks: it may sleep, and call the program's functions. */
+bool watch_makes_room(size_t bytes, bool is_block, unsigned tries);
+void watch_done(void);
+
+/* mpress_limit_set (mpress.h). */
+int watch_set_limit(uint64_t soft, uint64_t hard);
+
+/* enum mpress_pressure. */
+int watch_level(void);
+
+void watch_fork_child(void);
+void watch_exit(void);
+
+#endif

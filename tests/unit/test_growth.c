@@ -1,0 +1,115 @@
+/* test_growth.c - a heap that may take so much more, and no more: what it has goes on serving. */
+#include "allocators/growth.h"
+#include "tests/unit/unit.h"
+
+enum { MIB = 1024 * 1024, BLOCKS = 4096 };
+
+static void *blocks[BLOCKS];
+
+/* Takes blocks until there are no more; how many. */
+static size_t fill(size_t bytes)
+{
+    size_t count = 0;
+    while (count < BLOCKS && (blocks[count] = heap_alloc(bytes)) != NULL)
+        count++;
+    return count;
+}
+
+static void drain(size_t count)
+{
+    while (count > 0)
+        heap_free(blocks[--count]);
+}
+
+static void the_heap_grows_as_far_as_it_may(void **state)
+{
+    (void)state;
+    heap_compact();
+    growth_allow(8 * MIB);
+    size_t count = fill(100000);
+    assert_in_range(count, 70, 90);
+    growth_allow(GROWTH_ANY);
+    drain(count);
+}
+
+static void what_it_has_serves_again_and_again(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {64, 3000, 30000, 100000, 1000000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        growth_allow(GROWTH_ANY);
+        heap_compact();
+        growth_allow(3 * MIB);
+        size_t first = fill(sizes[i]);
+        drain(first);
+        size_t second = fill(sizes[i]);
+        drain(second);
+        assert_true(first > 0 && second >= first);
+    }
+    growth_allow(GROWTH_ANY);
+}
+
+static void own_mappings_count_and_their_growth_does(void **state)
+{
+    (void)state;
+    growth_allow(100 * MIB);
+    char *p = heap_alloc(60 * MIB);
+    assert_non_null(p);
+    assert_null(heap_alloc(60 * MIB));
+    assert_null(heap_realloc(p, 120 * MIB));
+    assert_int_equal(heap_usable(p), 60 * MIB);
+    p = heap_realloc(p, 90 * MIB);
+    assert_non_null(p);
+    assert_in_range(atomic_load(&growth.left), 0, 11 * MIB);
+    growth_allow(GROWTH_ANY);
+    heap_free(p);
+}
+
+static void a_block_that_may_not_grow_in_place_keeps_its_contents(void **state)
+{
+    (void)state;
+    growth_allow(GROWTH_ANY);
+    char *p = heap_alloc(5 * MIB);
+    memset(p, 0x5a, 5 * MIB);
+    heap_compact();
+    growth_allow(0);
+    assert_null(heap_realloc(p, 20 * MIB));
+    for (size_t i = 0; i < 5 * MIB; i += 4096)
+        assert_int_equal(p[i], 0x5a);
+    growth_allow(GROWTH_ANY);
+    heap_free(p);
+}
+
+static void a_thread_that_is_free_takes_more(void **state)
+{
+    (void)state;
+    heap_compact();
+    growth_allow(0);
+    assert_null(heap_alloc(10 * MIB));
+    growth_is_free = true;
+    void *p = heap_alloc(10 * MIB);
+    growth_is_free = false;
+    assert_non_null(p);
+    assert_true(atomic_load(&growth.left) < 0);
+    growth_allow(GROWTH_ANY);
+    heap_free(p);
+}
+
+static int after_all(void **state)
+{
+    (void)state;
+    heap_audit();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_heap_grows_as_far_as_it_may),
+        cmocka_unit_test(what_it_has_serves_again_and_again),
+        cmocka_unit_test(own_mappings_count_and_their_growth_does),
+        cmocka_unit_test(a_block_that_may_not_grow_in_place_keeps_its_contents),
+        cmocka_unit_test(a_thread_that_is_free_takes_more),
+    };
+    return cmocka_run_group_tests(tests, setup_small_heap, after_all);
+}
