@@ -7,6 +7,7 @@
 
 #include "preload/door.h"
 #include "preload/init.h"
+#include "preload/leaks.h"
 #include "preload/respond.h"
 #include "preload/summary.h"
 #include "preload/watch.h"
@@ -106,6 +107,13 @@ void mpress_mark(const char *label)
 {
     if (tracer_is_on())
         tracer_mark(label);
+}
+
+int mpress_leaks_read(const char *label, struct mpress_leaks *leaks)
+{
+    if (label != NULL)
+        mpress_mark(label);
+    return leaks_look(leaks, NULL);
 }
 
 int mpress_option_read(size_t index, struct mpress_option *option)

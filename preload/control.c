@@ -1,10 +1,11 @@
 /* control.c - see control.h and control_serve.h.
  *
- * To stop a trace, to mark it and to copy it take nothing but system calls, so any thread does it
- * on its way into the slow door. To start one loads libunwind and asks the loader for its list,
- * which must not be done by a thread that may be in the loader or hold a lock of libc: so that
- * waits for a call from elsewhere. And the loader's lock may be held by a thread that waits for
- * this one: where there are several, a new one does it, which nobody waits for. */
+ * To stop a trace, to mark it, to copy it and to look for lost blocks take nothing but system
+ * calls, so any thread does it on its way into the slow door. To start one loads libunwind and asks
+ * the loader for its list, which must not be done by a thread that may be in the loader or hold a
+ * lock of libc: so that waits for a call from elsewhere. And the loader's lock may be held by a
+ * thread that waits for this one: where there are several, a new one does it, which nobody waits
+ * for. */
 #include "preload/control.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/init.h"
+#include "preload/leaks.h"
 #include "preload/mpress.h"
 #include "preload/signals.h"
 #include "preload/summary.h"
@@ -185,23 +187,40 @@ static enum progress serve_start(const char file[CONTROL_TEXT_BYTES])
     return start_here_or_apart();
 }
 
-static int mark(const char *label)
+static int mark(const char *label, bool looks)
 {
+    struct mpress_leaks leaks;
     if (!tracer_is_on())
         return ENOENT;
     tracer_mark(label);
-    return 0;
+    return looks ? leaks_look(&leaks, NULL) : 0;
 }
 
-/* The pages stay, for the next one who asks. */
+/* Where a reply is put. The pages stay, for the next one who asks. */
+static void *make_reply(void **pages, size_t bytes)
+{
+    if (*pages == NULL)
+        *pages = os_map(round_up(bytes, os_page_bytes()));
+    block.reply = (uint64_t)(uintptr_t)*pages;
+    return *pages;
+}
+
+static int read_leaks(void)
+{
+    static void *pages;
+    struct control_leaks *leaks = make_reply(&pages, sizeof(*leaks));
+    if (leaks == NULL)
+        return ENOMEM;
+    leaks->is_traced = tracer_is_on();
+    return leaks_look(&leaks->sum, &leaks->sizes);
+}
+
 static int read_stats(void)
 {
-    struct control_stats *stats = (struct control_stats *)(uintptr_t)block.stats;
-    if (stats == NULL)
-        stats = os_map(round_up(sizeof(*stats), os_page_bytes()));
+    static void *pages;
+    struct control_stats *stats = make_reply(&pages, sizeof(*stats));
     if (stats == NULL)
         return ENOMEM;
-    block.stats = (uint64_t)(uintptr_t)stats;
     summary_read(&stats->heap);
     stats->threads = stats->classes = 0;
     while (stats->threads < CONTROL_THREADS &&
@@ -229,13 +248,16 @@ static enum progress serve_tool(uintptr_t caller)
         answer(init_stop_trace());
         break;
     case CONTROL_MARK:
-        answer(mark(text));
+        answer(mark(text, block.mode == 1));
         break;
     case CONTROL_DUMP:
         answer(text[0] != '\0' ? tracer_dump(text) : EINVAL);
         break;
     case CONTROL_STATS:
         answer(read_stats());
+        break;
+    case CONTROL_LEAKS:
+        answer(read_leaks());
         break;
     default:
         answer(ENOSYS);

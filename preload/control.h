@@ -37,10 +37,11 @@ enum control_operation {
     CONTROL_STOP,
     CONTROL_MARK,
     CONTROL_STATS,
-    CONTROL_DUMP
+    CONTROL_DUMP,
+    CONTROL_LEAKS
 };
 
-enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128 };
+enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128, LEAKS_SIZES = 1024 };
 
 /* What STATS fills in; valid until the next request. */
 struct control_stats {
@@ -49,6 +50,26 @@ struct control_stats {
     uint64_t classes;
     struct mpress_thread thread[CONTROL_THREADS]; /* the first: those that ended */
     struct mpress_class size_class[CONTROL_CLASSES];
+};
+
+/* Lost blocks by usable size: how many. */
+struct leaks_size {
+    uint64_t bytes;
+    uint64_t lost;
+    uint64_t by_lost; /* a lost one leads to them */
+};
+
+struct leaks_sizes {
+    uint64_t count;
+    uint64_t others;                     /* bytes of blocks of yet other sizes */
+    struct leaks_size size[LEAKS_SIZES]; /* upwards */
+};
+
+/* What LEAKS fills in, as above. */
+struct control_leaks {
+    struct mpress_leaks sum;
+    uint64_t is_traced; /* a trace has it all, too */
+    struct leaks_sizes sizes;
 };
 
 /* Addresses of the process. */
@@ -71,14 +92,15 @@ struct control_block {
     uint8_t asked;
     uint8_t cancelled;
     uint8_t operation;
-    uint8_t mode;                  /* START: 0 sample, 1 events, 2 full, 3 flight */
+    uint8_t mode;                  /* START: 0 sample, 1 events, 2 full, 3 flight; MARK: 1: look
+                                    * for lost blocks then */
     char text[CONTROL_TEXT_BYTES]; /* START: the file, "" for the option's; MARK: the label;
                                     * DUMP: the file */
     /* -- the answer: the library's ------------------------------------------------------------ */
     uint8_t serving;
     uint8_t answered;
     int32_t error;                 /* errno value; 0: done */
-    uint64_t stats;                /* STATS: where they are */
+    uint64_t reply;                /* STATS, LEAKS: where that is */
     char path[CONTROL_PATH_BYTES]; /* the trace that runs, or ran last; absolute */
 };
 

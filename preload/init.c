@@ -113,6 +113,7 @@ static void on_fork_child(void)
     mimalloc_fork_child();
     failing_fork_child(&init.conf);
     control_fork_child();
+    leaks_fork_child();
     if (door_is_shut())
         init_settle();
     hand.inside = inside;
@@ -260,7 +261,7 @@ static void end(int status, void *unused)
     (void)status, (void)unused;
     bool is_elsewhere = init.conf.trace != CONF_TRACE_OFF && !tracer_is_on();
     if (init.conf.leaks && !is_elsewhere) /* else another process is meant, or the disk is full */
-        leaks_look();
+        leaks_look_at_exit();
     if (init.conf.stats)
         summary_say();
     watch_exit();

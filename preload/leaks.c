@@ -4,6 +4,8 @@
  * While the others stand still no lock is taken and nothing allocated: they may hold any. */
 #include "preload/leaks.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -41,6 +43,7 @@ struct look {
 /* A block that was not found by its first byte. */
 struct found {
     uint64_t units; /* address >> 4 */
+    uint64_t bytes;
     enum reach_kind kind;
 };
 
@@ -55,6 +58,12 @@ _Static_assert((int)REACH_LOST == (int)TRACE_LEAK_LOST &&
                    (int)REACH_BY_LOST == (int)TRACE_LEAK_BY_LOST,
                "the file has our numbers");
 
+static _Atomic bool is_looking;
+
+/* Where the library lies, from its headers to its last variable: the linker says. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
 /* -- roots ------------------------------------------------------------------------------------ */
 
 static void hide(uintptr_t from, uintptr_t to, void *look_)
@@ -64,17 +73,6 @@ static void hide(uintptr_t from, uintptr_t to, void *look_)
         look->is_cut = true;
     else if (from < to)
         look->hidden[look->ranges++] = (struct range){from, to};
-}
-
-/* The library's own variables: where the heap begins is where a block begins. */
-static bool hide_library(const struct os_module *module, uint64_t changes, void *look)
-{
-    (void)changes;
-    uintptr_t here = (uintptr_t)&space;
-    bool is_ours = module->start <= here && here < module->end;
-    if (is_ours)
-        hide(module->start, module->end, look);
-    return !is_ours;
 }
 
 static void scan_root(uintptr_t from, uintptr_t to)
@@ -127,11 +125,15 @@ static void forbid_area(const struct os_mapping *area, void *look_)
 
 static bool scan_roots(struct look *look)
 {
+    /* The library's own variables: where the heap begins is where a block begins. */
+    hide((uintptr_t)__ehdr_start, (uintptr_t)_end, look);
     reach_visit_hidden(hide, look);
     tracer_visit_memory(hide, look);
     hide((uintptr_t)look, (uintptr_t)(look + 1), look);
     if (!os_visit_areas(forbid_area, look) || look->is_cut)
         return false;
+    const void *block = tracer_block();
+    reach_scan(&block, &block + 1);
     for (uint32_t i = 0; i < look->stopped_count; i++)
         scan_root(look->stopped[i].from, look->stopped[i].to);
     return os_visit_areas(take_area, look);
@@ -149,10 +151,9 @@ static void count_block(void *p, size_t bytes, enum reach_kind kind, void *look_
 
 static void list_block(void *p, size_t bytes, enum reach_kind kind, void *list_)
 {
-    (void)bytes;
     struct list *list = list_;
     if (kind != REACH_START)
-        list->found[list->count++] = (struct found){(uintptr_t)p >> 4, kind};
+        list->found[list->count++] = (struct found){(uintptr_t)p >> 4, bytes, kind};
 }
 
 /* Own memory: the others may hold any lock. */
@@ -219,41 +220,117 @@ static void write_list(const struct list *list)
     }
 }
 
-static void say_sum(const struct trace_leaks *sum)
+/* The first size that is not smaller. */
+static size_t find_size(const struct leaks_sizes *sizes, uint64_t bytes)
 {
-    say("%lu bytes in %lu blocks are lost: nothing points to them any more", sum->bytes[REACH_LOST],
-        sum->blocks[REACH_LOST]);
-    if (sum->blocks[REACH_BY_LOST] != 0)
-        say("%lu bytes in %lu more are lost with these", sum->bytes[REACH_BY_LOST],
-            sum->blocks[REACH_BY_LOST]);
+    size_t low = 0, high = sizes->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (sizes->size[middle].bytes < bytes)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-static void tell(const struct look *look, const struct list *list)
+static void count_size(struct leaks_sizes *sizes, const struct found *found)
 {
-    if (!tracer_is_on()) {
-        say_sum(&look->sum);
+    size_t at = find_size(sizes, found->bytes);
+    bool is_known = at < sizes->count && sizes->size[at].bytes == found->bytes;
+    if (!is_known && sizes->count == LEAKS_SIZES) {
+        sizes->others += found->bytes;
         return;
     }
-    write_list(list);
-    tracer_write_leaks(&look->sum);
+    if (!is_known) {
+        memmove(&sizes->size[at + 1], &sizes->size[at],
+                (sizes->count - at) * sizeof(sizes->size[0]));
+        sizes->size[at] = (struct leaks_size){.bytes = found->bytes};
+        sizes->count++;
+    }
+    if (found->kind == REACH_LOST)
+        sizes->size[at].lost++;
+    else
+        sizes->size[at].by_lost++;
 }
 
-void leaks_look(void)
+static void list_sizes(const struct list *list, struct leaks_sizes *sizes)
+{
+    sizes->count = 0;
+    sizes->others = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->found[i].kind != REACH_INSIDE)
+            count_size(sizes, &list->found[i]);
+    }
+}
+
+static void tell(const struct trace_leaks *sum, struct mpress_leaks *leaks)
+{
+    *leaks = (struct mpress_leaks){.lost = sum->bytes[REACH_LOST],
+                                   .lost_blocks = sum->blocks[REACH_LOST],
+                                   .by_lost = sum->bytes[REACH_BY_LOST],
+                                   .by_lost_blocks = sum->blocks[REACH_BY_LOST],
+                                   .inside = sum->bytes[REACH_INSIDE],
+                                   .inside_blocks = sum->blocks[REACH_INSIDE],
+                                   .reachable = sum->bytes[REACH_START],
+                                   .reachable_blocks = sum->blocks[REACH_START],
+                                   .pause_ns = sum->pause_ns,
+                                   .threads_stopped = sum->threads_stopped,
+                                   .threads_missed = sum->threads_missed};
+}
+
+/* -- looking ---------------------------------------------------------------------------------- */
+
+static int look_and_tell(struct mpress_leaks *leaks, struct leaks_sizes *sizes)
 {
     struct list list = {0};
     size_t bytes = round_up(sizeof(struct look), os_page_bytes());
     struct look *look = os_map(bytes);
     if (look == NULL)
-        return;
-    scavenge_forbid_helper();
-    os_visit_modules(hide_library, look); /* now: it takes the loader's lock */
-    __builtin_unwind_init();              /* all registers that outlive a call are in this frame */
-    if (look_around(look, &list))
-        tell(look, &list);
-    else
-        say("could not look for lost blocks: /proc or memory is missing");
-    scavenge_allow_helper();
+        return ENOMEM;
+    bool is_whole = look_around(look, &list);
+    if (is_whole) {
+        write_list(&list);
+        tracer_write_leaks(&look->sum);
+        tell(&look->sum, leaks);
+        if (sizes != NULL)
+            list_sizes(&list, sizes);
+    }
     os_unmap(look, bytes);
     if (list.found != NULL)
         os_unmap(list.found, list.bytes);
+    return is_whole ? 0 : ENOTSUP;
+}
+
+int leaks_look(struct mpress_leaks *leaks, struct leaks_sizes *sizes)
+{
+    /* acquire: pairs with the release below */
+    if (atomic_exchange_explicit(&is_looking, true, memory_order_acquire))
+        return EBUSY;
+    scavenge_forbid_helper();
+    __builtin_unwind_init(); /* all registers that outlive a call are in this frame */
+    int error = look_and_tell(leaks, sizes);
+    scavenge_allow_helper();
+    atomic_store_explicit(&is_looking, false, memory_order_release);
+    return error;
+}
+
+void leaks_fork_child(void)
+{
+    atomic_store_explicit(&is_looking, false, memory_order_relaxed);
+}
+
+void leaks_look_at_exit(void)
+{
+    struct mpress_leaks leaks;
+    if (leaks_look(&leaks, NULL) != 0) {
+        say("could not look for lost blocks: /proc or memory is missing");
+        return;
+    }
+    if (tracer_is_on())
+        return;
+    say("%lu bytes in %lu blocks are lost: nothing points to them any more", leaks.lost,
+        leaks.lost_blocks);
+    if (leaks.by_lost_blocks != 0)
+        say("%lu bytes in %lu more are lost with these", leaks.by_lost, leaks.by_lost_blocks);
 }

@@ -100,6 +100,31 @@ MPRESS_API int mpress_trace_dump(const char *file);
 /* Puts a label into the running trace's timeline; nothing without one. At most 200 bytes count. */
 MPRESS_API void mpress_mark(const char *label);
 
+/* What a look through all memory of the program found: its blocks by who still points to them, in
+ * usable bytes. The classes are those of Valgrind's memcheck; LeakSanitizer's names stand beside.
+ */
+struct mpress_leaks {
+    uint64_t lost; /* nothing points to them any more: definitely lost, a direct leak */
+    uint64_t lost_blocks;
+    uint64_t by_lost; /* only a lost block leads to them: indirectly lost, an indirect leak */
+    uint64_t by_lost_blocks;
+    uint64_t inside; /* somewhere on the way only a pointer into the middle of a block: possibly
+                      * lost; to LeakSanitizer they are reachable */
+    uint64_t inside_blocks;
+    uint64_t reachable;
+    uint64_t reachable_blocks;
+    uint64_t pause_ns; /* the other threads stood still for that */
+    uint64_t threads_stopped;
+    uint64_t threads_missed; /* they could not be stopped: what only their registers hold is lost */
+};
+
+/* Stops the other threads by a signal, looks through everything the program can reach, lets them go
+ * on, and fills in *leaks; about a second for each gigabyte in use. If a trace runs it gets a mark
+ * of that label (NULL: none) and all that was found: the report tells then what was lost by which
+ * call stack, and in which stage. Sleeping system calls of other threads may end with EINTR. 0;
+ * EBUSY: another thread is at it; ENOMEM; ENOTSUP: /proc is missing or no signal is left. */
+MPRESS_API int mpress_leaks_read(const char *label, struct mpress_leaks *leaks);
+
 /* A size class: requests of at most so many bytes, and of more than the next smaller class, get an
  * object of it. Above the largest class blocks are made to measure. */
 struct mpress_class {

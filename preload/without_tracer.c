@@ -96,6 +96,11 @@ void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *conte
     (void)visit, (void)context;
 }
 
+const void *tracer_block(void)
+{
+    return NULL;
+}
+
 void tracer_write_lost(const unsigned char *entries, size_t bytes)
 {
     (void)entries, (void)bytes;

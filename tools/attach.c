@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/cli.h"
@@ -46,11 +45,14 @@ static const char detach_help[] =
     "Exit status: 0, 1 on failure (no trace runs), 2 for a wrong command line.\n";
 
 static const char mark_help[] =
-    "Usage: mpress mark [--wait TIME] PID LABEL...\n"
+    "Usage: mpress mark [--leaks] [--wait TIME] PID LABEL...\n"
     "\n"
     "Puts a label into the timeline of the trace that runs in a process, at its next\n"
-    "allocation. Several words are one label; at most 200 bytes count.\n"
+    "allocation. Several words are one label; at most 200 bytes count. The report has\n"
+    "a table of the stages between marks; \"count=1000\" in a label tells it how many\n"
+    "objects there are, and it finds the bytes for each.\n"
     "\n"
+    "      --leaks        look for lost blocks, too (see mpress leaks)\n"
     "      --wait TIME    give up when it has not allocated by then: 10s, 1m\n"
     "  -h, --help         this text\n"
     "\n"
@@ -74,7 +76,7 @@ struct request {
     const char *command;
     uint64_t for_ns; /* 0: until somebody ends it */
     uint64_t wait_ns;
-    uint8_t mode;
+    uint8_t mode;       /* of struct control_block */
     const char *output; /* "": the option's */
 };
 
@@ -103,6 +105,9 @@ static int take_option(void *request_, int option)
         return CLI_GO_ON;
     case 'f':
         return cli_read_time(request->command, "--for", &request->for_ns);
+    case 'l':
+        request->mode = 1;
+        return CLI_GO_ON;
     default:
         return cli_read_time(request->command, "--wait", &request->wait_ns);
     }
@@ -121,6 +126,11 @@ static const struct option dump_names[] = {{"output", required_argument, NULL, '
 static const struct option wait_names[] = {
     {"wait", required_argument, NULL, 'w'}, CLI_HELP, {NULL, 0, NULL, 0}};
 
+static const struct option mark_names[] = {{"leaks", no_argument, NULL, 'l'},
+                                           {"wait", required_argument, NULL, 'w'},
+                                           CLI_HELP,
+                                           {NULL, 0, NULL, 0}};
+
 static int read_line(const struct cli_options *options, int argc, char **argv,
                      struct request *request, pid_t *pid)
 {
@@ -131,20 +141,10 @@ static int read_line(const struct cli_options *options, int argc, char **argv,
 
 /* -- where the file is ------------------------------------------------------------------------ */
 
-/* What it calls a path is what we call one. */
-static bool has_our_root(pid_t pid)
-{
-    char path[64];
-    struct stat ours, its;
-    snprintf(path, sizeof path, "/proc/%d/root/", (int)pid);
-    return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev &&
-           ours.st_ino == its.st_ino;
-}
-
 static int place_output(const struct request *request, pid_t pid, char path[PLACE_BYTES])
 {
     int error = 0;
-    if (*request->output != '\0' && has_our_root(pid))
+    if (*request->output != '\0' && remote_has_our_root(pid))
         error = place_make_absolute(request->output, path);
     else
         snprintf(path, PLACE_BYTES, "%s", request->output);
@@ -155,11 +155,9 @@ static int place_output(const struct request *request, pid_t pid, char path[PLAC
 
 static void print_path(const struct remote *remote, const char *what)
 {
-    const char *path = remote->block.path;
-    char root[32] = "";
-    if (!has_our_root(remote->pid))
-        snprintf(root, sizeof root, "/proc/%d/root", (int)remote->pid);
-    printf("process %d: %s: %s%.*s\n", (int)remote->pid, what, root, CONTROL_PATH_BYTES, path);
+    char path[REMOTE_PATH_BYTES];
+    remote_read_path(remote, path);
+    printf("process %d: %s: %s\n", (int)remote->pid, what, path);
     fflush(stdout);
 }
 
@@ -264,7 +262,7 @@ static int dump(struct remote *remote, const struct request *request)
     int status = place_output(request, remote->pid, path);
     if (status != CLI_GO_ON)
         return status;
-    if (has_our_root(remote->pid) && access(path, F_OK) == 0) {
+    if (remote_has_our_root(remote->pid) && access(path, F_OK) == 0) {
         cli_say("%s exists already; name another file with -o", path);
         return CLI_FAILED;
     }
@@ -313,7 +311,7 @@ static void join_words(char **words, char label[CONTROL_TEXT_BYTES])
 
 int mark_main(int argc, char **argv)
 {
-    const struct cli_options options = {"mark", mark_help, "+:h", wait_names, take_option};
+    const struct cli_options options = {"mark", mark_help, "+:h", mark_names, take_option};
     struct request request = {.output = ""};
     struct remote remote;
     pid_t pid;
@@ -327,7 +325,7 @@ int mark_main(int argc, char **argv)
         return status;
     join_words(argv + optind, label);
     const struct remote_request mark = {
-        .operation = CONTROL_MARK, .text = label, .wait_ns = request.wait_ns};
+        .operation = CONTROL_MARK, .mode = request.mode, .text = label, .wait_ns = request.wait_ns};
     status = ask(&remote, &mark);
     remote_close(&remote);
     return status == CLI_GO_ON ? CLI_OK : status;

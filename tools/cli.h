@@ -34,6 +34,7 @@ int detach_main(int argc, char **argv);
 int dump_main(int argc, char **argv);
 int mark_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
+int leaks_main(int argc, char **argv);
 
 /* The options of a command. `take` gets each one, its value in optarg, and returns CLI_GO_ON, or
  * CLI_USAGE after a line. */

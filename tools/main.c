@@ -32,6 +32,7 @@ static const struct cli_command commands[] = {
     {"dump", dump_main, "copy what it holds, while it goes on"},
     {"mark", mark_main, "put a label into its timeline"},
     {"stats", stats_main, "what its heap holds and its threads did"},
+    {"leaks", leaks_main, "what nothing in it points to any more"},
     {"forecast", forecast_main, "when memory would have run short, told beforehand"},
     {"pack", pack_main, "compress traces in place; all commands read them"},
     {"unpack", unpack_main, "and make them as they were"},

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -355,9 +356,28 @@ int remote_ask(struct remote *remote, const struct remote_request *request)
         return status;
     status = put_request(remote, request) ? await(remote, request)
                                           : refuse(remote, "ended, or cannot be written to");
-    if (status == CLI_GO_ON && request->stats != NULL && remote->block.error == 0 &&
-        !read_memory(remote, remote->block.stats, request->stats, sizeof *request->stats))
+    if (status == CLI_GO_ON && request->reply != NULL && remote->block.error == 0 &&
+        !read_memory(remote, remote->block.reply, request->reply, request->reply_bytes))
         status = refuse(remote, "has ended");
     flock(remote->folder, LOCK_UN);
     return status;
+}
+
+/* -- where its files are ---------------------------------------------------------------------- */
+
+bool remote_has_our_root(pid_t pid)
+{
+    char path[64];
+    struct stat ours, its;
+    snprintf(path, sizeof path, "/proc/%d/root/", (int)pid);
+    return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev &&
+           ours.st_ino == its.st_ino;
+}
+
+void remote_read_path(const struct remote *remote, char path[REMOTE_PATH_BYTES])
+{
+    char root[32] = "";
+    if (!remote_has_our_root(remote->pid))
+        snprintf(root, sizeof root, "/proc/%d/root", (int)remote->pid);
+    snprintf(path, REMOTE_PATH_BYTES, "%s%.*s", root, CONTROL_PATH_BYTES - 1, remote->block.path);
 }

@@ -244,8 +244,11 @@ static bool is_sound(struct control_stats *stats)
 
 static int print(struct remote *remote, const struct request *request, struct control_stats *stats)
 {
-    const struct remote_request ask = {
-        .operation = CONTROL_STATS, .text = "", .wait_ns = request->wait_ns, .stats = stats};
+    const struct remote_request ask = {.operation = CONTROL_STATS,
+                                       .text = "",
+                                       .wait_ns = request->wait_ns,
+                                       .reply = stats,
+                                       .reply_bytes = sizeof *stats};
     int status = remote_ask(remote, &ask);
     if (status != CLI_GO_ON)
         return status;

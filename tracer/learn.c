@@ -454,6 +454,11 @@ bool learn_init(void)
     return opened;
 }
 
+const void *learn_block(void)
+{
+    return learn.space;
+}
+
 void learn_abandon(void)
 {
     if (atomic_exchange_explicit(&learn.inside, 0, memory_order_relaxed) != 0)

@@ -45,6 +45,9 @@ struct rule learn_rule(uintptr_t address);
 /* Leaves the frame step->from. False: it has no caller that can be found. */
 bool learn_step(struct real_step *step);
 
+/* What libunwind allocated for us, like any library of the program; NULL: nothing. */
+const void *learn_block(void);
+
 /* How often the two were asked, since the process began to be traced. */
 void learn_count(uint64_t *rules, uint64_t *steps);
 

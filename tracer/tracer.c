@@ -11,6 +11,7 @@
 #include "tracer/file.h"
 #include "tracer/info.h"
 #include "tracer/lane.h"
+#include "tracer/learn.h"
 #include "tracer/modules.h"
 #include "tracer/recorder.h"
 #include "tracer/samples.h"
@@ -200,6 +201,11 @@ void tracer_mark(const char *label)
 void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
 {
     unwind_visit_memory(visit, context);
+}
+
+const void *tracer_block(void)
+{
+    return learn_block();
 }
 
 void tracer_write_lost(const unsigned char *entries, size_t bytes)

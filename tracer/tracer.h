@@ -123,6 +123,9 @@ void tracer_mark(const char *label);
  * look for its pointers. Without locks: the other threads stand still. */
 void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context);
 
+/* A block of the program's heap that only the tracer points to; NULL: none. */
+const void *tracer_block(void);
+
 /* What a look for lost blocks found: entries as TRACE_INFO_LOST has them (at most 32 KiB a call),
  * then the sum. Nothing without a trace. */
 void tracer_write_lost(const unsigned char *entries, size_t bytes);

@@ -28,6 +28,9 @@ leaks_are_classified_as_memcheck_does() {
     expect_kinds thread-local 0 0 0
     expect_kinds disguised 1000 0 0
     expect_kinds behind-freed 1000 0 0
+    expect_kinds specific 0 0 0
+    expect_kinds counted 0 0 1000
+    expect_kinds indirect-interior 1000 200 0
 }
 
 threads_keep_blocks_on_their_stacks_and_in_registers() {
@@ -89,6 +92,106 @@ programs_that_valgrind_calls_clean_have_none() {
         run "$MPRESS" report --summary --fail-on 'lost>0' clean.mpt
         expect_status 0
     done
+}
+
+# begin CASE: planted CASE runs under the library, its process id is in $pid, until `end`.
+begin () {
+    rm -f lines input
+    mkfifo input
+    LD_PRELOAD=$LIBRARY "$PLANTED" "$1" wait >lines 2>errors <input &
+    program=$!
+    exec 7>input
+    wait_for '^[0-9]' lines
+    pid=$(head -n 1 lines)
+}
+
+end () {
+    exec 7>&-
+    wait "$program" || fail "the program ended with status $?: $(cat errors)"
+}
+
+a_running_process_is_looked_through() {
+    begin indirect
+    run "$MPRESS" leaks "$pid"
+    expect_status 0
+    expect_80_columns
+    expect_out "^PROCESS  $pid: it stood still for "
+    expect_out "^  lost  *1.00 KiB in 1 block "
+    expect_out "^  lost with them  *[23][0-9.]* KiB in 2 blocks "
+    expect_out "^LOST BY SIZE"
+    expect_out "No trace runs there"
+    run "$MPRESS" leaks --json "$pid"
+    python3 -c '
+import json
+leaks = json.load(open("out"))
+assert leaks["schema"] == "mpress-leaks/1" and leaks["stacks"] is None and leaks["pause_ns"] > 0
+assert leaks["lost"]["blocks"] == 1 and leaks["lost_by_lost"]["blocks"] == 2, leaks
+assert sum(size["lost"] for size in leaks["sizes"]) == 1, leaks' 2>err || fail "$(cat err)"
+    end
+    begin stack
+    run "$MPRESS" leaks --json "$pid"
+    expect_out '"threads_stopped": 1,'
+    python3 -c 'import json; assert json.load(open("out"))["lost"]["blocks"] == 0' || fail "false loss"
+    end
+}
+
+with_a_trace_losses_have_call_stacks_and_stages() {
+    rm -f input && mkfifo input
+    MPRESS_TRACE=full MPRESS_TRACE_FILE=live.mpt LD_PRELOAD=$LIBRARY "$PLANTED" indirect wait >lines <input &
+    program=$!
+    exec 7>input
+    wait_for '^[0-9]' lines
+    pid=$(head -n 1 lines)
+    run "$MPRESS" leaks "$pid"
+    expect_status 0
+    expect_80_columns
+    expect_out "^LOST  30.5 KiB in 3 blocks"
+    expect_out "plant_indirect"
+    echo 'leak:plant_ind*ect$' >known
+    run "$MPRESS" leaks --suppressions known "$pid"
+    expect_no_out "older than the trace"
+    expect_no_out "^LOST  "
+    expect_out "30.5 KiB in 3 blocks  *leak:plant_ind"
+    run "$MPRESS" mark --leaks "$pid" planted
+    expect_status 0
+    exec 7>&-
+    wait "$program"
+    run "$MPRESS" report live.mpt
+    expect_out "LEAK: 30.5 KiB of it in 3 blocks lost"
+}
+
+known_losses_are_left_out_and_counted() {
+    "$MPRESS" record -q -o i.mpt -- "$PLANTED" indirect
+    printf '# of old\n\n  leak:plant_indirect  \nleak:^nothing$\n' >known
+    run "$MPRESS" report --suppressions known --fail-on 'lost>0' i.mpt
+    expect_status 0
+    expect_out "Lost are only blocks that are suppressed: 3, 30.5 KiB"
+    expect_out "^SUPPRESSED  30.5 KiB in 3 blocks"
+    run env MPRESS_SUPPRESSIONS=known "$MPRESS" report --json i.mpt
+    python3 -c '
+import json
+leaks = json.load(open("out"))["leaks"]
+assert leaks["lost"]["blocks"] == 0 and leaks["suppressed"][0]["blocks"] == 3, leaks
+assert leaks["suppressed"][1] == {"pattern": "^nothing$", "blocks": 0, "bytes": 0}, leaks' 2>err || fail "$(cat err)"
+    echo "leak:$(basename "$PLANTED")\$" >module
+    run "$MPRESS" report --summary --suppressions module --fail-on 'lost>0' i.mpt
+    expect_status 0
+    echo "leak:anted.c$" >file
+    run "$MPRESS" report --summary --suppressions file --fail-on 'lost>0' i.mpt
+    expect_status 0
+    echo "leak:^lant_indirect" >other
+    run "$MPRESS" report --summary --suppressions other --fail-on 'lost>0' i.mpt
+    expect_status 3
+    run "$MPRESS" diff --suppressions known --fail-on 'lost>0' i.mpt i.mpt
+    expect_status 0
+    echo "race:x" >wrong
+    run "$MPRESS" report --summary --suppressions wrong i.mpt
+    expect_status 1
+    expect_one_line
+    expect_err "wrong, line 1: .*expected leak:PATTERN"
+    run "$MPRESS" report --summary --suppressions absent i.mpt
+    expect_status 1
+    expect_one_line
 }
 
 run_tests

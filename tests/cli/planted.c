@@ -1,9 +1,14 @@
 /* planted.c - `planted CASE`: leaks of the kinds that Valgrind and LeakSanitizer document, each
- * with sizes that tell it. Nothing but this file allocates. */
+ * with sizes that tell it. Nothing but this file allocates.
+ *
+ *     planted CASE wait   says its process id when it is done, and allocates now and then until its
+ *                         standard input ends */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -173,22 +178,66 @@ static void plant_forgotten(void)
     start(forget);
 }
 
+static pthread_key_t key;
+
+/* Where pthread_getspecific has it, libc and nobody else. */
+static void plant_specific(void)
+{
+    if (pthread_key_create(&key, NULL) != 0 || pthread_setspecific(key, make(1000)) != 0)
+        abort();
+}
+
+/* As C++ keeps an array with destructors: the pointer is behind the count of elements. */
+static __attribute__((noinline)) void plant_counted(void)
+{
+    into_block = (char *)make(1000) + sizeof(size_t);
+}
+
+/* What a block without pointers to it points at in its middle is lost with it. */
+static __attribute__((noinline)) void plant_indirect_interior(void)
+{
+    struct node *head = make(1000);
+    head->next = (struct node *)(void *)(make(200)->rest + 8);
+}
+
 static const struct {
     const char *name;
     void (*plant)(void);
-} cases[] = {{"direct", plant_direct},       {"indirect", plant_indirect},
-             {"cycle", plant_cycle},         {"interior", plant_interior},
-             {"global", plant_global},       {"thread-local", plant_thread_local},
-             {"disguised", plant_disguised}, {"behind-freed", plant_behind_freed},
-             {"register", plant_register},   {"stack", plant_stack},
-             {"blocked", plant_blocked},     {"forgotten", plant_forgotten}};
+} cases[] = {{"direct", plant_direct},
+             {"indirect", plant_indirect},
+             {"cycle", plant_cycle},
+             {"interior", plant_interior},
+             {"global", plant_global},
+             {"thread-local", plant_thread_local},
+             {"disguised", plant_disguised},
+             {"behind-freed", plant_behind_freed},
+             {"register", plant_register},
+             {"stack", plant_stack},
+             {"blocked", plant_blocked},
+             {"forgotten", plant_forgotten},
+             {"specific", plant_specific},
+             {"counted", plant_counted},
+             {"indirect-interior", plant_indirect_interior}};
+
+static void wait_for_end(void)
+{
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    dprintf(1, "%d\n", (int)getpid());
+    while (poll(&input, 1, 2) != 1) {
+        void *volatile block = malloc(10000);
+        free(block);
+    }
+    dprintf(1, "done\n");
+}
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc == 2 && i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; argc >= 2 && i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(argv[1], cases[i].name) == 0) {
             cases[i].plant();
             wipe();
+            if (argc == 3)
+                wait_for_end();
             return 0;
         }
     }

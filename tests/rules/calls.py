@@ -11,7 +11,7 @@ ALLOWED = re.compile(r"""^(
     mem(cpy|set|move|cmp|chr) | str(len|cmp|ncmp|chr|cspn|spn|nlen)   # no state
   | __errno_location | abort | __stack_chk_fail | __cxa_atexit | atexit | on_exit
   | getauxval | clock_gettime | sched_getcpu                                        # the vdso, the auxv
-  | __libc_stack_end | __libc_single_threaded | environ | _DYNAMIC | __ehdr_start | _GLOBAL_OFFSET_TABLE_
+  | __libc_stack_end | __libc_single_threaded | environ | _DYNAMIC | __ehdr_start | _end | _GLOBAL_OFFSET_TABLE_
   | __libc_(malloc|calloc|realloc|memalign|free)                      # blocks of libc itself
   | dlopen | dlsym | dladdr1? | dlerror | dl_iterate_phdr | _r_debug    # from constructors only
   | pthread_(atfork|key_create|setspecific|getspecific|self|create|detach|sigmask|attr_\w+

@@ -30,6 +30,7 @@ static const char help[] =
     "                     change, tables by call stack and size\n"
     "      --no-color     no colour on a terminal (nor with NO_COLOR set)\n"
     "  -o, --output FILE  write there instead of to standard output\n"
+    "      --suppressions FILE  losses that are known (or MPRESS_SUPPRESSIONS=FILE)\n"
     "\n"
     "Exit status: 0, 1 when a trace cannot be read, 2 for a wrong command line,\n"
     "3 when a condition of --fail-on holds.\n";
@@ -38,7 +39,8 @@ struct request {
     unsigned top, depth;
     bool json, html, no_colour;
     enum measure measure;
-    const char *output; /* NULL: stdout */
+    const char *output;       /* NULL: stdout */
+    const char *suppressions; /* NULL: what the environment says */
     struct criteria criteria;
 };
 
@@ -46,20 +48,32 @@ enum { DEFAULT_TOP = 10, DEFAULT_DEPTH = 8 };
 
 /* -- the command line ------------------------------------------------------------------------- */
 
-enum { OPT_BY = 256, OPT_TOP, OPT_ALL, OPT_DEPTH, OPT_FAIL_ON, OPT_JSON, OPT_HTML, OPT_NO_COLOUR };
+enum {
+    OPT_BY = 256,
+    OPT_TOP,
+    OPT_ALL,
+    OPT_DEPTH,
+    OPT_FAIL_ON,
+    OPT_JSON,
+    OPT_HTML,
+    OPT_NO_COLOUR,
+    OPT_SUPPRESSIONS
+};
 
-static const struct option long_options[] = {{"by", required_argument, NULL, OPT_BY},
-                                             {"top", required_argument, NULL, OPT_TOP},
-                                             {"all", no_argument, NULL, OPT_ALL},
-                                             {"depth", required_argument, NULL, OPT_DEPTH},
-                                             {"fail-on", required_argument, NULL, OPT_FAIL_ON},
-                                             {"json", no_argument, NULL, OPT_JSON},
-                                             {"html", no_argument, NULL, OPT_HTML},
-                                             {"no-color", no_argument, NULL, OPT_NO_COLOUR},
-                                             {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
-                                             {"output", required_argument, NULL, 'o'},
-                                             CLI_HELP,
-                                             {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {
+    {"by", required_argument, NULL, OPT_BY},
+    {"top", required_argument, NULL, OPT_TOP},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"depth", required_argument, NULL, OPT_DEPTH},
+    {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"html", no_argument, NULL, OPT_HTML},
+    {"no-color", no_argument, NULL, OPT_NO_COLOUR},
+    {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
+    {"output", required_argument, NULL, 'o'},
+    {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
+    CLI_HELP,
+    {NULL, 0, NULL, 0}};
 
 static int take_option(void *request_, int option)
 {
@@ -87,6 +101,9 @@ static int take_option(void *request_, int option)
         break;
     case OPT_NO_COLOUR:
         request->no_colour = true;
+        break;
+    case OPT_SUPPRESSIONS:
+        request->suppressions = optarg;
         break;
     default:
         request->output = optarg;
@@ -139,7 +156,12 @@ static int print(struct diff *diff, const struct request *request)
 
 static int compare(struct diff *diff, const struct request *request)
 {
-    int status = output_finish(request->output, print(diff, request));
+    int status = report_suppress(&diff->before, request->suppressions);
+    if (status == CLI_GO_ON)
+        status = report_suppress(&diff->after, request->suppressions);
+    if (status == CLI_GO_ON)
+        status = print(diff, request);
+    status = output_finish(request->output, status);
     if (status != CLI_OK)
         return status;
     return criteria_check(&request->criteria, diff->after.analysis, diff->before.analysis);

@@ -136,9 +136,23 @@ static json_t *make_events(const struct analysis *analysis)
     return object;
 }
 
-/* null: nobody looked. What is in none of the three is reachable. */
-static json_t *make_leaks(const struct analysis *analysis)
+json_t *report_json_suppressed(const struct report *report)
 {
+    const struct suppressions *suppressions = &report->suppressions;
+    json_t *array = json_array();
+    for (size_t i = 0; i < suppressions->count; i++) {
+        const struct suppression *one = &suppressions->suppression[i];
+        json_t *object = make_amount(report->analysis, one->amount);
+        values_set_text(object, "pattern", one->pattern);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+/* null: nobody looked. What is in none of the three is reachable. */
+static json_t *make_leaks(const struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
     const struct trace_leaks *leaks = analysis->facts->leaks;
     if (leaks == NULL)
         return json_null();
@@ -150,6 +164,7 @@ static json_t *make_leaks(const struct analysis *analysis)
     json_object_set_new(object, "lost", make_amount(analysis, analysis->leak.lost));
     json_object_set_new(object, "lost_by_lost", make_amount(analysis, analysis->leak.by_lost));
     json_object_set_new(object, "reachable_inside", make_amount(analysis, analysis->leak.inside));
+    json_object_set_new(object, "suppressed", report_json_suppressed(report));
     return object;
 }
 
@@ -210,7 +225,7 @@ static json_t *make_group(struct report *report, const struct group *group)
     return object;
 }
 
-static json_t *make_groups(struct report *report, enum groups_order order)
+json_t *report_json_groups(struct report *report, enum groups_order order)
 {
     groups_sort(&report->groups, order);
     json_t *array = json_array();
@@ -226,11 +241,11 @@ static json_t *make_groups(struct report *report, enum groups_order order)
 static json_t *make_stacks(struct report *report)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "not_freed", make_groups(report, GROUPS_BY_END));
-    json_object_set_new(object, "lost", make_groups(report, GROUPS_BY_LOST));
-    json_object_set_new(object, "at_peak", make_groups(report, GROUPS_BY_PEAK));
-    json_object_set_new(object, "allocations", make_groups(report, GROUPS_BY_ALLOCATIONS));
-    json_object_set_new(object, "temporary", make_groups(report, GROUPS_BY_TEMPORARY));
+    json_object_set_new(object, "not_freed", report_json_groups(report, GROUPS_BY_END));
+    json_object_set_new(object, "lost", report_json_groups(report, GROUPS_BY_LOST));
+    json_object_set_new(object, "at_peak", report_json_groups(report, GROUPS_BY_PEAK));
+    json_object_set_new(object, "allocations", report_json_groups(report, GROUPS_BY_ALLOCATIONS));
+    json_object_set_new(object, "temporary", report_json_groups(report, GROUPS_BY_TEMPORARY));
     return object;
 }
 
@@ -410,7 +425,7 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "events", make_events(analysis));
     json_object_set_new(root, "marks", make_marks(analysis));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
-    json_object_set_new(root, "leaks", make_leaks(analysis));
+    json_object_set_new(root, "leaks", make_leaks(report));
     json_object_set_new(root, "peak", make_peak(analysis));
     json_object_set_new(root, "stacks", make_stacks(report));
     json_object_set_new(root, "fragmentation", make_fragmentation(analysis));

@@ -44,6 +44,8 @@ static const char help[] =
     "      --speedscope   a profile for speedscope.app (JSON)\n"
     "      --massif       a file for ms_print and massif-visualizer\n"
     "  -o, --output FILE  write there instead of to standard output\n"
+    "      --suppressions FILE  losses that are known: leak:PATTERN lines, as\n"
+    "                     LeakSanitizer has them (or MPRESS_SUPPRESSIONS=FILE)\n"
     "      --fail-on CONDITION  exit status 3 if it holds, for build servers:\n"
     "                     METRIC>LIMIT or METRIC<LIMIT; can be repeated. METRIC:\n"
     "                     lost, lost_blocks, not_freed, not_freed_blocks, peak, rss,\n"
@@ -64,7 +66,8 @@ struct request {
     enum form form;
     enum measure measure;
     const char *path;
-    const char *output; /* NULL: stdout */
+    const char *output;       /* NULL: stdout */
+    const char *suppressions; /* NULL: what the environment says */
     struct criteria criteria;
 };
 
@@ -77,6 +80,7 @@ enum {
     OPT_ALL,
     OPT_DEPTH,
     OPT_FAIL_ON,
+    OPT_SUPPRESSIONS,
     OPT_NO_COLOUR,
     OPT_FORM, /* + enum form */
 };
@@ -97,6 +101,7 @@ static const struct option long_options[] = {
     {"massif", no_argument, NULL, OPT_FORM + MASSIF},
     {"output", required_argument, NULL, 'o'},
     {"fail-on", required_argument, NULL, OPT_FAIL_ON},
+    {"suppressions", required_argument, NULL, OPT_SUPPRESSIONS},
     CLI_HELP,
     {NULL, 0, NULL, 0}};
 
@@ -129,6 +134,9 @@ static int take_option(void *request_, int option)
         break;
     case OPT_FAIL_ON:
         return criteria_add(&request->criteria, "report", false, optarg);
+    case OPT_SUPPRESSIONS:
+        request->suppressions = optarg;
+        break;
     case 'o':
         request->output = optarg;
         break;
@@ -171,6 +179,11 @@ void report_fini(struct report *report)
     trace_close(report->trace);
 }
 
+int report_suppress(struct report *report, const char *path)
+{
+    return suppress(&report->suppressions, path, report->analysis, report->symbols);
+}
+
 static void print_summary(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
@@ -191,11 +204,15 @@ int report_print_summary(const char *path, FILE *out)
     int status = report_init(&report, path, true);
     if (status != CLI_OK)
         return status;
-    page_init(&report.page, out, true);
-    groups_init(&report.groups, report.analysis, report.depth);
-    print_summary(&report);
+    status = report_suppress(&report, NULL);
+    if (status == CLI_GO_ON) {
+        page_init(&report.page, out, true);
+        groups_init(&report.groups, report.analysis, report.depth);
+        print_summary(&report);
+        status = CLI_OK;
+    }
     report_fini(&report);
-    return CLI_OK;
+    return status;
 }
 
 static int print(struct report *report, const struct request *request)
@@ -254,8 +271,12 @@ int report_main(int argc, char **argv)
     report.top = request.top;
     report.depth = request.depth;
     page_init(&report.page, stdout, !request.no_colour);
-    groups_init(&report.groups, report.analysis, report.depth);
-    status = output_finish(request.output, print(&report, &request));
+    status = report_suppress(&report, request.suppressions);
+    if (status == CLI_GO_ON) {
+        groups_init(&report.groups, report.analysis, report.depth);
+        status = print(&report, &request);
+    }
+    status = output_finish(request.output, status);
     if (status == CLI_OK)
         status = criteria_check(&request.criteria, report.analysis, NULL);
     report_fini(&report);

@@ -10,6 +10,7 @@
 #include "tools/analysis/groups.h"
 #include "tools/analysis/resident.h"
 #include "tools/report/page.h"
+#include "tools/report/suppress.h"
 #include "tools/symbols/symbols.h"
 #include "tools/units.h"
 #include "tools/values.h"
@@ -20,6 +21,7 @@ struct report {
     size_t depth; /* frames of each stack */
     struct trace *trace;
     struct analysis *analysis;
+    struct suppressions suppressions;
     struct groups groups;
     struct resident *resident;
     struct symbols *symbols;
@@ -33,6 +35,10 @@ int report_tree(const char *folder, bool colour_wanted);
 int report_init(struct report *report, const char *path, bool wants_progress);
 void report_fini(struct report *report);
 
+/* Before the groups are made: takes out the losses that a file (NULL: that of MPRESS_SUPPRESSIONS)
+ * suppresses. CLI_GO_ON, or CLI_FAILED after a line. */
+int report_suppress(struct report *report, const char *path);
+
 /* What `mpress record` ends with: the verdict, and where the rest is. 0, or 1 after a line. */
 int report_print_summary(const char *path, FILE *out);
 
@@ -42,6 +48,7 @@ void report_verdict(struct report *report); /* verdict.c */
 void report_signal(struct report *report);  /* stacks.c ... */
 void report_stacks_at_end(struct report *report);
 void report_stacks_lost(struct report *report);
+void report_suppressed(struct report *report);
 void report_stacks_at_peak(struct report *report);
 void report_stacks_hot(struct report *report);
 void report_stacks_temporary(struct report *report);
@@ -75,6 +82,8 @@ void report_stack(struct report *report, uint32_t node, uint64_t time_ns);
 /* What JSON has of a stack, and of resident memory. */
 json_t *report_json_frames(struct report *report, uint32_t node);
 json_t *report_json_resident(struct report *report);
+json_t *report_json_groups(struct report *report, enum groups_order order);
+json_t *report_json_suppressed(const struct report *report);
 
 /* The innermost function of a group and who called it, in a few words. */
 void report_name_group(struct report *report, const struct group *group, char out[PAGE_CELL_BYTES]);

@@ -364,6 +364,25 @@ void report_stacks_lost(struct report *report)
                                       .describe = describe_lost});
 }
 
+void report_suppressed(struct report *report)
+{
+    const struct suppressions *suppressions = &report->suppressions;
+    const struct page *page = &report->page;
+    if (suppressions->amount.blocks == 0)
+        return;
+    page_heading(page, "SUPPRESSED", "%s in %s, lost but known",
+                 units_bytes(suppressions->amount.bytes).at,
+                 units_plural(suppressions->amount.blocks, "block").at);
+    for (size_t i = 0; i < suppressions->count; i++) {
+        const struct suppression *one = &suppressions->suppression[i];
+        char pattern[PAGE_CELL_BYTES];
+        page_fit(pattern, one->pattern, 40, false);
+        if (one->amount.blocks != 0)
+            fprintf(page->out, "  %10s in %-16s leak:%s\n", units_bytes(one->amount.bytes).at,
+                    units_plural(one->amount.blocks, "block").at, pattern);
+    }
+}
+
 void report_stacks_at_peak(struct report *report)
 {
     const struct analysis *analysis = report->analysis;

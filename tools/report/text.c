@@ -97,6 +97,7 @@ void report_text(struct report *report)
     if (report->analysis->allocations != 0) {
         print_course(report);
         report_stacks_lost(report);
+        report_suppressed(report);
         report_stacks_at_end(report);
         report_stacks_at_peak(report);
         report_fragmentation(report);

@@ -52,10 +52,17 @@ static void say_lost(struct report *report)
     const struct analysis *analysis = report->analysis;
     const struct leak *leak = &analysis->leak;
     struct amount lost = leak->lost;
+    uint64_t suppressed = report->suppressions.amount.blocks;
     char most[PAGE_CELL_BYTES + 96];
     if (analysis->facts->leaks == NULL || analysis->total.now.blocks == 0)
         return;
     amount_add(&lost, &leak->by_lost);
+    if (lost.blocks == 0 && suppressed != 0) {
+        page_paragraph(&report->page, 2, "* ", "Lost are only blocks that are suppressed: %s, %s.",
+                       units_count(suppressed).at,
+                       units_bytes(report->suppressions.amount.bytes).at);
+        return;
+    }
     if (lost.blocks == 0) {
         page_paragraph(&report->page, 2, "* ",
                        "None of these is lost: the program still has a pointer to each.");
