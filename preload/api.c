@@ -111,9 +111,10 @@ void mpress_mark(const char *label)
 
 int mpress_leaks_read(const char *label, struct mpress_leaks *leaks)
 {
+    int error = leaks_look(leaks, NULL);
     if (label != NULL)
         mpress_mark(label);
-    return leaks_look(leaks, NULL);
+    return error;
 }
 
 int mpress_option_read(size_t index, struct mpress_option *option)

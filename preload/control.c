@@ -192,8 +192,9 @@ static int mark(const char *label, bool looks)
     struct mpress_leaks leaks;
     if (!tracer_is_on())
         return ENOENT;
+    int error = looks ? leaks_look(&leaks, NULL) : 0;
     tracer_mark(label);
-    return looks ? leaks_look(&leaks, NULL) : 0;
+    return error;
 }
 
 /* Where a reply is put. The pages stay, for the next one who asks. */

@@ -93,7 +93,7 @@ struct control_block {
     uint8_t cancelled;
     uint8_t operation;
     uint8_t mode;                  /* START: 0 sample, 1 events, 2 full, 3 flight; MARK: 1: look
-                                    * for lost blocks then */
+                                    * for lost blocks before it */
     char text[CONTROL_TEXT_BYTES]; /* START: the file, "" for the option's; MARK: the label;
                                     * DUMP: the file */
     /* -- the answer: the library's ------------------------------------------------------------ */

@@ -36,18 +36,6 @@ static inline bool have_room(struct lane *lane)
     return MP_LIKELY(lane_has_room(lane)) || lane_renew(lane);
 }
 
-static bool write_time(struct lane *lane, uint64_t now_ns)
-{
-    if (!have_room(lane))
-        return false;
-    if (now_ns <= lane->time_ns)
-        return true;
-    unsigned char *end = trace_put_uvarint(lane->at + 1, now_ns - lane->time_ns);
-    lane->time_ns = now_ns;
-    lane_commit(lane, first_byte(TRACE_TIME, 0), end);
-    return true;
-}
-
 static bool write_sync(struct lane *lane)
 {
     if (!have_room(lane))
@@ -131,7 +119,7 @@ bool events_begin_thread(struct lane *lane)
     lane->tid = 0;
     atomic_store_explicit(&lane->stack, (uintptr_t)__builtin_frame_address(0),
                           memory_order_relaxed);
-    if (!write_time(lane, os_time_ns()) || !have_room(lane))
+    if (!lane_write_time(lane, os_time_ns()) || !have_room(lane))
         return false;
     uint32_t tid = (uint32_t)os_thread_id();
     unsigned char *end = trace_put_uvarint(lane->at + 1, tid);
@@ -145,7 +133,8 @@ bool events_begin_thread(struct lane *lane)
 void events_end_thread(struct lane *lane)
 {
     atomic_store_explicit(&lane->stack, 0, memory_order_relaxed);
-    if (write_missed(lane) && write_name(lane) && write_time(lane, os_time_ns()) && have_room(lane))
+    if (write_missed(lane) && write_name(lane) && lane_write_time(lane, os_time_ns()) &&
+        have_room(lane))
         lane_commit(lane, first_byte(TRACE_THREAD, TRACE_THREAD_END), lane->at + 1);
     else
         recorder_fail(lane);
@@ -245,7 +234,7 @@ static bool tick(struct lane *lane)
     lane->ticks++;
     lane->is_timed = lane->ticks - lane->timed >= EVENTS_TICKS_TIMED || samples_are_due(now);
     /* the draw: segments are short, and so no lane runs far ahead of another in the reader */
-    return write_time(lane, now) && draw_if(lane, epoch_is_due());
+    return lane_write_time(lane, now) && draw_if(lane, epoch_is_due());
 }
 
 static inline bool is_up_to_date(const struct lane *lane)

@@ -78,10 +78,10 @@ bool info_write_sample(const struct trace_sample *sample)
     return write_record(TRACE_INFO_SAMPLE, &piece, 1);
 }
 
-bool info_write_mark(const char *label)
+bool info_write_mark(const char *label, uint64_t time_ns)
 {
     unsigned char head[10];
-    size_t head_bytes = (size_t)(trace_put_uvarint(head, os_time_ns()) - head);
+    size_t head_bytes = (size_t)(trace_put_uvarint(head, time_ns) - head);
     size_t length = length_of(label, INFO_LABEL_BYTES);
     struct piece pieces[2] = {{head, head_bytes}, {label, length}};
     return write_record(TRACE_INFO_MARK, pieces, 2);

@@ -18,7 +18,7 @@ struct lane;
 bool info_create(void);
 
 bool info_write_sample(const struct trace_sample *sample);
-bool info_write_mark(const char *label);
+bool info_write_mark(const char *label, uint64_t time_ns);
 bool info_write_leaks(const struct trace_leaks *leaks);
 bool info_write_lost(const unsigned char *entries, size_t bytes);
 bool info_write_exact(uint32_t node);

@@ -247,3 +247,15 @@ bool lane_reserve(struct lane *lane, size_t bytes)
         return true;
     return lane_renew(lane);
 }
+
+bool lane_write_time(struct lane *lane, uint64_t now_ns)
+{
+    if (!lane_has_room(lane) && !lane_renew(lane))
+        return false;
+    if (now_ns <= lane->time_ns)
+        return true;
+    unsigned char *end = trace_put_uvarint(lane->at + 1, now_ns - lane->time_ns);
+    lane->time_ns = now_ns;
+    lane_commit(lane, TRACE_TIME, end);
+    return true;
+}

@@ -109,6 +109,9 @@ static inline bool lane_has_room(const struct lane *lane)
 /* Room for a record of that many bytes; more than a block holds there never is. */
 bool lane_reserve(struct lane *lane, size_t bytes);
 
+/* A TIME record, unless the lane's clock is there already. False: the disk is full. */
+bool lane_write_time(struct lane *lane, uint64_t now_ns);
+
 /* The record that was built from at + 1 to `end` begins to exist. */
 static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)
 {

@@ -194,8 +194,12 @@ static void end_aside(bool written)
 
 void tracer_mark(const char *label)
 {
-    if (begin_aside())
-        end_aside(info_write_mark(label) && samples_take_at_mark(os_time_ns()));
+    if (!begin_aside())
+        return;
+    /* the thread's events before the mark are told from those behind it */
+    uint64_t now = os_time_ns();
+    bool is_timed = !recorder_has_lane() || lane_write_time(thread_self.lane, now);
+    end_aside(is_timed && info_write_mark(label, now) && samples_take_at_mark(os_time_ns()));
 }
 
 void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)

@@ -103,6 +103,7 @@ static void book_birth(struct analysis *analysis, const struct trace_event *even
     held_add_amount(&class->held, &one, serial);
     held_add_amount(&analysis->total, &one, serial);
     looks_add(analysis, event->time_ns, one.bytes);
+    course_add(analysis, number, event->time_ns, one.bytes);
     live_insert(&analysis->live, &(struct block){.object = event->object,
                                                  .bytes = event->size,
                                                  .birth_ns = birth_ns,
@@ -124,6 +125,7 @@ static bool book_death(struct analysis *analysis, uint64_t object, uint64_t time
     held_remove_amount(&find_size_class(analysis, block->bytes)->held, &one, serial);
     held_remove_amount(&analysis->total, &one, serial);
     looks_add(analysis, time_ns, 0 - one.bytes);
+    course_add(analysis, block->site, time_ns, 0 - one.bytes);
     return true;
 }
 
@@ -238,7 +240,10 @@ static void book(struct analysis *analysis, const struct trace_visit *visit,
 
 static void note_survivor(const struct block *block, void *context)
 {
-    struct site *site = &((struct analysis *)context)->site[block->site];
+    struct analysis *analysis = context;
+    struct site *site = &analysis->site[block->site];
+    course_add_survivor(analysis, block->birth_ns,
+                        weigh(analysis, block->bytes, block->object).bytes);
     if (site->oldest_ns == 0 || block->birth_ns < site->oldest_ns)
         site->oldest_ns = block->birth_ns;
     if (block->birth_ns > site->newest_ns)
@@ -310,6 +315,7 @@ static struct analysis *create(const struct trace *trace)
     timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
     moments_init(analysis);
     looks_init(analysis);
+    course_init(analysis);
     return analysis;
 }
 

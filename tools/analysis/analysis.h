@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/analysis/course.h"
 #include "tools/analysis/estimate.h"
 #include "tools/analysis/held.h"
 #include "tools/analysis/live.h"
@@ -34,6 +35,7 @@ struct site {
     struct amount all;  /* over all allocations */
     uint64_t temporary; /* freed by their thread before it allocated again; 0 in a sampled trace */
     struct leak leak;   /* of what is alive at the end */
+    uint64_t *course;   /* see course_read; NULL: it never held anything */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };
@@ -120,6 +122,8 @@ struct analysis {
     uint64_t failed;
     struct timeline timeline; /* of total.now.bytes */
     struct moments moments;   /* of what each site holds */
+
+    struct course course; /* what sites held at the marks */
 
     size_t looks; /* by time; one for each sample */
     struct look *look;

@@ -112,13 +112,17 @@ void groups_init(struct groups *groups, struct analysis *analysis, size_t depth)
 {
     *groups = (struct groups){.analysis = analysis, .depth = depth};
     groups->group = store_alloc(analysis->store, analysis->sites + 1, sizeof groups->group[0]);
+    groups->group_of_site =
+        store_alloc(analysis->store, analysis->sites + 1, sizeof groups->group_of_site[0]);
     struct table table = {.groups = groups, .slots = 16};
     while (table.slots <= 2 * analysis->sites)
         table.slots *= 2;
     table.slot = store_alloc(analysis->store, table.slots, sizeof table.slot[0]);
     for (size_t i = 0; i < analysis->sites; i++) {
         const struct site *site = &analysis->site[i];
-        add_site(find_group(&table, site->node), site, analysis->peak_serial);
+        struct group *group = find_group(&table, site->node);
+        groups->group_of_site[i] = (uint32_t)(group - groups->group);
+        add_site(group, site, analysis->peak_serial);
     }
     store_free(table.slot);
 }

@@ -22,6 +22,7 @@ struct groups {
     size_t depth; /* frames that decide; 0: all */
     size_t groups;
     struct group *group;
+    uint32_t *group_of_site; /* numbers, as long as the groups are not sorted */
 };
 
 enum groups_order {

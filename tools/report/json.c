@@ -424,6 +424,8 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "trace", make_trace(report));
     json_object_set_new(root, "events", make_events(analysis));
     json_object_set_new(root, "marks", make_marks(analysis));
+    json_object_set_new(root, "stages", report_json_stages(report));
+    json_object_set_new(root, "growth", report_json_growth(report));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
     json_object_set_new(root, "leaks", make_leaks(report));
     json_object_set_new(root, "peak", make_peak(analysis));

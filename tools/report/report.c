@@ -22,7 +22,10 @@ static const char help[] =
     "What a trace tells: a verdict in a few lines, then blocks not freed, what held\n"
     "the memory at the peak, fragmentation, sizes, busy and temporary allocations,\n"
     "lifetimes, threads - by call stack, with file and line where the programs have\n"
-    "debug information (or a -dbgsym package is installed).\n"
+    "debug information (or a -dbgsym package is installed). Between marks\n"
+    "(mpress_mark, mpress mark) it tells what each stage held and left behind; where\n"
+    "a mark comes 8 times or more, \"round 1\", \"round 2\", which stacks hold more\n"
+    "from round to round.\n"
     "\n"
     "Of a folder: its traces, and which process came from which.\n"
     "\n"
@@ -184,6 +187,12 @@ int report_suppress(struct report *report, const char *path)
     return suppress(&report->suppressions, path, report->analysis, report->symbols);
 }
 
+void report_group(struct report *report)
+{
+    groups_init(&report->groups, report->analysis, report->depth);
+    growth_read(&report->growth, &report->groups);
+}
+
 static void print_summary(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
@@ -207,7 +216,7 @@ int report_print_summary(const char *path, FILE *out)
     status = report_suppress(&report, NULL);
     if (status == CLI_GO_ON) {
         page_init(&report.page, out, true);
-        groups_init(&report.groups, report.analysis, report.depth);
+        report_group(&report);
         print_summary(&report);
         status = CLI_OK;
     }
@@ -273,7 +282,7 @@ int report_main(int argc, char **argv)
     page_init(&report.page, stdout, !request.no_colour);
     status = report_suppress(&report, request.suppressions);
     if (status == CLI_GO_ON) {
-        groups_init(&report.groups, report.analysis, report.depth);
+        report_group(&report);
         status = print(&report, &request);
     }
     status = output_finish(request.output, status);

@@ -8,6 +8,7 @@
 
 #include "tools/analysis/analysis.h"
 #include "tools/analysis/groups.h"
+#include "tools/analysis/growth.h"
 #include "tools/analysis/resident.h"
 #include "tools/report/page.h"
 #include "tools/report/suppress.h"
@@ -23,6 +24,7 @@ struct report {
     struct analysis *analysis;
     struct suppressions suppressions;
     struct groups groups;
+    struct growth growth;
     struct resident *resident;
     struct symbols *symbols;
     struct page page;
@@ -39,6 +41,9 @@ void report_fini(struct report *report);
  * suppresses. CLI_GO_ON, or CLI_FAILED after a line. */
 int report_suppress(struct report *report, const char *path);
 
+/* Unites stacks that agree in the frames shown, and judges them. */
+void report_group(struct report *report);
+
 /* What `mpress record` ends with: the verdict, and where the rest is. 0, or 1 after a line. */
 int report_print_summary(const char *path, FILE *out);
 
@@ -53,6 +58,10 @@ void report_stacks_at_peak(struct report *report);
 void report_stacks_hot(struct report *report);
 void report_stacks_temporary(struct report *report);
 void report_fragmentation(struct report *report); /* tables.c ... */
+void report_growth(struct report *report);        /* growth.c */
+void report_say_growth(struct report *report);    /* of the verdict */
+void report_stages(struct report *report);        /* stages.c */
+void report_memory(struct report *report);        /* memory.c */
 void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
@@ -83,6 +92,9 @@ void report_stack(struct report *report, uint32_t node, uint64_t time_ns);
 json_t *report_json_frames(struct report *report, uint32_t node);
 json_t *report_json_resident(struct report *report);
 json_t *report_json_groups(struct report *report, enum groups_order order);
+json_t *report_json_heap(const struct resident_moment *moment); /* its part of that moment */
+json_t *report_json_growth(struct report *report);
+json_t *report_json_stages(struct report *report);
 json_t *report_json_suppressed(const struct report *report);
 
 /* The innermost function of a group and who called it, in a few words. */

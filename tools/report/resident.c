@@ -107,6 +107,7 @@ static json_t *make_moment(const struct report *report, const struct resident_mo
     values_set_number(object, "swapped", moment->swapped);
     for (int i = 0; i < RESIDENT_PARTS; i++)
         values_set_number(object, parts[i].key, moment->part[i]);
+    json_object_set_new(object, "heap_parts", report_json_heap(moment));
     return object;
 }
 

@@ -96,6 +96,8 @@ void report_text(struct report *report)
     report_verdict(report);
     if (report->analysis->allocations != 0) {
         print_course(report);
+        report_stages(report);
+        report_growth(report);
         report_stacks_lost(report);
         report_suppressed(report);
         report_stacks_at_end(report);

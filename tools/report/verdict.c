@@ -192,8 +192,10 @@ void report_verdict(struct report *report)
     }
     say_leaks(report);
     say_lost(report);
+    report_say_growth(report);
     say_peak(report);
     say_fragmentation(report);
     say_temporary(report);
     say_failures(report);
+    report_memory(report);
 }

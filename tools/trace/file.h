@@ -57,7 +57,7 @@ struct trace {
     struct file_piece *lost_record; /* payloads of the LOST records of the last look */
     size_t lost_records, lost_capacity;
     bool lost_is_told; /* its LEAKS record was there */
-    struct trace_leaks leaks;
+    size_t leak_capacity;
     size_t mark_capacity;
     char *command; /* what facts.argument points into */
     struct trace_end end;

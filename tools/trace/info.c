@@ -147,8 +147,12 @@ static void read_leaks(struct trace *trace, struct payload *from)
     if (trace->lost_is_told)
         drop_lost(trace); /* this look found nothing */
     trace->lost_is_told = true;
-    trace->leaks = leaks;
-    trace->facts.leaks = &trace->leaks;
+    struct trace_facts *facts = &trace->facts;
+    struct trace_leaks *grown = memory_grow((void *)(uintptr_t)facts->leak_look, facts->leak_looks,
+                                            &trace->leak_capacity, sizeof(*grown));
+    grown[facts->leak_looks++] = leaks;
+    facts->leak_look = grown;
+    facts->leaks = &grown[facts->leak_looks - 1];
 }
 
 bool trace_lost_next(const struct trace *trace, struct trace_lost_place *place,
@@ -349,6 +353,7 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->module);
     free((void *)(uintptr_t)facts->sample);
     free((void *)(uintptr_t)facts->mark);
+    free((void *)(uintptr_t)facts->leak_look);
     drop_lost(trace);
     free(trace->lost_record);
     free((void *)(uintptr_t)facts->argument);

@@ -86,6 +86,8 @@ struct trace_facts {
     size_t marks;
     const struct trace_mark *mark;
     const struct trace_leaks *leaks; /* the last look for lost blocks; NULL: there was none */
+    size_t leak_looks;               /* all of them */
+    const struct trace_leaks *leak_look;
     const struct trace_costs *costs; /* NULL: the trace does not say */
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
