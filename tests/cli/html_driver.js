@@ -109,6 +109,17 @@
             check("turned over, callees come first", second.map((frame) => frame.textContent).join() === "bud,branch");
             click(all("#stacks button").find((button) => button.textContent === "turned over"));
         },
+        map: async () => {
+            const canvas = one("#map canvas"), said = () => one("#map .read").textContent;
+            check("maps of the peak and of the end", all("#map option").length === 2);
+            check("pages are told: " + said(), /^\d+ pages hold blocks/.test(said()));
+            const colours = () => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
+            check("the map has colours", colours() > 3);
+            press(canvas, "ArrowRight");
+            check("arrows walk over it: " + said(), /^0x[0-9a-f]+: \d+ % of 16.0 KiB in use, blocks up to/.test(said()));
+            click(one("#map button"));
+            check("by size: " + one("#map .legend").textContent, one("#map .legend").textContent.includes("64 B"));
+        },
         tables: async () => {
             const tabs = all("#tables [role=tab]"), names = tabs.map((tab) => tab.textContent);
             check("the tables: " + names.join(), ["not freed", "at peak", "allocations", "sizes", "lifetimes", "threads"].every((name) => names.includes(name)));

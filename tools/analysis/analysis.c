@@ -298,6 +298,7 @@ static void finish(struct analysis *analysis, const struct trace_visit *visit)
     live_visit(&analysis->live, note_survivor, analysis);
     book_lost(analysis, visit);
     looks_finish(analysis);
+    maps_take(analysis, visit, UINT64_MAX);
 }
 
 static struct analysis *create(const struct trace *trace)
@@ -314,6 +315,7 @@ static struct analysis *create(const struct trace *trace)
     live_init(&analysis->live, store);
     timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
     moments_init(analysis);
+    maps_init(analysis);
     looks_init(analysis);
     course_init(analysis);
     return analysis;
@@ -344,6 +346,7 @@ struct analysis *analysis_run(const struct trace *trace, struct progress *progre
     for (uint64_t batch = 0; (count = read_ahead(analysis, visit, events)) != 0; batch++) {
         for (size_t i = 0; i < count; i++)
             book(analysis, visit, &events[i]);
+        maps_take(analysis, visit, events[count - 1].time_ns);
         if (batch % PROGRESS_BATCHES == 0)
             show_progress(progress, visit);
     }

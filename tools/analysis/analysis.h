@@ -13,6 +13,7 @@
 #include "tools/analysis/estimate.h"
 #include "tools/analysis/held.h"
 #include "tools/analysis/live.h"
+#include "tools/analysis/map.h"
 #include "tools/analysis/moments.h"
 #include "tools/analysis/timeline.h"
 #include "tools/progress.h"
@@ -122,6 +123,7 @@ struct analysis {
     uint64_t failed;
     struct timeline timeline; /* of total.now.bytes */
     struct moments moments;   /* of what each site holds */
+    struct maps maps;         /* of where the blocks lie */
 
     struct course course; /* what sites held at the marks */
 

@@ -15,6 +15,7 @@ EMBED(embed_base_js, "html/base.js");
 EMBED(embed_timeline_js, "html/timeline.js");
 EMBED(embed_stacks_js, "html/stacks.js");
 EMBED(embed_treemap_js, "html/treemap.js");
+EMBED(embed_heap_map_js, "html/heap_map.js");
 EMBED(embed_tables_js, "html/tables.js");
 EMBED(embed_compare_js, "html/compare.js");
 EMBED(embed_main_js, "html/main.js");

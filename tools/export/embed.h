@@ -11,6 +11,7 @@ extern const char embed_base_js[];
 extern const char embed_timeline_js[];
 extern const char embed_stacks_js[];
 extern const char embed_treemap_js[];
+extern const char embed_heap_map_js[];
 extern const char embed_tables_js[];
 extern const char embed_compare_js[];
 extern const char embed_main_js[];

@@ -15,6 +15,9 @@ int html_diff(struct diff *diff);
 /* The page around `data`, which is gone then. page.c */
 int html_page(json_t *data);
 
+/* The maps of analysis/map.h. maps.c */
+json_t *html_make_maps(const struct analysis *analysis);
+
 /* What report_text, or report_verdict, prints, without colour. */
 json_t *html_make_text(struct report *report, void (*print)(struct report *report));
 

@@ -53,6 +53,8 @@ function showReport() {
     const choose = createCourse(show("course"), showMoment);
     choose(data.moments.findIndex((moment) => moment.name === "peak"));
     createFlame(show("stacks"), data.measures.filter((measure) => tree[measure.name][0] > 0 || measure.name === "end"));
+    if (data.maps.some((map) => map.cells.length !== 0))
+        createHeapMap(show("map"));
     createTabs("tables", listTabs(data.report));
     show("text").append(make("details", {}, make("summary", {}, "what mpress report prints"), make("pre", {}, data.text)));
 }

@@ -195,6 +195,7 @@ int html_report(struct report *report)
     json_object_set_new(data, "measures", measures);
     json_object_set_new(data, "asked", make_asked(report->analysis));
     json_object_set_new(data, "looks", make_looks(report->analysis));
+    json_object_set_new(data, "maps", html_make_maps(report->analysis));
     add_stacks(report, data);
     json_object_set_new(data, "report", make_report(report));
     json_object_set_new(data, "text", make_text(report));

@@ -156,6 +156,7 @@ function makeResident(report) {
 }
 
 function listTabs(report) {
+    const pinned = report.maps.find((map) => map.when === "largest") || { pins: [] };
     const stacks = report.stacks, lost = (row) => row.lost.bytes + row.lost_by_lost.bytes;
     return [
         { name: "not freed", rows: stacks.not_freed, make: () => makeGroups(stacks.not_freed, (row) => row.not_freed.bytes, true, report.not_freed.bytes) },
@@ -166,6 +167,7 @@ function listTabs(report) {
         { name: "sizes", rows: report.sizes, make: () => makeSizes(report) },
         { name: "lifetimes", rows: report.lifetimes, make: () => makeLifetimes(report) },
         { name: "threads", rows: report.threads, make: () => makeThreads(report) },
+        { name: "what pins pages", rows: pinned.pins, make: () => makePins(pinned) },
         { name: "resident memory", rows: report.resident.at_largest && report.resident.at_end ? [1] : [], make: () => makeResident(report) },
     ];
 }

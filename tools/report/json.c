@@ -432,6 +432,7 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "stacks", make_stacks(report));
     json_object_set_new(root, "fragmentation", make_fragmentation(analysis));
     json_object_set_new(root, "resident", report_json_resident(report));
+    json_object_set_new(root, "maps", report_json_maps(report));
     json_object_set_new(root, "sizes", make_sizes(analysis));
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));

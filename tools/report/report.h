@@ -67,6 +67,7 @@ void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
 void report_reallocs(struct report *report);
 void report_resident(struct report *report);     /* resident.c */
+void report_map(struct report *report);          /* map.c */
 int report_json(struct report *report);          /* json.c: to stdout; the exit status */
 json_t *report_make_json(struct report *report); /* the same as data */
 
@@ -88,12 +89,13 @@ struct units report_describe_bytes(const struct report *report, const struct amo
 /* The frames of a stack, a line each. */
 void report_stack(struct report *report, uint32_t node, uint64_t time_ns);
 
-/* What JSON has of a stack, and of resident memory. */
+/* What JSON has of a stack, of resident memory, and of where the blocks lie. */
 json_t *report_json_frames(struct report *report, uint32_t node);
 json_t *report_json_resident(struct report *report);
 json_t *report_json_groups(struct report *report, enum groups_order order);
 json_t *report_json_heap(const struct resident_moment *moment); /* its part of that moment */
 json_t *report_json_growth(struct report *report);
+json_t *report_json_maps(struct report *report);
 json_t *report_json_stages(struct report *report);
 json_t *report_json_suppressed(const struct report *report);
 

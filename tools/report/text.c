@@ -103,6 +103,7 @@ void report_text(struct report *report)
         report_stacks_at_end(report);
         report_stacks_at_peak(report);
         report_fragmentation(report);
+        report_map(report);
         report_resident(report);
         report_sizes(report);
         report_stacks_hot(report);

@@ -239,6 +239,11 @@ void trace_visit_destroy(struct trace_visit *visit);
 /* The object that is alive at this address as far as the visit has come; 0: none. */
 uint64_t trace_visit_object_at(const struct trace_visit *visit, uint64_t address);
 
+/* Shows each object that is alive as far as the visit has come, in no order. */
+void trace_visit_live(const struct trace_visit *visit,
+                      void (*show)(uint64_t address, uint64_t size, uint64_t object, void *context),
+                      void *context);
+
 /* Name of a thread as far as the visit has come; "" if it has none. */
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread);
 

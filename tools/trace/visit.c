@@ -67,6 +67,18 @@ uint64_t trace_visit_object_at(const struct trace_visit *visit, uint64_t address
     return object == NULL ? 0 : object->number;
 }
 
+void trace_visit_live(const struct trace_visit *visit,
+                      void (*show)(uint64_t address, uint64_t size, uint64_t object, void *context),
+                      void *context)
+{
+    uint32_t shift = visit->trace->facts.header.address_shift;
+    for (size_t i = 0; i <= visit->objects.mask; i++) {
+        const struct object *object = &visit->objects.slots[i];
+        if (object->units != 0)
+            show(object->units << shift, object->size, object->number, context);
+    }
+}
+
 /* -- lives ------------------------------------------------------------------------------------ */
 
 static uint64_t address_of(const struct trace_visit *visit, uint64_t units)
