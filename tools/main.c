@@ -9,6 +9,7 @@
 #include "tools/pack/pack.h"
 #include "tools/replay/replay.h"
 #include "tools/sweep/sweep.h"
+#include "tools/symbols/kept.h"
 #include "tools/tune/tune.h"
 
 /* What is run again: a trace, or a program whose allocations fail. */
@@ -36,6 +37,7 @@ static const struct cli_command commands[] = {
     {"forecast", forecast_main, "when memory would have run short, told beforehand"},
     {"pack", pack_main, "compress traces in place; all commands read them"},
     {"unpack", unpack_main, "and make them as they were"},
+    {"symbols", symbols_main, "keep the names of its functions beside a trace"},
     {"options", options_main, "the library's options (MPRESS_...) and their values"},
 };
 

@@ -14,6 +14,7 @@
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/report/criteria.h"
+#include "tools/symbols/kept.h"
 
 static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
@@ -172,6 +173,7 @@ int report_init(struct report *report, const char *path, bool wants_progress)
     report->analysis = analysis_run(report->trace, &progress);
     report->resident = resident_read(report->analysis);
     report->symbols = symbols_create(report->trace);
+    kept_read(report->symbols, report->trace);
     return CLI_OK;
 }
 

@@ -1,15 +1,18 @@
 /* binary.c - elfutils' libdwfl over one module: symbol table, DWARF lines and inlined functions,
  * separate debug files by build-id. One session per module, so that modules which were mapped one
  * after the other at the same address do not meet. */
+#define _GNU_SOURCE /* strdup */
 #include "tools/symbols/binary.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/place.h"
 #include "tools/symbols/ranges.h"
 #include "tools/symbols/table.h"
 
@@ -25,8 +28,49 @@ struct binary {
 
 static char *debug_path; /* NULL: elfutils' default, /usr/lib/debug and beside the file */
 
+/* A file of the build in the cache that debuginfod's clients keep; `kind`: debuginfo, executable.
+ * False: there is no cache. */
+static bool name_cached(char *path, size_t bytes, const unsigned char *id, size_t id_bytes,
+                        const char *kind)
+{
+    const char *own = getenv("DEBUGINFOD_CACHE_PATH"), *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    char hex[2 * BUILD_ID_MAX + 1] = "";
+    int used;
+    for (size_t i = 0; i < id_bytes && i < BUILD_ID_MAX; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    if (own != NULL)
+        used = snprintf(path, bytes, "%s/%s/%s", own, hex, kind);
+    else if (cache != NULL)
+        used = snprintf(path, bytes, "%s/debuginfod_client/%s/%s", cache, hex, kind);
+    else if (home != NULL)
+        used = snprintf(path, bytes, "%s/.cache/debuginfod_client/%s/%s", home, hex, kind);
+    else
+        return false;
+    return id_bytes != 0 && used > 0 && (size_t)used < bytes;
+}
+
+/* By build-id and debuglink below /usr/lib/debug, then in that cache. */
+static int find_debuginfo(Dwfl_Module *module, void **context, const char *name, Dwarf_Addr base,
+                          const char *file, const char *debuglink, GElf_Word crc, char **found)
+{
+    int fd = dwfl_standard_find_debuginfo(module, context, name, base, file, debuglink, crc, found);
+    const unsigned char *id;
+    GElf_Addr address;
+    char path[PLACE_BYTES];
+    if (fd >= 0 || *found != NULL)
+        return fd;
+    int id_bytes = dwfl_module_build_id(module, &id, &address);
+    if (id_bytes <= 0 || !name_cached(path, sizeof path, id, (size_t)id_bytes, "debuginfo"))
+        return -1;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        *found = strdup(path);
+    return fd;
+}
+
 static const Dwfl_Callbacks callbacks = {
-    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .find_debuginfo = find_debuginfo,
     .debuginfo_path = &debug_path,
 };
 
@@ -65,7 +109,7 @@ static bool is_same_build(struct binary *binary, const struct trace_module *modu
            memcmp(id, module->build_id, module->build_id_bytes) == 0;
 }
 
-/* The debug file of exactly the build that was traced, where packages put it. */
+/* The debug file of exactly the build that was traced, where packages put it, or that cache. */
 static bool open_debug_file(struct binary *binary, const struct trace_module *module)
 {
     if (module->build_id_bytes < 2 || module->build_id_bytes > BUILD_ID_MAX)
@@ -75,7 +119,15 @@ static bool open_debug_file(struct binary *binary, const struct trace_module *mo
     for (size_t i = 1; i < module->build_id_bytes; i++)
         used += snprintf(path + used, sizeof path - (size_t)used, "%02x", module->build_id[i]);
     snprintf(path + used, sizeof path - (size_t)used, ".debug");
-    return open_file(binary, path, module->bias);
+    if (open_file(binary, path, module->bias))
+        return true;
+    char cached[PLACE_BYTES];
+    return (name_cached(cached, sizeof cached, module->build_id, module->build_id_bytes,
+                        "executable") &&
+            open_file(binary, cached, module->bias)) ||
+           (name_cached(cached, sizeof cached, module->build_id, module->build_id_bytes,
+                        "debuginfo") &&
+            open_file(binary, cached, module->bias));
 }
 
 struct binary *binary_create(const struct trace_module *module)

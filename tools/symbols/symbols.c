@@ -83,8 +83,6 @@ static void look_up(struct symbols *symbols, struct place *place, uint64_t ip)
     size_t count = module == NULL ? 0
                                   : binary_find(get_binary(symbols, module), place->address, found,
                                                 INLINED_MAX);
-    if (module != NULL && (count == 0 || found[count - 1].symbol == NULL))
-        symbols->is_unnamed[module - trace_facts(symbols->trace)->module] = true;
     if (count == 0)
         count = 1; /* module and offset are always something */
     struct frame *frame = store_alloc(symbols->store, count, sizeof *frame);
@@ -99,28 +97,78 @@ static void look_up(struct symbols *symbols, struct place *place, uint64_t ip)
     place->frames = (struct frames){count, frame};
 }
 
-struct frames symbols_find(struct symbols *symbols, const struct trace_node *node, uint64_t time_ns)
+/* A return address may already belong to the next line or function; the call does not. */
+static uint64_t find_address(const struct trace_node *node)
 {
-    /* A return address may already belong to the next line or function; the call does not. */
-    uint64_t address = node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
-    const struct trace_module *module = trace_module_find(symbols->trace, address, time_ns);
+    return node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
+}
+
+/* The place of an address, in `*found`; false: it is new there. */
+static bool find_place(struct symbols *symbols, const struct trace_module *module, uint64_t address,
+                       struct place **found)
+{
     size_t slot = (address * UINT64_C(0x9E3779B97F4A7C15)) >> 52;
     for (struct place *place = symbols->bucket[slot]; place != NULL; place = place->next) {
-        if (place->address == address && place->module == module)
-            return place->frames;
+        if (place->address == address && place->module == module) {
+            *found = place;
+            return true;
+        }
     }
-    struct place *place = store_alloc(symbols->store, 1, sizeof *place);
-    *place = (struct place){.next = symbols->bucket[slot], .module = module, .address = address};
-    look_up(symbols, place, node->ip);
-    symbols->bucket[slot] = place;
+    *found = store_alloc(symbols->store, 1, sizeof **found);
+    **found = (struct place){.next = symbols->bucket[slot], .module = module, .address = address};
+    symbols->bucket[slot] = *found;
+    return false;
+}
+
+struct frames symbols_find_in(struct symbols *symbols, const struct trace_node *node,
+                              const struct trace_module *module)
+{
+    struct place *place;
+    if (!find_place(symbols, module, find_address(node), &place))
+        look_up(symbols, place, node->ip);
+    if (module != NULL && place->frames.frame[place->frames.count - 1].function == NULL)
+        symbols->is_unnamed[module - trace_facts(symbols->trace)->module] = true;
     return place->frames;
+}
+
+struct frames symbols_find(struct symbols *symbols, const struct trace_node *node, uint64_t time_ns)
+{
+    return symbols_find_in(symbols, node,
+                           trace_module_find(symbols->trace, find_address(node), time_ns));
+}
+
+static const char *copy_text(struct symbols *symbols, const char *text)
+{
+    return text == NULL ? NULL : store_copy_text(symbols->store, text);
+}
+
+void symbols_put(struct symbols *symbols, const struct trace_module *module, uint64_t address,
+                 const struct frame *frame, size_t count)
+{
+    struct place *place;
+    if (find_place(symbols, module, address, &place))
+        return;
+    struct frame *own = store_alloc(symbols->store, count, sizeof *own);
+    for (size_t i = 0; i < count; i++) {
+        own[i] = frame[i];
+        own[i].function = copy_text(symbols, frame[i].function);
+        own[i].file = copy_text(symbols, frame[i].file);
+        own[i].module = get_base_name(module);
+        own[i].offset = address - module->bias;
+    }
+    place->frames = (struct frames){count, own};
+}
+
+static bool has_changed(const struct symbols *symbols, size_t module)
+{
+    return symbols->binary[module] != NULL && binary_has_changed(symbols->binary[module]);
 }
 
 const char *symbols_get_changed(const struct symbols *symbols, size_t index)
 {
     const struct trace_facts *facts = trace_facts(symbols->trace);
     for (size_t i = 0; i < facts->modules; i++) {
-        if (symbols->binary[i] != NULL && binary_has_changed(symbols->binary[i]) && index-- == 0)
+        if (has_changed(symbols, i) && index-- == 0)
             return facts->module[i].path;
     }
     return NULL;
@@ -130,7 +178,7 @@ const char *symbols_get_unnamed(const struct symbols *symbols, size_t index)
 {
     const struct trace_facts *facts = trace_facts(symbols->trace);
     for (size_t i = 0; i < facts->modules; i++) {
-        if (symbols->is_unnamed[i] && !binary_has_changed(symbols->binary[i]) && index-- == 0)
+        if (symbols->is_unnamed[i] && !has_changed(symbols, i) && index-- == 0)
             return get_base_name(&facts->module[i]);
     }
     return NULL;

@@ -37,6 +37,15 @@ void symbols_destroy(struct symbols *symbols);
 struct frames symbols_find(struct symbols *symbols, const struct trace_node *node,
                            uint64_t time_ns);
 
+/* The same if it is `module` that lies there. */
+struct frames symbols_find_in(struct symbols *symbols, const struct trace_node *node,
+                              const struct trace_module *module);
+
+/* What stands at `address` of the module is known beforehand: `frame` without the module, count is
+ * not 0. The texts are copied. */
+void symbols_put(struct symbols *symbols, const struct trace_module *module, uint64_t address,
+                 const struct frame *frame, size_t count);
+
 /* Modules looked at so far that are not the ones that were traced: path number `index`, or NULL. */
 const char *symbols_get_changed(const struct symbols *symbols, size_t index);
 
