@@ -12,6 +12,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/size_class.h"
+#include "allocators/strategy.h"
 
 enum {
     DEPOT_BYTES = 512 * 1024, /* of objects, per class: what bulk patterns were seen to exchange */
@@ -101,7 +102,8 @@ bool depot_put(struct magazine *magazine)
     struct shelf *shelf = &shelves[shard_here()][magazine->class];
     size_t bytes = size_tables.classes[magazine->class].bytes;
     lock_take(&shelf->lock);
-    bool has_room = (shelf->rounds + magazine->rounds) * bytes <= depot.shelf_bytes;
+    bool has_room =
+        strategy_pools() && (shelf->rounds + magazine->rounds) * bytes <= depot.shelf_bytes;
     if (has_room) {
         shelf->rounds += magazine->rounds;
         set_count(shelf, count_of(shelf) + 1);

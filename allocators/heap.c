@@ -24,6 +24,7 @@
 #include "allocators/profile.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
+#include "allocators/strategy.h"
 #include "allocators/txn.h"
 #include "allocators/unit.h"
 
@@ -154,8 +155,10 @@ static void *alloc_from_fresh(unsigned class, size_t bytes)
     void *p = slab_take_zeroed(class);
     cache_transfer();
     cache_count_taken(class, p != NULL);
-    if (p != NULL)
+    if (p != NULL) {
         pattern_note(class, bytes, 1);
+        strategy_note_uncleared(bytes);
+    }
     return p;
 }
 
@@ -231,6 +234,8 @@ void *heap_alloc_zeroed(size_t bytes)
     void *p = alloc_big(bytes, 1, &zeroed);
     if (p != NULL && !zeroed)
         memset(p, 0, large_usable(p)); /* a huge block is zero when it is to be */
+    else if (p != NULL)
+        strategy_note_uncleared(bytes);
     return p;
 }
 

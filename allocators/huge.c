@@ -23,6 +23,7 @@
 #include "allocators/growth.h"
 #include "allocators/huge_warm.h"
 #include "allocators/space.h"
+#include "allocators/strategy.h"
 
 enum { HUGE_PAGE = 2 * 1024 * 1024, POOL_WASTE_SHARE = 8 };
 
@@ -85,8 +86,8 @@ static bool take_warm(size_t bytes, size_t alignment, struct huge_mapping *mappi
 /* False: it is not worth it, or somebody else may need the addresses. */
 static bool is_kept_warm(const struct huge_mapping *mapping)
 {
-    return huge.decay_ns != 0 && !space_is_scarce() && mapping->bytes >= HUGE_WARM_BYTES_MIN &&
-           mapping->bytes <= HUGE_WARM_BYTES;
+    return strategy_pools() && huge.decay_ns != 0 && !space_is_scarce() &&
+           mapping->bytes >= HUGE_WARM_BYTES_MIN && mapping->bytes <= HUGE_WARM_BYTES;
 }
 
 /* The oldest ones make room. */
@@ -165,6 +166,7 @@ static bool map_new(size_t bytes, size_t alignment, bool zeroed, struct huge_map
         return false;
     }
     choose_pages(mapping, zeroed);
+    strategy_take_pages(mapping->start, bytes);
     return true;
 }
 
@@ -212,6 +214,7 @@ void *huge_alloc_growing(size_t bytes)
     if (mapping.start == NULL)
         return NULL;
     choose_pages(&mapping, false);
+    strategy_take_pages(mapping.start, bytes);
     return enter(&mapping);
 }
 

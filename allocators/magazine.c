@@ -6,6 +6,7 @@
 #include "allocators/large.h"
 #include "allocators/meta.h"
 #include "allocators/size_class.h"
+#include "allocators/strategy.h"
 #include "allocators/slab.h"
 
 /* Empty magazines of one step. */
@@ -107,7 +108,8 @@ unsigned magazine_unload(struct magazine *magazine)
 
 bool magazine_can_grow(const struct magazine *magazine)
 {
-    return magazine->capacity < size_tables.classes[magazine->class].rounds_max &&
+    return strategy_pools() &&
+           magazine->capacity < size_tables.classes[magazine->class].rounds_max &&
            magazine->step + 1 < MAGAZINE_STEPS;
 }
 

@@ -13,6 +13,7 @@
 #include "allocators/mixed.h"
 #include "allocators/unit.h"
 #include "allocators/zone.h"
+#include "allocators/strategy.h"
 
 enum {
     TICK_ZONES = 1024, /* looked at per tick: 0.1 ms */
@@ -147,6 +148,8 @@ size_t mixed_tick(uint64_t now_ns, size_t most_bytes)
 {
     size_t bytes = 0;
     uint16_t look = (uint16_t)(now_ns / LOOK_NS);
+    if (strategy_is_eager())
+        return 0;
     for (int zones = 0; can_purge() && zones < TICK_ZONES && bytes < most_bytes; zones++) {
         uint32_t first = next_zone(look);
         if (first == UNIT_NONE)

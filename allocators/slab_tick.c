@@ -17,6 +17,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/pool.h"
+#include "allocators/strategy.h"
 
 enum {
     PASS_NS = 100 * 1000 * 1000, /* between two looks at a page */
@@ -254,6 +255,8 @@ static void undrain_all(struct pool *pool)
 size_t slab_tick(uint64_t now_ns, size_t most_bytes)
 {
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed);
+    if (strategy_is_eager())
+        return 0;
     if (ticker.unit >= end) {
         if (now_ns < ticker.next_pass_ns)
             return 0;

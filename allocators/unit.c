@@ -9,6 +9,7 @@
 #include "allocators/growth.h"
 #include "allocators/run.h"
 #include "allocators/space.h"
+#include "allocators/strategy.h"
 #include "allocators/warm.h"
 
 enum {
@@ -170,8 +171,10 @@ uint32_t unit_alloc(size_t units, size_t align_units, bool *zeroed)
     bool zero, again;
     while ((first = take(units, align_units, &zero, &again)) == UNIT_NONE && again)
         os_yield();
+    if (first != UNIT_NONE)
+        strategy_take_pages(space_address(first), units * UNIT_BYTES);
     if (zeroed != NULL)
-        *zeroed = zero;
+        *zeroed = zero && !strategy_is_eager();
     return first;
 }
 
@@ -191,7 +194,7 @@ void unit_free(uint32_t first, size_t units)
 
 static bool can_park(size_t units)
 {
-    return units >= PARK_UNITS_MIN && unit_heap.fit == CONF_FIT_BEST;
+    return units >= PARK_UNITS_MIN && unit_heap.fit == CONF_FIT_BEST && strategy_pools();
 }
 
 static struct warm_run run_to_park(uint32_t first, size_t units)
@@ -244,8 +247,10 @@ bool unit_extend(uint32_t first, size_t old_units, size_t units, bool *zeroed)
         taken = take_from_frontier(units, 1) != UNIT_NONE;
     bool zero = taken && claim(end, units);
     lock_drop(&unit_heap.lock);
+    if (taken)
+        strategy_take_pages(space_address(end), units * UNIT_BYTES);
     if (zeroed != NULL)
-        *zeroed = zero;
+        *zeroed = zero && !strategy_is_eager();
     return taken;
 }
 

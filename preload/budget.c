@@ -9,6 +9,7 @@
 static struct budget_slot own_slot;
 struct budget_slot *budget_slot = &own_slot;
 
+static uint32_t own_strategies;  /* the options; constant after the constructor */
 static struct budget_page *page; /* NULL: no tool; constant after the constructor */
 
 /* -- slots ------------------------------------------------------------------------------------ */
@@ -171,9 +172,18 @@ bool budget_read_limit(struct pressure_limit *limit)
     return true;
 }
 
-bool budget_allows(enum budget_strategy strategy)
+void budget_set_own_strategies(bool lazy, bool eviction, bool pooling)
 {
-    return page == NULL || (page->settings.strategies >> strategy & 1) != 0;
+    own_strategies = (uint32_t)lazy << BUDGET_LAZY | (uint32_t)eviction << BUDGET_EVICTION |
+                     (uint32_t)pooling << BUDGET_POOLING;
+}
+
+bool budget_allows(enum budget_strategy which)
+{
+    uint32_t allowed = own_strategies;
+    if (page != NULL)
+        allowed &= page->settings.strategies;
+    return (allowed >> which & 1) != 0;
 }
 
 /* -- fork and end ----------------------------------------------------------------------------- */

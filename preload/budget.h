@@ -48,9 +48,13 @@ enum budget_flag {
 /* What the library does to need less; settings.strategies has a bit for each that may be used. */
 enum budget_strategy {
     BUDGET_LAZY,     /* memory takes pages when it is first touched, and loses those of free
-                      * objects; zeroed blocks are not written to */
-    BUDGET_EVICTION, /* free memory that the heap keeps goes back, near the budget */
-    BUDGET_POOLING,  /* magazines, depots, warm mappings keep freed blocks for the next taker */
+                      * objects; zeroed blocks that are zero are not written to: runs and gained
+                      * count these */
+    BUDGET_EVICTION, /* free memory that the heap keeps goes back, near the budget: runs, the bytes
+                      * that RssAnon fell by in them, and their time */
+    BUDGET_POOLING,  /* magazines, depots, warm mappings keep freed blocks for the next taker: runs
+                      * counts blocks above 256 KiB that took a whole one; the time of the others
+                      * is in `slow` */
     BUDGET_STRATEGIES
 };
 
@@ -114,9 +118,9 @@ struct budget_slot {
     _Atomic uint64_t refused; /* requests, and the largest of them */
     _Atomic uint64_t largest_refused;
     _Atomic uint64_t reserve_used;            /* bytes of requests that only the reserve allowed */
-    _Atomic uint64_t runs[BUDGET_STRATEGIES]; /* of each strategy, */
-    _Atomic uint64_t gained[BUDGET_STRATEGIES];      /* bytes that RssAnon fell by in them, */
-    _Atomic uint64_t strategy_ns[BUDGET_STRATEGIES]; /* and the time they took */
+    _Atomic uint64_t runs[BUDGET_STRATEGIES]; /* see enum budget_strategy; bytes: */
+    _Atomic uint64_t gained[BUDGET_STRATEGIES];
+    _Atomic uint64_t strategy_ns[BUDGET_STRATEGIES];
     struct budget_histogram slow;     /* slow calls, without what is injected here: */
     struct budget_histogram injected; /* sleeps, waits and strategies within a call */
 };

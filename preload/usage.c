@@ -3,6 +3,7 @@
 
 #include "allocators/base/os.h"
 #include "allocators/heap.h"
+#include "allocators/strategy.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
 #include "preload/mapped.h"
@@ -22,6 +23,7 @@ void usage_read(struct usage *usage)
     if (door_read_stats(&heap)) {
         usage->live = heap.live_bytes;
         usage->kept = heap.cached_bytes + heap.dirty_bytes;
+        usage->parked_hits = heap.parked_hits;
         usage->heap = heap.live_bytes + heap.external_bytes + usage->kept + heap.meta_bytes;
     }
     os_resident(&rss, &usage->rss_anon);
@@ -40,6 +42,9 @@ void usage_publish(const struct usage *usage, int level)
     budget_set(&slot->live, usage->live);
     budget_set(&slot->mapped, usage->mapped);
     budget_set(&slot->rss_anon, usage->rss_anon);
+    budget_set(&slot->runs[BUDGET_POOLING], usage->parked_hits);
+    budget_set(&slot->runs[BUDGET_LAZY], strategy.uncleared_blocks);
+    budget_set(&slot->gained[BUDGET_LAZY], strategy.uncleared_bytes);
     budget_set(&slot->updated_ns, usage->now_ns);
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
 }

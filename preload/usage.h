@@ -6,10 +6,11 @@
 
 struct usage {
     uint64_t now_ns;
-    uint64_t heap;   /* resident */
-    uint64_t kept;   /* the part of it that can be given back */
-    uint64_t live;   /* the part that the program holds */
-    uint64_t mapped; /* by the program */
+    uint64_t heap;        /* resident */
+    uint64_t kept;        /* the part of it that can be given back */
+    uint64_t live;        /* the part that the program holds */
+    uint64_t parked_hits; /* of heap_stats */
+    uint64_t mapped;      /* by the program */
     uint64_t rss_anon;
     uint64_t used; /* by this process */
     uint64_t all;  /* by its family, if a budget is for that; without what a fork left it with */

@@ -14,6 +14,7 @@
 #include "allocators/growth.h"
 #include "allocators/heap.h"
 #include "allocators/pressure/pressure.h"
+#include "allocators/strategy.h"
 #include "preload/bounds.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
@@ -154,12 +155,23 @@ static void look(struct pressure_limit *limit, struct usage *usage)
         watch.over = (struct pressure_over){0};
 }
 
+/* As the tool wants it just now. What was kept goes back when it is to be kept no more. */
+static void choose_strategies(void)
+{
+    bool pools = budget_allows(BUDGET_POOLING);
+    bool is_new = strategy_pools() && !pools;
+    strategy_set(budget_allows(BUDGET_LAZY), pools);
+    if (is_new)
+        door_compact();
+}
+
 static void look_and_act(uint64_t now)
 {
     struct pressure_limit limit;
     struct usage usage;
     atomic_store_explicit(&watch.due_ns, now + LOOK_NS, memory_order_relaxed);
     atomic_store_explicit(&watch.seen_budget, budget_bytes(), memory_order_relaxed);
+    choose_strategies();
     look(&limit, &usage);
     struct pressure_sample sample = sample_of(&limit, &usage);
     if (act(&sample))
@@ -422,6 +434,8 @@ void watch_init(const struct conf *conf)
     watch.follows_bounds = conf->pressure != CONF_PRESSURE_OFF;
     if (conf->pressure == CONF_PRESSURE_VERBOSE)
         respond_set_verbose();
+    budget_set_own_strategies(conf->lazy, conf->eviction, conf->pooling);
+    strategy_set(conf->lazy, conf->pooling);
     uint64_t hard = limit_of(conf->limit);
     bool has_budget = budget_attach(conf->budget_file);
     if (hard != 0 || has_budget || watch.follows_bounds)

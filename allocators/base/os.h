@@ -93,6 +93,9 @@ uint64_t os_address_limit(void);
 /* Makes reserved memory usable. */
 int os_commit(void *start, size_t bytes);
 
+/* Touches the pages, as far as there is memory. */
+void os_populate(void *start, size_t bytes);
+
 /* Gives the pages back now; they read as zero afterwards. */
 int os_purge(void *start, size_t bytes);
 int os_unmap(void *start, size_t bytes);

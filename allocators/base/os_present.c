@@ -4,6 +4,7 @@
 #include "allocators/base/os_call.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 enum {
@@ -65,4 +66,9 @@ void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from
     }
     if (!failed(fd))
         call3(SYS_close, fd, 0, 0);
+}
+
+void os_populate(void *start, size_t bytes)
+{
+    call3(SYS_madvise, (long)start, (long)bytes, MADV_POPULATE_WRITE);
 }
