@@ -1,5 +1,6 @@
 /* refused.c - what programs do when memory is refused, one way after another: give up, use NULL,
  * abort, try for ever, go on without. Reads a line and prints it. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static APART char *hangs(size_t bytes)
 {
     char *p = malloc(bytes);
     while (p == NULL) {
-        usleep(1000);
+        poll(NULL, 0, 1);
         p = malloc(bytes);
     }
     return p;
