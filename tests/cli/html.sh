@@ -78,7 +78,15 @@ every_view_works_in_a_browser() {
     expect_status 0
     run "$MPRESS" diff --html -o same.html empty.mpt empty.mpt
     expect_status 0
-    [ -z "${has_browser-}" ] || browse leaky.html hostile.html empty.html diff.html same.html
+    pages="leaky.html hostile.html empty.html diff.html same.html"
+    if [ -n "$LIBRARY" ]; then # a program with marks, that grows
+        run "$MPRESS" record -q --no-pack -o grows.mpt -- "$CYCLES" 1 50 2700
+        run "$MPRESS" report --html -o grows.html grows.mpt
+        expect_status 0
+        pages="$pages grows.html"
+    fi
+    # shellcheck disable=SC2086 # names, to be split
+    [ -z "${has_browser-}" ] || browse $pages
 }
 
 run_tests

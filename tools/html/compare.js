@@ -3,11 +3,6 @@ const METRIC_KINDS = {
     bytes: formatBytes, count: formatCount, ns: formatTime, share: (n) => (100 * n).toFixed(1) + " %",
 };
 
-function makeChange(change, format) {
-    const text = (change > 0 ? "+" : change < 0 ? "-" : "") + format(Math.abs(change));
-    return make("span", { class: change > 0 ? "more" : change < 0 ? "less" : "" }, text);
-}
-
 function makeMetrics(metrics) {
     const rows = Object.entries(metrics).filter(([, one]) => one !== null && one.before !== null && one.after !== null &&
         (one.before !== 0 || one.after !== 0)).map(([name, one]) => ({ name, ...one, format: METRIC_KINDS[one.kind] }));

@@ -16,22 +16,31 @@ function createTheme() {
     apply();
 }
 
-// Findings begin with "* "; what is indented below one goes on with it. Other lines stay as they are.
+// Findings begin with "* ", what to do about one with "- ", and what is indented below goes on with
+// them. Lines with wide gaps are rows of a table: they stay as they are, together.
 function showVerdict(text) {
-    const list = make("ul"), other = [];
-    for (const line of text.split("\n")) {
-        if (line.startsWith("  * "))
-            list.append(make("li", {}, line.slice(4)));
-        else if (/^ {4}\S/.test(line) && list.lastChild !== null && other.length === 0)
-            list.lastChild.append(" " + line.trim());
-        else if (line.trim() !== "")
-            other.push(line);
+    const body = show("verdict"), list = make("ul");
+    let last = null, table = null;
+    for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
+        const item = line.match(/^ +[*-] (.*)/), isRow = / {2}/.test(line.trim());
+        if (item !== null) {
+            last = make("li", {}, item[1]);
+            if (line.startsWith("    ") && list.lastChild !== null)
+                list.lastChild.append(make("ul", {}, last));
+            else
+                list.append(last);
+        } else if (!isRow && last !== null && table === null)
+            last.append(" " + line.trim());
+        else if (table !== null)
+            table.append(line.replace(/^ {1,4}/, "") + "\n");
+        if (item === null && isRow && table === null) {
+            table = make("pre", {}, line.replace(/^ {1,4}/, "") + "\n");
+            (list.lastChild || body).append(table);
+        }
+        if (item !== null)
+            table = null;
     }
-    const body = show("verdict");
-    if (list.children.length !== 0)
-        body.append(list);
-    if (other.length !== 0)
-        body.append(make("pre", {}, other.join("\n")));
+    body.append(list);
 }
 
 function describeProcess(report) {

@@ -151,6 +151,8 @@ static json_t *make_report(struct report *report)
     json_object_del(json_object_get(root, "fragmentation"), "samples");
     cut_list(root, "threads", MOST_ROWS);
     cut_list(root, "marks", MOST_ROWS);
+    cut_list(root, "stages", MOST_ROWS);
+    cut_list(json_object_get(root, "growth"), "stacks", MOST_GROUPS);
     cut_list(json_object_get(root, "process"), "command", MOST_ROWS);
     report->depth = depth;
     report->top = top;

@@ -42,6 +42,11 @@ function makeTable(columns, rows) {
     return make("div", { class: "wide" }, make("table", {}, make("thead", {}, head), body));
 }
 
+function makeChange(change, format) {
+    const text = (change > 0 ? "+" : change < 0 ? "-" : "") + format(Math.abs(change));
+    return make("span", { class: change > 0 ? "more" : change < 0 ? "less" : "" }, text);
+}
+
 // Lists as tabs: [{name, rows, make()}]; those without rows are left away.
 function createTabs(id, all) {
     const tabs = all.filter((tab) => tab.rows.length !== 0);
@@ -140,6 +145,29 @@ function makeThreads(report) {
     ], report.threads);
 }
 
+function makeStages(stages) {
+    return makeTable([
+        { name: "up to", isText: true, get: (row) => row.after_ns, show: (row) => row.up_to },
+        { name: "after", get: (row) => row.after_ns, show: (row) => formatTime(row.after_ns) },
+        { name: "live", get: (row) => row.live, show: (row) => formatBytes(row.live) },
+        { name: "change", get: (row) => row.change, show: (row) => makeChange(row.change, formatBytes) },
+        { name: "kept", get: (row) => row.kept, show: (row) => formatBytes(row.kept) },
+        { name: "resident", get: (row) => row.rss || 0, show: (row) => row.rss === undefined ? "" : formatBytes(row.rss) },
+        { name: "lost", get: (row) => row.lost || 0, show: (row) => row.lost === undefined ? "" : formatBytes(row.lost) },
+    ], stages);
+}
+
+function makeGrowing(growth) {
+    return makeTable([
+        { name: "bytes a cycle", get: (row) => row.bytes_a_cycle, show: (row) => formatBytes(row.bytes_a_cycle) },
+        { name: "at least", get: (row) => row.bytes_a_cycle_low, show: (row) => formatBytes(row.bytes_a_cycle_low) },
+        { name: "early", get: (row) => row.early_bytes, show: (row) => formatBytes(row.early_bytes) },
+        { name: "late", get: (row) => row.late_bytes, show: (row) => formatBytes(row.late_bytes) },
+        { name: "call stack", isText: true, get: (row) => row.frames.length === 0 ? "" : row.frames[0].function || "",
+            show: (row) => makeStack(row.frames) },
+    ], growth.stacks);
+}
+
 const RESIDENT = {
     heap: "heap", tracer: "tracer", mapped: "memory that the program mapped", files: "files that it mapped",
     shared: "shared memory", stacks: "stacks of threads", libraries: "executable and libraries",
@@ -161,9 +189,11 @@ function listTabs(report) {
     return [
         { name: "not freed", rows: stacks.not_freed, make: () => makeGroups(stacks.not_freed, (row) => row.not_freed.bytes, true, report.not_freed.bytes) },
         { name: "lost", rows: stacks.lost, make: () => makeGroups(stacks.lost, lost, true, report.leaks.lost.bytes + report.leaks.lost_by_lost.bytes) },
+        { name: "growing", rows: report.growth === null ? [] : report.growth.stacks, make: () => makeGrowing(report.growth) },
         { name: "at peak", rows: stacks.at_peak, make: () => makeGroups(stacks.at_peak, (row) => row.at_peak.bytes, true, report.peak.bytes) },
         { name: "allocations", rows: stacks.allocations, make: () => makeGroups(stacks.allocations, (row) => row.allocations, false, report.events.allocs + report.events.reallocs) },
         { name: "temporary", rows: stacks.temporary, make: () => makeGroups(stacks.temporary, (row) => row.temporary, false, report.events.temporary) },
+        { name: "stages", rows: report.marks.length === 0 ? [] : report.stages, make: () => makeStages(report.stages) },
         { name: "sizes", rows: report.sizes, make: () => makeSizes(report) },
         { name: "lifetimes", rows: report.lifetimes, make: () => makeLifetimes(report) },
         { name: "threads", rows: report.threads, make: () => makeThreads(report) },
