@@ -19,10 +19,9 @@
 #include "allocators/slab.h"
 
 /* Empty and full at the same time: both sentinels, no slot between them. Never written. */
-static void *const closed_magazine[2] = {NULL, MAGAZINE_FULL};
-#define CLOSED ((void **)(uintptr_t)&closed_magazine[1])
+void *const cache_closed_magazine[2] = {NULL, MAGAZINE_FULL};
 
-#define CLOSED_4 CLOSED, CLOSED, CLOSED, CLOSED
+#define CLOSED_4 CACHE_CLOSED, CACHE_CLOSED, CACHE_CLOSED, CACHE_CLOSED
 #define CLOSED_16 CLOSED_4, CLOSED_4, CLOSED_4, CLOSED_4
 #define CLOSED_64 CLOSED_16, CLOSED_16, CLOSED_16, CLOSED_16
 
@@ -36,7 +35,7 @@ struct cache_registry cache_registry = {.lock = LOCK_INIT(LOCK_RANK_REGISTRY)};
 void cache_close_class(struct cache *cache, unsigned class)
 {
     void **top = cache_tops(cache)[class];
-    cache_tops(cache)[class] = CLOSED;
+    cache_tops(cache)[class] = CACHE_CLOSED;
     atomic_signal_fence(memory_order_seq_cst);
     struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL)
@@ -52,7 +51,7 @@ void cache_open_class(struct cache *cache, unsigned class)
 {
     struct magazine *loaded = cache->loaded[class];
     atomic_signal_fence(memory_order_seq_cst);
-    cache_tops(cache)[class] = loaded != NULL ? magazine_top(loaded, loaded->rounds) : CLOSED;
+    cache_tops(cache)[class] = loaded != NULL ? magazine_top(loaded, loaded->rounds) : CACHE_CLOSED;
 }
 
 /* -- the door of a cache ---------------------------------------------------------------------- */
@@ -111,7 +110,7 @@ bool cache_attach(void)
     if (cache == NULL)
         return false;
     for (unsigned class = 0; class < SIZE_MAGAZINE_END; class ++)
-        cache->tops[class] = CLOSED;
+        cache->tops[class] = CACHE_CLOSED;
     cache->adapt_ns = 0;
     atomic_store_explicit(&cache->inside, 0, memory_order_relaxed);
     cache->thread_id = os_thread_id_quiet();
@@ -130,7 +129,7 @@ bool cache_attach(void)
 void cache_refuse(void)
 {
     for (unsigned ctl = 0; ctl < 256; ctl++)
-        hand.top[ctl] = CLOSED;
+        hand.top[ctl] = CACHE_CLOSED;
     hand.state = CACHE_DEAD;
     hand.inside = 1;
 }
@@ -204,20 +203,6 @@ void cache_detach(void)
     lock_take(&cache_registry.lock);
     disown(cache);
     lock_drop(&cache_registry.lock);
-}
-
-void cache_close_hands(void)
-{
-    cache_registry.closed = true;
-    struct cache *cache = hand.cache;
-    if (cache == NULL || cache->is_closed)
-        return;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++) {
-        cache->tops[class] = hand.top[class];
-        hand.top[class] = CLOSED;
-    }
-    cache->is_closed = true;
-    hand.is_open = false;
 }
 
 /* -- refill: the loaded magazine is empty; its class is closed -------------------------------- */

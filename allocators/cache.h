@@ -24,6 +24,7 @@ enum cache_state {
     CACHE_DEAD, /* it flushed its magazines and gets no new ones */
 };
 
+struct arena;
 struct cache; /* the cold part; in our own memory */
 
 /* Blocks taken from another heap, less those given back. */
@@ -37,9 +38,10 @@ struct hand {
     struct cache *cache;       /* NULL unless alive */
     struct cache_other *other; /* its counts; NULL with it */
     uint32_t state;            /* enum cache_state */
-    uint32_t inside;   /* the thread is in the slow door: a signal handler must not follow */
-    uint32_t refilled; /* rounds that the last cache_alloc had to load; 0: it had some */
-    bool is_open;      /* alive, and nobody wants to see every call */
+    uint32_t inside;     /* the thread is in the slow door: a signal handler must not follow */
+    uint32_t refilled;   /* rounds that the last cache_alloc had to load; 0: it had some */
+    bool is_open;        /* alive, and nobody wants to see every call */
+    struct arena *arena; /* where small blocks come from (arena.h); NULL: from the magazines */
 };
 _Static_assert(sizeof(struct hand) <= 3 * 1024, "static TLS is scarce");
 
@@ -58,6 +60,10 @@ void cache_refuse(void);
 /* From now on every call of every thread takes the slow door, which still uses the magazines.
  * Call it while one thread runs. */
 void cache_close_hands(void);
+
+/* The same for the calling thread alone, and back. */
+void cache_shut_hand(void);
+void cache_open_hand(void);
 
 /* Called before a thread gives objects to structures that others take from, and after it took some
  * from there. One observer, or NULL. It hears of every arrival, but not of all gifts: what

@@ -24,6 +24,9 @@ static inline void cache_count(_Atomic uint64_t *sum, uint64_t n)
     atomic_store_explicit(sum, now + n, memory_order_relaxed);
 }
 
+extern void *const cache_closed_magazine[2];
+#define CACHE_CLOSED ((void **)(uintptr_t)&cache_closed_magazine[1])
+
 struct cache {
     struct hand *owner;       /* NULL: in the list of free caches; registry lock */
     struct cache *next;       /* of all caches; constant */

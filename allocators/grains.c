@@ -136,13 +136,12 @@ uint32_t grains_longest_hole(const struct grains *grains)
 void grains_mend(const struct grains *grains, bool (*is_whole)(uint32_t size))
 {
     for (uint32_t word = 0; word < grains->count / 64; word++)
-        grains->end[word] &= ~grains->free[word];
+        set_word(grains->end, word, grains->end[word] & ~grains->free[word]);
     uint32_t first = 0, size = 0;
     while (grains_next_object(grains, first + size, &first, &size)) {
         if (bit_is_set(grains->end, first + size - 1) && is_whole(size))
             continue;
-        bits_set(grains->free, first, size);
-        bits_clear(grains->end, first, size);
+        grains_give(grains, first, size);
     }
 }
 

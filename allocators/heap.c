@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "allocators/arena.h"
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
@@ -138,9 +139,19 @@ static void *alloc_from_cache(unsigned class, size_t bytes, void *(*alloc)(unsig
     return p;
 }
 
-static void *alloc_object(unsigned class, size_t bytes)
+/* Out of the transaction that this thread has entered; NULL: it has none. */
+static void *alloc_from_arena(unsigned class, size_t alignment)
 {
-    void *p = NULL;
+    if (MP_LIKELY(hand.arena == NULL) || size_tables.classes[class].bytes > MIXED_BYTES_MAX)
+        return NULL;
+    return arena_alloc(class, alignment);
+}
+
+static void *alloc_object(unsigned class, size_t bytes, size_t alignment)
+{
+    void *p = alloc_from_arena(class, alignment);
+    if (MP_UNLIKELY(p != NULL))
+        return p;
     if (MP_LIKELY(!heap.checked))
         return alloc_from_cache(class, bytes, cache_alloc);
     unsigned taken = slab_take(class, &p, 1);
@@ -170,7 +181,7 @@ static void *alloc_zeroed_object(unsigned class, size_t bytes)
     bool may_be_fresh = usable >= SLAB_ZEROED_MIN;
     void *p = NULL;
     if (!may_be_fresh)
-        p = alloc_object(class, bytes);
+        p = alloc_object(class, bytes, 1);
     else if (!heap.checked)
         p = alloc_from_cache(class, bytes, cache_alloc_kept);
     if (p != NULL)
@@ -220,7 +231,7 @@ void *heap_alloc(size_t bytes)
     if (!enter())
         return NULL;
     if (bytes <= SIZE_SLAB_MAX)
-        return alloc_object(size_class_of(bytes), bytes);
+        return alloc_object(size_class_of(bytes), bytes, 1);
     return alloc_big(bytes, 1, NULL);
 }
 
@@ -245,7 +256,7 @@ void *heap_alloc_aligned(size_t alignment, size_t bytes)
     if (!enter())
         return NULL;
     unsigned class = size_class_of_aligned(bytes, alignment);
-    return class != 0 ? alloc_object(class, bytes)
+    return class != 0 ? alloc_object(class, bytes, alignment)
                       : alloc_big(bytes + (bytes == 0), alignment, NULL);
 }
 
@@ -283,15 +294,17 @@ enum heap_owner heap_owner_of(const void *p)
         return ((uintptr_t)p & (UNIT_BYTES - 1)) == 0 ? HEAP_LARGE : HEAP_INTERIOR;
     if (ctl == CTL_INSIDE)
         return HEAP_INTERIOR;
-    bool is_object =
-        ctl == CTL_MIXED || ctl == CTL_DRAIN || (ctl != CTL_FREE && ctl < SIZE_CLASS_END);
+    bool is_object = ctl == CTL_MIXED || ctl == CTL_DRAIN || ctl == CTL_ARENA ||
+                     (ctl != CTL_FREE && ctl < SIZE_CLASS_END);
     return is_object ? HEAP_OBJECT : HEAP_FREE;
 }
 
 static void free_object(void *p)
 {
     unsigned class = space_ctl_of(p);
-    if (class == CTL_MIXED)
+    if (class == CTL_ARENA && arena_free(p))
+        return;
+    if (class == CTL_MIXED || class == CTL_ARENA) /* which became one */
         class = mixed_class_of(p);
     if (MP_LIKELY(!heap.checked && class != 0 && class < SIZE_CLASS_END)) {
         cache_free(class, p);
@@ -337,6 +350,8 @@ size_t heap_usable(const void *p)
     unsigned class;
     switch (heap_owner_of(p)) {
     case HEAP_OBJECT:
+        if (space_ctl_of(p) == CTL_ARENA && (class = arena_class_of(p)) != 0)
+            return size_tables.classes[class].bytes;
         MP_CHECK(slab_object_of(p, &class) == p, FAULT_INTERIOR_FREE, p);
         return size_tables.classes[class].bytes;
     case HEAP_LARGE:

@@ -1,6 +1,7 @@
 /* heap_stats.c - the numbers of the heap and its classes, and what the system says of its pages. */
 #include <string.h>
 
+#include "allocators/arena.h"
 #include "allocators/base/os.h"
 #include "allocators/depot.h"
 #include "allocators/heap.h"
@@ -56,6 +57,7 @@ void heap_read_stats(struct heap_stats *stats)
     struct large_stats large, cached;
     struct huge_stats own;
     struct mixed_stats mixed;
+    struct arena_stats arena;
     memset(stats, 0, sizeof(*stats));
     if (!heap_enter())
         return;
@@ -70,7 +72,10 @@ void heap_read_stats(struct heap_stats *stats)
     mixed_read_stats(&mixed);
     cache_read_other(&stats->other_bytes, &stats->other_blocks);
     txn_read_totals(&txns);
-    stats->external_bytes += mixed.free_bytes + txns.reserved - txns.used;
+    arena_read_stats(&arena);
+    stats->external_bytes += mixed.free_bytes + arena.free_bytes + txns.reserved - txns.used;
+    stats->live_bytes += arena.bytes;
+    stats->live_objects += arena.blocks;
     stats->live_bytes += large.bytes - cached.bytes + own.bytes + stats->other_bytes;
     stats->live_objects += large.blocks - cached.blocks + own.blocks + stats->other_blocks;
     /* Their chunks are blocks so far. */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "allocators/arena.h"
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
@@ -195,7 +196,12 @@ unsigned mixed_class_of(const void *p)
                                   .end = space_grains_end(first),
                                   .count = (uint32_t)(unit - first + 1) * ZONE_UNIT_GRAINS};
     uint32_t size = grains_peek(&grains, (uint32_t)(offset / GRAIN_BYTES));
-    return size != 0 && size <= ZONE_OBJECT_MAX ? size_class_of(size * (size_t)GRAIN_BYTES) : 0;
+    if (size == 0 || size > ZONE_OBJECT_MAX)
+        return 0;
+    /* An arena's may lie elsewhere than at multiples of the power of two in its size: no magazine
+     * may have those, as classes promise that (size_class_of_aligned). */
+    bool is_placed = offset / GRAIN_BYTES % (size & -size) == 0;
+    return is_placed ? size_class_of(size * (size_t)GRAIN_BYTES) : 0;
 }
 
 void *mixed_object_of(const void *p, unsigned *class)
@@ -203,11 +209,13 @@ void *mixed_object_of(const void *p, unsigned *class)
     void *object = NULL;
     size_t unit = space_unit_of(p);
     lock_take(&mixed.lock);
-    const struct zone *zone = zone_at(*space_head(unit));
-    const struct grains grains = zone_grains(zone);
-    char *base = space_address(zone->first);
+    uint32_t begin = *space_head(unit);
+    bool is_arena = *space_ctl(unit) == CTL_ARENA;
+    const struct zone arena = {.first = begin, .units = ARENA_UNITS};
+    const struct grains grains = zone_grains(is_arena ? &arena : zone_at(begin));
+    char *base = space_address(begin);
     uint32_t at = (uint32_t)((size_t)((const char *)p - base) / GRAIN_BYTES);
-    if (*space_ctl(unit) == CTL_MIXED && !bit_is_set(grains.free, at)) {
+    if ((is_arena || *space_ctl(unit) == CTL_MIXED) && !bit_is_set(grains.free, at)) {
         uint32_t first = grains_first_of(&grains, at);
         uint32_t size = grains_size_from(&grains, first);
         object = size <= ZONE_OBJECT_MAX ? base + first * (size_t)GRAIN_BYTES : NULL;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "allocators/arena.h"
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
@@ -95,11 +96,18 @@ REACH_UNLOCKED static bool find_object(uintptr_t p, struct block *block)
     return index < class->objects;
 }
 
+/* Of a zone or of an arena's chunk, which is to be one. */
+REACH_UNLOCKED static struct grains grains_at(uint32_t first)
+{
+    const struct zone arena = {.first = first, .units = ARENA_UNITS};
+    return zone_grains(*space_ctl(first) == CTL_ARENA ? &arena : zone_at(first));
+}
+
 REACH_UNLOCKED static bool find_in_zone(uintptr_t p, struct block *block)
 {
-    const struct zone *zone = zone_at(*space_head(space_unit_of((const void *)p)));
-    struct grains grains = zone_grains(zone);
-    uintptr_t base = (uintptr_t)space_address(zone->first);
+    uint32_t begin = *space_head(space_unit_of((const void *)p));
+    struct grains grains = grains_at(begin);
+    uintptr_t base = (uintptr_t)space_address(begin);
     uint32_t at = (uint32_t)((p - base) / GRAIN_BYTES), first, size;
     if (get_bit(grains.free, at))
         return false;
@@ -130,6 +138,7 @@ static bool find_place(uintptr_t p, struct block *block)
         return find_object(p, block);
     switch (ctl) {
     case CTL_MIXED:
+    case CTL_ARENA:
         return find_in_zone(p, block);
     case CTL_LARGE:
     case SIZE_CLASS_MEDIUM:
@@ -180,13 +189,15 @@ REACH_UNLOCKED static void add_slab(const struct slab *slab)
     }
 }
 
-REACH_UNLOCKED static void add_zone(const struct zone *zone)
+REACH_UNLOCKED static void add_zone(uint32_t unit)
 {
-    struct grains grains = zone_grains(zone);
-    uintptr_t base = (uintptr_t)space_address(zone->first);
+    struct grains grains = grains_at(unit);
+    uintptr_t base = (uintptr_t)space_address(unit);
     uint32_t first, size;
-    for (uint32_t at = 0; grains_next_object(&grains, at, &first, &size); at = first + size)
-        add_block(base + first * (size_t)GRAIN_BYTES);
+    for (uint32_t at = 0; grains_next_object(&grains, at, &first, &size); at = first + size) {
+        if (get_bit(grains.end, first + size - 1)) /* not the rest of an arena */
+            add_block(base + first * (size_t)GRAIN_BYTES);
+    }
 }
 
 REACH_UNLOCKED static void add_unit(size_t unit, size_t *large)
@@ -199,8 +210,8 @@ REACH_UNLOCKED static void add_unit(size_t unit, size_t *large)
         reach_blocks.head[unit] = (uint32_t)*large;
     } else if (is_slab(ctl) && *space_head(unit) == unit) {
         add_slab(slab_at((uint32_t)unit));
-    } else if (ctl == CTL_MIXED && *space_head(unit) == unit) {
-        add_zone(zone_at((uint32_t)unit));
+    } else if ((ctl == CTL_MIXED || ctl == CTL_ARENA) && *space_head(unit) == unit) {
+        add_zone((uint32_t)unit);
     }
 }
 

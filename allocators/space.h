@@ -36,6 +36,7 @@ enum space_ctl {
     CTL_INSIDE = 193, /* a further unit of a large block */
     CTL_TAKEN = 194,  /* out of the unit heap, not in use yet or being purged */
     CTL_MIXED = 195,  /* in a mixed zone */
+    CTL_ARENA = 197,  /* in a chunk of malloc's blocks of a transaction (arena.h) */
     CTL_DRAIN = 196,  /* a slab that takes objects back and hands none out */
 };
 

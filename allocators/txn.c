@@ -281,10 +281,21 @@ static void reset(struct txn *txn)
     txn->loan_from = txn->loan_to = txn->loan_at = 0;
 }
 
+/* Blocks that outlive it. */
+static size_t end_arena(struct arena *arena)
+{
+    uint32_t spare = UNIT_NONE;
+    size_t blocks = arena_end(arena, txn_thread != NULL ? &txn_thread->spare_arena : &spare);
+    arena_free_spare(&spare);
+    return blocks;
+}
+
 void txn_end(struct txn *txn, enum txn_end how)
 {
+    MP_CHECK(!arena_is_others(&txn->arena), FAULT_TXN_ENTERED, txn);
     roll_children_back(txn, 0);
-    const struct txn_ended ended = {how, txn->blocks, txn_used(txn), txn->reserved};
+    struct txn_ended ended = {how, txn->blocks, txn_used(txn), txn->reserved, txn->arena.blocks, 0};
+    ended.escaped = end_arena(&txn->arena);
     const char *name = txn->name;
     settle(txn, how);
     reset(txn);

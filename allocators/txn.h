@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocators/arena.h"
 #include "allocators/txn_chunk.h"
 #include "allocators/txn_tally.h"
 
@@ -43,6 +44,7 @@ struct txn {
     uint64_t loan;                /* number of the loan it has of its parent; 0: none */
     uintptr_t loan_from, loan_to; /* its bounds */
     uintptr_t loan_at;            /* where it was left; 0: at and end lie in it still */
+    struct arena arena;           /* malloc's blocks */
     const char *name;             /* what stands above is 0 before txn_begin */
     size_t expected;
     _Atomic(struct txn_thread *) owner; /* NULL: it is not open */
@@ -54,6 +56,7 @@ struct txn {
 struct txn_thread {
     struct txn *free;
     struct txn_chunk *spare;
+    uint32_t spare_arena; /* a chunk; UNIT_NONE: none */
     struct txn_tally tallies[TXN_TALLIES];
     bool is_taken;           /* has a thread; the lock's */
     struct txn_thread *next; /* of all; constant */
@@ -130,6 +133,8 @@ void txn_end(struct txn *txn, enum txn_end how);
 static inline bool txn_is_untouched(const struct txn *txn)
 {
     return txn->reserved == 0 && txn->parent == NULL && txn->children == NULL &&
+           txn->arena.chunks == 0 &&
+           atomic_load_explicit(&txn->arena.owner, memory_order_relaxed) == NULL &&
            txn_is_prepared(txn->name);
 }
 

@@ -79,6 +79,8 @@ void txn_sums_add(struct txn_sums *sums, const struct txn_sums *more)
     txn_sum_add(&sums->blocks, txn_sum_read(&more->blocks));
     txn_sum_add(&sums->used, txn_sum_read(&more->used));
     txn_sum_add(&sums->reserved, txn_sum_read(&more->reserved));
+    txn_sum_add(&sums->malloced, txn_sum_read(&more->malloced));
+    txn_sum_add(&sums->escaped, txn_sum_read(&more->escaped));
     raise_to(&sums->most_used, txn_sum_read(&more->most_used));
 }
 
@@ -177,6 +179,10 @@ void txn_tally_count(struct txn_tally *tally, const struct txn_ended *ended)
 {
     struct txn_sums *sums = &tally->sums;
     txn_sum_add(&sums->ended[ended->how], 1);
+    if (ended->malloced != 0) {
+        txn_sum_add(&sums->malloced, ended->malloced);
+        txn_sum_add(&sums->escaped, ended->escaped);
+    }
     if (ended->used == 0)
         return; /* of sizes it tells nothing */
     txn_sum_add(&sums->blocks, ended->blocks);

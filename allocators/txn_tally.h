@@ -30,6 +30,7 @@ enum txn_end { TXN_COMMITTED, TXN_ROLLED_BACK, TXN_ABANDONED };
 struct txn_sums {
     _Atomic uint64_t ended[3]; /* by enum txn_end */
     _Atomic uint64_t blocks, used, reserved;
+    _Atomic uint64_t malloced, escaped;
     _Atomic uint64_t most_used;
 };
 
@@ -80,6 +81,7 @@ static inline size_t txn_tally_expect(const struct txn_tally *tally, size_t expe
 struct txn_ended {
     enum txn_end how;
     uint64_t blocks, used, reserved;
+    uint64_t malloced, escaped; /* out of the arena, and those that stay */
 };
 void txn_tally_count(struct txn_tally *tally, const struct txn_ended *ended);
 

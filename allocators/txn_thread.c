@@ -130,12 +130,14 @@ static void abandon(struct txn *txn)
 MP_RARE void txn_thread_exit(void)
 {
     struct txn_thread *thread = txn_thread;
+    arena_leave_all();
     if (thread == NULL)
         return;
     for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
         if (owner_of(txn) == thread)
             abandon(txn);
     }
+    arena_free_spare(&thread->spare_arena);
     txn_thread = NULL;
     lock_take(&txns.lock);
     thread->is_taken = false;
@@ -209,6 +211,8 @@ MP_RARE void txn_fork_child(void)
     for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
         if (txn_is_open(txn) && owner_of(txn) != txn_thread)
             atomic_store_explicit(&txn->owner, &txn_nobody, memory_order_relaxed);
+        if (atomic_load_explicit(&txn->arena.owner, memory_order_relaxed) != &hand)
+            atomic_store_explicit(&txn->arena.owner, NULL, memory_order_relaxed);
     }
     struct txn_thread *thread = atomic_load_explicit(&txns.threads, memory_order_relaxed);
     for (; thread != NULL; thread = thread->next)

@@ -160,7 +160,8 @@ static bool is_object_size(uint32_t grains)
 
 static bool is_slab_or_zone(unsigned ctl)
 {
-    return ctl == CTL_MIXED || (ctl >= SIZE_CLASS_FIRST && ctl < SIZE_CLASS_END);
+    return ctl == CTL_MIXED || ctl == CTL_ARENA ||
+           (ctl >= SIZE_CLASS_FIRST && ctl < SIZE_CLASS_END);
 }
 
 /* A slab's units all have its first one as head; those of a zone keep that. */
@@ -184,16 +185,31 @@ static void count_objects(const struct zone *zone, size_t *taken)
     }
 }
 
-/* What a cut conversion labelled is a zone, as far as its units go. */
-static void rebuild_zone(uint32_t first)
+/* From its bits alone. */
+static void make_zone(uint32_t first, size_t units)
 {
     struct zone *zone = zone_at(first);
-    *zone = (struct zone){.first = first, .units = units_of(first)};
-    space_label(first, zone->units, CTL_MIXED);
+    *zone = (struct zone){.first = first, .units = (uint16_t)units};
     const struct grains grains = zone_grains(zone);
     grains_mend(&grains, is_object_size);
     count_objects(zone, mixed.taken);
     zone_enlist(zone);
+}
+
+/* What a cut conversion labelled is a zone, as far as its units go. */
+static void rebuild_zone(uint32_t first)
+{
+    uint16_t units = units_of(first);
+    space_label(first, units, CTL_MIXED);
+    make_zone(first, units);
+}
+
+void zone_adopt_arena(uint32_t first, size_t units)
+{
+    for (size_t unit = first; unit < first + units; unit++) /* as mixed_adopt */
+        atomic_store_explicit(space_ctl(unit), CTL_MIXED, memory_order_release);
+    lock_fence_stores();
+    make_zone(first, units);
 }
 
 static void visit_zones(void (*visit)(uint32_t first))

@@ -68,6 +68,9 @@ struct grains zone_grains(const struct zone *zone);
 /* Counts what a zone has, and lists it. `zone` has its constants and purged. */
 void zone_enlist(struct zone *zone);
 
+/* Makes a zone of a chunk of an arena, whose bits are as if a fork had cut it. Lock. */
+void zone_adopt_arena(uint32_t first, size_t units);
+
 /* Takes an empty zone out; its units are freed once the lock is dropped. */
 void zone_retire(const struct zone *zone);
 

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "allocators/base/check.h"
-#include "allocators/base/os.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
 #include "preload/caller.h"
 #include "preload/emergency.h"
+#include "preload/entered.h"
 #include "preload/failing.h"
 #include "preload/init.h"
 #include "preload/recorded.h"
@@ -262,10 +262,10 @@ static inline void *pass_by(size_t bytes, unsigned bits)
 /* Tail calls: the frame of either lies right below the program's. */
 static inline void *serve_unaligned(size_t bytes, unsigned bits)
 {
-    void *p = pass_by(bytes, bits);
+    void *p = MP_LIKELY(hand.arena == NULL) ? pass_by(bytes, bits) : entered_alloc(bytes, bits);
     if (p != NULL)
         return p;
-    bool is_for_other = bytes >= view_other_from() && !watch_is_on();
+    bool is_for_other = bytes >= view_other_from() && !watch_is_on() && hand.arena == NULL;
     return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : serve_by_any(bytes, bits);
 }
 
@@ -344,7 +344,7 @@ static inline bool free_by_other(void *p)
 
 void door_free(void *p)
 {
-    if (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p))
+    if (!entered_free(p) && (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p)))
         free_by_any(p);
 }
 

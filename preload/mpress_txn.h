@@ -82,11 +82,23 @@ MPRESS_API void mpress_txn_rollback(struct mpress_txn *txn);
 /* The calling thread takes the transaction over from whose it was. */
 MPRESS_API void mpress_txn_adopt(struct mpress_txn *txn);
 
+/* Between these two malloc and its family serve the calling thread, its libraries included, out of
+ * the transaction: blocks of up to 1 KiB one behind the other, larger ones as ever. Each is
+ * malloc's in every respect: any thread may free or realloc it, now or after the transaction has
+ * ended, which leaves it alone, be it by commit or by rollback. They nest, in the reverse order;
+ * the transaction's end leaves it, and what was entered since, but only for the thread that
+ * entered. EBUSY: some thread has entered it; EINVAL: this thread has not, or something else since;
+ * ENOMEM. */
+MPRESS_API int mpress_txn_enter(struct mpress_txn *txn);
+MPRESS_API int mpress_txn_leave(struct mpress_txn *txn);
+
 struct mpress_txn_stats {
     uint64_t blocks;   /* got and not rolled back, by committed children too */
     uint64_t used;     /* their bytes, gaps between them included */
     uint64_t reserved; /* bytes of its chunks; what it has of its parent's is counted there */
     uint64_t chunks;
+    uint64_t malloc_blocks; /* that malloc took out of it; */
+    uint64_t malloc_live;   /* of these, not freed yet */
 };
 
 /* Fills in *stats. */
@@ -101,6 +113,8 @@ struct mpress_txn_name {
     uint64_t blocks;    /* as above, when they ended */
     uint64_t used;
     uint64_t reserved;
+    uint64_t malloc_blocks;
+    uint64_t escaped;     /* of these, not freed when it ended */
     uint64_t most_used;   /* by one of them */
     uint64_t first_bytes; /* expected of the next one by this record; 0: not known yet */
     const char *profile;  /* "tiny" up to 64 KiB, "small" 512 KiB, "medium" 4 MiB, "large" 32 MiB,

@@ -13,6 +13,7 @@
 #include "allocators/heap.h"
 #include "allocators/large.h"
 #include "allocators/mimalloc_heap.h"
+#include "allocators/mixed.h"
 #include "preload/emergency.h"
 
 extern void __libc_free(void *p); /* libc's own, whoever else is called free */
@@ -42,23 +43,29 @@ void route_init(enum conf_heap heap)
 
 /* -- allocating ------------------------------------------------------------------------------- */
 
+/* So is what comes out of a transaction. */
+static bool is_ours(size_t bytes)
+{
+    return bytes < route_mimalloc_from || (hand.arena != NULL && bytes <= MIXED_BYTES_MAX);
+}
+
 void *route_alloc(size_t bytes)
 {
-    if (MP_LIKELY(bytes < route_mimalloc_from))
+    if (MP_LIKELY(is_ours(bytes)))
         return heap_alloc(bytes);
     return mimalloc_alloc(bytes);
 }
 
 void *route_alloc_zeroed(size_t bytes)
 {
-    if (MP_LIKELY(bytes < route_mimalloc_from))
+    if (MP_LIKELY(is_ours(bytes)))
         return heap_alloc_zeroed(bytes);
     return mimalloc_alloc_zeroed(bytes);
 }
 
 void *route_alloc_aligned(size_t alignment, size_t bytes)
 {
-    if (bytes < route_mimalloc_from || alignment > MIMALLOC_ALIGNMENT_MAX)
+    if (is_ours(bytes) || alignment > MIMALLOC_ALIGNMENT_MAX)
         return heap_alloc_aligned(alignment, bytes);
     return mimalloc_alloc_aligned(alignment, bytes);
 }

@@ -111,6 +111,28 @@ void mpress_txn_rollback(struct mpress_txn *txn)
     end(txn, TXN_ROLLED_BACK);
 }
 
+/* -- malloc's blocks -------------------------------------------------------------------------- */
+
+int mpress_txn_enter(struct mpress_txn *txn)
+{
+    struct txn *inside = opened(txn);
+    if (!door_come_in())
+        return EBUSY;
+    int error = txn_attach() ? arena_enter(&inside->arena, &txn_thread->spare_arena) : ENOMEM;
+    door_go_out();
+    return error;
+}
+
+int mpress_txn_leave(struct mpress_txn *txn)
+{
+    struct txn *inside = opened(txn);
+    if (!door_come_in())
+        return EINVAL;
+    int error = arena_leave(&inside->arena);
+    door_go_out();
+    return error;
+}
+
 /* -- whose, and how many ---------------------------------------------------------------------- */
 
 void mpress_txn_adopt(struct mpress_txn *txn)
@@ -127,7 +149,9 @@ void mpress_txn_stats(const struct mpress_txn *txn, struct mpress_txn_stats *sta
     *stats = (struct mpress_txn_stats){.blocks = inside->blocks,
                                        .used = txn_used(inside),
                                        .reserved = inside->reserved,
-                                       .chunks = inside->chunks};
+                                       .chunks = inside->chunks,
+                                       .malloc_blocks = inside->arena.blocks,
+                                       .malloc_live = arena_live(&inside->arena)};
 }
 
 int mpress_txn_name_read(size_t index, struct mpress_txn_name *name)
@@ -143,6 +167,8 @@ int mpress_txn_name_read(size_t index, struct mpress_txn_name *name)
     name->blocks = txn_sum_read(&record.sums.blocks);
     name->used = txn_sum_read(&record.sums.used);
     name->reserved = txn_sum_read(&record.sums.reserved);
+    name->malloc_blocks = txn_sum_read(&record.sums.malloced);
+    name->escaped = txn_sum_read(&record.sums.escaped);
     name->most_used = txn_sum_read(&record.sums.most_used);
     name->first_bytes = record.first_bytes;
     name->profile = txn_profile_of(record.first_bytes);

@@ -10,6 +10,7 @@
 static bool exchange(_Atomic uint32_t *count, uint32_t *expected, uint32_t desired);
 #undef atomic_compare_exchange_strong
 #define atomic_compare_exchange_strong exchange
+#include "allocators/base/os.h"
 #include "preload/control_serve.h"
 #include "preload/door.c" // NOLINT
 
