@@ -77,6 +77,8 @@ static bool is_near(const struct question *question, uint64_t value, int number,
 static bool is_near_any(const struct question *question, uint64_t value)
 {
     int32_t offset;
+    if (MP_LIKELY(value < SYMBOL_FIRST - LEARN_REACH))
+        return false; /* an address */
     for (int number = 0; number < LEARN_REGISTERS; number++)
         if (is_near(question, value, number, LEARN_REACH, &offset))
             return true;

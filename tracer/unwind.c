@@ -6,14 +6,16 @@
  * then by induction on the rules those frames are unchanged, and their nodes are reused; where one
  * differs, the walk goes on from there.
  *
- *     remembered  [0] outermost ... [kept-1] | inner frames that are gone
- *                      verified in memory    |
- *     this event  ............................ [fresh] stepped frames, innermost first
+ *     remembered  [0] guard, [1] outermost ... kept | inner frames that are gone
+ *                             verified in memory    |
+ *     this event  ................................... [fresh] stepped frames, innermost first
  *
- * W1  frame[i - 1] is the caller of frame[i]; frame[0] has no known caller if is_whole, else the
- *     depth cut the rest off
- * W2  frame[i].node is the node of ip[i] under frame[i - 1].node; frame[0]'s is a root
- * W3  every slot that verify() loads was read through memory_read when its frame was remembered */
+ * W1  frame[i - 1] is the caller of frame[i], i > 1; frame[1] has no known caller if is_whole, else
+ *     the depth cut the rest off
+ * W2  frame[i].node is the node of ip[i] under frame[i - 1].node; frame[1]'s is a root
+ * W3  every slot that verify() loads was read through memory_read when its frame was remembered, or
+ *     is a word of ours
+ * W4  *bp_slot is unlike the caller's bp for ever in frame[1] and in frames left by libunwind */
 #include "tracer/unwind.h"
 
 #include <stddef.h>
@@ -32,7 +34,7 @@
 enum {
     WALK_DEPTH = 256,
     WALK_STEPS = 8, /* remembered steps that libunwind had to make; a stack rarely has two */
-    WALK_CACHED = 256,
+    WALK_CACHED = 512,
 };
 
 /* What the shared tables said lately, in slots by address: they are too big for the first cache. */
@@ -49,14 +51,19 @@ struct cached_node {
 
 struct frame {
     struct registers at;
-    uintptr_t bp_slot; /* where the caller's bp is saved; 0: it is unchanged */
+    const uint64_t *bp_slot; /* what the caller's bp is in: memory, or, unchanged, frame[-1] */
     uint32_t node;
-    bool is_opaque; /* left by libunwind: no slots to verify */
 };
+
+/* Of a frame that is not in its place yet. */
+#define BP_UNCHANGED ((const uint64_t *)0)
+#define BP_UNKNOWN ((const uint64_t *)1) /* left by libunwind: no slots to verify */
+
+static const uint64_t unlike[2] = {0, 1}; /* one of them is unlike any bp */
 
 /* One thread's memory; lives with the lane. */
 struct walk {
-    uint32_t count;      /* frames remembered */
+    uint32_t count;      /* frames remembered; frame[count] is the innermost */
     uint32_t generation; /* of the rules they came from */
     bool is_whole;       /* W1 */
     uint32_t next_step;  /* the entry of step[] that is replaced next */
@@ -64,8 +71,8 @@ struct walk {
     struct real_step step[WALK_STEPS];
     struct cached_rule rule[WALK_CACHED];
     struct cached_node node[WALK_CACHED];
-    struct frame frame[WALK_DEPTH]; /* outermost first */
-    struct frame fresh[WALK_DEPTH]; /* innermost first; of the walk going on */
+    struct frame frame[1 + WALK_DEPTH]; /* a guard above all stacks, then outermost first */
+    struct frame fresh[WALK_DEPTH];     /* innermost first; of the walk going on */
 };
 
 void walk_forget(struct walk *walk)
@@ -137,38 +144,44 @@ static bool step_by_libunwind(struct walk *walk, struct registers *at)
 }
 
 /* A stack grows down: the caller's part of it lies above. */
-static bool step_by_rule(struct walk *walk, const struct rule *rule, struct frame *frame,
-                         struct registers *at)
+static inline bool step_by_rule(struct walk *walk, const struct rule *rule, struct frame *frame,
+                                struct registers *at)
 {
     uintptr_t base = rule->cfa_from_bp ? at->bp : at->sp;
     uintptr_t cfa = base + (uintptr_t)(intptr_t)rule->cfa_offset;
     uint64_t ip;
-    uint64_t bp = at->bp;
     if (cfa <= at->sp || !memory_read(&walk->memory, cfa - 8, &ip) || ip == 0)
         return false;
-    frame->bp_slot = rule->bp_is_saved ? cfa + (uintptr_t)(intptr_t)rule->bp_offset : 0;
-    if (rule->bp_is_saved && !memory_read(&walk->memory, frame->bp_slot, &bp))
-        return false;
-    *at = (struct registers){.ip = ip, .sp = cfa, .bp = bp};
+    if (rule->bp_is_saved) {
+        uintptr_t slot = cfa + (uintptr_t)(intptr_t)rule->bp_offset;
+        frame->bp_slot = (const uint64_t *)slot;
+        if (!memory_read(&walk->memory, slot, &at->bp))
+            return false;
+    }
+    at->ip = ip;
+    at->sp = cfa;
+    at->ip_is_exact = false;
     return true;
 }
 
 static inline size_t slot_of(uintptr_t ip, uint32_t parent)
 {
-    return ((ip + parent) * UINT64_C(0x9E3779B97F4A7C15)) >> 56;
+    return ((ip + parent) * UINT64_C(0x9E3779B97F4A7C15)) >> 55;
 }
 
-_Static_assert(WALK_CACHED == 256, "slot_of has 8 bits");
+_Static_assert(WALK_CACHED == 512, "slot_of has 9 bits");
 
-static inline struct rule find_rule(struct walk *walk, const struct registers *at)
+/* Cached ones are all simple. *own: room for others. */
+static inline const struct rule *find_rule(struct walk *walk, const struct registers *at,
+                                           struct rule *own)
 {
     struct cached_rule *cached = &walk->rule[slot_of(at->ip, 0)];
     if (MP_LIKELY(cached->ip == at->ip && !at->ip_is_exact))
-        return cached->rule;
-    struct rule rule = rules_find(at->ip, at->ip_is_exact);
-    if (rule.kind == FRAME_SIMPLE && !at->ip_is_exact)
-        *cached = (struct cached_rule){at->ip, rule};
-    return rule;
+        return &cached->rule;
+    *own = rules_find(at->ip, at->ip_is_exact);
+    if (own->kind == FRAME_SIMPLE && !at->ip_is_exact)
+        *cached = (struct cached_rule){at->ip, *own};
+    return own;
 }
 
 static inline uint32_t get_node(struct walk *walk, uint32_t parent, const struct registers *at)
@@ -183,64 +196,97 @@ static inline uint32_t get_node(struct walk *walk, uint32_t parent, const struct
 }
 
 /* Notes the frame *at and moves *at to its caller. False: it has none that can be found. */
-static bool step_out(struct walk *walk, struct frame *frame, struct registers *at)
+static inline bool step_out(struct walk *walk, struct frame *frame, struct registers *at)
 {
-    struct rule rule = find_rule(walk, at);
-    *frame = (struct frame){.at = *at, .is_opaque = rule.kind == FRAME_OTHER};
-    if (MP_LIKELY(rule.kind == FRAME_SIMPLE))
-        return step_by_rule(walk, &rule, frame, at);
-    return rule.kind == FRAME_OTHER && step_by_libunwind(walk, at);
+    struct rule own;
+    const struct rule *rule = find_rule(walk, at, &own);
+    frame->at = *at;
+    frame->bp_slot = BP_UNCHANGED;
+    if (MP_LIKELY(rule->kind == FRAME_SIMPLE))
+        return step_by_rule(walk, rule, frame, at);
+    frame->bp_slot = BP_UNKNOWN;
+    return rule->kind == FRAME_OTHER && step_by_libunwind(walk, at);
 }
 
 /* -- what is remembered ----------------------------------------------------------------------- */
 
-/* Drops the frames inside of *at; true when the innermost left is *at itself. On the way from an
- * alternate stack the order by address is broken: then less is found than could be. */
-static bool find_remembered(const struct walk *walk, uint32_t *kept, const struct registers *at)
+static const uint64_t *word_unlike(uint64_t bp)
 {
-    while (*kept > 0 && walk->frame[*kept - 1].at.sp < at->sp)
-        (*kept)--;
-    return *kept > 0 && is_same(&walk->frame[*kept - 1].at, at);
+    return &unlike[bp == unlike[0]];
 }
 
-/* The outermost frame that is proven to be as remembered, given that frame `from` is. */
-MEMORY_UNCHECKED static uint32_t verify(const struct walk *walk, uint32_t from)
+/* Puts a frame behind that of its caller, or, as the outermost one, behind the guard. */
+static inline void put_frame(struct frame *frame, const struct frame *from, bool is_outermost)
 {
-    uint32_t i = from;
-    for (; i > 0; i--) {
-        const struct frame *frame = &walk->frame[i];
-        const struct registers *caller = &walk->frame[i - 1].at;
-        if (frame->is_opaque || memory_load(caller->sp - 8) != caller->ip)
-            break;
-        if (frame->bp_slot != 0 && memory_load(frame->bp_slot) != caller->bp)
-            break;
-    }
-    return i;
+    const struct registers *caller = &frame[-1].at;
+    frame->at = from->at;
+    frame->bp_slot = from->bp_slot;
+    if (from->bp_slot == BP_UNCHANGED)
+        frame->bp_slot = &caller->bp;
+    if (MP_UNLIKELY(is_outermost || from->bp_slot == BP_UNKNOWN))
+        frame->bp_slot = word_unlike(caller->bp);
+    frame->node = 0;
 }
 
-/* -- a walk ----------------------------------------------------------------------------------- */
+/* The other way round. */
+static void take_frame(struct frame *to, const struct frame *frame)
+{
+    *to = *frame;
+    if (frame->bp_slot == &frame[-1].at.bp)
+        to->bp_slot = BP_UNCHANGED;
+    else if (frame->bp_slot == &unlike[0] || frame->bp_slot == &unlike[1])
+        to->bp_slot = BP_UNKNOWN;
+}
 
 struct progress {
     struct registers at; /* the frame that is looked at */
-    uint32_t kept;       /* remembered frames that may still be right */
+    struct frame *kept;  /* the innermost remembered one that may still be right, or the guard */
     uint32_t fresh;      /* frames in walk->fresh */
     uint32_t depth;      /* at most that many are wanted */
     bool is_whole;       /* the walk came to the end of the stack */
 };
 
+static inline uint32_t count_kept(const struct walk *walk, const struct progress *progress)
+{
+    return (uint32_t)(progress->kept - walk->frame);
+}
+
+/* Drops the frames inside of the one that is looked at; true when the innermost left is that one.
+ * On the way from an alternate stack the order by address is broken: then less is found than could
+ * be. */
+static inline bool find_remembered(struct progress *progress)
+{
+    struct frame *kept = progress->kept;
+    while (kept->at.sp < progress->at.sp)
+        kept--;
+    progress->kept = kept;
+    return is_same(&kept->at, &progress->at);
+}
+
+/* The outermost frame that is proven to be as remembered, given that `frame` is. */
+MEMORY_UNCHECKED static inline struct frame *verify(struct frame *frame)
+{
+    while (memory_load((uintptr_t)frame->bp_slot) == frame[-1].at.bp &&
+           memory_load(frame[-1].at.sp - 8) == frame[-1].at.ip)
+        frame--;
+    return frame; /* W4 */
+}
+
+/* -- a walk ----------------------------------------------------------------------------------- */
+
 /* Takes remembered frames from progress->at outward as far as they are proven. True: all are, and
- * nothing more is needed; the frames [0, kept) are part of the stack. */
+ * nothing more is needed; the frames up to `kept` are part of the stack. */
 static bool reuse(struct walk *walk, struct progress *progress)
 {
-    uint32_t outermost = verify(walk, progress->kept - 1);
-    bool is_enough = progress->fresh + progress->kept >= progress->depth;
-    if (outermost == 0 && (walk->is_whole || is_enough)) {
+    struct frame *outermost = verify(progress->kept);
+    bool is_enough = progress->fresh + count_kept(walk, progress) >= progress->depth;
+    if (MP_LIKELY(outermost == &walk->frame[1] && (walk->is_whole || is_enough))) {
         progress->is_whole = walk->is_whole;
         return true;
     }
-    while (progress->kept - 1 > outermost && progress->fresh < progress->depth)
-        walk->fresh[progress->fresh++] = walk->frame[--progress->kept];
-    progress->at = walk->frame[progress->kept - 1].at;
+    while (progress->kept > outermost && progress->fresh < progress->depth)
+        take_frame(&walk->fresh[progress->fresh++], progress->kept--);
+    progress->at = progress->kept->at;
     progress->kept--;
     return false;
 }
@@ -248,7 +294,7 @@ static bool reuse(struct walk *walk, struct progress *progress)
 static void collect(struct walk *walk, struct progress *progress)
 {
     while (progress->fresh < progress->depth) {
-        if (find_remembered(walk, &progress->kept, &progress->at) && reuse(walk, progress))
+        if (find_remembered(progress) && reuse(walk, progress))
             return;
         if (progress->fresh == progress->depth)
             break;
@@ -258,45 +304,54 @@ static void collect(struct walk *walk, struct progress *progress)
             break;
         }
     }
-    progress->kept = 0;
+    progress->kept = walk->frame;
 }
 
 /* Gives up the outermost frames that are too many: another frame is the root now. */
 static void cut(struct walk *walk, struct progress *progress)
 {
-    uint32_t excess = progress->fresh + progress->kept - progress->depth;
-    MP_ASSERT(excess <= progress->kept);
+    uint32_t kept = count_kept(walk, progress);
+    uint32_t excess = progress->fresh + kept - progress->depth;
+    MP_ASSERT(excess <= kept);
+    for (uint32_t i = 1; i <= kept - excess; i++) {
+        struct frame frame;
+        take_frame(&frame, &walk->frame[i + excess]);
+        put_frame(&walk->frame[i], &frame, i == 1);
+    }
     progress->kept -= excess;
-    memmove(walk->frame, walk->frame + excess, progress->kept * sizeof(struct frame));
     progress->is_whole = false;
-    for (uint32_t i = 0; i < progress->kept; i++)
-        walk->frame[i].node = 0;
+}
+
+/* Gives the frames behind `frame` up to `last` their nodes. False: one could not be written. */
+static inline bool name_frames(struct walk *walk, struct frame *frame, const struct frame *last)
+{
+    uint32_t parent = frame->node; /* the guard's is 0 */
+    while (frame < last) {
+        frame++;
+        parent = frame->node = get_node(walk, parent, &frame->at);
+        if (MP_UNLIKELY(parent == 0))
+            return false;
+    }
+    return true;
 }
 
 /* Remembers the stack and gives every frame its node. False: a node could not be written. */
-static bool remember(struct walk *walk, struct progress *progress)
+static inline bool remember(struct walk *walk, struct progress *progress)
 {
-    if (progress->fresh + progress->kept > progress->depth)
+    if (MP_UNLIKELY(progress->fresh + count_kept(walk, progress) > progress->depth))
         cut(walk, progress);
     walk->is_whole = progress->is_whole;
-    walk->count = progress->kept + progress->fresh;
-    for (uint32_t i = progress->kept; i < walk->count; i++) {
-        walk->frame[i] = walk->fresh[walk->count - 1 - i];
-        walk->frame[i].node = 0;
+    struct frame *named = progress->kept;
+    while (named > walk->frame && named->node == 0)
+        named--;
+    struct frame *last = progress->kept;
+    for (uint32_t i = progress->fresh; i > 0; i--) {
+        last++;
+        put_frame(last, &walk->fresh[i - 1], last == &walk->frame[1]);
     }
-    uint32_t first = progress->kept;
-    while (first > 0 && walk->frame[first - 1].node == 0)
-        first--;
-    uint32_t parent = first == 0 ? 0 : walk->frame[first - 1].node;
-    for (uint32_t i = first; i < walk->count; i++) {
-        parent = get_node(walk, parent, &walk->frame[i].at);
-        walk->frame[i].node = parent;
-        if (parent == 0) {
-            walk->count = 0;
-            return false;
-        }
-    }
-    return true;
+    bool is_named = name_frames(walk, named, last);
+    walk->count = is_named ? (uint32_t)(last - walk->frame) : 0;
+    return is_named;
 }
 
 bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id)
@@ -306,18 +361,19 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
     if (walk == NULL || caller->ip == 0)
         return true;
     MP_ASSERT(depth > 0 && depth <= WALK_DEPTH);
+    walk->frame[0].at.sp = UINTPTR_MAX;
     struct progress progress = {
         .at = {.ip = caller->ip, .sp = caller->sp, .bp = caller->bp},
-        .kept = walk->count,
+        .kept = walk->frame + walk->count,
         .depth = depth,
     };
     collect(walk, &progress);
     lane->walks++;
-    lane->proven += progress.kept;
+    lane->proven += count_kept(walk, &progress);
     lane->stepped += progress.fresh;
     if (!remember(walk, &progress))
         return false;
-    *id = walk->frame[walk->count - 1].node;
+    *id = walk->frame[walk->count].node;
     return true;
 }
 
