@@ -19,18 +19,27 @@ struct birth {
     unsigned char alignment_log2;
 };
 
+#define ENCODE_7(length, marks)                                                                    \
+    (length) << 24 | (marks), (length) << 24 | (marks), (length) << 24 | (marks),                  \
+        (length) << 24 | (marks), (length) << 24 | (marks), (length) << 24 | (marks),              \
+        (length) << 24 | (marks)
+
+/* By the highest bit of a number: how many bytes it takes, and the high bits of all but the last.
+ */
+static const uint32_t encode_lengths[28] = {ENCODE_7(1, 0), ENCODE_7(2, 0x80), ENCODE_7(3, 0x8080),
+                                            ENCODE_7(4, 0x808080)};
+
 /* trace_put_uvarint without a branch for each byte, which processors cannot foresee where sizes and
  * distances vary. Stores up to three zeros behind it, where zeros are (lane.h, L2). */
 static inline unsigned char *encode_uvarint(unsigned char *at, uint64_t n)
 {
     if (MP_UNLIKELY(n >> 28 != 0))
         return trace_put_uvarint(at, n);
-    uint32_t bits = (uint32_t)n;
-    uint32_t further = ((uint32_t)__builtin_clz(bits | 1) ^ 31) * 37 >> 8; /* a seventh of it */
-    uint32_t bytes = (bits & 0x7f) | (bits & 0x3f80) << 1 | (bits & 0x1fc000) << 2 |
-                     (bits & 0xfe00000) << 3 | (0x808080 & ((1U << 8 * further) - 1));
+    uint32_t length = encode_lengths[__builtin_clz((uint32_t)n | 1) ^ 31];
+    uint32_t bytes = ((uint32_t)n & 0x3fff) | ((uint32_t)n & 0xfffc000) << 2;
+    bytes = (bytes & 0x7f007f) | (bytes & 0x3f803f80) << 1 | (length & 0x808080);
     memcpy(at, &bytes, sizeof(bytes));
-    return at + 1 + further;
+    return at + (length >> 24);
 }
 
 static inline unsigned char *encode_svarint(unsigned char *at, int64_t n)

@@ -162,6 +162,7 @@ static uint32_t close_block(struct lane *lane)
     /* release: a reader that sees the length sees the checksum */
     atomic_store_explicit((_Atomic uint32_t *)&header->used, used, memory_order_release);
     lane->at = lane->limit = NULL;
+    atomic_store_explicit(&lane->fast, NULL, memory_order_relaxed);
     return used;
 }
 

@@ -13,7 +13,8 @@
  *
  * L1  block.start == NULL, or block.start + 72 <= at <= block.start + 64 KiB
  * L2  the bytes from `at` to the end of the block are zero, except while a record is being written
- * L3  what a reader has replayed up to `at` is exactly the state below */
+ * L3  what a reader has replayed up to `at` is exactly the state below
+ * L4  fast <= limit, or NULL */
 #ifndef MPRESS_TRACER_LANE_H
 #define MPRESS_TRACER_LANE_H
 
@@ -31,13 +32,14 @@ struct walk;
 
 /* All fields belong to the lane's writer unless said otherwise. */
 struct lane {
-    unsigned char *at;        /* place of the next record (L1) */
-    unsigned char *limit;     /* from here on a new block is needed; 0 with at: none yet */
+    unsigned char *at;             /* place of the next record (L1) */
+    unsigned char *limit;          /* from here on a new block is needed; 0 with at: none yet */
+    _Atomic(unsigned char *) fast; /* before it nothing but the next record is due (turn.h) */
     _Atomic uint32_t writing; /* 1: the writer is between entering and leaving; tracer_stop reads */
     _Atomic uint32_t missed;  /* events lost to signal handlers, not yet recorded */
-    uint32_t until_tick;      /* events before the clock is read again */
     uint32_t ticks;           /* clock readings; some of these events are timed to their end */
     uint32_t timed;           /* `ticks` at the last one of those */
+    uint64_t timed_events;    /* `events` then */
     bool is_timed;            /* this event is being timed */
 
     /* the state of format.h (L3); starts anew in every block */

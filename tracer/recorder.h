@@ -17,24 +17,24 @@ enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPEN
 
 struct recorder {
     _Atomic uint32_t phase;
-    unsigned address_shift; /* constant while ON, as are the next eight */
-    unsigned depth;         /* frames; 0: no stacks */
-    uint64_t sample_period; /* bytes; 0: every event */
-    uint32_t events_per_tick;
+    unsigned address_shift;    /* constant while ON, as are the next eight */
+    unsigned depth;            /* frames; 0: no stacks */
+    uint64_t sample_period;    /* bytes; 0: every event */
+    bool has_plain_births;     /* neither stacks nor epochs go with them */
     uint32_t lane_blocks_most; /* as in struct trace_header */
     uint32_t blocks_most;
     bool drops;             /* without room events are dropped until there is some */
     bool ordered_by_caller; /* it calls tracer_sync; else every event draws an epoch */
     uint64_t clock_ns;      /* what a reading of the clock takes */
     void (*sample_heap)(struct trace_sample *sample);
-    _Atomic uint32_t trace;      /* number of the trace; the first is 1 */
-    _Atomic bool is_shared;      /* there is a second event lane; never taken back in a trace */
-    _Atomic uint64_t epoch;      /* last one drawn */
-    _Atomic uint64_t sampled_ns; /* time of the last sample */
-    uint64_t start_ns;           /* of the file that is open, or was; 0: none yet */
-    uint64_t forked_ns;          /* when this process was forked off; 0: it was not, or unseen */
-    uint64_t parent_trace_ns;    /* start_ns of its parent's file */
-    _Atomic uint64_t lost;       /* events lost of threads that have no lane */
+    _Atomic uint32_t trace; /* number of the trace; the first is 1 */
+    _Atomic bool is_shared; /* there is a second event lane; never taken back in a trace */
+    _Alignas(64) _Atomic uint64_t epoch; /* last one drawn; every event reads what is above */
+    _Atomic uint64_t sampled_ns;         /* time of the last sample */
+    uint64_t start_ns;                   /* of the file that is open, or was; 0: none yet */
+    uint64_t forked_ns;       /* when this process was forked off; 0: it was not, or unseen */
+    uint64_t parent_trace_ns; /* start_ns of its parent's file */
+    _Atomic uint64_t lost;    /* events lost of threads that have no lane */
     _Atomic bool drop_is_said;
 };
 
@@ -71,12 +71,5 @@ void recorder_fail(struct lane *self);
  * the calling thread is inside the tracer. The writer returns false when the disk is full. */
 typedef bool events_writer(const void *what, uint32_t stack);
 void events_write_aside(events_writer *write, const void *what, const struct tracer_caller *caller);
-
-/* The thread starts (its lane was just given to it) and ends; false: the disk is full. */
-bool events_begin_thread(struct lane *lane);
-void events_end_thread(struct lane *lane);
-
-/* Writes what signal handlers missed, if there is room; for the end of the trace. */
-void events_write_missed(struct lane *lane);
 
 #endif

@@ -17,13 +17,13 @@
 #include "tracer/samples.h"
 #include "tracer/stacks.h"
 #include "tracer/thread.h"
+#include "tracer/turn.h"
 #include "tracer/unwind.h"
 
 #define TRACER_LIBRARY "mpress " TRACER_VERSION
 
 enum {
     TRACER_DEPTH_MOST = 256,
-    TRACER_EVENTS_PER_TICK = 64, /* the clock costs 22 ns: 0.35 for each event */
 };
 
 _Thread_local struct thread thread_self;
@@ -96,7 +96,7 @@ static void begin_anew(void)
 {
     if (atomic_fetch_add_explicit(&recorder.trace, 1, memory_order_relaxed) == 0)
         return;
-    os_barrier(); /* pairs with the order of stores in enter (events.c) */
+    os_barrier(); /* pairs with the order of stores in turn_begin (turn.h) */
     lane_retire_all();
     stacks_forget();
     modules_forget();
@@ -146,12 +146,12 @@ static int start(const struct tracer_options *options)
     recorder.address_shift = options->address_shift;
     recorder.ordered_by_caller = options->ordered_by_caller;
     recorder.sample_period = options->sample_period;
-    recorder.events_per_tick = options->sample_period != 0 ? 1 : TRACER_EVENTS_PER_TICK;
     recorder.sample_heap = options->sample_heap;
     recorder.clock_ns = measure_clock();
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
     if (recorder.depth != 0 && !can_unwind())
         recorder.depth = 0;
+    recorder.has_plain_births = recorder.depth == 0 && recorder.ordered_by_caller;
     modules_refresh();
     error = open_trace(false);
     if (error != 0)
@@ -198,8 +198,8 @@ void tracer_mark(const char *label)
         return;
     /* the thread's events before the mark are told from those behind it */
     uint64_t now = os_time_ns();
-    bool is_timed = !recorder_has_lane() || lane_write_time(thread_self.lane, now);
-    end_aside(is_timed && info_write_mark(label, now) && samples_take_at_mark(os_time_ns()));
+    end_aside(turn_write_time(now) && info_write_mark(label, now) &&
+              samples_take_at_mark(os_time_ns()));
 }
 
 void tracer_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *context), void *context)
@@ -270,7 +270,7 @@ void tracer_module_unloaded(void)
 static bool is_at_rest(const struct lane *lane)
 {
     uint64_t start = os_time_ns();
-    /* acquire: pairs with the release in leave: what the event wrote is there */
+    /* acquire: pairs with the release in turn_end: what the event wrote is there */
     while (atomic_load_explicit(&lane->writing, memory_order_acquire) != 0) {
         if (os_time_ns() - start > RECORDER_PATIENCE_NS)
             return false;
@@ -300,10 +300,21 @@ static void finish_lane(struct trace_costs *costs, struct trace_end *end, struct
                         const struct lane *self)
 {
     if (lane->number >= TRACE_LANE_EVENTS && (lane == self || is_at_rest(lane))) {
-        events_write_missed(lane);
+        turn_write_missed(lane);
         lane_finish(lane);
     }
     add_lane(costs, end, lane);
+}
+
+/* No turn begins any more, whose end is not waited for. A thread that stores lane->fast looks at
+ * the phase behind it: all that saw it on have stored theirs at the first barrier, and what we
+ * store then is seen from the second one on. */
+static void end_turns(void)
+{
+    os_barrier();
+    for (struct lane *lane = lane_newest(); lane != NULL; lane = lane->next)
+        atomic_store_explicit(&lane->fast, NULL, memory_order_relaxed);
+    os_barrier();
 }
 
 static void finish(enum trace_end_reason reason, const struct lane *self)
@@ -312,7 +323,7 @@ static void finish(enum trace_end_reason reason, const struct lane *self)
     struct trace_costs costs = {0};
     samples_count(&costs);
     unwind_count(&costs);
-    os_barrier(); /* pairs with the order of stores in enter (events.c) */
+    end_turns();
     for (struct lane *lane = lane_newest(); lane != NULL; lane = lane->next)
         finish_lane(&costs, &end, lane, self);
     stacks_finish();

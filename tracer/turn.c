@@ -1,0 +1,322 @@
+/* turn.c - see turn.h. Here are the rare things: a thread's first and last records, the clock,
+ * epochs, missed events. */
+#include "tracer/turn.h"
+
+#include <string.h>
+
+#include "allocators/base/bits.h"
+#include "allocators/base/os.h"
+#include "tracer/epoch.h"
+#include "tracer/samples.h"
+#include "tracer/tracer.h"
+#include "tracer/unwind.h"
+
+enum {
+    TURN_TICKS_TIMED = 16,      /* one of so many events that read the clock is timed to its end */
+    TURN_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
+    TURN_TICK_BYTES = 128,      /* records before the clock is read again, where little happens, */
+    TURN_TICK_BUSY_BYTES = 512, /* or much: it costs 25 ns, and mostly an epoch with it */
+    TURN_BUSY_NS = 50000,       /* between two readings where much happens */
+};
+
+/* -- small records ---------------------------------------------------------------------------- */
+
+bool turn_draw(struct lane *lane)
+{
+    if (!turn_have_room(lane))
+        return false;
+    /* acq_rel: an object given away before one draw and taken before a later one passes between
+     * them through memory that the heap orders; the numbers must be ordered alike */
+    uint64_t epoch = atomic_fetch_add_explicit(&recorder.epoch, 1, memory_order_acq_rel) + 1;
+    MP_ASSERT(epoch > lane->epoch);
+    unsigned char *end = trace_put_uvarint(lane->at + 1, epoch - lane->epoch);
+    lane->epoch = epoch;
+    lane_commit(lane, turn_first_byte(TRACE_SYNC, 0), end);
+    return true;
+}
+
+static void put_dropped(struct lane *lane, uint64_t count)
+{
+    unsigned char number[10];
+    size_t bytes = (size_t)(trace_put_uvarint(number, count) - number);
+    unsigned char *end = trace_put_uvarint(lane->at + 1, bytes);
+    memcpy(end, number, bytes);
+    lane->dropped += count;
+    lane_commit(lane, turn_first_byte(TRACE_OTHER, TRACE_DROPPED), end + bytes);
+}
+
+static bool write_missed(struct lane *lane)
+{
+    if (!turn_have_room(lane))
+        return false;
+    uint32_t count = atomic_exchange_explicit(&lane->missed, 0, memory_order_relaxed);
+    if (count != 0)
+        put_dropped(lane, count);
+    bool is_due = thread_self.sync_missed;
+    thread_self.sync_missed = false;
+    if (turn_draw_if(lane, is_due && epoch_is_due()))
+        return true;
+    thread_self.sync_missed = true;
+    return false;
+}
+
+void turn_write_missed(struct lane *lane)
+{
+    if (lane->block.start != NULL && lane_has_room(lane))
+        (void)write_missed(lane);
+}
+
+static void make_due(struct lane *lane)
+{
+    atomic_store_explicit(&lane->fast, NULL, memory_order_relaxed);
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+static bool write_name(struct lane *lane)
+{
+    char name[OS_THREAD_NAME_BYTES];
+    os_thread_name(name);
+    size_t length = strlen(name);
+    if (length == 0 || strncmp(name, lane->name, sizeof(name)) == 0)
+        return true;
+    if (!turn_have_room(lane))
+        return false;
+    memcpy(lane->name, name, sizeof(name));
+    unsigned char *end = trace_put_uvarint(lane->at + 1, length);
+    memcpy(end, name, length);
+    lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_NAME), end + length);
+    return true;
+}
+
+static bool write_start(struct lane *lane)
+{
+    lane->name[0] = '\0';
+    lane->tid = 0;
+    atomic_store_explicit(&lane->stack, (uintptr_t)__builtin_frame_address(0),
+                          memory_order_relaxed);
+    if (!lane_write_time(lane, os_time_ns()) || !turn_have_room(lane))
+        return false;
+    uint32_t tid = (uint32_t)os_thread_id();
+    unsigned char *end = trace_put_uvarint(lane->at + 1, tid);
+    lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
+    lane->tid = tid;
+    (void)write_name(lane); /* without room the next event will say so */
+    return true;
+}
+
+static void write_end(struct lane *lane)
+{
+    atomic_store_explicit(&lane->stack, 0, memory_order_relaxed);
+    if (write_missed(lane) && write_name(lane) && lane_write_time(lane, os_time_ns()) &&
+        turn_have_room(lane))
+        lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_END), lane->at + 1);
+    else
+        recorder_fail(lane);
+}
+
+static void give_back(struct lane *lane)
+{
+    thread_self.lane = NULL;
+    make_due(lane);
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    lane_put(lane);
+}
+
+/* A lane of the trace that runs, marked as being written; NULL: no memory, or none runs. Between
+ * taking it and marking it another trace may begin, which then retires it: the number is read from
+ * the lane itself, behind the mark. */
+static struct lane *take_lane(void)
+{
+    struct lane *lane;
+    while ((lane = lane_get()) != NULL) {
+        turn_mark(lane);
+        thread_self.lane = lane;
+        thread_self.trace = lane->trace;
+        if (recorder_has_lane())
+            return lane;
+        give_back(lane);
+        if (!recorder_is_on())
+            return NULL;
+    }
+    return NULL;
+}
+
+static bool begin_lane(struct lane *lane)
+{
+    /* what it took before it had a lane arrives now */
+    thread_self.sync_missed = true;
+    if (lane->number > TRACE_LANE_EVENTS)
+        atomic_store_explicit(&recorder.is_shared, true, memory_order_relaxed);
+    walk_forget(lane->walk);
+    return recorder_is_on() && write_start(lane);
+}
+
+static struct lane *begin_thread(void)
+{
+    struct lane *lane = take_lane();
+    if (lane != NULL && begin_lane(lane))
+        return lane;
+    if (recorder_is_on() && (lane == NULL || recorder_has_lane())) {
+        atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+        if (lane != NULL)
+            recorder_fail(lane);
+    }
+    if (lane != NULL)
+        give_back(lane);
+    return NULL;
+}
+
+/* As a turn without an event. */
+bool turn_write_time(uint64_t now_ns)
+{
+    struct lane *lane = thread_self.lane;
+    if (!recorder_has_lane())
+        return true;
+    turn_mark(lane);
+    bool is_written = !recorder_is_on() || lane_write_time(lane, now_ns);
+    /* release: as in turn_end */
+    atomic_store_explicit(&lane->writing, 0, memory_order_release);
+    return is_written;
+}
+
+/* -- turns ------------------------------------------------------------------------------------ */
+
+void turn_count_missed(void)
+{
+    if (!recorder_is_on())
+        return;
+    struct lane *lane = thread_self.lane;
+    if (recorder_has_lane()) {
+        atomic_fetch_add_explicit(&lane->missed, 1, memory_order_relaxed);
+        make_due(lane);
+    } else {
+        atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
+    }
+}
+
+void turn_end_lost(struct lane *lane)
+{
+    atomic_fetch_add_explicit(&lane->missed, 1, memory_order_relaxed);
+    make_due(lane);
+    recorder_fail(lane);
+    turn_end(lane);
+}
+
+void turn_end_unsynced(struct lane *lane)
+{
+    thread_self.sync_missed = true;
+    make_due(lane);
+    recorder_fail(lane);
+    turn_end(lane);
+}
+
+/* Reads the clock. The draw: segments are short, and so no lane runs far ahead of another in the
+ * reader. *bytes: of records up to the next time. */
+static bool tick(struct lane *lane, size_t *bytes)
+{
+    uint64_t now = os_time_ns();
+    bool is_busy = now - lane->time_ns < TURN_BUSY_NS;
+    *bytes = is_busy ? TURN_TICK_BUSY_BYTES : TURN_TICK_BYTES;
+    lane->ticks++;
+    lane->is_timed = lane->ticks - lane->timed >= TURN_TICKS_TIMED || samples_are_due(now);
+    return lane_write_time(lane, now) && turn_draw_if(lane, epoch_is_due());
+}
+
+/* Does what is due; false: the disk is full. Signal handlers may make more of it due at any time.
+ */
+static bool do_due(struct lane *lane)
+{
+    size_t bytes;
+    if (!turn_have_room(lane) || !tick(lane, &bytes))
+        return false;
+    do {
+        if (!write_missed(lane) || !turn_have_room(lane))
+            return false;
+        size_t room = (size_t)(lane->limit - lane->at);
+        unsigned char *fast = lane->at + (bytes < room ? bytes : room);
+        if (recorder.sample_period != 0)
+            fast = NULL; /* each sample has its own time */
+        atomic_store_explicit(&lane->fast, fast, memory_order_relaxed);
+        atomic_signal_fence(memory_order_seq_cst);
+    } while (atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0 ||
+             thread_self.sync_missed);
+    return true;
+}
+
+static bool is_on_and_mine(struct lane *lane)
+{
+    if (recorder_is_on() && recorder_has_lane())
+        return true;
+    make_due(lane);
+    turn_end(lane); /* the trace ended, another may have begun */
+    return false;
+}
+
+struct lane *turn_begin_late(struct lane *lane, bool is_event)
+{
+    if (!recorder_has_lane()) {
+        if (lane != NULL)
+            atomic_store_explicit(&lane->writing, 0, memory_order_release);
+        lane = recorder_is_on() || recorder_open_pending() ? begin_thread() : NULL;
+        if (lane == NULL) {
+            thread_end_busy();
+            return NULL;
+        }
+    }
+    if (!is_on_and_mine(lane))
+        return NULL;
+    if (do_due(lane)) /* behind the store of lane->fast, for tracer_stop */
+        return is_on_and_mine(lane) ? lane : NULL;
+    if (is_event)
+        turn_end_lost(lane);
+    else
+        turn_end_unsynced(lane);
+    return NULL;
+}
+
+void turn_finish_timed(struct lane *lane)
+{
+    lane->is_timed = false;
+    uint64_t now = os_time_ns();
+    uint64_t took = now - lane->time_ns;
+    if (took > recorder.clock_ns && took < TURN_TIMED_MOST_NS)
+        lane->overhead_ns += (took - recorder.clock_ns) * (lane->events - lane->timed_events);
+    lane->timed = lane->ticks;
+    lane->timed_events = lane->events;
+    if (!write_name(lane) || !samples_take_if_due(now))
+        recorder_fail(lane);
+}
+
+void tracer_sync(void)
+{
+    /* A thread without a lane has recorded no object that it could give away, and what it takes
+     * may be put into order as late as at its first record. */
+    if (thread_self.busy || !recorder_has_lane()) {
+        thread_self.sync_missed = true;
+        if (thread_self.lane != NULL)
+            make_due(thread_self.lane);
+        return;
+    }
+    if (!epoch_is_due())
+        return;
+    struct lane *lane = turn_begin(false);
+    if (lane == NULL)
+        return;
+    if (turn_draw(lane))
+        turn_end(lane);
+    else
+        turn_end_unsynced(lane);
+}
+
+void tracer_thread_exit(void)
+{
+    struct lane *lane = thread_self.lane;
+    if (!recorder_has_lane() || !thread_begin_busy())
+        return;
+    turn_mark(lane);
+    if (recorder_is_on())
+        write_end(lane);
+    give_back(lane);
+    thread_end_busy();
+}
