@@ -126,4 +126,49 @@ END
     account_is 'assert most["files"] > 20 * MiB, most'
 }
 
+# The parts are all of RSS, the heap's parts all of the heap, and what the process itself said beside
+# the table is within 2 % of it; and nothing that the program still has is called lost.
+adds_up () { # no test: the blank keeps it out
+    run "$MPRESS" report --json --fail-on 'lost>0' "$1"
+    expect_status 0
+    python3 - <<'END' >said 2>&1 || fail "$1: $(cat said)"
+import json
+report = json.load(open("out"))
+parts = ("heap", "tracer", "mapped", "files", "shared", "stacks", "libraries", "rest")
+for when in ("at_largest", "at_end"):
+    moment = report["resident"][when]
+    assert sum(moment[part] for part in parts) == moment["rss"], moment
+    assert sum(moment["heap_parts"].values()) == moment["heap"], moment
+    look = min(report["fragmentation"]["samples"], key=lambda look: abs(look["after_ns"] - moment["after_ns"]))
+    assert abs(look["rss"] - moment["rss"]) <= moment["rss"] * 0.02, (look["rss"], moment)
+END
+}
+
+parts_add_up_for_real_programs_and_nothing_is_lost_in_them() {
+    if [ -x /usr/bin/python3 ]; then
+        PYTHONMALLOC=malloc "$MPRESS" record -q -o python3.mpt -- /usr/bin/python3 -c '
+import json
+held = [json.dumps({"a": i, "b": [i] * 5}) for i in range(5000)]'
+        adds_up python3.mpt
+        run "$MPRESS" report --summary python3.mpt
+        expect_80_columns
+        expect_out "blocks of the program, as asked for"
+        expect_out "^    = RSS .* 100 %"
+    fi
+    if command -v sqlite3 >/dev/null; then
+        "$MPRESS" record -q -o sqlite3.mpt -- sqlite3 :memory: "create table t(a, b); with recursive c(x) as
+            (select 1 union all select x + 1 from c where x < 5000) insert into t select x, hex(x) from c;" >/dev/null
+        adds_up sqlite3.mpt
+    fi
+    if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
+        "$MPRESS" record -q -o redis.mpt -- redis-server --port 0 --unixsocket "$PWD/s" --save '' >log 2>&1 &
+        server=$!
+        wait_for "Ready to accept\|ready to accept" log
+        { for i in {1..500}; do echo "set key:$i value:$i"; done; echo "lpush l 1 2 3"; } | redis-cli -s "$PWD/s" >/dev/null
+        redis-cli -s "$PWD/s" shutdown nosave >/dev/null 2>&1
+        wait $server
+        adds_up redis.mpt
+    fi
+}
+
 run_tests

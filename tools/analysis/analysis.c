@@ -55,12 +55,12 @@ static struct size_class *find_size_class(struct analysis *analysis, uint64_t si
     return &analysis->size[class];
 }
 
-static struct life_class *find_life_class(struct analysis *analysis, uint64_t ns)
+static unsigned find_life_class(uint64_t ns)
 {
     unsigned class = 0;
     for (; ns >= 10 && class + 1 < LIFE_CLASSES; ns /= 10)
         class ++;
-    return &analysis->life[class];
+    return class;
 }
 
 /* -- births and deaths ------------------------------------------------------------------------ */
@@ -134,9 +134,10 @@ static void note_life(struct analysis *analysis, const struct block *block,
                       const struct amount *amount, uint64_t time_ns)
 {
     uint64_t ns = time_ns > block->birth_ns ? time_ns - block->birth_ns : 0;
-    struct life_class *class = find_life_class(analysis, ns);
-    class->blocks += amount->blocks;
-    class->bytes += amount->bytes;
+    unsigned class = find_life_class(ns);
+    analysis->life[class].blocks += amount->blocks;
+    analysis->life[class].bytes += amount->bytes;
+    analysis->site[block->site].life[class] += amount->blocks;
 }
 
 /* -- events ----------------------------------------------------------------------------------- */
@@ -162,6 +163,7 @@ static void book_free(struct analysis *analysis, const struct trace_event *event
     if (block.thread != event->thread) {
         thread->frees_of_others += one.blocks;
         analysis->frees_of_others += one.blocks;
+        flows_add(&analysis->flows, analysis->store, block.thread, event->thread, &one);
     } else if (thread->last_object == event->old_object && !analysis_is_estimate(analysis)) {
         thread->temporary++;
         analysis->temporary++;
@@ -169,9 +171,10 @@ static void book_free(struct analysis *analysis, const struct trace_event *event
     }
 }
 
-static void note_realloc(struct realloc_facts *facts, const struct trace_event *event,
+static void note_realloc(struct analysis *analysis, const struct trace_event *event,
                          const struct block *old)
 {
+    struct realloc_facts *facts = &analysis->reallocs;
     facts->calls++;
     if (event->size > old->bytes)
         facts->grown++;
@@ -181,8 +184,12 @@ static void note_realloc(struct realloc_facts *facts, const struct trace_event *
         facts->in_place++;
         return;
     }
+    uint64_t copied = event->size < old->bytes ? event->size : old->bytes;
+    struct site *site = &analysis->site[find_site(analysis, event->stack)];
     facts->moved++;
-    facts->copied_bytes += event->size < old->bytes ? event->size : old->bytes;
+    facts->copied_bytes += copied;
+    site->moved++;
+    site->copied += copied;
 }
 
 static void book_realloc(struct analysis *analysis, const struct trace_event *event)
@@ -191,7 +198,7 @@ static void book_realloc(struct analysis *analysis, const struct trace_event *ev
     end_stale(analysis, event);
     bool is_known = book_death(analysis, event->old_object, event->time_ns, &old);
     if (is_known)
-        note_realloc(&analysis->reallocs, event, &old);
+        note_realloc(analysis, event, &old);
     book_birth(analysis, event, is_known ? old.birth_ns : event->time_ns);
 }
 

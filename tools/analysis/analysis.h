@@ -11,6 +11,7 @@
 
 #include "tools/analysis/course.h"
 #include "tools/analysis/estimate.h"
+#include "tools/analysis/flows.h"
 #include "tools/analysis/held.h"
 #include "tools/analysis/live.h"
 #include "tools/analysis/map.h"
@@ -28,6 +29,9 @@ struct leak {
     struct amount inside;  /* only by pointers into the middle of blocks */
 };
 
+/* Lives of 10^n <= ns < 10^(n+1); class 0 holds what is shorter than 10 ns. */
+enum { LIFE_CLASSES = 20 };
+
 /* What happened under one call stack: an allocation site. Reallocations count as allocations by
  * the stack that asked for them; the block's birth stays that of its first allocation. */
 struct site {
@@ -35,8 +39,11 @@ struct site {
     struct held held;
     struct amount all;  /* over all allocations */
     uint64_t temporary; /* freed by their thread before it allocated again; 0 in a sampled trace */
-    struct leak leak;   /* of what is alive at the end */
-    uint64_t *course;   /* see course_read; NULL: it never held anything */
+    uint64_t moved;     /* blocks that its reallocs moved; */
+    uint64_t copied;    /* bytes of them, at most */
+    uint64_t life[LIFE_CLASSES]; /* blocks, by how long they lived */
+    struct leak leak;            /* of what is alive at the end */
+    uint64_t *course;            /* see course_read; NULL: it never held anything */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };
@@ -49,9 +56,6 @@ struct size_class {
     uint64_t bytes;
     struct held held;
 };
-
-/* Lives of 10^n <= ns < 10^(n+1); class 0 holds what is shorter than 10 ns. */
-enum { LIFE_CLASSES = 20 };
 
 struct life_class {
     uint64_t blocks;
@@ -120,6 +124,7 @@ struct analysis {
     uint64_t allocated_bytes;
     uint64_t temporary;
     uint64_t frees_of_others;
+    struct flows flows; /* of these, from whom to whom */
     uint64_t failed;
     struct timeline timeline; /* of total.now.bytes */
     struct moments moments;   /* of what each site holds */

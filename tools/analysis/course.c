@@ -139,13 +139,14 @@ void course_init(struct analysis *analysis)
 
 /* -- booking ---------------------------------------------------------------------------------- */
 
-/* Number of the first moment at or after `time_ns`; `moments` if there is none. */
+/* Number of the first moment after `time_ns`; `moments` if there is none. What happens at the very
+ * time of a mark is behind it: the first event behind a TIME record has its time. */
 static size_t find_moment(const struct course *course, uint64_t time_ns)
 {
     size_t from = 0, to = course->moments;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (course->moment[middle].time_ns < time_ns)
+        if (course->moment[middle].time_ns <= time_ns)
             from = middle + 1;
         else
             to = middle;
@@ -155,8 +156,8 @@ static size_t find_moment(const struct course *course, uint64_t time_ns)
 
 static bool is_before(const struct course *course, size_t at, uint64_t time_ns)
 {
-    bool is_behind = at == 0 || course->moment[at - 1].time_ns < time_ns;
-    return is_behind && (at == course->moments || time_ns <= course->moment[at].time_ns);
+    bool is_behind = at == 0 || course->moment[at - 1].time_ns <= time_ns;
+    return is_behind && (at == course->moments || time_ns < course->moment[at].time_ns);
 }
 
 void course_add(struct analysis *analysis, uint32_t site_number, uint64_t time_ns, uint64_t delta)

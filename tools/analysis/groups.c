@@ -99,6 +99,10 @@ static void add_site(struct group *group, const struct site *site, uint64_t peak
     amount_add(&group->peak, &peak);
     amount_add(&group->all, &site->all);
     group->temporary += site->temporary;
+    group->moved += site->moved;
+    group->copied += site->copied;
+    for (size_t i = 0; i < LIFE_CLASSES; i++)
+        group->life[i] += site->life[i];
     amount_add(&group->leak.lost, &site->leak.lost);
     amount_add(&group->leak.by_lost, &site->leak.by_lost);
     amount_add(&group->leak.inside, &site->leak.inside);
@@ -112,8 +116,8 @@ void groups_init(struct groups *groups, struct analysis *analysis, size_t depth)
 {
     *groups = (struct groups){.analysis = analysis, .depth = depth};
     groups->group = store_alloc(analysis->store, analysis->sites + 1, sizeof groups->group[0]);
-    groups->group_of_site =
-        store_alloc(analysis->store, analysis->sites + 1, sizeof groups->group_of_site[0]);
+    groups->next_site =
+        store_alloc(analysis->store, analysis->sites + 1, sizeof groups->next_site[0]);
     struct table table = {.groups = groups, .slots = 16};
     while (table.slots <= 2 * analysis->sites)
         table.slots *= 2;
@@ -121,10 +125,19 @@ void groups_init(struct groups *groups, struct analysis *analysis, size_t depth)
     for (size_t i = 0; i < analysis->sites; i++) {
         const struct site *site = &analysis->site[i];
         struct group *group = find_group(&table, site->node);
-        groups->group_of_site[i] = (uint32_t)(group - groups->group);
+        groups->next_site[i] = group->site;
+        group->site = (uint32_t)i + 1;
         add_site(group, site, analysis->peak_serial);
     }
     store_free(table.slot);
+}
+
+void groups_read_course(const struct groups *groups, const struct group *group, int64_t *bytes)
+{
+    const struct analysis *analysis = groups->analysis;
+    memset(bytes, 0, (analysis->course.moments + 1) * sizeof bytes[0]);
+    for (uint32_t site = group->site; site != 0; site = groups->next_site[site - 1])
+        course_read(&analysis->course, analysis->site[site - 1].course, bytes);
 }
 
 /* -- order ------------------------------------------------------------------------------------ */
@@ -140,6 +153,8 @@ uint64_t groups_get_weight(const struct group *group, enum groups_order order)
         return group->peak.bytes;
     case GROUPS_BY_ALLOCATIONS:
         return group->all.blocks;
+    case GROUPS_BY_COPIED:
+        return group->copied;
     default:
         return group->temporary;
     }

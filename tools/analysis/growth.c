@@ -225,33 +225,6 @@ static bool judge(const int64_t *bytes, const struct low_points *low, struct gro
     return growth_judge(level, low->count, trend);
 }
 
-/* Which sites a group has: next[site + 1] behind first[group], as numbers + 1. */
-struct members {
-    uint32_t *first;
-    uint32_t *next;
-};
-
-static void list_members(const struct groups *groups, struct members *members)
-{
-    struct store *store = groups->analysis->store;
-    members->first = store_alloc(store, groups->groups + 1, sizeof members->first[0]);
-    members->next = store_alloc(store, groups->analysis->sites + 1, sizeof members->next[0]);
-    for (uint32_t i = 0; i < groups->analysis->sites; i++) {
-        uint32_t group = groups->group_of_site[i];
-        members->next[i] = members->first[group];
-        members->first[group] = i + 1;
-    }
-}
-
-static void read_group(const struct groups *groups, const struct members *members, size_t number,
-                       int64_t *bytes)
-{
-    const struct analysis *analysis = groups->analysis;
-    memset(bytes, 0, (analysis->course.moments + 1) * sizeof bytes[0]);
-    for (uint32_t site = members->first[number]; site != 0; site = members->next[site - 1])
-        course_read(&analysis->course, analysis->site[site - 1].course, bytes);
-}
-
 static int by_rate(const void *a, const void *b)
 {
     const struct growing *one = a, *other = b;
@@ -280,19 +253,15 @@ static void keep_certain(struct growth *growth)
 static void judge_groups(struct growth *growth, const struct groups *groups,
                          const struct low_points *low, int64_t *bytes)
 {
-    struct members members;
-    list_members(groups, &members);
     for (size_t i = 0; i < groups->groups; i++) {
         struct growth_trend trend;
         bool has_changed;
-        read_group(groups, &members, i, bytes);
+        groups_read_course(groups, &groups->group[i], bytes);
         bool is_known = judge(bytes, low, &trend, &has_changed);
         growth->tested += has_changed;
         if (is_known && has_changed && trend.goes_on)
             growth->growing[growth->found++] = (struct growing){groups->group[i], trend};
     }
-    store_free(members.first);
-    store_free(members.next);
     keep_certain(growth);
 }
 

@@ -52,7 +52,7 @@ struct growth {
     struct growing *growing; /* by rate, largest first */
 };
 
-/* Lives in the analysis's memory. Before the groups are sorted. */
+/* Lives in the analysis's memory. */
 void growth_read(struct growth *growth, const struct groups *groups);
 
 #endif

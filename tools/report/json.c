@@ -215,6 +215,8 @@ static json_t *make_group(struct report *report, const struct group *group)
     values_set_number(object, "allocated_bytes", group->all.bytes);
     set_interval(object, report->analysis, &group->all);
     values_set_number(object, "temporary", group->temporary);
+    values_set_number(object, "moved", group->moved);
+    values_set_number(object, "copied_bytes_at_most", group->copied);
     if (group->end.blocks != 0) {
         values_set_number(object, "oldest_age_ns",
                           end_ns > group->oldest_ns ? end_ns - group->oldest_ns : 0);
@@ -246,6 +248,7 @@ static json_t *make_stacks(struct report *report)
     json_object_set_new(object, "at_peak", report_json_groups(report, GROUPS_BY_PEAK));
     json_object_set_new(object, "allocations", report_json_groups(report, GROUPS_BY_ALLOCATIONS));
     json_object_set_new(object, "temporary", report_json_groups(report, GROUPS_BY_TEMPORARY));
+    json_object_set_new(object, "copied", report_json_groups(report, GROUPS_BY_COPIED));
     return object;
 }
 
@@ -426,6 +429,8 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "marks", make_marks(analysis));
     json_object_set_new(root, "stages", report_json_stages(report));
     json_object_set_new(root, "growth", report_json_growth(report));
+    json_object_set_new(root, "scaling", report_json_scaling(report));
+    json_object_set_new(root, "flows", report_json_flows(report));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));
     json_object_set_new(root, "leaks", make_leaks(report));
     json_object_set_new(root, "peak", make_peak(analysis));

@@ -57,11 +57,15 @@ void report_suppressed(struct report *report);
 void report_stacks_at_peak(struct report *report);
 void report_stacks_hot(struct report *report);
 void report_stacks_temporary(struct report *report);
+void report_stacks_copied(struct report *report);
 void report_fragmentation(struct report *report); /* tables.c ... */
 void report_growth(struct report *report);        /* growth.c */
 void report_say_growth(struct report *report);    /* of the verdict */
 void report_stages(struct report *report);        /* stages.c */
 void report_memory(struct report *report);        /* memory.c */
+void report_scaling(struct report *report);       /* patterns.c ... */
+void report_lives(struct report *report);
+void report_flows(struct report *report);
 void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
@@ -96,6 +100,8 @@ json_t *report_json_groups(struct report *report, enum groups_order order);
 json_t *report_json_heap(const struct resident_moment *moment); /* its part of that moment */
 json_t *report_json_growth(struct report *report);
 json_t *report_json_maps(struct report *report);
+json_t *report_json_scaling(struct report *report);
+json_t *report_json_flows(const struct report *report);
 json_t *report_json_stages(struct report *report);
 json_t *report_json_suppressed(const struct report *report);
 

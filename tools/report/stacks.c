@@ -224,6 +224,8 @@ static struct units show_group(const struct report *report, const struct list *l
     }
     case GROUPS_BY_PEAK:
         return report_describe_bytes(report, &group->peak);
+    case GROUPS_BY_COPIED:
+        return units_bytes(group->copied);
     default:
         return units_count(groups_get_weight(group, list->order));
     }
@@ -427,4 +429,26 @@ void report_stacks_temporary(struct report *report)
                                       .time_ns = analysis->last_ns,
                                       .what = "temporary",
                                       .describe = describe_temporary});
+}
+
+static void describe_copied(const struct report *report, const struct group *group, char *out,
+                            size_t bytes)
+{
+    (void)report;
+    snprintf(out, bytes, "copied by %s that moved, %s each",
+             units_plural(group->moved, "realloc").at,
+             units_bytes(group->moved == 0 ? 0 : group->copied / group->moved).at);
+}
+
+void report_stacks_copied(struct report *report)
+{
+    const struct realloc_facts *facts = &report->analysis->reallocs;
+    if (facts->copied_bytes == 0)
+        return;
+    print_list(report, &(struct list){.order = GROUPS_BY_COPIED,
+                                      .whole = facts->copied_bytes,
+                                      .time_ns = report->analysis->last_ns,
+                                      .is_bytes = true,
+                                      .what = "copied",
+                                      .describe = describe_copied});
 }

@@ -5,7 +5,7 @@
 
 #include "tools/report/report.h"
 
-enum { ROWS = 20, NEAR_NS = 50 * 1000 * 1000 };
+enum { ROWS = 20, NEAR_NS = 200 * 1000 * 1000 };
 
 /* A stage ends at a mark, or, the last one, with the trace. */
 struct stage {
@@ -108,8 +108,8 @@ static uint64_t count_lost(const struct trace_leaks *leaks)
 static void print_stage(const struct report *report, const struct stage *stage)
 {
     char label[PAGE_CELL_BYTES];
-    page_fit(label, stage->label, 15, false);
-    fprintf(report->page.out, "  %-15s%10s%11s%12s%10s%10s%9s\n", label,
+    page_fit(label, stage->label, 18, false);
+    fprintf(report->page.out, "  %-18s%9s%10s%11s%10s%10s%9s\n", label,
             units_duration(analysis_since_start(report->analysis, stage->time_ns)).at,
             units_bytes(stage->live).at, describe_change(stage->change).at,
             units_bytes(stage->kept).at,
@@ -125,7 +125,7 @@ void report_stages(struct report *report)
         return;
     read_stages(report->analysis, &stages);
     page_heading(page, "STAGES", "what was held at each mark");
-    fprintf(page->out, "  %s%-15s%10s%11s%12s%10s%10s%9s%s\n", page_dim(page), "up to", "after",
+    fprintf(page->out, "  %s%-18s%9s%10s%11s%10s%10s%9s%s\n", page_dim(page), "up to", "after",
             "live", "change", "kept", "RSS", "lost", page_plain(page));
     size_t rows = report->top > ROWS || stages.count <= ROWS ? stages.count : ROWS;
     for (size_t i = 0; i < stages.count; i++) {

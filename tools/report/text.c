@@ -98,6 +98,7 @@ void report_text(struct report *report)
         print_course(report);
         report_stages(report);
         report_growth(report);
+        report_scaling(report);
         report_stacks_lost(report);
         report_suppressed(report);
         report_stacks_at_end(report);
@@ -110,8 +111,11 @@ void report_text(struct report *report)
         if (!analysis_is_estimate(report->analysis)) /* what came in between is not known */
             report_stacks_temporary(report);
         report_lifetimes(report);
+        report_lives(report);
         report_threads(report);
+        report_flows(report);
         report_reallocs(report);
+        report_stacks_copied(report);
     }
     print_symbols(report);
 }
