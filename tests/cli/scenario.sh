@@ -14,11 +14,11 @@ expect-json() {
 }
 
 a_program_that_dies_at_half_is_found_out() {
-    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5
+    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5 --mib 16
     expect_status 1
     expect-json 'r["finite"] and r["pressure"]["mechanism"] == "rlimit"'
     expect-json 'r["levels"][-1]["end"] == "killed" and r["levels"][-1]["why"] == "SIGABRT"'
-    expect-json '15 << 20 < r["breaking_point"]["bytes"] < 17.5 * (1 << 20)'
+    expect-json '7 << 20 < r["breaking_point"]["bytes"] < 9.5 * (1 << 20)'
     expect-json 'r["breaking_point"]["kind"] == "killed"'
     expect-json 'not r["result"]["criteria"]["graceful"]["met"]'
 }
@@ -39,6 +39,16 @@ a_service_is_measured_by_its_output_and_stopped() {
     expect-json 'r["levels"][0]["end"] == "held" and r["levels"][-1]["end"] == "failed"'
     pgrep -f "^$CACHE fails" >/dev/null && fail "it is still there"
     return 0
+}
+
+the_library_keeps_a_budget_and_tells_what_it_holds() {
+    [ -n "$LIBRARY" ] || return 0
+    run timeout 100 "$replay" --pressure budget --scenario linear --levels 2 --limit 24M --duration 1 \
+        --recovery-time 200ms --no-search --json --strategy none:UNUSED=1 -- "$CACHE" flat --units 30
+    expect-json 'r["pressure"]["mechanism"] == "budget" and r["baseline"]["peak"] > 32 << 20'
+    expect-json 'r["levels"][1]["end"] == "held" and 22 << 20 < r["levels"][1]["used_most"] < 27 << 20'
+    expect-json '0.9 < r["levels"][1]["coverage"] < 1.2 and r["levels"][1]["live_share"] > 0.8'
+    expect-json 'r["strategies"][0]["measured"] and not r["strategies"][0]["counted"]'
 }
 
 a_file_holds_scenarios_and_criteria() {

@@ -41,8 +41,11 @@ struct experiment_lap {
     double used_most;     /* bytes, in the budget's unit */
     double resident_most; /* bytes */
     double resident_mean;
-    double live_share; /* of the resident heap, mean over time; 0: not known */
-    double run_wait;   /* seconds */
+    double live_share;   /* of the resident heap, mean over time; 0: not known */
+    double coverage;     /* heap and mappings / RssAnon, mean over time; 0: not known */
+    uint64_t slow_calls; /* allocations that the fast path did not serve; 0: not known */
+    double slow_p50, slow_p99, injected_p99; /* seconds */
+    double run_wait;                         /* seconds */
     uint64_t minor_faults, major_faults;
     uint64_t lends;
 };
@@ -81,8 +84,9 @@ struct experiment {
     uint64_t units;
     double last_unit; /* when; process_now() */
     double window_began;
-    double resident_sum, live_sum;
-    uint64_t glances, live_glances, window_glances;
+    double resident_sum, live_sum, resident_heap_sum, covered_sum, anon_sum;
+    uint64_t glances, window_glances;
+    struct pressure_latency latency_at_begin;
     double window_resident_sum;
     double next_look, next_glance, last_read; /* process_now() */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
@@ -98,11 +102,13 @@ struct experiment {
     struct experiment_lap calibration, release;
     struct experiment_lap *level;
     size_t levels, planned;
-    int baseline_status; /* exit status of a finite program */
-    double baseline;     /* m0 */
-    double longest_gap;  /* between two units, in the calibration */
-    double settled;      /* seconds until it held most of its peak */
-    double peak, floor;  /* P0 and the lowest level, bytes */
+    int baseline_status;  /* exit status of a finite program */
+    bool baseline_misses; /* it says that memory is missing even then */
+    double baseline;      /* m0 */
+    double longest_gap;   /* between two units, in the calibration */
+    double settled;       /* seconds until it held most of its peak */
+    bool is_growing;      /* at the end of the calibration its memory still grew */
+    double peak, floor;   /* P0 and the lowest level, bytes */
     double rss_before, rss_after;
     struct experiment_strategy strategies[PLAN_STRATEGIES];
     struct bisect bisect;

@@ -66,9 +66,12 @@ static bool judge_end(struct experiment *experiment)
     double service = target->ended - target->started - target->run_wait;
     add_usage(experiment);
     if (experiment->baseline == 0 && experiment->calibration.windows == 0 &&
-        experiment->windows == experiment->lap->first)
+        experiment->windows == experiment->lap->first) {
         experiment->baseline_status = target->wait_status;
-    if (process_was_killed(target) || target->wait_status != experiment->baseline_status) {
+        experiment->baseline_misses = target->has_missed_memory;
+    }
+    if (process_was_killed(target) || target->wait_status != experiment->baseline_status ||
+        (target->has_missed_memory && !experiment->baseline_misses)) {
         lap_end_with_target(experiment);
         return false;
     }

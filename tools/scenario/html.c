@@ -279,11 +279,12 @@ static void print_verdict(const struct experiment *experiment, FILE *out)
                            : !criterion->is_asked ? ""
                            : criterion->is_met    ? "met"
                                                   : "not met";
-        fprintf(out, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s .. %s</td><td>%.0f %%</td>",
+        fprintf(out, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s .. %s</td><td>%s</td>",
                 verdict_row_name(row), output_value(row, criterion->value).at,
                 output_value(row, experiment->plan->bounds.at[row]).at,
                 output_value(row, criterion->interval.low).at,
-                output_value(row, criterion->interval.high).at, 100 * criterion->confidence);
+                output_value(row, criterion->interval.high).at,
+                output_share(criterion->confidence).at);
         fprintf(out, "<td>%s</td></tr>\n", word);
     }
     fprintf(out, "</table>\n");

@@ -51,6 +51,16 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     values_set_number(object, "minor_faults", lap->minor_faults);
     values_set_number(object, "major_faults", lap->major_faults);
     values_set_number(object, "lends", lap->lends);
+    if (lap->live_share > 0) {
+        set_real(object, "live_share", lap->live_share);
+        set_real(object, "coverage", lap->coverage);
+    }
+    if (lap->slow_calls > 0) {
+        values_set_number(object, "slow_calls", lap->slow_calls);
+        set_real(object, "slow_p50_s", lap->slow_p50);
+        set_real(object, "slow_p99_s", lap->slow_p99);
+        set_real(object, "injected_p99_s", lap->injected_p99);
+    }
     return object;
 }
 
@@ -182,6 +192,7 @@ static json_t *baseline_object(const struct experiment *experiment)
     set_real(object, "median_s", experiment->baseline);
     set_real(object, "spread", experiment->verdict.figures.noise);
     set_bytes(object, "peak", experiment->peak);
+    set_flag(object, "growing", experiment->is_growing);
     return object;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "preload/budget.h"
 #include "tools/scenario/experiment.h"
 #include "tools/trace/memory.h"
 
@@ -25,8 +26,13 @@ void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double
     *lap = (struct experiment_lap){
         .budget = budget, .began = watch_time(experiment), .first = experiment->windows};
     experiment->lap = lap;
-    experiment->resident_sum = experiment->live_sum = experiment->window_resident_sum = 0;
-    experiment->glances = experiment->live_glances = experiment->window_glances = 0;
+    experiment->resident_sum = experiment->window_resident_sum = 0;
+    experiment->live_sum = experiment->resident_heap_sum = 0;
+    experiment->covered_sum = experiment->anon_sum = 0;
+    experiment->glances = experiment->window_glances = 0;
+    if (experiment->pressure.mechanism->latency != NULL)
+        experiment->latency_at_begin =
+            *experiment->pressure.mechanism->latency(&experiment->pressure);
     experiment->units = 0;
     experiment->window_began = experiment->last_unit = process_now();
     experiment->lends_at_begin = experiment->pressure.lends;
@@ -63,6 +69,34 @@ static void add_costs(struct experiment *experiment, struct experiment_lap *lap)
     lap->run_wait = fmax(0, now->run_wait - then->run_wait);
 }
 
+/* The duration that `share` of the calls between two counts did not exceed, seconds. */
+static double find_latency(const uint64_t *before, const uint64_t *after, double share)
+{
+    uint64_t calls = 0, passed = 0;
+    for (unsigned i = 0; i < PRESSURE_BUCKETS; i++)
+        calls += after[i] - before[i];
+    for (unsigned i = 0; i < PRESSURE_BUCKETS && calls > 0; i++) {
+        passed += after[i] - before[i];
+        if ((double)passed >= share * (double)calls)
+            return (double)budget_bucket_ns(i) / 1e9;
+    }
+    return 0;
+}
+
+static void add_latency(struct experiment *experiment, struct experiment_lap *lap)
+{
+    if (experiment->pressure.mechanism->latency == NULL)
+        return;
+    const struct pressure_latency *now =
+        experiment->pressure.mechanism->latency(&experiment->pressure);
+    const struct pressure_latency *then = &experiment->latency_at_begin;
+    for (unsigned i = 0; i < PRESSURE_BUCKETS; i++)
+        lap->slow_calls += now->slow[i] - then->slow[i];
+    lap->slow_p50 = find_latency(then->slow, now->slow, 0.5);
+    lap->slow_p99 = find_latency(then->slow, now->slow, 0.99);
+    lap->injected_p99 = find_latency(then->injected, now->injected, 0.99);
+}
+
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
              ...)
 {
@@ -79,7 +113,12 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     lap->lends = experiment->pressure.lends - experiment->lends_at_begin;
     if (experiment->glances > 0)
         lap->resident_mean = experiment->resident_sum / (double)experiment->glances;
+    if (experiment->resident_heap_sum > 0)
+        lap->live_share = experiment->live_sum / experiment->resident_heap_sum;
+    if (experiment->anon_sum > 0)
+        lap->coverage = experiment->covered_sum / experiment->anon_sum;
     add_costs(experiment, lap);
+    add_latency(experiment, lap);
     experiment->lap = NULL;
 }
 

@@ -17,6 +17,7 @@ const char *output_verdict_word(const struct verdict *verdict);
 struct output_value {
     char at[48];
 };
+struct output_value output_share(double share); /* "-" for NAN */
 struct output_value output_value(enum verdict_row row, double value);
 
 #endif

@@ -22,6 +22,7 @@ enum {
 #define CALM 0.05         /* a baseline that spreads no more needs no further runs */
 #define DWELL_SECONDS 5.0 /* of a service at a level */
 #define RELEASE_SECONDS 3.2
+#define GROWTH 1.02 /* of resident memory over half of the baseline */
 #define HEAD_ROOM 1.10
 #define FLOOR 0.25
 
@@ -48,6 +49,19 @@ static double find_spread(const struct experiment *experiment, const struct expe
     double spread = sample_spread(service, lap->windows);
     free(service);
     return spread;
+}
+
+/* A service that still takes memory has no peak yet. */
+static bool is_growing(const struct experiment *experiment)
+{
+    const struct experiment_lap *lap = &experiment->calibration;
+    size_t half = lap->windows / 2;
+    if (plan_is_finite(experiment->plan) || half == 0)
+        return false;
+    double *resident = lap_copy_residents(experiment, lap);
+    double middle = resident[half], last = resident[lap->windows - 1];
+    free(resident);
+    return last > GROWTH * middle;
 }
 
 /* The lap goes on: what was measured before stays in it. */
@@ -91,6 +105,7 @@ static bool read_calibration(struct experiment *experiment)
     experiment->baseline = sample_median(service, lap->windows);
     experiment->rss_before = sample_median(resident, lap->windows);
     experiment->peak = lap->used_most;
+    experiment->is_growing = is_growing(experiment);
     free(service);
     free(resident);
     if (experiment->peak == 0)
@@ -116,7 +131,7 @@ static bool calibrate(struct experiment *experiment)
     else
         service_lap(experiment, WINDOWS_LEAST, fmin(CALIBRATION_SECONDS, duration / 2));
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
-           find_spread(experiment, lap) > CALM)
+           (find_spread(experiment, lap) > CALM || is_growing(experiment)))
         calibrate_more(experiment);
     if (lap->end != CURVE_HELD)
         return fail(experiment, "it does not run even without pressure", lap->why);

@@ -9,7 +9,13 @@
 #include <unistd.h>
 
 static const struct pressure_mechanism *const mechanisms[] = {
-    &pressure_cgroup2, &pressure_cgroup1, &pressure_rlimit, &pressure_signal, NULL,
+    &pressure_cgroup2,
+    &pressure_cgroup1,
+    &pressure_budget,
+    &pressure_throttle,
+    &pressure_rlimit,
+    &pressure_signal,
+    NULL,
 };
 
 const struct pressure_mechanism *pressure_mechanism(size_t index)

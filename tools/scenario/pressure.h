@@ -9,9 +9,24 @@
 
 #include "tools/scenario/victim.h"
 
-enum { PRESSURE_WHY_BYTES = 256, PRESSURE_CHOICES = 8 };
+enum { PRESSURE_WHY_BYTES = 256, PRESSURE_CHOICES = 12 };
 
 struct pressure;
+
+/* What the heap says of itself, bytes. */
+struct pressure_heap {
+    uint64_t live, resident; /* usable bytes of the program's blocks; all of the heap */
+    uint64_t mapped;         /* by the program itself */
+    uint64_t rss_anon;       /* at the same moment */
+};
+
+/* Counts of calls by their duration since the mechanism was opened; budget_bucket_ns (budget.h)
+ * says what a bucket is. */
+enum { PRESSURE_BUCKETS = 320 };
+struct pressure_latency {
+    uint64_t slow[PRESSURE_BUCKETS];     /* calls that the fast path did not serve, by themselves */
+    uint64_t injected[PRESSURE_BUCKETS]; /* what the mechanism added to them */
+};
 
 struct pressure_mechanism {
     const char *name;
@@ -29,6 +44,11 @@ struct pressure_mechanism {
     void (*set)(struct pressure *pressure, uint64_t bytes);
     /* What counts against the budget now. */
     uint64_t (*used)(const struct pressure *pressure);
+    /* The most that a process had, seen from inside; NULL: only what was seen from outside. */
+    uint64_t (*most)(const struct pressure *pressure);
+    /* NULL: nobody tells. */
+    void (*heap)(const struct pressure *pressure, struct pressure_heap *heap);
+    const struct pressure_latency *(*latency)(const struct pressure *pressure);
     /* A hundred times a second; NULL: nothing to do. */
     void (*tick)(struct pressure *pressure);
     /* Seconds in which this mechanism, or the pressure on its group, held the program up, since it
@@ -48,10 +68,12 @@ struct pressure_choice {
 struct pressure {
     const struct pressure_mechanism *mechanism;
     const struct victim *victim;
-    uint64_t budget;     /* that is asked for now */
-    uint64_t lends;      /* times that the budget was exceeded on purpose for a moment */
-    const char *library; /* libmpress.so; NULL: the target is not preloaded */
-    void *state;         /* the mechanism's */
+    uint64_t budget;        /* that is asked for now */
+    uint64_t lends;         /* times that the budget was exceeded on purpose for a moment */
+    const char *library;    /* libmpress.so; NULL: the target is not preloaded */
+    bool is_strategy_alone; /* of the library's own strategies only those of `strategy` are on */
+    uint32_t strategy;      /* bits of enum budget_strategy */
+    void *state;            /* the mechanism's */
     struct pressure_choice choice[PRESSURE_CHOICES];
     size_t choices;
 };
@@ -72,6 +94,6 @@ void pressure_close(struct pressure *pressure);
 int pressure_write(const char *path, const char *text);
 
 extern const struct pressure_mechanism pressure_rlimit, pressure_cgroup1, pressure_cgroup2,
-    pressure_signal;
+    pressure_budget, pressure_throttle, pressure_signal;
 
 #endif

@@ -124,13 +124,32 @@ int process_start_shell(struct process *process, const char *command,
 
 /* -- what it says ----------------------------------------------------------------------------- */
 
+/* What programs say whose request was refused, also those that exit with 0 then. */
+static bool is_about_memory(const char *line)
+{
+    static const char *const words[] = {"out of memory",  "memoryerror",       "cannot allocate",
+                                        "bad_alloc",      "memory exhausted",  "enomem",
+                                        "outofmemory",    "allocation failed", "not enough memory",
+                                        "can't allocate", "failed to allocate"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasestr(line, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void take_line(struct process *process, struct process_stream *stream,
                       const struct process_hooks *hooks)
 {
     stream->line[stream->used] = '\0';
     stream->used = 0;
-    bool is_said = stream->line[0] != '\0';
-    if (is_said && (stream == &process->error || process->said[0] == '\0'))
+    bool is_error = stream == &process->error;
+    process->has_complained |= is_error;
+    bool is_kept = process->has_missed_memory;
+    if (!is_kept)
+        process->has_missed_memory = is_about_memory(stream->line);
+    if (stream->line[0] != '\0' && !is_kept &&
+        (is_error || !process->has_complained || process->has_missed_memory))
         snprintf(process->said, sizeof process->said, "%.*s", PROCESS_TAIL_BYTES - 1, stream->line);
     if (hooks->line != NULL)
         hooks->line(stream->line, hooks->context);

@@ -25,7 +25,9 @@ struct process {
     pid_t pid; /* 0: there is none */
     int pid_fd;
     struct process_stream out, error;
-    char said[PROCESS_TAIL_BYTES]; /* the last line of its error output, or of its output */
+    char said[PROCESS_TAIL_BYTES]; /* the last line of its error output; else of its output */
+    bool has_complained;           /* there is one of its error output */
+    bool has_missed_memory;        /* `said` is that memory could not be had, and is kept */
     double started, ended;         /* seconds, CLOCK_MONOTONIC */
     int wait_status;               /* once it has ended */
     struct rusage usage;           /* of it and of those of its children that it waited for */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "preload/budget.h"
 #include "tools/cli.h"
 #include "tools/place.h"
 #include "tools/scenario/options.h"
@@ -145,13 +146,24 @@ static int print(const struct experiment *experiment, json_t *all)
     return experiment->verdict.is_passed ? CLI_OK : CLI_FAILED;
 }
 
-static int run(const struct plan *plan, json_t *all)
+/* The library's own strategies, where it is there and nothing else was asked for. */
+static void add_own_strategies(const struct pressure *pressure, struct plan *plan)
+{
+    if (!pressure->mechanism->needs_preload || plan->strategies > 0)
+        return;
+    plan_add_own_strategy(plan, "lazy commit", BUDGET_LAZY);
+    plan_add_own_strategy(plan, "eviction", BUDGET_EVICTION);
+    plan_add_own_strategy(plan, "pooling", BUDGET_POOLING);
+}
+
+static int run(struct plan *plan, json_t *all)
 {
     struct experiment experiment = {.plan = plan};
     char library[PLACE_BYTES];
     int status = open_pressure(&experiment, library);
     if (status != CLI_GO_ON)
         return status;
+    add_own_strategies(&experiment.pressure, plan);
     status = experiment_run(&experiment);
     pressure_close(&experiment.pressure);
     if (status == CLI_CRITERIA)
@@ -171,7 +183,7 @@ static int get_worse(int a, int b)
     return rank[a] > rank[b] ? a : b;
 }
 
-static int run_all(const struct options *options)
+static int run_all(struct options *options)
 {
     int status = CLI_OK;
     json_t *all = json_array();

@@ -180,7 +180,8 @@ static bool has_broken(struct service_state *state)
     else if (state->slow >= 2)
         lap_end(experiment, CURVE_COLLAPSED, true, "two windows above 10 x the baseline");
     else if (quiet > patience)
-        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s", quiet);
+        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s; %.80s", quiet,
+                experiment->target.said);
     else
         return false;
     return true;

@@ -1,5 +1,5 @@
-/* strategies.c - each strategy by runs without, with, without it, at the lowest level that was
- * held. */
+/* strategies.c - each strategy by runs without, with, without it, at the lowest level that is held
+ * without it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,22 +13,27 @@ struct side {
     size_t count;
 };
 
-/* The lowest level held, and one step of head-room above it. */
-static double find_level(const struct experiment *experiment)
+/* The lowest level that was held above this one; 0: there is none. */
+static double find_level(const struct experiment *experiment, double above)
 {
     double lowest = 0;
     for (size_t i = 0; i < experiment->levels; i++) {
         const struct experiment_lap *level = &experiment->level[i];
-        if (level->end == CURVE_HELD && (lowest == 0 || level->budget < lowest))
+        if (level->end == CURVE_HELD && level->budget > above &&
+            (lowest == 0 || level->budget < lowest))
             lowest = level->budget;
     }
-    return lowest == 0 ? 0 : lowest + CURVE_STEP * experiment->peak;
+    return lowest;
 }
 
+/* One of the library's own is measured against none of them. */
 static bool measure_side(struct experiment *experiment, const struct plan_strategy *strategy,
-                         double level, struct side *side, struct experiment_lap *lap)
+                         bool is_own, uint32_t own, double level, struct side *side,
+                         struct experiment_lap *lap)
 {
     experiment->strategy = strategy;
+    experiment->pressure.is_strategy_alone = is_own;
+    experiment->pressure.strategy = own;
     lap_begin(experiment, lap, level);
     if (plan_is_finite(experiment->plan))
         finite_lap(experiment, RUNS_A_SIDE, 0);
@@ -36,6 +41,7 @@ static bool measure_side(struct experiment *experiment, const struct plan_strate
         service_lap(experiment, WINDOWS_A_SIDE, experiment->settled + 1);
     watch_stop(experiment);
     experiment->strategy = NULL;
+    experiment->pressure.is_strategy_alone = false;
     size_t skipped = !plan_is_finite(experiment->plan) && lap->windows > WINDOWS_A_SIDE
                          ? lap->windows - WINDOWS_A_SIDE
                          : 0; /* until it has worked into its memory */
@@ -48,15 +54,34 @@ static bool measure_side(struct experiment *experiment, const struct plan_strate
     return lap->end == CURVE_HELD;
 }
 
+/* Without the strategy first: the lowest level at which the program holds so. */
+static bool measure_without(struct experiment *experiment, struct experiment_strategy *strategy,
+                            struct side *side, struct experiment_lap *lap)
+{
+    bool is_held = false, is_own = strategy->what->settings == NULL;
+    double level = 0;
+    while (!is_held && !experiment->is_interrupted && (level = find_level(experiment, level)) > 0) {
+        free(side->resident);
+        free(side->service);
+        strategy->level = level;
+        is_held = measure_side(experiment, NULL, is_own, 0, level, side, lap);
+    }
+    return is_held;
+}
+
 static void measure(struct experiment *experiment, struct experiment_strategy *strategy,
                     struct sample_random *random)
 {
     struct side sides[3] = {{0}};
     struct experiment_lap lap = {0};
-    bool is_held = true;
-    for (unsigned i = 0; i < 3 && is_held && !experiment->is_interrupted; i++) {
-        const struct plan_strategy *on = i == 1 ? strategy->what : NULL;
-        is_held = measure_side(experiment, on, strategy->level, &sides[i], &lap);
+    bool is_own = strategy->what->settings == NULL;
+    uint32_t bit = 1U << strategy->what->bit;
+    bool is_held = measure_without(experiment, strategy, &sides[0], &lap);
+    if (!is_held)
+        snprintf(strategy->why, sizeof strategy->why, "no level is held without it");
+    for (unsigned i = 1; i < 3 && is_held && !experiment->is_interrupted; i++) {
+        is_held = measure_side(experiment, i == 1 ? strategy->what : NULL, is_own, i == 1 ? bit : 0,
+                               strategy->level, &sides[i], &lap);
         if (!is_held)
             snprintf(strategy->why, sizeof strategy->why, "%s %s it: %.60s",
                      curve_end_name(lap.end), i == 1 ? "with" : "without", lap.why);
@@ -78,17 +103,12 @@ static void measure(struct experiment *experiment, struct experiment_strategy *s
 void strategies_measure(struct experiment *experiment)
 {
     struct sample_random random = {.state = 2};
-    double level = find_level(experiment);
     experiment->phase = "strategy";
     experiment->steps = experiment->plan->strategies;
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
-        *strategy =
-            (struct experiment_strategy){.what = &experiment->plan->strategy[i], .level = level};
+        *strategy = (struct experiment_strategy){.what = &experiment->plan->strategy[i]};
         experiment->step = i + 1;
-        if (level == 0)
-            snprintf(strategy->why, sizeof strategy->why, "no level was held");
-        else
-            measure(experiment, strategy, &random);
+        measure(experiment, strategy, &random);
     }
 }

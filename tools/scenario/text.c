@@ -49,17 +49,26 @@ struct output_value output_value(enum verdict_row row, double value)
 static void print_wrapped(const char *text, size_t used, FILE *out)
 {
     enum { COLUMNS = 80, INDENT = 14 };
+    bool is_first = true;
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
-        if (used + length > COLUMNS && used > INDENT)
-            used = (size_t)fprintf(out, "\n%*s", INDENT, "") - 1;
-        used += (size_t)fprintf(out, "%.*s", (int)length, text);
-        text += length;
-        if (*text == ' ' && used < COLUMNS)
-            used += (size_t)fprintf(out, " ");
-        text += *text == ' ';
+        if (used + 1 + length > COLUMNS && used > INDENT) {
+            fprintf(out, "\n%*s", INDENT, "");
+            used = INDENT;
+            is_first = true;
+        }
+        used += (size_t)fprintf(out, "%s%.*s", is_first ? "" : " ", (int)length, text);
+        is_first = false;
+        text += length + (text[length] == ' ');
     }
     fprintf(out, "\n");
+}
+
+struct output_value output_share(double share)
+{
+    struct output_value text;
+    snprintf(text.at, sizeof text.at, isnan(share) ? "-" : "%.0f %%", 100 * share);
+    return text;
 }
 
 /* -- head ------------------------------------------------------------------------------------- */
@@ -139,13 +148,40 @@ static void print_levels(const struct experiment *experiment, FILE *out)
     fprintf(out, "\n");
 }
 
+/* The lowest level held; NULL: none was. */
+static const struct experiment_lap *find_lowest(const struct experiment *experiment)
+{
+    const struct experiment_lap *lowest = NULL;
+    for (size_t i = 0; i < experiment->levels; i++) {
+        const struct experiment_lap *level = &experiment->level[i];
+        if (level->end == CURVE_HELD && (lowest == NULL || level->budget < lowest->budget))
+            lowest = level;
+    }
+    return lowest;
+}
+
+/* What only the library in the program can tell: the baseline against the lowest level held. */
+static void print_inside(const struct experiment *experiment, FILE *out)
+{
+    const struct experiment_lap *low = find_lowest(experiment), *base = &experiment->calibration;
+    if (low == NULL || low->slow_calls == 0)
+        return;
+    fprintf(out, "SLOW CALLS      p50 %s, then %s;", time_of(base->slow_p50).at,
+            time_of(low->slow_p50).at);
+    fprintf(out, " p99 %s, then %s\n", time_of(base->slow_p99).at, time_of(low->slow_p99).at);
+    fprintf(out, "                injected by the budget: p99 %s\n", time_of(low->injected_p99).at);
+    fprintf(out, "COVERAGE        %.0f %% of RssAnon is in the heap or mapped by the program\n",
+            100 * low->coverage);
+}
+
 /* -- what follows ----------------------------------------------------------------------------- */
 
 static void print_recovery(const struct experiment *experiment, FILE *out)
 {
     const struct curve_figures *figures = &experiment->verdict.figures;
     if (experiment->release.windows == 0) {
-        fprintf(out, "RECOVERY        none: it was gone\n");
+        fprintf(out, "RECOVERY        none: %.58s\n",
+                experiment->release.why[0] == '\0' ? "it was gone" : experiment->release.why);
         return;
     }
     fprintf(out, "RECOVERY        %s, then %.2f x; resident %+.0f %%%s\n",
@@ -212,7 +248,7 @@ static void print_criterion(const struct verdict_bounds *bounds, const struct ve
     else if (!criterion->is_asked)
         fprintf(out, "\n");
     else
-        fprintf(out, " %4.0f %%  %s\n", 100 * criterion->confidence,
+        fprintf(out, " %6s  %s\n", output_share(criterion->confidence).at,
                 criterion->is_met ? "met" : "not met");
 }
 
@@ -249,6 +285,7 @@ void output_text(const struct experiment *experiment, FILE *out)
 {
     print_head(experiment, out);
     print_levels(experiment, out);
+    print_inside(experiment, out);
     print_recovery(experiment, out);
     print_search(experiment, out);
     print_strategies(experiment, out);

@@ -71,19 +71,21 @@ static uint64_t page_bytes(void)
 
 void victim_glance(struct victim *victim)
 {
-    uint64_t data_most = 0, sum = 0;
+    uint64_t data_most = 0, sum = 0, anon = 0;
     for (size_t i = 0; i < victim->pids; i++) {
         char path[64], text[256];
-        unsigned long long resident = 0, data = 0;
+        unsigned long long resident = 0, shared = 0, data = 0;
         snprintf(path, sizeof path, "/proc/%d/statm", (int)victim->pid[i]);
         if (victim_read_file(path, text, sizeof text) == 0 ||
-            sscanf(text, "%*s %llu %*s %*s %*s %llu", &resident, &data) != 2)
+            sscanf(text, "%*s %llu %llu %*s %*s %llu", &resident, &shared, &data) != 3)
             continue;
         data_most = data > data_most ? data : data_most;
         sum += resident;
+        anon += resident - shared;
     }
     victim->now.data = data_most * page_bytes();
     victim->now.resident = sum * page_bytes();
+    victim->now.rss_anon = anon * page_bytes();
 }
 
 /* "Name:   123 kB" of a status file. */

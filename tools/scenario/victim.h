@@ -32,7 +32,7 @@ void victim_begin(struct victim *victim, pid_t root);
 /* Who belongs to the tree? */
 void victim_find(struct victim *victim);
 
-/* The cheap part, some microseconds: `resident` and `data`. */
+/* The cheap part, some microseconds: `resident`, `rss_anon` and `data`. */
 void victim_glance(struct victim *victim);
 
 /* All of `now`. */

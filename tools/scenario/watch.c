@@ -179,6 +179,18 @@ static void look(struct experiment *experiment, double now)
         keep_sample(experiment);
 }
 
+static void book_heap(struct experiment *experiment)
+{
+    struct pressure_heap heap;
+    if (experiment->pressure.mechanism->heap == NULL)
+        return;
+    experiment->pressure.mechanism->heap(&experiment->pressure, &heap);
+    experiment->live_sum += (double)heap.live;
+    experiment->resident_heap_sum += (double)heap.resident;
+    experiment->covered_sum += (double)(heap.resident + heap.mapped);
+    experiment->anon_sum += (double)heap.rss_anon;
+}
+
 static void book(struct experiment *experiment)
 {
     struct experiment_lap *lap = experiment->lap;
@@ -187,7 +199,11 @@ static void book(struct experiment *experiment)
         return;
     lap->used_most =
         fmax(lap->used_most, (double)experiment->pressure.mechanism->used(&experiment->pressure));
+    if (experiment->pressure.mechanism->most != NULL)
+        lap->used_most = fmax(lap->used_most,
+                              (double)experiment->pressure.mechanism->most(&experiment->pressure));
     lap->resident_most = fmax(lap->resident_most, resident);
+    book_heap(experiment);
     experiment->resident_sum += resident;
     experiment->glances++;
     experiment->window_resident_sum += resident;

@@ -19,7 +19,8 @@
 enum curve_end {
     CURVE_HELD,      /* it went on to the end of the level */
     CURVE_KILLED,    /* by a signal, or the system's out-of-memory killer */
-    CURVE_FAILED,    /* it gave up: an exit status that the baseline does not have */
+    CURVE_FAILED,    /* it gave up: an exit status, or words of missing memory, that the baseline
+                      * does not have */
     CURVE_COLLAPSED, /* above 10 x the baseline in two windows one after the other */
     CURVE_HUNG,      /* no progress for 10 s and 20 x the baseline's longest gap */
 };

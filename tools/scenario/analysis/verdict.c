@@ -86,7 +86,7 @@ static void judge(const struct verdict_extras *extras, const struct verdict_boun
         .is_known = !isnan(value),
         .value = value,
         .interval = find_interval(extras, row, value),
-        .confidence = row == VERDICT_BREAKING_POINT ? extras->breaking_agreement : 1,
+        .confidence = row == VERDICT_BREAKING_POINT ? extras->breaking_agreement : NAN,
     };
     criterion->is_met =
         criterion->is_asked && criterion->is_known && is_met(row, value, bounds->at[row]);

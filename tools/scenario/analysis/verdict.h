@@ -32,7 +32,7 @@ struct verdict_criterion {
     bool is_met;
     double value;
     struct sample_interval interval;
-    double confidence; /* share of the redrawn experiments with the same answer */
+    double confidence; /* share of the redrawn experiments with the same answer; NAN: not redrawn */
 };
 
 struct verdict {

@@ -1,0 +1,237 @@
+/* budget.c - a budget that libmpress.so itself keeps, through a page shared with it
+ * (preload/budget.h). Needs no rights; counts what the heap holds and what the program maps. */
+#define _GNU_SOURCE /* mkostemp */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "preload/budget.h"
+#include "tools/scenario/pressure.h"
+#include "tools/trace/memory.h"
+
+enum { GRACE_MS = 200, ALL_STRATEGIES = (1 << BUDGET_STRATEGIES) - 1 };
+
+/* So large that it is none; with 0 the library would not look at growth. */
+static const uint64_t NO_BUDGET = UINT64_C(1) << 46;
+
+/* What a slot had counted when it was last read; another process may have it next. */
+struct seen {
+    uint32_t process_id;
+    uint64_t start;
+    uint64_t injected_ns;
+    uint64_t slow[BUDGET_BUCKETS], injected[BUDGET_BUCKETS];
+};
+
+struct shared {
+    char path[64];
+    struct budget_page *page;
+    struct seen seen[BUDGET_SLOTS];
+    double injected; /* seconds, of all processes so far */
+    struct pressure_latency latency;
+};
+
+static struct shared *shared_of(const struct pressure *pressure)
+{
+    return pressure->state;
+}
+
+/* Everybody reads and writes these words at the same time; each is a number of its own. */
+static uint64_t read_word(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* -- its life --------------------------------------------------------------------------------- */
+
+static int make_page(struct shared *shared)
+{
+    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(shared->path, sizeof shared->path, "%s/mpress-budget-XXXXXX", folder);
+    int fd = mkostemp(shared->path, O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = ftruncate(fd, sizeof(struct budget_page)) != 0 ? errno : 0;
+    void *page = error != 0 ? MAP_FAILED
+                            : mmap(NULL, sizeof(struct budget_page), PROT_READ | PROT_WRITE,
+                                   MAP_SHARED, fd, 0);
+    if (error == 0 && page == MAP_FAILED)
+        error = errno;
+    close(fd);
+    if (error != 0)
+        unlink(shared->path);
+    shared->page = page;
+    return error;
+}
+
+static bool open_page(struct pressure *pressure, uint32_t flags, char why[PRESSURE_WHY_BYTES])
+{
+    struct shared *shared = memory_alloc(1, sizeof(*shared));
+    int error = make_page(shared);
+    if (error != 0) {
+        snprintf(why, PRESSURE_WHY_BYTES, "no page can be shared: %s", strerror(error));
+        free(shared);
+        return false;
+    }
+    struct budget_page *page = shared->page;
+    page->layout = BUDGET_LAYOUT;
+    page->bytes = sizeof(*page);
+    atomic_store(&page->settings.flags, flags | BUDGET_FAMILY);
+    atomic_store(&page->settings.strategies, ALL_STRATEGIES);
+    atomic_store(&page->settings.grace_ms, GRACE_MS);
+    memcpy(page->magic, BUDGET_MAGIC, sizeof BUDGET_MAGIC);
+    pressure->state = shared;
+    return true;
+}
+
+static bool open_budget(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
+{
+    return open_page(pressure, BUDGET_THROTTLE | BUDGET_REFUSE, why);
+}
+
+static bool open_throttle(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
+{
+    return open_page(pressure, BUDGET_THROTTLE, why);
+}
+
+static void close_page(struct pressure *pressure)
+{
+    struct shared *shared = shared_of(pressure);
+    munmap(shared->page, sizeof(*shared->page));
+    unlink(shared->path);
+    free(shared);
+}
+
+static void prepare_page(struct pressure *pressure)
+{
+    setenv(BUDGET_VARIABLE, shared_of(pressure)->path, 1);
+}
+
+static void set_page(struct pressure *pressure, uint64_t bytes)
+{
+    struct budget_settings *settings = &shared_of(pressure)->page->settings;
+    pressure->budget = bytes;
+    atomic_store(&settings->strategies,
+                 pressure->is_strategy_alone ? pressure->strategy : (uint32_t)ALL_STRATEGIES);
+    atomic_store(&settings->bytes, bytes != 0 ? bytes : NO_BUDGET);
+}
+
+/* -- what the processes tell ------------------------------------------------------------------ */
+
+static bool is_of(const struct victim *victim, uint32_t process_id)
+{
+    for (size_t i = 0; i < victim->pids; i++) {
+        if ((uint32_t)victim->pid[i] == process_id)
+            return true;
+    }
+    return false;
+}
+
+/* The sum of one word over the target's processes. */
+static uint64_t sum(const struct pressure *pressure, size_t offset, bool is_net)
+{
+    const struct budget_page *page = shared_of(pressure)->page;
+    uint64_t total = 0;
+    for (size_t i = 0; i < BUDGET_SLOTS; i++) {
+        const struct budget_slot *slot = &page->slots[i];
+        uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
+        if (process_id == 0 || !is_of(pressure->victim, process_id))
+            continue;
+        uint64_t word = read_word((const _Atomic uint64_t *)((const char *)slot + offset));
+        uint64_t inherited = is_net ? read_word(&slot->inherited) : 0;
+        total += word > inherited ? word - inherited : 0;
+    }
+    return total;
+}
+
+/* What they told last, or what is seen from outside. */
+static uint64_t get_used(const struct pressure *pressure)
+{
+    uint64_t told = sum(pressure, offsetof(struct budget_slot, used), true);
+    uint64_t seen = pressure->victim->now.rss_anon;
+    return told > seen ? told : seen;
+}
+
+static uint64_t get_most(const struct pressure *pressure)
+{
+    return sum(pressure, offsetof(struct budget_slot, peak), false);
+}
+
+static void get_heap(const struct pressure *pressure, struct pressure_heap *heap)
+{
+    heap->live = sum(pressure, offsetof(struct budget_slot, live), false);
+    heap->resident = sum(pressure, offsetof(struct budget_slot, heap), false);
+    heap->mapped = sum(pressure, offsetof(struct budget_slot, mapped), false);
+    heap->rss_anon = sum(pressure, offsetof(struct budget_slot, rss_anon), false);
+}
+
+static void add_histogram(const struct budget_histogram *histogram, uint64_t *seen, uint64_t *into)
+{
+    for (size_t i = 0; i < BUDGET_BUCKETS; i++) {
+        uint64_t count = read_word(&histogram->counts[i]);
+        if (count > seen[i])
+            into[i] += count - seen[i];
+        seen[i] = count;
+    }
+}
+
+static void read_slot(struct shared *shared, const struct budget_slot *slot, struct seen *seen)
+{
+    uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
+    uint64_t start = read_word(&slot->start);
+    if (process_id == 0)
+        return;
+    if (seen->process_id != process_id || seen->start != start)
+        *seen = (struct seen){.process_id = process_id, .start = start};
+    uint64_t injected = read_word(&slot->throttled_ns) + read_word(&slot->held_ns);
+    if (injected > seen->injected_ns)
+        shared->injected += (double)(injected - seen->injected_ns) / 1e9;
+    seen->injected_ns = injected;
+    add_histogram(&slot->slow, seen->slow, shared->latency.slow);
+    add_histogram(&slot->injected, seen->injected, shared->latency.injected);
+}
+
+static const struct pressure_latency *read_latency(const struct pressure *pressure)
+{
+    struct shared *shared = shared_of(pressure);
+    for (size_t i = 0; i < BUDGET_SLOTS; i++)
+        read_slot(shared, &shared->page->slots[i], &shared->seen[i]);
+    return &shared->latency;
+}
+
+/* Sleeps of several threads at once count each. */
+static double get_stalled(const struct pressure *pressure)
+{
+    read_latency(pressure);
+    return shared_of(pressure)->injected;
+}
+
+#define FIGURES                                                                                    \
+    .needs_preload = true, .close = close_page, .prepare = prepare_page, .set = set_page,          \
+    .used = get_used, .most = get_most, .heap = get_heap, .latency = read_latency,                 \
+    .stalled = get_stalled
+
+const struct pressure_mechanism pressure_budget = {
+    .name = "budget",
+    .enforces = "libmpress.so: gives back what it keeps, slows growth down, then refuses (ENOMEM)",
+    .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
+    .open = open_budget,
+    FIGURES,
+};
+
+static const char *object_to_throttle(void)
+{
+    return "it only slows down: budget does that too";
+}
+
+const struct pressure_mechanism pressure_throttle = {
+    .name = "throttle",
+    .enforces = "libmpress.so: gives back what it keeps, slows growth down, refuses nothing",
+    .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
+    .objection = object_to_throttle,
+    .open = open_throttle,
+    FIGURES,
+};
