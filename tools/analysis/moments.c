@@ -1,19 +1,36 @@
 /* moments.c - looks over all sites now and then, and keeps the largest. A moment costs a comparison
- * for each site; there are at most MOMENTS / 2 of them for each doubling of the run's length. */
+ * for each site; where the run is longer than was known, there are at most MOMENTS / 2 of them for
+ * each doubling of its length. */
 #include "tools/analysis/moments.h"
 
 #include <string.h>
 
 #include "tools/analysis/analysis.h"
 
-enum { FIRST_STEP_NS = 1000 };
+enum {
+    FIRST_STEP_NS = 1000,
+    FINER = 16, /* a program may sleep for most of its time */
+};
+
+/* Not much less than the distance that spreads them over the run, if its length is known. */
+static uint64_t choose_step(const struct trace_facts *facts)
+{
+    uint64_t start_ns = facts->header.start_ns, last_ns = 0;
+    if (facts->end != NULL)
+        last_ns = facts->end->time_ns;
+    else if (facts->samples != 0)
+        last_ns = facts->sample[facts->samples - 1].time_ns;
+    uint64_t step_ns = last_ns > start_ns ? (last_ns - start_ns) / (MOMENTS * FINER) : 0;
+    return step_ns > FIRST_STEP_NS ? step_ns : FIRST_STEP_NS;
+}
 
 void moments_init(struct analysis *analysis)
 {
+    uint64_t step_ns = choose_step(analysis->facts);
     analysis->moments = (struct moments){
         .moment = store_alloc(analysis->store, MOMENTS, sizeof analysis->moments.moment[0]),
-        .step_ns = FIRST_STEP_NS,
-        .next_ns = analysis->facts->header.start_ns + FIRST_STEP_NS,
+        .step_ns = step_ns,
+        .next_ns = analysis->facts->header.start_ns + step_ns,
     };
 }
 
