@@ -119,7 +119,11 @@ several_tools_at_once_take_turns() {
     run "$MPRESS" detach "$pid"
     end
     run "$MPRESS" report --json x.mpt
-    [ "$(grep -c '"label": "mark [123]\.[1-5]"' out)" -eq 15 ] || fail "not all marks are there"
+    python3 -c '
+import json
+labels = [mark["label"] for mark in json.load(open("out"))["marks"]]
+assert sorted(labels) == ["mark %d.%d" % (part, i) for part in (1, 2, 3) for i in range(1, 6)], labels
+' 2>err || fail "not all marks are there: $(cat err)"
 }
 
 what_cannot_be_is_refused_in_one_line() {
@@ -202,10 +206,16 @@ numbers_of_heap_and_threads_are_told() {
     expect_80_columns
     expect_out "^PROCESS $pid"
     expect_out "^THREADS  5 threads"
+    expect_out "^RESIDENT MEMORY  of the whole process, now"
     expect_out "^  server *$pid "
     run "$MPRESS" stats --json "$pid"
     expect_status 0
     expect_out '"schema": "mpress-stats/1"'
+    python3 -c '
+import json
+now = json.load(open("out"))["resident"]
+assert now["heap"] > 0 and sum(now[part] for part in ("heap", "other", "files", "shared")) == now["rss"] > 1000000, now
+' 2>err || fail "$(cat err)"
     expect_out "\"id\": $pid,"
     end
     begin "$SERVER" idle
