@@ -13,6 +13,7 @@
 #include "allocators/huge.h"
 #include "allocators/huge_warm.h"
 #include "allocators/mixed.h"
+#include "allocators/pressure/outlook.h"
 #include "allocators/reclaim.h"
 #include "allocators/slab.h"
 #include "allocators/unit.h"
@@ -85,6 +86,7 @@ static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
     bool is_watched = scavenger.background && !scavenge_has_helper();
     atomic_store_explicit(&scavenger.due_ns, now + (is_watched ? WATCH_NS : TICK_NS),
                           memory_order_relaxed);
+    outlook_tick(now);
     do_slowly(depot_tick, now, &scavenger.depot_due_ns);
     if (is_helper) /* takes system calls that a sandbox may not have allowed */
         do_slowly(reclaim, now, &scavenger.reclaim_due_ns);
@@ -263,6 +265,7 @@ void scavenge_init(bool background)
 void scavenge_fork_child(void)
 {
     lock_reset(&scavenger.lock);
+    outlook_fork_child();
     unit_set_unused(0);
     atomic_store_explicit(&scavenger.alive, 0, memory_order_relaxed);
     atomic_store_explicit(&scavenger.forbidders, 0, memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "preload/door.h"
+#include "preload/foresee.h"
 #include "preload/init.h"
 #include "preload/leaks.h"
 #include "preload/respond.h"
@@ -115,6 +116,17 @@ int mpress_leaks_read(const char *label, struct mpress_leaks *leaks)
     if (label != NULL)
         mpress_mark(label);
     return error;
+}
+
+int mpress_forecast_read(struct mpress_forecast *forecast)
+{
+    struct bounds_reading nearest;
+    if (!init_conf()->forecast)
+        return ENOTSUP;
+    int error = watch_read_nearest(&nearest);
+    if (error != 0)
+        return error;
+    return foresee_read(&nearest, forecast) ? 0 : EAGAIN;
 }
 
 int mpress_option_read(size_t index, struct mpress_option *option)

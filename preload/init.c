@@ -19,6 +19,7 @@
 #include "allocators/base/say.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
+#include "allocators/pressure/outlook.h"
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/entry.h"
@@ -231,6 +232,7 @@ __attribute__((constructor(101))) static void start(void)
     conf_init(&init.conf);
     conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
     heap_init(&init.conf);
+    outlook_init(init.conf.forecast);
     if (!heap_has_profile())
         strcpy(init.conf.profile, "none"); /* who asks for the options is told what holds */
     init.has_exit_key = pthread_key_create(&init.exit_key, on_thread_exit) == 0;

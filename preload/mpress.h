@@ -201,6 +201,32 @@ MPRESS_API int mpress_pressure_subscribe(void (*function)(int level, void *conte
 MPRESS_API int mpress_pressure_unsubscribe(void (*function)(int level, void *context),
                                            void *context);
 
+/* Where the use of memory is going, by the size of the heap in the last minutes. */
+struct mpress_forecast {
+    uint64_t limit; /* the nearest: the process's own (mpress_limit_set), of its control groups, */
+    uint64_t used;  /* RLIMIT_AS, RLIMIT_DATA, or else the machine's memory; used of that */
+    uint64_t heap;  /* the part of it that is the heap's pages */
+    int64_t growth; /* of the heap, bytes a second, in the last one */
+    int trend;      /* -1 decreasing, 0 stable (less than 0.5 % of the limit a second, or in
+                       doubt), 1 increasing, 2 critical (more than 2 % a second) */
+    int action;     /* to do: 0 nothing, 1 watch, 2 give back what is idle, 3 all that can be, 4
+                       drop caches. A forecast alone never says more than 2 */
+    uint32_t samples; /* seconds that it rests on, 10 to 240 */
+    struct {
+        uint32_t seconds;           /* ahead: 30, 60, 120 */
+        uint64_t used, least, most; /* expected; eight times of ten it is within these */
+        double chance[4];           /* to reach 70, 80, 90, 95 % of the limit by then; 1: it has */
+    } in[3];
+    double soonest[4]; /* seconds until 70, 80, 90, 95 % are reached; 0: they are; */
+    double latest[4];  /* -1: not in sight */
+};
+
+/* Fills in *forecast. The chances come true as often as they say, on recorded programs (mpress
+ * forecast --compare); jumps cannot be foreseen. 0; EAGAIN: it is too early, the heap has always
+ * been below 4 MiB, or another thread is at it; ENOENT: there is no limit; ENOTSUP: MPRESS_FORECAST
+ * is 0. Looks at files of /proc: some 50 us. */
+MPRESS_API int mpress_forecast_read(struct mpress_forecast *forecast);
+
 /* An option of the library (an MPRESS_ variable of the environment) and its value in effect. */
 struct mpress_option {
     const char *variable;

@@ -18,6 +18,7 @@
 #include "preload/bounds.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
+#include "preload/foresee.h"
 #include "preload/mapped.h"
 #include "preload/respond.h"
 #include "preload/usage.h"
@@ -114,21 +115,46 @@ static void set_left(const struct pressure_limit *limit, const struct usage *usa
 
 /* -- looks ------------------------------------------------------------------------------------ */
 
-/* The limit that is nearest, the kernel's ones among them. */
+/* The limit that is nearest. */
+static struct bounds_reading nearest_of(const struct pressure_limit *limit,
+                                        const struct usage *usage, bool follows_bounds)
+{
+    struct bounds_reading nearest = {usage->all, limit->hard}, kernel;
+    if (!follows_bounds || !bounds_read(&kernel, usage->now_ns))
+        return nearest;
+    bool is_nearer = nearest.limit == 0 || (double)kernel.used / (double)kernel.limit >
+                                               (double)nearest.used / (double)nearest.limit;
+    return is_nearer ? kernel : nearest;
+}
+
 static struct pressure_sample sample_of(const struct pressure_limit *limit,
                                         const struct usage *usage)
 {
-    struct pressure_sample sample = {usage->now_ns, usage->all, limit->hard, 0};
-    struct bounds_reading kernel;
-    if (!watch.follows_bounds || !bounds_read(&kernel, usage->now_ns))
-        return sample;
-    bool is_nearer = sample.limit == 0 || (double)kernel.used / (double)kernel.limit >
-                                              (double)sample.used / (double)sample.limit;
-    if (is_nearer) {
-        sample.used = kernel.used;
-        sample.limit = kernel.limit;
-    }
-    return sample;
+    struct bounds_reading nearest = nearest_of(limit, usage, watch.follows_bounds);
+    return (struct pressure_sample){usage->now_ns, nearest.used, nearest.limit,
+                                    foresee_chance(&nearest)};
+}
+
+static void consider_machine(struct bounds_reading *nearest)
+{
+    uint64_t available, total = bounds_total();
+    if (os_available_read(&available) && total > available)
+        *nearest = (struct bounds_reading){total - available, total};
+}
+
+int watch_read_nearest(struct bounds_reading *nearest)
+{
+    struct pressure_limit limit;
+    struct usage usage;
+    if (!begin_acting())
+        return EAGAIN;
+    read_limit(&limit);
+    usage_read(&usage);
+    *nearest = nearest_of(&limit, &usage, true);
+    if (nearest->limit == 0)
+        consider_machine(nearest);
+    end_acting();
+    return nearest->limit == 0 ? ENOENT : 0;
 }
 
 /* Does what the level wants. True: memory was given back. */

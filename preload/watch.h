@@ -14,6 +14,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/conf.h"
+#include "preload/bounds.h"
 
 struct watch_state {
     _Atomic bool is_on;
@@ -46,6 +47,10 @@ void watch_done(void);
 
 /* mpress_limit_set (mpress.h). */
 int watch_set_limit(uint64_t soft, uint64_t hard);
+
+/* The limit that is nearest, the system's among them, or else the machine's memory. 0; EAGAIN:
+ * another thread looks at them just now; ENOENT: none is known. */
+int watch_read_nearest(struct bounds_reading *nearest);
 
 /* enum mpress_pressure. */
 int watch_level(void);

@@ -59,13 +59,14 @@ static double newest(const struct forecast *forecast)
     return forecast->used[(forecast->ticks - 1) % FORECAST_TICKS];
 }
 
-/* The last `count` values of a ring of `capacity`, oldest first, in points. */
-static uint32_t copy_out(const double *ring, uint32_t capacity, uint64_t have, uint64_t limit,
-                         double *y)
+/* The last values of a ring of `capacity`, of `have`, oldest first, in points. How many. */
+static uint32_t copy_out(const struct forecast *forecast, const double *ring, uint32_t capacity,
+                         uint64_t have, double *y)
 {
     uint32_t count = have < capacity ? (uint32_t)have : capacity;
+    double others = forecast->others, limit = (double)forecast->limit_bytes;
     for (uint32_t i = 0; i < count; i++)
-        y[i] = 100 * ring[(have - count + i) % capacity] / (double)limit;
+        y[i] = 100 * (ring[(have - count + i) % capacity] + others) / limit;
     return count;
 }
 
@@ -134,8 +135,7 @@ static void choose_slope(struct look *look, struct forecast_window *window)
 static void look_at(const struct forecast *forecast, struct forecast_window *window,
                     struct look *look)
 {
-    window->count =
-        copy_out(forecast->used, FORECAST_TICKS, forecast->ticks, forecast->limit_bytes, window->y);
+    window->count = copy_out(forecast, forecast->used, FORECAST_TICKS, forecast->ticks, window->y);
     uint32_t whole = window->count < FORECAST_FIT_LONG ? window->count : FORECAST_FIT_LONG;
     uint32_t fresh = window->count < FORECAST_FIT_SHORT ? window->count : FORECAST_FIT_SHORT;
     const double *end = window->y + window->count;
@@ -252,8 +252,7 @@ static bool find_slow_slope(const struct forecast *forecast, struct forecast_win
     uint64_t minutes = forecast->ticks / TICKS_PER_MINUTE;
     if (minutes < LEAST_MINUTES)
         return false;
-    window->count =
-        copy_out(forecast->minutes, FORECAST_MINUTES, minutes, forecast->limit_bytes, window->y);
+    window->count = copy_out(forecast, forecast->minutes, FORECAST_MINUTES, minutes, window->y);
     forecast_fit_line(window->y, window->count, line);
     line->slope /= TICKS_PER_MINUTE;
     line->slope_error /= TICKS_PER_MINUTE;
@@ -312,21 +311,33 @@ static bool may_warn(const struct forecast *forecast, double points, double thre
     return !is_young && points >= threshold - WARN_WITHIN;
 }
 
+static bool speaks_for(const struct forecast *forecast, unsigned i)
+{
+    const struct forecast_reading *reading = &forecast->reading;
+    double threshold = forecast->thresholds[i];
+    bool is_foreseen =
+        reading->at[WARNED_AT].chance[i] >= 0.5 && may_warn(forecast, reading->points, threshold);
+    return is_foreseen || reading->points >= threshold - WARN_NEAR;
+}
+
+static bool speaks_against(const struct forecast *forecast, unsigned i)
+{
+    const struct forecast_reading *reading = &forecast->reading;
+    return reading->at[WARNED_AT].chance[i] < 0.25 &&
+           reading->points < forecast->thresholds[i] - CALM_BEYOND;
+}
+
+/* After each tick. */
 static void warn(struct forecast *forecast)
 {
-    struct forecast_reading *reading = &forecast->reading;
     for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++) {
-        double chance = reading->at[WARNED_AT].chance[i], threshold = forecast->thresholds[i];
-        bool is_foreseen = chance >= 0.5 && may_warn(forecast, reading->points, threshold);
-        bool is_near = reading->points >= threshold - WARN_NEAR;
-        bool is_far = chance < 0.25 && reading->points < threshold - CALM_BEYOND;
-        forecast->hits[i] = is_foreseen || is_near ? forecast->hits[i] + 1 : 0;
-        forecast->misses[i] = is_far ? forecast->misses[i] + 1 : 0;
+        forecast->hits[i] = speaks_for(forecast, i) ? forecast->hits[i] + 1 : 0;
+        forecast->misses[i] = speaks_against(forecast, i) ? forecast->misses[i] + 1 : 0;
         if (forecast->hits[i] >= HITS_TO_WARN)
             forecast->is_warned[i] = true;
         else if (forecast->misses[i] >= MISSES_TO_CALM)
             forecast->is_warned[i] = false;
-        reading->is_warned[i] = forecast->is_warned[i];
+        forecast->reading.is_warned[i] = forecast->is_warned[i];
     }
 }
 
@@ -360,13 +371,15 @@ static void evaluate(struct forecast *forecast)
     for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
         fill_point(&reading->at[i], &look, i);
     fill_times(forecast, &look);
-    warn(forecast);
-    reading->action = advise(forecast);
+}
+
+static bool is_ready(const struct forecast *forecast)
+{
+    return forecast->ticks >= FORECAST_LEAST && forecast->limit_bytes > 0;
 }
 
 void forecast_add(struct forecast *forecast, uint64_t time_ns, uint64_t used, uint64_t limit)
 {
-    MP_ASSERT(limit > 0);
     uint64_t passed = 1;
     if (forecast->ticks > 0) {
         if (time_ns < forecast->newest_ns + forecast->tick_ns)
@@ -379,13 +392,28 @@ void forecast_add(struct forecast *forecast, uint64_t time_ns, uint64_t used, ui
     forecast->newest_ns =
         forecast->ticks > 1 ? forecast->newest_ns + passed * forecast->tick_ns : time_ns;
     forecast->limit_bytes = limit;
-    if (forecast->ticks >= FORECAST_LEAST)
-        evaluate(forecast);
+    if (!is_ready(forecast))
+        return;
+    evaluate(forecast);
+    warn(forecast);
+    forecast->reading.action = advise(forecast);
+}
+
+void forecast_set_limit(struct forecast *forecast, uint64_t used, uint64_t limit)
+{
+    forecast->limit_bytes = limit;
+    if (!is_ready(forecast))
+        return;
+    forecast->others = (double)used - newest(forecast);
+    evaluate(forecast);
+    for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++)
+        forecast->reading.is_warned[i] = forecast->is_warned[i] || speaks_for(forecast, i);
+    forecast->reading.action = advise(forecast);
 }
 
 bool forecast_read(const struct forecast *forecast, struct forecast_reading *reading)
 {
-    if (forecast->ticks < FORECAST_LEAST)
+    if (!is_ready(forecast))
         return false;
     *reading = forecast->reading;
     return true;

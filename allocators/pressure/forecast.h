@@ -80,9 +80,10 @@ struct forecast {
     uint64_t tick_ns;                       /* constant */
     double thresholds[FORECAST_THRESHOLDS]; /* points, growing; constant */
     uint64_t newest_ns;                     /* when the newest sample's tick began */
-    uint64_t limit_bytes;                   /* of the newest sample */
-    uint64_t ticks;              /* samples so far; sample i is in ring slot i mod FORECAST_TICKS */
-    double used[FORECAST_TICKS]; /* bytes */
+    uint64_t limit_bytes;                   /* of the newest sample; 0: not known */
+    double others;  /* bytes used of it that are not among the samples; may be less than none */
+    uint64_t ticks; /* samples so far; sample i is in ring slot i mod FORECAST_TICKS */
+    double used[FORECAST_TICKS];          /* bytes */
     double minutes[FORECAST_MINUTES];     /* the same of each 60 ticks */
     double minute_sum;                    /* of the minute that runs */
     uint32_t hits[FORECAST_THRESHOLDS];   /* ticks in a row that spoke for a warning */
@@ -96,14 +97,18 @@ struct forecast {
 void forecast_init(struct forecast *forecast, enum forecast_method method, uint64_t tick_ns,
                    const double thresholds[FORECAST_THRESHOLDS]);
 
-/* What is used of a limit (not 0) at a time. The first sample of a tick counts; ticks without one
- * are as the one before. With it the reading is made anew. There is a warning of
- * threshold i once its chance within 60 ticks was a half or more for three ticks in a row, or the
- * level within two points of it, until the chance was below a quarter and the level four points
- * away for 30 ticks. */
+/* What is used of a limit (0: it is not known, no reading is made) at a time. The first sample of a
+ * tick counts; ticks without one are as the one before. With it the reading is made anew. There is
+ * a warning of threshold i once its chance within 60 ticks was a half or more for three ticks in a
+ * row, or the level within two points of it, until the chance was below a quarter and the level
+ * four points away for 30 ticks. */
 void forecast_add(struct forecast *forecast, uint64_t time_ns, uint64_t used, uint64_t limit);
 
-/* The reading of the newest tick. False: there are fewer than FORECAST_LEAST ticks. */
+/* The newest tick's reading, made anew for another limit, of which `used` bytes are used now: by
+ * what was added and by others. For who asks now and then: it warns of what is foreseen at once. */
+void forecast_set_limit(struct forecast *forecast, uint64_t used, uint64_t limit);
+
+/* The reading of the newest tick. False: there are fewer than FORECAST_LEAST ticks, or no limit. */
 enum { FORECAST_LEAST = 10 };
 bool forecast_read(const struct forecast *forecast, struct forecast_reading *reading);
 

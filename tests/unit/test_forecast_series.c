@@ -16,7 +16,7 @@ static const char *const recorded[] = {
     "awk_fill",        "gcc_builds",  "git_repack",       "java_start",        "json_batches",
     "lua_fill",        "node_leak",   "node_requests",    "perl_fill",         "pgbench",
     "python_cache",    "python_leak", "python_leak_late", "python_leak_noisy", "redis_fill",
-    "redis_overwrite", "redis_lru",   "sqlite_fill",      "xz_batches"};
+    "redis_overwrite", "redis_lru",   "sqlite_fill"};
 enum { RECORDED = sizeof recorded / sizeof recorded[0] };
 
 static void read_one(const char *name, struct series_list *list)
