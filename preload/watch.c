@@ -49,6 +49,7 @@ static struct {
 static _Thread_local struct {
     uint32_t calls;
     bool is_acting;       /* it is this thread: the program's function called again */
+    uint32_t answers;     /* that this request had */
     uint64_t injected_ns; /* in this call */
 } own __attribute__((tls_model("initial-exec")));
 
@@ -329,7 +330,8 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
 /* True: try again. */
 static bool follow(const struct pressure_answer *answer, size_t bytes)
 {
-    sleep_throttled(answer->sleep_ns);
+    if (own.answers++ == 0) /* once for a request, however often it is tried */
+        sleep_throttled(answer->sleep_ns);
     switch (answer->verdict) {
     case PRESSURE_GRANT:
         growth_allow(answer->left < GROWTH_ANY ? (int64_t)answer->left : GROWTH_ANY);
@@ -355,6 +357,8 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     if (!growth_is_limited()) /* it is the system that has no more */
         return false;
     struct pressure_answer answer;
+    if (tries == 0)
+        own.answers = 0;
     if (own.is_acting) {
         answer = judge_within(bytes);
     } else if (begin_acting()) {
