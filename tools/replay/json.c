@@ -55,6 +55,7 @@ static json_t *row_object(const struct table *table, const struct row *row)
     }
     set_figure(object, "time_ns", &row->stats.wall_ns);
     json_object_set_new(object, "operations_per_second", json_real(table_rate(table, row)));
+    set_figure(object, "rss_before_bytes", &row->stats.resident_before);
     set_figure(object, "peak_rss_bytes", &row->stats.resident_peak);
     set_figure(object, "mean_rss_bytes", &row->stats.resident_mean);
     if (row->knows_internal) {

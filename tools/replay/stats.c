@@ -69,6 +69,7 @@ void stats_make(struct stats *stats, const struct result *runs, size_t count,
         stats->field = figure_of(values, count);                                                   \
     } while (0)
     FIGURE(wall_ns);
+    FIGURE(resident_before);
     FIGURE(resident_peak);
     FIGURE(resident_mean);
     FIGURE(internal_peak);

@@ -27,6 +27,7 @@ struct stats_latency {
 
 struct stats {
     struct stats_figure wall_ns;
+    struct stats_figure resident_before; /* the first call, the allocator's start and all */
     struct stats_figure resident_peak;
     struct stats_figure resident_mean;
     struct stats_figure internal_peak; /* 0 where the heap does not tell */

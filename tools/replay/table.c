@@ -89,6 +89,10 @@ static void print_row(const struct table *table, const struct row *row, FILE *ou
             100 * stats_spread(&stats->wall_ns));
     fprintf(out, " %6.1f", table_rate(table, row) / 1e6);
     print_latency(&stats->latency, out);
+    if (row->allocator->is_none) { /* no memory either */
+        fputc('\n', out);
+        return;
+    }
     fprintf(out, " %9s", units_bytes(stats->resident_peak.median).at);
     fprintf(out, " %9s", units_bytes(stats->resident_mean.median).at);
     fprintf(out, " %6.3f\n", table_fragmentation(table, row));
@@ -152,7 +156,7 @@ static void print_rounds(const struct table *table, FILE *out)
 {
     for (size_t i = 0; i < table->rows; i++) {
         const struct row *row = &table->row[i];
-        if (row->error[0] != '\0')
+        if (row->error[0] != '\0' || row->allocator->is_none)
             continue;
         fprintf(out, "%s: %s resident with everything freed behind the first round, ",
                 row->allocator->name, units_bytes(row->stats.resident_first.median).at);
