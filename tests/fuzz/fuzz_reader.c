@@ -54,7 +54,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* -- memory ----------------------------------------------------------------------------------- */
 
-enum { ASKED_AT_START = 1 << 19, ASKED_TO_UNPACK = 1 << 23, ASKED_PER_BYTE = 128 };
+/* To unpack: the reader goes over a trace three times, each time in two threads with some room. */
+enum {
+    ASKED_AT_START = 1 << 19,
+    ASKED_TO_UNPACK = 3 * 2 * (2 * PACKED_BLOCKS_MOST * TRACE_PAYLOAD_BYTES + 4096),
+    ASKED_PER_BYTE = 128,
+};
 
 /* All that the reader ever asked for during one input, in its thread that unpacks too. */
 static _Atomic size_t asked;
