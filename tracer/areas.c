@@ -16,7 +16,7 @@ enum {
     AREAS_NAME_BYTES = 256,
     AREAS_ENTRY_BYTES = 1 + 6 * 10 + AREAS_NAME_BYTES,
     AREAS_UNIT_SHIFT = 12,
-    AREAS_FIRST = 16,              /* so many tables may take what they take, */
+    AREAS_FIRST = 8,               /* so many tables may take what they take, */
     AREAS_SHARE = 25,              /* all later ones together 4 % of the time */
     AREAS_COUNTED_BYTES = 1 << 30, /* of a range of our own; the reservation is larger */
     AREAS_GUARD_BYTES = 64 * 1024, /* libc's guards of thread stacks are one page */
@@ -212,7 +212,7 @@ bool areas_may_cost(uint64_t now_ns)
 bool areas_are_due(uint64_t now_ns, uint64_t rss)
 {
     uint64_t most = atomic_load_explicit(&areas.most, memory_order_relaxed);
-    return areas_may_cost(now_ns) && rss > most + most / 8;
+    return areas_may_cost(now_ns) && rss > most + most / 4;
 }
 
 uint64_t areas_count(uint64_t *took_ns)

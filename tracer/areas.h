@@ -11,7 +11,7 @@
 /* True when tables have not taken too much of the time so far. */
 bool areas_may_cost(uint64_t now_ns);
 
-/* True when moreover so much is resident, which is an eighth more than in any table before. */
+/* True when moreover so much is resident, which is a quarter more than in any table before. */
 bool areas_are_due(uint64_t now_ns, uint64_t rss);
 
 /* Writes a table, unless another thread is at it. False: the disk is full. */

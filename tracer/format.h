@@ -201,7 +201,7 @@ enum trace_area_kind {
 };
 
 enum trace_areas_reason {
-    TRACE_AREAS_GROWN = 1, /* more was resident than ever before, by an eighth */
+    TRACE_AREAS_GROWN = 1, /* more was resident than ever before, by a quarter */
     TRACE_AREAS_MARK,      /* the program set a mark */
     TRACE_AREAS_END,       /* the trace ends */
 };
