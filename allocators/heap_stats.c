@@ -78,6 +78,10 @@ void heap_read_stats(struct heap_stats *stats)
     stats->live_objects += arena.blocks;
     stats->live_bytes += large.bytes - cached.bytes + own.bytes + stats->other_bytes;
     stats->live_objects += large.blocks - cached.blocks + own.blocks + stats->other_blocks;
+    if (txn_chunk_is_checked()) {
+        stats->live_bytes += txns.reserved;
+        stats->live_objects += txns.chunks;
+    }
     /* Their chunks are blocks so far. */
     stats->live_bytes -= less(stats->live_bytes, txns.reserved - txns.used);
     stats->live_objects += txns.blocks - less(stats->live_objects, txns.chunks);

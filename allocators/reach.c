@@ -219,6 +219,7 @@ static void scan_chunk(const struct txn_chunk *chunk, void *context)
 {
     (void)context;
     reach_scan(&chunk->start, &chunk->start + 1);
+    reach_scan((const void *)chunk->start, (const void *)txn_chunk_end(chunk));
 }
 
 void reach_finish(void)

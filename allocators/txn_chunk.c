@@ -3,10 +3,23 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/base/os.h"
 #include "allocators/heap.h"
 #include "allocators/meta.h"
 
-enum { SPARE_AT_ONCE = 32 };
+enum { SPARE_AT_ONCE = 32, QUARANTINED = 256 };
+
+/* What is checked. Only address space: the pages go back at once. */
+static struct {
+    struct lock lock;
+    bool is_on;    /* set while one thread runs */
+    uint32_t next; /* the oldest, whose place is the next one's */
+    struct {
+        uintptr_t start; /* 0: none */
+        size_t bytes;
+    } given[QUARANTINED];
+} quarantine = {.lock = LOCK_INIT(LOCK_RANK_TXN_QUARANTINE)};
 
 size_t txn_chunk_round(size_t bytes)
 {
@@ -27,6 +40,50 @@ static bool make_spare(struct txn_chunk **spare)
         *spare = &chunks[i];
     }
     return chunks != NULL;
+}
+
+/* -- quarantine ------------------------------------------------------------------------------- */
+
+void txn_chunk_set_checked(void)
+{
+    quarantine.is_on = true;
+}
+
+bool txn_chunk_is_checked(void)
+{
+    return quarantine.is_on;
+}
+
+/* Keeps the addresses of a mapping from everybody, and gives those of the oldest up. */
+static void keep_addresses(uintptr_t start, size_t bytes)
+{
+    os_unmap((void *)start, bytes);
+    if (!os_map_again((void *)start, bytes, false))
+        return; /* somebody mapped something there already */
+    lock_take(&quarantine.lock);
+    uintptr_t old = quarantine.given[quarantine.next].start;
+    size_t old_bytes = quarantine.given[quarantine.next].bytes;
+    quarantine.given[quarantine.next].bytes = bytes;
+    quarantine.given[quarantine.next].start = start;
+    quarantine.next = (quarantine.next + 1) % QUARANTINED;
+    lock_drop(&quarantine.lock);
+    if (old != 0)
+        os_unmap((void *)old, old_bytes);
+}
+
+/* Without the lock: the thread that asks may hold it. */
+MP_RARE bool txn_chunk_was_given(const void *p)
+{
+    for (int i = 0; i < QUARANTINED; i++) {
+        if ((uintptr_t)p - quarantine.given[i].start < quarantine.given[i].bytes)
+            return true;
+    }
+    return false;
+}
+
+MP_RARE void txn_chunk_fork_child(void)
+{
+    lock_reset(&quarantine.lock);
 }
 
 /* -- memory ----------------------------------------------------------------------------------- */
@@ -51,10 +108,10 @@ static void give_block(void *p)
 
 struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes)
 {
-    bytes = txn_chunk_round(bytes);
+    bytes = quarantine.is_on ? round_up(bytes, os_page_bytes()) : txn_chunk_round(bytes);
     if (MP_UNLIKELY(*spare == NULL) && !make_spare(spare))
         return NULL;
-    void *p = take_block(bytes);
+    void *p = MP_UNLIKELY(quarantine.is_on) ? os_map(bytes) : take_block(bytes);
     if (MP_UNLIKELY(p == NULL))
         return NULL;
     struct txn_chunk *chunk = *spare;
@@ -66,7 +123,10 @@ struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes)
 
 void txn_chunk_give(struct txn_chunk **spare, struct txn_chunk *chunk)
 {
-    give_block((void *)chunk->start);
+    if (MP_UNLIKELY(quarantine.is_on))
+        keep_addresses(chunk->start, chunk->bytes);
+    else
+        give_block((void *)chunk->start);
     chunk->older = *spare;
     *spare = chunk;
 }

@@ -46,4 +46,13 @@ struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes);
 /* Gives it back without a system call. */
 void txn_chunk_give(struct txn_chunk **spare, struct txn_chunk *chunk);
 
+/* From now on chunks are mappings of their own. While one thread runs. */
+void txn_chunk_set_checked(void);
+bool txn_chunk_is_checked(void);
+
+/* The address lies in a checked chunk that was given back. In signal handlers too. */
+bool txn_chunk_was_given(const void *p);
+
+void txn_chunk_fork_child(void);
+
 #endif

@@ -208,6 +208,7 @@ MP_RARE void txn_fork_child(void)
 {
     lock_reset(&txns.lock);
     txn_tally_fork_child();
+    txn_chunk_fork_child();
     for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
         if (txn_is_open(txn) && owner_of(txn) != txn_thread)
             atomic_store_explicit(&txn->owner, &txn_nobody, memory_order_relaxed);

@@ -20,6 +20,7 @@
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
 #include "allocators/pressure/outlook.h"
+#include "allocators/txn_chunk.h"
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/entry.h"
@@ -172,7 +173,9 @@ static bool is_to_be_traced(const struct conf *conf)
 static void note_last_signal(int number, int code, const void *address, const uintptr_t frame[3])
 {
     const struct tracer_caller caller = {.ip = frame[0], .sp = frame[1], .bp = frame[2]};
-    tracer_signal(number, code, address, &caller);
+    MP_CHECK(!txn_chunk_was_given(address), FAULT_TXN_BLOCK, address);
+    if (tracer_is_on())
+        tracer_signal(number, code, address, &caller);
 }
 
 static int start_trace(const struct conf *conf, const char *path, enum conf_trace mode)
@@ -196,6 +199,13 @@ static int start_trace(const struct conf *conf, const char *path, enum conf_trac
     else if (mode == CONF_TRACE_FLIGHT)
         os_signal_catch_last(note_last_signal);
     return error;
+}
+
+void init_watch_blocks(void)
+{
+    static _Atomic bool is_watching;
+    if (init.conf.check && !atomic_exchange_explicit(&is_watching, true, memory_order_relaxed))
+        os_signal_catch_last(note_last_signal);
 }
 
 int init_start_trace(const char *path, enum conf_trace mode)
@@ -245,8 +255,10 @@ __attribute__((constructor(101))) static void start(void)
     door_init();
     if (init.conf.stats)
         summary_keep_stderr();
-    if (init.conf.check)
+    if (init.conf.check) {
         door_set_checked();
+        txn_chunk_set_checked();
+    }
     if (init.conf.trace != CONF_TRACE_OFF && is_to_be_traced(&init.conf))
         (void)start_trace(&init.conf, init.conf.trace_file, (enum conf_trace)init.conf.trace);
     failing_init(&init.conf); /* behind what the tracer itself asks for */

@@ -14,6 +14,9 @@ const struct conf *init_conf(void);
 int init_start_trace(const char *path, enum conf_trace mode);
 int init_stop_trace(void);
 
+/* Under MPRESS_CHECK: a fault within a block whose transaction has ended is named from now on. */
+void init_watch_blocks(void);
+
 /* What the door looks at on every way in. */
 struct init_mark {
     _Atomic bool is_quiet; /* false: there is something to notice */

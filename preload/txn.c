@@ -10,6 +10,7 @@
 #include "allocators/heap.h"
 #include "allocators/txn.h"
 #include "preload/door.h"
+#include "preload/init.h"
 
 _Static_assert(offsetof(struct mpress_txn, at) == offsetof(struct txn, at) &&
                    offsetof(struct mpress_txn, end) == offsetof(struct txn, end) &&
@@ -30,6 +31,7 @@ static __attribute__((noinline)) bool prepare(const char *name)
 {
     bool is_prepared = false;
     if (door_come_in()) {
+        init_watch_blocks();
         is_prepared = txn_prepare(name);
         door_go_out();
     }

@@ -32,6 +32,7 @@ enum lock_rank {
     LOCK_RANK_REGISTRY,
     LOCK_RANK_TXNS,
     LOCK_RANK_TXN_NAMES,
+    LOCK_RANK_TXN_QUARANTINE,
     LOCK_RANK_META,
     LOCK_RANK_MAPPED, /* nothing is called under these two */
     LOCK_RANK_SUBSCRIBERS,
