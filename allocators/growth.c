@@ -3,6 +3,7 @@
 
 struct growth growth = {GROWTH_ANY};
 _Thread_local bool growth_is_free;
+_Thread_local size_t growth_wanted;
 
 bool growth_is_limited(void)
 {
@@ -16,6 +17,7 @@ bool growth_take_limited(size_t bytes)
     if (left >= wanted || growth_is_free)
         return true;
     atomic_fetch_add_explicit(&growth.left, wanted, memory_order_relaxed);
+    growth_wanted = bytes;
     return false;
 }
 

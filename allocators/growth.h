@@ -26,6 +26,9 @@ extern struct growth growth;
 /* This thread may take more than is left: the reserve for small requests. */
 extern _Thread_local bool growth_is_free __attribute__((tls_model("initial-exec")));
 
+/* What this thread was refused last: a whole slab or mapping, where less was asked for. */
+extern _Thread_local size_t growth_wanted __attribute__((tls_model("initial-exec")));
+
 bool growth_take_limited(size_t bytes);
 
 /* False: there is not so much left. */

@@ -30,8 +30,7 @@ enum {
     TRIES = 64,          /* for room, before a request fails all the same */
 };
 static const uint64_t LOOK_NS = 100 * MS;
-static const uint64_t WAIT_NS = 1 * MS;
-static const uint64_t HOLD_NS = 10 * MS;
+static const uint64_t WAIT_NS = 1 * MS, HOLD_NS = 10 * MS;
 
 struct watch_state watch_state;
 
@@ -327,6 +326,13 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
     return answer;
 }
 
+/* At least what the heap wanted for this request: a slab may be sixteen times as long. */
+static void grant(uint64_t left)
+{
+    left = left > growth_wanted ? left : growth_wanted;
+    growth_allow(left < GROWTH_ANY ? (int64_t)left : GROWTH_ANY);
+}
+
 /* True: try again. */
 static bool follow(const struct pressure_answer *answer, size_t bytes)
 {
@@ -334,7 +340,7 @@ static bool follow(const struct pressure_answer *answer, size_t bytes)
         sleep_throttled(answer->sleep_ns);
     switch (answer->verdict) {
     case PRESSURE_GRANT:
-        growth_allow(answer->left < GROWTH_ANY ? (int64_t)answer->left : GROWTH_ANY);
+        grant(answer->left);
         return true;
     case PRESSURE_GRANT_FREE:
         budget_add(&budget_slot->reserve_used, bytes);

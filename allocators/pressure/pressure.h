@@ -83,7 +83,7 @@ void pressure_note_gain(struct pressure *pressure, enum pressure_level step, uin
 enum {
     PRESSURE_SMALL_BYTES = 4096,         /* requests that may use the reserve */
     PRESSURE_RESERVE_LEAST = 256 * 1024, /* or 1 % */
-    PRESSURE_QUANTUM_LEAST = 64 * 1024,  /* growth allowed beyond a request: a slab is that long */
+    PRESSURE_QUANTUM_LEAST = 64 * 1024,  /* growth allowed beyond a request */
     PRESSURE_LONGEST_SLEEP_NS = 50000000,
 };
 

@@ -1,6 +1,7 @@
 /* pressure.c - a limit on the process's own memory: who is refused, who is told, what a tool sees
  * that sets it from outside. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -10,7 +11,7 @@
 #include "preload/mpress.h"
 #include "tests/semantics/check.h"
 
-enum { KIB = 1024, MIB = 1024 * KIB, BLOCKS = 4096 };
+enum { KIB = 1024, MIB = 1024 * KIB, BLOCKS = 16 * KIB };
 
 static void need_library(void)
 {
@@ -51,6 +52,21 @@ static void beyond_the_limit_large_requests_fail_and_small_ones_do_not(void)
     CHECK(calloc(4, hidden_size(MIB)) == NULL);
     CHECK(realloc(blocks[0], hidden_size(4 * MIB)) == NULL);
     CHECK(is_filled(blocks[0], 0x11, MIB));
+}
+
+/* Slabs are longer than what is left below the soft limit, for some size at some step. */
+static void near_the_soft_limit_no_size_is_refused(void)
+{
+    need_library();
+    for (size_t bytes = 4 * KIB + 16; bytes <= 32 * KIB; bytes += bytes / 8) {
+        CHECK(mpress_limit_set(32 * MIB, 64 * MIB) == 0);
+        size_t count = 0;
+        while (count < 36 * MIB / bytes && (blocks[count] = malloc(bytes)) != NULL)
+            memset(blocks[count++], 0x22, bytes);
+        CHECK(count == 36 * MIB / bytes);
+        drain(count);
+        malloc_trim(0); /* what the heap has, it may use */
+    }
 }
 
 static void what_was_freed_can_be_had_again(void)
@@ -310,6 +326,7 @@ static void has_no_limit(void)
 }
 
 CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
+           CASE(near_the_soft_limit_no_size_is_refused),
            CASE(what_was_freed_can_be_had_again), CASE(a_limit_can_be_raised_and_lifted),
            CASE(what_the_program_maps_counts), CASE(the_option_sets_a_limit),
            CASE(the_program_is_asked_to_drop_what_it_can), CASE(threads_share_the_limit),
