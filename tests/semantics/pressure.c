@@ -326,12 +326,11 @@ static void has_no_limit(void)
 }
 
 CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
-           CASE(near_the_soft_limit_no_size_is_refused),
-           CASE(what_was_freed_can_be_had_again), CASE(a_limit_can_be_raised_and_lifted),
-           CASE(what_the_program_maps_counts), CASE(the_option_sets_a_limit),
-           CASE(the_program_is_asked_to_drop_what_it_can), CASE(threads_share_the_limit),
-           CASE(a_tool_sees_what_it_refused), CASE(each_process_has_a_slot),
-           CASE(who_is_held_goes_on_when_the_budget_is_raised),
+           CASE(near_the_soft_limit_no_size_is_refused), CASE(what_was_freed_can_be_had_again),
+           CASE(a_limit_can_be_raised_and_lifted), CASE(what_the_program_maps_counts),
+           CASE(the_option_sets_a_limit), CASE(the_program_is_asked_to_drop_what_it_can),
+           CASE(threads_share_the_limit), CASE(a_tool_sees_what_it_refused),
+           CASE(each_process_has_a_slot), CASE(who_is_held_goes_on_when_the_budget_is_raised),
            CASE(a_page_of_another_version_is_named), HELPER(is_refused_40_megabytes),
            HELPER(fill_to_the_brim), HELPER(forks), HELPER(takes_60_megabytes),
            HELPER(has_no_limit))

@@ -4,48 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/unit/trace_builder.h"
-#include "tools/analysis/analysis.h"
+#include "tests/unit/subject.h"
 
 enum { LANE = 2 };
-
-struct subject {
-    struct builder builder;
-    struct trace *trace;
-    struct analysis *analysis;
-};
-
-static struct subject *begin(void)
-{
-    struct subject *subject = calloc(1, sizeof *subject);
-    assert_non_null(subject);
-    builder_init(&subject->builder);
-    return subject;
-}
-
-static const struct maps *analyse(struct subject *subject)
-{
-    builder_end(&subject->builder, TRACE_END_EXIT);
-    char *path = builder_write(&subject->builder);
-    struct trace_error error;
-    subject->trace = trace_open(path, &error);
-    assert_non_null(subject->trace);
-    unlink(path);
-    free(path);
-    subject->analysis = analysis_run(subject->trace, NULL);
-    return &subject->analysis->maps;
-}
-
-static void end(struct subject *subject)
-{
-    analysis_destroy(subject->analysis);
-    trace_close(subject->trace);
-    builder_fini(&subject->builder);
-    free(subject);
-}
 
 static void add_sample(struct builder *builder, uint64_t rss)
 {
@@ -69,7 +32,7 @@ static void pages_are_counted_by_what_of_them_is_in_use(void **state)
     for (uint64_t i = 0; i < 4; i++)
         builder_alloc(builder, LANE, 0x201000 + i * 1024, 1024, 0, 0, 0); /* full */
     builder_alloc(builder, LANE, 0x300000, 40 << 20, 0, 0, 0);            /* apart */
-    const struct maps *maps = analyse(subject);
+    const struct maps *maps = &analyse(subject)->maps;
     assert_int_equal(maps->taken, 1);
     const struct map *map = &maps->map[0];
     assert_int_equal(map->time_ns, subject->analysis->last_ns);
@@ -98,7 +61,7 @@ static void what_is_not_in_use_of_a_sparse_page_is_shared_by_its_blocks(void **s
     builder_alloc(builder, LANE, 0x300000, 3 * 4096 + 64, other, 0,
                   0); /* its last page is sparse */
     builder_alloc(builder, LANE, 0x400000, 4096, one, 0, 0);
-    const struct maps *maps = analyse(subject);
+    const struct maps *maps = &analyse(subject)->maps;
     const struct map *map = &maps->map[0];
     assert_int_equal(map->pinned, (4096 - 256) + 2 * (4096 - 64));
     assert_int_equal(map->pins, 2);
@@ -130,7 +93,7 @@ static void maps_are_of_the_largest_resident_set_of_marks_and_of_the_end(void **
         builder->now_ns += 1000;
         builder_free(builder, LANE, (i + 1) * MAP_UNIT_BYTES);
     }
-    const struct maps *maps = analyse(subject);
+    const struct maps *maps = &analyse(subject)->maps;
     assert_int_equal(maps->taken, 3);
     assert_int_equal(maps->largest, 0);
     assert_null(maps->map[0].label);

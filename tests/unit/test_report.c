@@ -5,50 +5,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/unit/trace_builder.h"
-#include "tools/analysis/analysis.h"
+#include "tests/unit/subject.h"
 #include "tools/analysis/groups.h"
 
 enum { LANE = 2, OTHER = 3 };
-
-/* One trace on its way from the builder to its analysis. */
-struct subject {
-    struct builder builder;
-    struct trace *trace;
-    struct analysis *analysis;
-};
-
-static struct subject *begin(void)
-{
-    struct subject *subject = calloc(1, sizeof *subject);
-    assert_non_null(subject);
-    builder_init(&subject->builder);
-    return subject;
-}
-
-static struct analysis *analyse(struct subject *subject)
-{
-    builder_end(&subject->builder, TRACE_END_EXIT);
-    char *path = builder_write(&subject->builder);
-    struct trace_error error;
-    subject->trace = trace_open(path, &error);
-    assert_non_null(subject->trace);
-    unlink(path);
-    free(path);
-    subject->analysis = analysis_run(subject->trace, NULL);
-    return subject->analysis;
-}
-
-static void end(struct subject *subject)
-{
-    analysis_destroy(subject->analysis);
-    trace_close(subject->trace);
-    builder_fini(&subject->builder);
-    free(subject);
-}
 
 static void a_realloc_keeps_the_age_of_its_block(void **state)
 {
