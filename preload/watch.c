@@ -7,7 +7,6 @@
 #include "preload/watch.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
@@ -22,6 +21,7 @@
 #include "preload/mapped.h"
 #include "preload/respond.h"
 #include "preload/usage.h"
+#include "preload/watch_options.h"
 
 #define MS UINT64_C(1000000)
 
@@ -421,58 +421,16 @@ int watch_set_limit(uint64_t soft, uint64_t hard)
     return 0;
 }
 
-/* "512M", or "80%" of what the kernel leaves the process. */
-static uint64_t limit_of(const char *text)
-{
-    char number[32];
-    uint64_t value = 0;
-    size_t length = strlen(text);
-    if (strcmp(text, "none") == 0)
-        return 0;
-    if (length > 1 && length < sizeof(number) && text[length - 1] == '%') {
-        memcpy(number, text, length - 1);
-        number[length - 1] = '\0';
-        if (conf_parse_number(number, &value) && value > 0 && value <= 100)
-            return bounds_total() / 100 * value;
-    } else if (conf_parse_number(text, &value) && value > 0 && value < GROWTH_ANY) {
-        return value;
-    }
-    say("MPRESS_LIMIT: %s is neither a size nor a percentage", text);
-    return 0;
-}
-
-static uint32_t take_percent(const char **at)
-{
-    uint32_t number = 0;
-    for (; **at >= '0' && **at <= '9' && number <= 100; ++*at)
-        number = number * 10 + (uint32_t)(**at - '0');
-    return number;
-}
-
-static struct pressure_rules rules_of(const char *text)
-{
-    struct pressure_rules rules = pressure_default_rules;
-    const char *at = text;
-    for (unsigned level = PRESSURE_MONITOR; level < PRESSURE_LEVELS; level++) {
-        rules.enter_percent[level] = take_percent(&at);
-        at += *at == ',';
-    }
-    if (*at == '\0' && pressure_rules_are_valid(&rules))
-        return rules;
-    say("MPRESS_PRESSURE_LEVELS: %s is not four rising percentages", text);
-    return pressure_default_rules;
-}
-
 void watch_init(const struct conf *conf)
 {
-    struct pressure_rules rules = rules_of(conf->pressure_levels);
+    struct pressure_rules rules = watch_option_levels(conf->pressure_levels);
     pressure_init(&watch.pressure, &rules);
     watch.follows_bounds = conf->pressure != CONF_PRESSURE_OFF;
     if (conf->pressure == CONF_PRESSURE_VERBOSE)
         respond_set_verbose();
     budget_set_own_strategies(conf->lazy, conf->eviction, conf->pooling);
     strategy_set(conf->lazy, conf->pooling);
-    uint64_t hard = limit_of(conf->limit);
+    uint64_t hard = watch_option_limit(conf->limit);
     bool has_budget = budget_attach(conf->budget_file);
     if (hard != 0 || has_budget || watch.follows_bounds)
         start_with(hard - hard / 10, hard);

@@ -1,0 +1,16 @@
+/* watch_options.h - what MPRESS_LIMIT and MPRESS_PRESSURE_LEVELS say. A text that says nothing is
+ * named in a line, and the default stays. */
+#ifndef MPRESS_WATCH_OPTIONS_H
+#define MPRESS_WATCH_OPTIONS_H
+
+#include <stdint.h>
+
+#include "allocators/pressure/pressure.h"
+
+/* "512M", or "80%" of what the kernel leaves the process, in bytes. 0: none. */
+uint64_t watch_option_limit(const char *text);
+
+/* "70,80,90,95": percent of the limit. */
+struct pressure_rules watch_option_levels(const char *text);
+
+#endif
