@@ -373,6 +373,7 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     } else {
         os_sleep(WAIT_NS);
         own.injected_ns += WAIT_NS;
+        growth_is_free = tries + 1 >= TRIES; /* it acts for long, may even wait for this thread */
         return tries < TRIES;
     }
     return (answer.verdict == PRESSURE_HOLD || tries < TRIES) && follow(&answer, bytes);

@@ -170,6 +170,36 @@ static void the_program_is_asked_to_drop_what_it_can(void)
     CHECK(mpress_pressure_unsubscribe(drop_cache, &told) == ENOENT);
 }
 
+static void takes_its_time(int level, void *called)
+{
+    (void)level;
+    atomic_store((atomic_int *)called, 1);
+    usleep(500 * 1000);
+}
+
+static void *fill_24_megabytes(void *unused)
+{
+    (void)unused;
+    fill(24 * MIB);
+    return NULL;
+}
+
+/* What a level wants is done by one thread; the others get what the limit allows meanwhile. */
+static void nobody_is_refused_because_another_thread_acts(void)
+{
+    need_library();
+    static atomic_int called;
+    pthread_t thread;
+    CHECK(mpress_pressure_subscribe(takes_its_time, &called) == 0);
+    CHECK(mpress_limit_set(60 * MIB, 64 * MIB) == 0);
+    CHECK(pthread_create(&thread, NULL, fill_24_megabytes, NULL) == 0);
+    while (atomic_load(&called) == 0)
+        usleep(1000);
+    for (int i = 0; i < 14; i++)
+        CHECK(malloc(hidden_size(MIB)) != NULL);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static void *fill_and_drain(void *unused)
 {
     (void)unused;
@@ -329,8 +359,9 @@ CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
            CASE(near_the_soft_limit_no_size_is_refused), CASE(what_was_freed_can_be_had_again),
            CASE(a_limit_can_be_raised_and_lifted), CASE(what_the_program_maps_counts),
            CASE(the_option_sets_a_limit), CASE(the_program_is_asked_to_drop_what_it_can),
-           CASE(threads_share_the_limit), CASE(a_tool_sees_what_it_refused),
-           CASE(each_process_has_a_slot), CASE(who_is_held_goes_on_when_the_budget_is_raised),
+           CASE(threads_share_the_limit), CASE(nobody_is_refused_because_another_thread_acts),
+           CASE(a_tool_sees_what_it_refused), CASE(each_process_has_a_slot),
+           CASE(who_is_held_goes_on_when_the_budget_is_raised),
            CASE(a_page_of_another_version_is_named), HELPER(is_refused_40_megabytes),
            HELPER(fill_to_the_brim), HELPER(forks), HELPER(takes_60_megabytes),
            HELPER(has_no_limit))
