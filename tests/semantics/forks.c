@@ -115,7 +115,7 @@ static void children_of_a_storm_of_threads_can_allocate(void)
 {
     fill_parents_blocks();
     start_threads(churn);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 80; i++) {
         pid_t child = fork();
         if (child == 0) {
             use_heap_in_child();
