@@ -201,9 +201,10 @@ static double clip(double x, double most)
 
 /* A logistic model of two things: by how many times its error the forecast passes the threshold;
  * and, as far as the growth is beyond doubt, by how many times a quarter of what it adds (a step
- * that is typical of growth makes the error of a steady ramp look large). Fitted to every fifth
- * tick of the series in tests/series, classes alike, and to every tenth of a quarter of the pods.
- * `mpress forecast --compare` prints how often what it says comes true. */
+ * that is typical of growth makes the error of a steady ramp look large). Fitted once, to first
+ * recordings of the programs in tests/series and to a quarter of its pods, whose figures are not
+ * wholly out of sample therefore. `mpress forecast --compare` prints how often what it says comes
+ * true. */
 static const struct {
     double constant, passed, grown;
 } chance_models[FORECAST_HORIZONS] = {{-0.58, 0.87, 0.77}, {-0.33, 0.66, 0.59}, {0.17, 0.55, 0.22}};
