@@ -48,7 +48,8 @@ the_library_keeps_a_budget_and_tells_what_it_holds() {
     expect-json 'r["pressure"]["mechanism"] == "budget" and r["baseline"]["peak"] > 32 << 20'
     expect-json 'r["levels"][1]["end"] == "held" and 22 << 20 < r["levels"][1]["used_most"] < 27 << 20'
     expect-json '0.9 < r["levels"][1]["coverage"] < 1.2 and r["levels"][1]["live_share"] > 0.8'
-    expect-json 'r["strategies"][0]["measured"] and not r["strategies"][0]["counted"]'
+    # (Whether it counts is a matter of chance: one interval in twenty does not hold the truth.)
+    expect-json 'r["strategies"][0]["measured"] and abs(r["strategies"][0]["reduction"]) < 0.15'
 }
 
 a_file_holds_scenarios_and_criteria() {
