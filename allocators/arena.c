@@ -31,8 +31,7 @@ static struct arena_chunk *chunk_at(uint32_t first)
 
 static struct grains grains_of(uint32_t first)
 {
-    return (struct grains){
-        .free = space_grains_free(first), .end = space_grains_end(first), .count = ARENA_GRAINS};
+    return zone_grains_from(first, ARENA_UNITS);
 }
 
 static uint32_t given_of(uint32_t first)
@@ -70,6 +69,20 @@ static void forget_bits(uint32_t first, uint32_t grains)
     }
 }
 
+/* No block lies in the chunk any more, and none did behind `grains`. */
+static void reset_chunk(uint32_t first, uint32_t grains)
+{
+    forget_bits(first, grains);
+    chunk_at(first)->taken = 0;
+    atomic_store_explicit(&chunk_at(first)->given, 0, memory_order_relaxed);
+}
+
+/* Blocks in a chunk that is filled no more. */
+static size_t blocks_in(uint32_t first)
+{
+    return chunk_at(first)->taken - given_of(first);
+}
+
 /* -- chunks ----------------------------------------------------------------------------------- */
 
 static uint32_t take_units(void)
@@ -78,11 +91,9 @@ static uint32_t take_units(void)
     if (first == UNIT_NONE)
         return UNIT_NONE;
     space_touch_grains(first, ARENA_UNITS);
-    forget_bits(first, ARENA_GRAINS);
+    reset_chunk(first, ARENA_GRAINS);
     for (uint32_t unit = first; unit < first + ARENA_UNITS; unit++)
         *space_head(unit) = first;
-    chunk_at(first)->taken = 0;
-    atomic_store_explicit(&chunk_at(first)->given, 0, memory_order_relaxed);
     lock_fence_stores(); /* a fork that cuts here loses it */
     space_label(first, ARENA_UNITS, CTL_ARENA);
     return first;
@@ -97,9 +108,8 @@ static void free_units(uint32_t first)
 /* All blocks of the chunk that is filled are freed: begin again. */
 static void rewind_chunk(struct arena *arena)
 {
-    forget_bits(arena->chunk, arena->at);
+    reset_chunk(arena->chunk, arena->at);
     arena->at = arena->taken = arena->given = 0;
-    atomic_store_explicit(&chunk_at(arena->chunk)->given, 0, memory_order_relaxed);
     cache_transfer(); /* what others freed comes back here */
 }
 
@@ -119,21 +129,15 @@ static void retire(struct arena *arena)
     arena->at = arena->taken = arena->given = 0;
 }
 
-static bool has_blocks(uint32_t first)
-{
-    return chunk_at(first)->taken != given_of(first);
-}
-
 /* An older chunk whose blocks were all freed meanwhile; UNIT_NONE: there is none at hand. */
 static uint32_t take_older(struct arena *arena)
 {
     uint32_t *link = &arena->older;
     for (int looks = 0; *link != UNIT_NONE && looks < LOOKS_MAX; looks++) {
         uint32_t first = *link;
-        if (!has_blocks(first)) {
+        if (blocks_in(first) == 0) {
             *link = chunk_at(first)->next;
-            forget_bits(first, ARENA_GRAINS);
-            atomic_store_explicit(&chunk_at(first)->given, 0, memory_order_relaxed);
+            reset_chunk(first, ARENA_GRAINS);
             cache_transfer();
             return first;
         }
@@ -310,9 +314,7 @@ static void keep_spare(uint32_t first, uint32_t *spare)
         free_units(first);
         return;
     }
-    forget_bits(first, ARENA_GRAINS);
-    chunk_at(first)->taken = 0;
-    atomic_store_explicit(&chunk_at(first)->given, 0, memory_order_relaxed);
+    reset_chunk(first, ARENA_GRAINS);
     *spare = first;
 }
 
@@ -320,7 +322,7 @@ static void keep_spare(uint32_t first, uint32_t *spare)
 static size_t settle_chunk(uint32_t first, uint32_t *spare)
 {
     lock_take(&mixed.lock);
-    size_t blocks = chunk_at(first)->taken - given_of(first);
+    size_t blocks = blocks_in(first);
     if (blocks != 0)
         zone_adopt_arena(first, ARENA_UNITS);
     lock_drop(&mixed.lock);
@@ -388,6 +390,6 @@ size_t arena_live(const struct arena *arena)
     if (arena->chunk != UNIT_NONE)
         blocks -= given_of(arena->chunk);
     for (uint32_t first = arena->older; first != UNIT_NONE; first = chunk_at(first)->next)
-        blocks += chunk_at(first)->taken - given_of(first);
+        blocks += blocks_in(first);
     return blocks;
 }

@@ -211,8 +211,8 @@ void *mixed_object_of(const void *p, unsigned *class)
     lock_take(&mixed.lock);
     uint32_t begin = *space_head(unit);
     bool is_arena = *space_ctl(unit) == CTL_ARENA;
-    const struct zone arena = {.first = begin, .units = ARENA_UNITS};
-    const struct grains grains = zone_grains(is_arena ? &arena : zone_at(begin));
+    const struct grains grains =
+        zone_grains_from(begin, is_arena ? ARENA_UNITS : zone_at(begin)->units);
     char *base = space_address(begin);
     uint32_t at = (uint32_t)((size_t)((const char *)p - base) / GRAIN_BYTES);
     if ((is_arena || *space_ctl(unit) == CTL_MIXED) && !bit_is_set(grains.free, at)) {

@@ -99,8 +99,8 @@ REACH_UNLOCKED static bool find_object(uintptr_t p, struct block *block)
 /* Of a zone or of an arena's chunk, which is to be one. */
 REACH_UNLOCKED static struct grains grains_at(uint32_t first)
 {
-    const struct zone arena = {.first = first, .units = ARENA_UNITS};
-    return zone_grains(*space_ctl(first) == CTL_ARENA ? &arena : zone_at(first));
+    bool is_arena = *space_ctl(first) == CTL_ARENA;
+    return zone_grains_from(first, is_arena ? ARENA_UNITS : zone_at(first)->units);
 }
 
 REACH_UNLOCKED static bool find_in_zone(uintptr_t p, struct block *block)

@@ -15,13 +15,18 @@
 
 struct mixed mixed __attribute__((aligned(64))) = {.lock = LOCK_INIT(LOCK_RANK_MIXED)};
 
-struct grains zone_grains(const struct zone *zone)
+struct grains zone_grains_from(uint32_t first, uint32_t units)
 {
     return (struct grains){
-        .free = space_grains_free(zone->first),
-        .end = space_grains_end(zone->first),
-        .count = zone->units * (uint32_t)ZONE_UNIT_GRAINS,
+        .free = space_grains_free(first),
+        .end = space_grains_end(first),
+        .count = units * (uint32_t)ZONE_UNIT_GRAINS,
     };
+}
+
+struct grains zone_grains(const struct zone *zone)
+{
+    return zone_grains_from(zone->first, zone->units);
 }
 
 static void forget_zones(void)

@@ -64,6 +64,8 @@ static inline uint32_t zone_grains_of_class(unsigned class)
 
 /* The bitmaps of a zone. */
 struct grains zone_grains(const struct zone *zone);
+/* Of so many units from `first` on, which need not be a zone yet. */
+struct grains zone_grains_from(uint32_t first, uint32_t units);
 
 /* Counts what a zone has, and lists it. `zone` has its constants and purged. */
 void zone_enlist(struct zone *zone);
