@@ -1,11 +1,12 @@
 /* strategy.h - two habits of the heap that can be done without for a while, to see what they are
  * worth. Both are on unless somebody turns them off; any thread may, at any time.
  *
- *     lazy      pages are taken when they are first touched, those of free objects in slabs go
- * back, zeroed blocks that are zero already are not written to. Off: memory is touched as it is
- * taken, and cleared; what a slab has it keeps. pooling   threads' magazines grow with use, depots,
- * parked runs and warm mappings keep what was freed for the next taker. Off: a few objects per
- * thread and class, no more. */
+ * lazy: pages are taken when they are first touched, those of free objects in slabs go back, zeroed
+ * blocks that are zero already are not written to. Off: memory is touched as it is taken, and
+ * cleared; what a slab has it keeps.
+ *
+ * pooling: threads' magazines grow with use, depots, parked runs and warm mappings keep what was
+ * freed for the next taker. Off: a few objects per thread and class, no more. */
 #ifndef MPRESS_STRATEGY_H
 #define MPRESS_STRATEGY_H
 

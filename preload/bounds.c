@@ -43,10 +43,9 @@ static void look_up(void)
 
 static void consider(struct bounds_reading *nearest, uint64_t used, uint64_t limit)
 {
-    bool is_nearer = nearest->limit == 0 ||
-                     (double)used / (double)limit > (double)nearest->used / (double)nearest->limit;
-    if (limit != 0 && limit != UINT64_MAX && is_nearer)
-        *nearest = (struct bounds_reading){used, limit};
+    struct bounds_reading reading = {used, limit};
+    if (limit != 0 && limit != UINT64_MAX && bounds_is_nearer(&reading, nearest))
+        *nearest = reading;
 }
 
 static void consider_group(struct bounds_reading *nearest, unsigned index)

@@ -122,9 +122,7 @@ static struct bounds_reading nearest_of(const struct pressure_limit *limit,
     struct bounds_reading nearest = {usage->all, limit->hard}, kernel;
     if (!follows_bounds || !bounds_read(&kernel, usage->now_ns))
         return nearest;
-    bool is_nearer = nearest.limit == 0 || (double)kernel.used / (double)kernel.limit >
-                                               (double)nearest.used / (double)nearest.limit;
-    return is_nearer ? kernel : nearest;
+    return bounds_is_nearer(&kernel, &nearest) ? kernel : nearest;
 }
 
 static struct pressure_sample sample_of(const struct pressure_limit *limit,

@@ -95,13 +95,6 @@ static void a_thread_that_is_free_takes_more(void **state)
     heap_free(p);
 }
 
-static int after_all(void **state)
-{
-    (void)state;
-    heap_audit();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,5 +104,5 @@ int main(void)
         cmocka_unit_test(a_block_that_may_not_grow_in_place_keeps_its_contents),
         cmocka_unit_test(a_thread_that_is_free_takes_more),
     };
-    return cmocka_run_group_tests(tests, setup_small_heap, after_all);
+    return cmocka_run_group_tests(tests, setup_small_heap, audit_small_heap);
 }

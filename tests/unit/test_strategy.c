@@ -64,18 +64,11 @@ static void a_heap_without_pools_keeps_a_few_objects(void **state)
     assert_true(kept_after_free(256) > 30000);
 }
 
-static int after_all(void **state)
-{
-    (void)state;
-    heap_audit();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_eager_heap_takes_all_pages_at_once),
         cmocka_unit_test(a_heap_without_pools_keeps_a_few_objects),
     };
-    return cmocka_run_group_tests(tests, setup_small_heap, after_all);
+    return cmocka_run_group_tests(tests, setup_small_heap, audit_small_heap);
 }

@@ -31,6 +31,13 @@ static inline int setup_small_heap(void **state)
     return 0;
 }
 
+static inline int audit_small_heap(void **state)
+{
+    (void)state;
+    heap_audit();
+    return 0;
+}
+
 /* xorshift (Marsaglia 2003): the same numbers for the same seed everywhere. */
 static inline uint64_t random_next(uint64_t *state)
 {
