@@ -16,22 +16,21 @@
 
 enum {
     DEPOT_BYTES = 512 * 1024, /* of objects, per class: what bulk patterns were seen to exchange */
-    SHELF_BYTES = 64 * 1024,  /* but at least so many where there are several shelves */
+    SHELF_BYTES = 64 * 1024,  /* a shelf's share of them is at least so many */
 };
 
 /* Magazines with rounds of one class. */
 struct shelf {
     struct lock lock;
-    _Atomic uint32_t count; /* written under the lock; read without by those who look for one */
-    uint32_t least;         /* smallest count since the last tick */
-    uint32_t spare;
-    size_t rounds;
+    _Atomic uint32_t count;  /* written under the lock; read without by those who look for one */
+    uint32_t least;          /* smallest count since the last tick */
+    _Atomic uint32_t rounds; /* as count */
     struct magazine *first;
 } __attribute__((aligned(64)));
 
 static struct {
-    unsigned shards; /* a power of two; constant after depot_init, 0 before */
-    size_t shelf_bytes;
+    unsigned shards;    /* a power of two; constant after depot_init, 0 before */
+    size_t share_bytes; /* of a shelf, whatever lies on the others */
 } depot;
 
 static struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
@@ -39,10 +38,10 @@ static struct shelf shelves[DEPOT_SHARDS_MAX][SIZE_CLASS_END];
 void depot_init(unsigned cpus)
 {
     unsigned shards = 1;
-    while (cpus > DEPOT_WHOLE_CPUS && shards < cpus && shards < DEPOT_SHARDS_MAX)
+    while (shards < cpus && shards < DEPOT_SHARDS_MAX)
         shards *= 2;
     depot.shards = shards;
-    depot.shelf_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
+    depot.share_bytes = DEPOT_BYTES / shards > SHELF_BYTES ? DEPOT_BYTES / shards : SHELF_BYTES;
     for (unsigned shard = 0; shard < shards; shard++) { /* the others are never touched */
         for (unsigned class = 0; class < SIZE_CLASS_END; class ++)
             lock_set_rank(&shelves[shard][class].lock, LOCK_RANK_DEPOT);
@@ -66,6 +65,16 @@ static void set_count(struct shelf *shelf, uint32_t count)
         shelf->least = count;
 }
 
+static uint32_t rounds_of(const struct shelf *shelf)
+{
+    return atomic_load_explicit(&shelf->rounds, memory_order_relaxed);
+}
+
+static void set_rounds(struct shelf *shelf, uint32_t rounds)
+{
+    atomic_store_explicit(&shelf->rounds, rounds, memory_order_relaxed);
+}
+
 /* -- taking and leaving ----------------------------------------------------------------------- */
 
 static struct magazine *shelf_take(struct shelf *shelf)
@@ -74,7 +83,7 @@ static struct magazine *shelf_take(struct shelf *shelf)
     struct magazine *magazine = shelf->first;
     if (magazine != NULL) {
         shelf->first = magazine->next;
-        shelf->rounds -= magazine->rounds;
+        set_rounds(shelf, rounds_of(shelf) - magazine->rounds);
         set_count(shelf, count_of(shelf) - 1);
     }
     lock_drop(&shelf->lock);
@@ -96,34 +105,37 @@ struct magazine *depot_get(unsigned class)
     return NULL;
 }
 
+size_t depot_rounds(unsigned class)
+{
+    size_t rounds = 0;
+    for (unsigned shard = 0; shard < depot.shards; shard++)
+        rounds += rounds_of(&shelves[shard][class]);
+    return rounds;
+}
+
+/* A shelf has its share of the depot, and what the others leave of theirs. Their counts are read
+ * only by who needs more than the share: those lines are other CPUs'. */
+static bool has_room(const struct shelf *shelf, const struct magazine *magazine)
+{
+    size_t bytes = size_tables.classes[magazine->class].bytes;
+    return (rounds_of(shelf) + magazine->rounds) * bytes <= depot.share_bytes ||
+           (depot_rounds(magazine->class) + magazine->rounds) * bytes <= DEPOT_BYTES;
+}
+
 bool depot_put(struct magazine *magazine)
 {
     MP_ASSERT(magazine->rounds > 0);
     struct shelf *shelf = &shelves[shard_here()][magazine->class];
-    size_t bytes = size_tables.classes[magazine->class].bytes;
     lock_take(&shelf->lock);
-    bool has_room =
-        strategy_pools() && (shelf->rounds + magazine->rounds) * bytes <= depot.shelf_bytes;
-    if (has_room) {
-        shelf->rounds += magazine->rounds;
+    bool is_taken = strategy_pools() && has_room(shelf, magazine);
+    if (is_taken) {
+        set_rounds(shelf, rounds_of(shelf) + magazine->rounds);
         set_count(shelf, count_of(shelf) + 1);
         magazine->next = shelf->first;
         shelf->first = magazine; /* last: a fork that cuts here loses one, and doubles none */
     }
     lock_drop(&shelf->lock);
-    return has_room;
-}
-
-size_t depot_rounds(unsigned class)
-{
-    size_t rounds = 0;
-    for (unsigned shard = 0; shard < depot.shards; shard++) {
-        struct shelf *shelf = &shelves[shard][class];
-        lock_take(&shelf->lock);
-        rounds += shelf->rounds;
-        lock_drop(&shelf->lock);
-    }
-    return rounds;
+    return is_taken;
 }
 
 /* -- giving back ------------------------------------------------------------------------------ */
@@ -182,12 +194,12 @@ MP_RARE void depot_visit_rounds(void (*visit)(void *p))
 /* The lists are whole at every moment; only the sums can be cut. */
 static void recount(struct shelf *shelf)
 {
-    uint32_t count = 0;
-    shelf->rounds = 0;
+    uint32_t count = 0, rounds = 0;
     for (const struct magazine *at = shelf->first; at != NULL; at = at->next) {
         count++;
-        shelf->rounds += at->rounds;
+        rounds += at->rounds;
     }
+    set_rounds(shelf, rounds);
     set_count(shelf, count);
     shelf->least = 0;
 }

@@ -1,7 +1,8 @@
 /* depot.h - where threads exchange whole magazines: per class a shelf of those with rounds.
  *
- * With more than four CPUs there are several shelves per class, one for each CPU or few: a thread
- * leaves and looks where it runs, and takes from the others before it goes to the slabs. */
+ * Each CPU, or few of many, has a shelf of its own: a thread leaves and looks where it runs, and
+ * takes from the others before it goes to the slabs. So blocks come back to the CPU whose cache
+ * holds them. */
 #ifndef MPRESS_DEPOT_H
 #define MPRESS_DEPOT_H
 
@@ -10,7 +11,7 @@
 
 #include "allocators/magazine.h"
 
-enum { DEPOT_SHARDS_MAX = 16, DEPOT_WHOLE_CPUS = 4 };
+enum { DEPOT_SHARDS_MAX = 16 };
 
 /* While one thread runs. cpus: how many the program may use. */
 void depot_init(unsigned cpus);

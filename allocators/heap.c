@@ -31,7 +31,10 @@
 
 enum { NOT_READY, STARTING, READY, FAILED };
 
-enum { GROWING_BYTES = 4 * 1024 * 1024 }; /* below, copying is cheap */
+enum {
+    GROWING_BYTES = 4 * 1024 * 1024, /* below, copying is cheap */
+    ONE_NODE_CPUS = 4,               /* machines with so few have one node */
+};
 
 static struct {
     _Atomic uint32_t state;
@@ -61,7 +64,7 @@ static uint32_t start(const struct conf *conf)
         return FAILED;
     space_choose_pages(conf->thp);
     heap.has_profile = profile_load(&profile, conf->profile);
-    slab_init(cpus > DEPOT_WHOLE_CPUS ? os_nodes() : 1); /* smaller machines have one */
+    slab_init(cpus > ONE_NODE_CPUS ? os_nodes() : 1);
     apply(conf);
     depot_init(cpus);
     scavenge_init(conf->background);

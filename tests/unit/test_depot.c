@@ -69,12 +69,12 @@ static void the_depot_takes_until_its_limit_and_gives_the_latest(void **state)
     expect_nothing_out(class);
 }
 
-static void few_cpus_share_one_shelf(void **state)
+static void one_cpu_has_one_shelf(void **state)
 {
     (void)state;
     unsigned class = size_class_of(512);
     struct magazine *latest = NULL;
-    depot_init(DEPOT_WHOLE_CPUS);
+    depot_init(1);
     fill(class, 0, &latest);
     current_cpu = 3;
     struct magazine *refused = full_magazine(class);
@@ -86,23 +86,30 @@ static void few_cpus_share_one_shelf(void **state)
     expect_nothing_out(class);
 }
 
-static void with_many_cpus_each_has_its_own_and_takes_from_others_last(void **state)
+static void expect_shelves_of_their_own(unsigned cpus)
 {
-    (void)state;
     unsigned class = size_class_of(512);
     struct magazine *here = NULL, *there = NULL;
-    depot_init(8);
-    unsigned taken = fill(class, 1, &here);
-    assert_int_equal(fill(class, 6, &there), taken); /* the other's fill does not count here */
+    depot_init(cpus);
+    unsigned whole = fill(class, 1, &here); /* what the others do not use is this one's too, */
+    assert_int_equal(fill(class, 6 % cpus, &there), whole / cpus); /* and they still have theirs */
     current_cpu = 1;
     assert_ptr_equal(depot_get(class), here);
     forget(here);
-    for (unsigned i = 1; i < taken; i++)
+    for (unsigned i = 1; i < whole; i++)
         forget(depot_get(class));
     assert_ptr_equal(depot_get(class), there); /* nothing is left here */
     forget(there);
+    assert_int_equal(fill(class, 1, &here), whole - whole / cpus + 1);
     depot_drain();
     expect_nothing_out(class);
+}
+
+static void each_cpu_has_its_own_and_takes_from_others_last(void **state)
+{
+    (void)state;
+    expect_shelves_of_their_own(2);
+    expect_shelves_of_their_own(8);
 }
 
 static void more_cpus_than_shards_still_find_a_shelf(void **state)
@@ -138,8 +145,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_depot_takes_until_its_limit_and_gives_the_latest),
-        cmocka_unit_test(few_cpus_share_one_shelf),
-        cmocka_unit_test(with_many_cpus_each_has_its_own_and_takes_from_others_last),
+        cmocka_unit_test(one_cpu_has_one_shelf),
+        cmocka_unit_test(each_cpu_has_its_own_and_takes_from_others_last),
         cmocka_unit_test(more_cpus_than_shards_still_find_a_shelf),
         cmocka_unit_test(what_nobody_needs_leaves_every_shelf_at_the_second_tick),
     };

@@ -131,6 +131,7 @@ static void a_shelf_is_recounted_from_its_list(void **state)
 {
     (void)state;
     unsigned class = size_class_of(32);
+    depot_init(1);
     for (int i = 0; i < 3; i++) {
         struct magazine *magazine = magazine_get(class, 0);
         magazine->rounds = slab_take(class, magazine->slot + 1, magazine->capacity);
