@@ -115,13 +115,20 @@ static bool is_page(const struct budget_page *mapped)
            mapped->layout == BUDGET_LAYOUT && mapped->bytes == sizeof(*mapped);
 }
 
+/* A page without a name is what the tool holds open: it is gone with the tool. */
+static int open_page(const char *path, int *fd)
+{
+    bool is_held = strncmp(path, "/proc/", sizeof("/proc/") - 1) == 0;
+    return is_held ? os_process_file_open(path, fd) : os_file_open(path, fd);
+}
+
 /* A shorter file would be a SIGBUS at its end: the size is looked at first. */
 static struct budget_page *map_page(const char *path)
 {
     int fd;
     uint64_t bytes = 0;
     struct budget_page *mapped = NULL;
-    if (os_file_open(path, &fd) != 0)
+    if (open_page(path, &fd) != 0)
         return NULL;
     if (os_file_bytes(fd, &bytes) && bytes >= sizeof(*mapped))
         mapped = os_file_map(fd, 0, sizeof(*mapped));
@@ -158,13 +165,14 @@ bool budget_read_limit(struct pressure_limit *limit)
     if (bytes == 0)
         return false;
     uint32_t flags = page->settings.flags;
+    bool is_held = (flags & (BUDGET_REFUSE | BUDGET_HOLD)) != 0;
     *limit = (struct pressure_limit){
         .soft = bytes - bytes / 10,
         .hard = bytes,
-        .wall = bytes + bytes / 8,
+        .wall = bytes + bytes / 128,
         .grace_ns = page->settings.grace_ms * UINT64_C(1000000),
-        .throttle_from = bytes,
-        .throttle_full = bytes + bytes / 8,
+        .throttle_from = is_held ? bytes - bytes / 20 : bytes,
+        .throttle_full = is_held ? bytes : bytes + bytes / 8,
         .throttles = (flags & BUDGET_THROTTLE) != 0,
         .refuses = (flags & BUDGET_REFUSE) != 0,
         .holds = (flags & BUDGET_HOLD) != 0,

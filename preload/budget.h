@@ -1,25 +1,27 @@
 /* budget.h - the page that a tool shares with a program whose memory it limits: the contract of the
  * two. The tool says how much the program may have; each process of it says what it has.
  *
- * The tool makes an ordinary file of sizeof(struct budget_page) bytes that read as zero, maps it
- * shared, fills in `magic`, `layout` and `settings`, and starts the program under the library with
- * the file's path in BUDGET_VARIABLE (no symbolic link, and the program's user may write it). Every
- * process that begins under the library maps it too and takes a slot; the child of a fork takes one
- * of its own, a process that executes another program keeps its slot. Nobody waits for anybody:
- * every field has one writer, the tool in `settings`, the process in its slot.
+ * The tool makes a file of sizeof(struct budget_page) bytes that read as zero, maps it shared,
+ * fills in `magic`, `layout` and `settings`, and starts the program under the library with the
+ * file's path in BUDGET_VARIABLE: "/proc/PID/fd/N" of a memfd that it holds (nothing is left of it
+ * then, however the tool ends), or an ordinary one (no symbolic link, and the program's user may
+ * write it). Every process that begins under the library maps it too and takes a slot; the child of
+ * a fork takes one of its own, a process that executes another program keeps its slot. Nobody waits
+ * for anybody: every field has one writer, the tool in `settings`, the process in its slot.
  *
  * What counts (slot.used) is the heap, with what it keeps, and the anonymous private memory that
  * the program maps to write to; or RssAnon, where that is more (memory that libc or the kernel's
  * own calls brought). Growth is seen where the heap or the program takes memory of the system, and
  * nowhere else: blocks that fit into what the heap has are neither slowed down nor refused.
  *
- *     0            0.9 B                B                       9/8 B
- *     | as ever     | strategies first  | throttled, and refused | refused at once
- *     |             |                   | after the grace time   |
+ *     0         0.9 B              0.95 B               B                     129/128 B
+ *     | as ever  | strategies first  | and throttled      | refused after the    | refused at once
+ *     |          |                   |                    | grace time           |
  *
  * Requests of up to 4 KiB have a reserve of max(256 KiB, 1 % of B) beyond what was reached when the
- * first request was refused. Throttling puts the thread to sleep, (overage / (B / 8))^2 of 50 ms at
- * each growth. */
+ * first request was refused. Throttling puts the thread to sleep at each growth, for 50 ms times
+ * the square of how far it is on the way from 0.95 B to B; where nothing is refused, from B to 9/8
+ * B. */
 #ifndef MPRESS_BUDGET_H
 #define MPRESS_BUDGET_H
 

@@ -237,6 +237,10 @@ int os_file_create(const char *path, int *fd);
 /* Opens an existing file for writing, without following a link, at a descriptor as above. */
 int os_file_open(const char *path, int *fd);
 
+/* Opens what a process holds open, by "/proc/PID/fd/N" (no other link is followed): a file that has
+ * no name. Of the same user's processes only. */
+int os_process_file_open(const char *path, int *fd);
+
 /* What tells a file from every other, whatever its name or descriptor. */
 struct os_identity {
     uint64_t device;

@@ -47,6 +47,13 @@ bool os_visit_lines(const char *path, os_line *take, void *context)
     return !failed(got);
 }
 
+int os_process_file_open(const char *path, int *fd)
+{
+    long opened = call6(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
+    *fd = (int)opened;
+    return error_of(opened);
+}
+
 static bool is_digit(char c, unsigned base)
 {
     return (c >= '0' && c <= '9') || (base == 16 && c >= 'a' && c <= 'f');

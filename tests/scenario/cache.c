@@ -2,7 +2,7 @@
  * at its own RLIMIT_DATA as a cache looks at its configured size, and works the longer the less of
  * what it wants it may have.
  *
- *     cache SHAPE [--units N] [--unit-us N] [--mib N]
+ *     cache SHAPE [--units N] [--unit-us N] [--mib N] [--ANY WORD]
  *
  *     linear   1 to 4 times as long, by the share that is missing
  *     cliff    8 times as long below half of what it wants
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
             cache.units = number;
         else if (strcmp(argv[i], "--unit-us") == 0)
             cache.unit_us = number;
-        else
+        else if (strcmp(argv[i], "--mib") == 0)
             cache.mib = number;
     }
     cache.began = now();

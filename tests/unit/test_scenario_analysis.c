@@ -9,9 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tools/scenario/analysis/bisect.h"
 #include "tools/scenario/analysis/curve.h"
-#include "tools/scenario/analysis/improvement.h"
 #include "tools/scenario/analysis/verdict.h"
 
 #define MIB 1048576.0
@@ -106,6 +104,8 @@ static void simulate(struct simulation *simulation, const struct truth *truth, u
                                        .peak = 100 * MIB,
                                        .floor = 25 * MIB,
                                        .level = simulation->level,
+                                       .is_recovery_watched = true,
+                                       .patience = CURVE_RECOVERY_LONGEST,
                                        .planned = LEVELS};
     for (size_t i = 0; i < BASELINES; i++)
         simulation->baseline[i] = measure(simulation, 1, truth->noise);
@@ -319,102 +319,14 @@ static void levels_visited_twice_are_one_point(void **state)
     assert_true(twice.steepest < 1.3);
 }
 
-/* -- the breaking point ----------------------------------------------------------------------- */
+/* -- verdict --------------------------------------------------------------------------------- */
 
-static void expect_found(double truth_mib, double good, double bad, double odd_share, uint64_t seed)
-{
-    struct sample_random random = {seed};
-    struct bisect bisect;
-    double budget;
-    bisect_init(&bisect, good * MIB, bad * MIB, 100 * MIB);
-    while ((budget = bisect_next(&bisect)) > 0) {
-        bool is_good = (budget > truth_mib * MIB) != (sample_unit(&random) < odd_share);
-        bisect_tell(&bisect, is_good ? CURVE_HELD : CURVE_KILLED);
-    }
-    assert_true(bisect_is_found(&bisect));
-    assert_true(fabs(bisect_get_result(&bisect) - truth_mib * MIB) <= 0.05 * truth_mib * MIB);
-    assert_true(bisect.probes <= 20);
-}
-
-static void the_breaking_point_is_found_from_any_bracket(void **state)
-{
-    (void)state;
-    expect_found(50, 52, 48, 0, 1);
-    expect_found(50, 100, 10, 0, 1);
-    expect_found(50, 110, 0, 0, 1);  /* nothing broke it yet */
-    expect_found(150, 0, 110, 0, 1); /* nothing held yet */
-}
-
-static void odd_votes_do_not_mislead_the_search(void **state)
-{
-    (void)state;
-    unsigned right = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct sample_random random = {seed};
-        struct bisect bisect;
-        double budget;
-        bisect_init(&bisect, 60 * MIB, 40 * MIB, 100 * MIB);
-        while ((budget = bisect_next(&bisect)) > 0) {
-            bool is_odd = sample_unit(&random) < 0.02;
-            bisect_tell(&bisect, (budget > 50 * MIB) != is_odd ? CURVE_HELD : CURVE_KILLED);
-        }
-        right += fabs(bisect_get_result(&bisect) - 50 * MIB) <= 2.5 * MIB;
-    }
-    assert_true(right >= RIGHT_LEAST);
-}
-
-static void what_survives_everything_has_no_breaking_point(void **state)
-{
-    (void)state;
-    struct bisect bisect;
-    bisect_init(&bisect, 30 * MIB, 0, 100 * MIB);
-    while (bisect_next(&bisect) > 0)
-        bisect_tell(&bisect, CURVE_HELD);
-    assert_false(bisect_is_found(&bisect));
-    assert_true(bisect.bad == 0 && bisect.good == MIB);
-}
-
-/* -- strategies, verdict ---------------------------------------------------------------------- */
-
-static struct improvement measure_strategy(double reduction, double overhead, uint64_t seed)
-{
-    enum { COUNT = 10 };
-    struct sample_random random = {seed};
-    double resident[3][COUNT], service[3][COUNT];
-    struct improvement_side side[3];
-    struct improvement improvement;
-    for (unsigned i = 0; i < 3; i++) {
-        for (size_t j = 0; j < COUNT; j++) {
-            double noise = 1 + 0.02 * sample_normal(&random);
-            resident[i][j] = 100 * MIB * noise * (i == 1 ? 1 - reduction : 1);
-            service[i][j] = 0.01 * noise * (i == 1 ? 1 + overhead : 1);
-        }
-        side[i] = (struct improvement_side){resident[i], service[i], COUNT};
-    }
-    improvement_read(&side[0], &side[1], &side[2], &random, &improvement);
-    return improvement;
-}
-
-static void only_a_certain_and_cheap_gain_counts(void **state)
-{
-    (void)state;
-    unsigned right = 0, wrong = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct improvement real = measure_strategy(0.25, 0.02, seed);
-        right += real.is_counted && fabs(real.reduction - 0.25) < 0.02;
-        wrong += measure_strategy(0.25, 0.3, seed).is_counted;
-        wrong += measure_strategy(-0.05, 0, seed).is_counted;
-    }
-    assert_true(right >= RIGHT_LEAST);
-    assert_true(wrong <= SEEDS - RIGHT_LEAST);
-}
-
-static void reach(const struct truth *truth, struct verdict *verdict)
+static void reach(const struct truth *truth, bool is_watched, struct verdict *verdict)
 {
     struct simulation simulation;
-    struct verdict_extras extras = {
-        .efficiency = NAN, .improvement = NAN, .breaking_point = NAN, .is_recovery_known = true};
+    struct verdict_extras extras = {.efficiency = NAN, .improvement = NAN, .breaking_point = NAN};
     simulate(&simulation, truth, 5);
+    simulation.curve.is_recovery_watched = is_watched;
     verdict_reach(&simulation.curve, &extras, &verdict_seed, verdict);
 }
 
@@ -422,13 +334,13 @@ static void the_verdict_says_how_sure_it_is(void **state)
 {
     (void)state;
     struct verdict verdict;
-    reach(&(struct truth){.factor = linear, .noise = 0.05}, &verdict);
+    reach(&(struct truth){.factor = linear, .noise = 0.05}, true, &verdict);
     const struct verdict_criterion *row = &verdict.row[VERDICT_DEGRADATION];
     assert_true(verdict.is_possible && verdict.is_passed);
     assert_true(row->is_met && row->confidence > 0.99);
     assert_true(row->interval.low < row->value && row->value < row->interval.high);
     assert_false(verdict.row[VERDICT_EFFICIENCY].is_known);
-    reach(&(struct truth){.factor = cliff, .noise = 0.05}, &verdict);
+    reach(&(struct truth){.factor = cliff, .noise = 0.05}, true, &verdict);
     assert_false(verdict.is_passed);
     assert_false(verdict.row[VERDICT_GRACEFUL].is_met);
     assert_true(verdict.row[VERDICT_GRACEFUL].confidence > 0.95);
@@ -438,8 +350,35 @@ static void a_baseline_that_spreads_allows_no_verdict(void **state)
 {
     (void)state;
     struct verdict verdict;
-    reach(&(struct truth){.factor = linear, .noise = 0.5}, &verdict);
+    reach(&(struct truth){.factor = linear, .noise = 0.5}, true, &verdict);
     assert_false(verdict.is_possible);
+    assert_false(verdict.is_passed);
+}
+
+static void a_recovery_that_begins_too_late_is_none(void **state)
+{
+    (void)state;
+    struct simulation simulation;
+    struct curve_figures figures;
+    simulate(&simulation, &(struct truth){.factor = linear, .noise = 0.02, .slow_for = 2}, 5);
+    simulation.curve.moments = 12; /* of half a second: two slow ones, and three seconds and more */
+    simulation.curve.patience = 2.2;
+    curve_read(&simulation.curve, &figures);
+    assert_true(figures.recovery == 2 && figures.is_recovering);
+    simulation.curve.patience = 1;
+    curve_read(&simulation.curve, &figures);
+    assert_true(isinf(figures.recovery) && !figures.is_recovering && !figures.is_graceful);
+}
+
+static void unwatched_recovery_leaves_grace_open_unless_it_is_lost_already(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    reach(&(struct truth){.factor = linear, .noise = 0.05}, false, &verdict);
+    assert_false(verdict.row[VERDICT_GRACEFUL].is_known || verdict.row[VERDICT_STABILITY].is_known);
+    assert_true(verdict.is_passed);
+    reach(&(struct truth){.factor = cliff, .noise = 0.05}, false, &verdict);
+    assert_true(verdict.row[VERDICT_GRACEFUL].is_known && !verdict.row[VERDICT_GRACEFUL].is_met);
     assert_false(verdict.is_passed);
 }
 
@@ -460,12 +399,10 @@ int main(void)
         cmocka_unit_test(giving_up_with_a_word_is_clean_and_a_crash_is_not),
         cmocka_unit_test(stability_is_what_the_definition_says),
         cmocka_unit_test(levels_visited_twice_are_one_point),
-        cmocka_unit_test(the_breaking_point_is_found_from_any_bracket),
-        cmocka_unit_test(odd_votes_do_not_mislead_the_search),
-        cmocka_unit_test(what_survives_everything_has_no_breaking_point),
-        cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(the_verdict_says_how_sure_it_is),
         cmocka_unit_test(a_baseline_that_spreads_allows_no_verdict),
+        cmocka_unit_test(a_recovery_that_begins_too_late_is_none),
+        cmocka_unit_test(unwatched_recovery_leaves_grace_open_unless_it_is_lost_already),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

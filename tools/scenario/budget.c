@@ -1,8 +1,7 @@
 /* budget.c - a budget that libmpress.so itself keeps, through a page shared with it
  * (preload/budget.h). Needs no rights; counts what the heap holds and what the program maps. */
-#define _GNU_SOURCE /* mkostemp */
+#define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,8 @@ struct seen {
 };
 
 struct shared {
-    char path[64];
+    int fd;      /* of the page: without a name, it ends with this program however that ends */
+    pid_t owner; /* this program */
     struct budget_page *page;
     struct seen seen[BUDGET_SLOTS];
     double injected; /* seconds, of all processes so far */
@@ -49,27 +49,24 @@ static uint64_t read_word(const _Atomic uint64_t *word)
 
 static int make_page(struct shared *shared)
 {
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(shared->path, sizeof shared->path, "%s/mpress-budget-XXXXXX", folder);
-    int fd = mkostemp(shared->path, O_CLOEXEC);
-    if (fd < 0)
+    shared->fd = memfd_create("mpress-budget", MFD_CLOEXEC);
+    if (shared->fd < 0)
         return errno;
-    int error = ftruncate(fd, sizeof(struct budget_page)) != 0 ? errno : 0;
-    void *page = error != 0 ? MAP_FAILED
-                            : mmap(NULL, sizeof(struct budget_page), PROT_READ | PROT_WRITE,
-                                   MAP_SHARED, fd, 0);
-    if (error == 0 && page == MAP_FAILED)
-        error = errno;
-    close(fd);
-    if (error != 0)
-        unlink(shared->path);
-    shared->page = page;
+    shared->page =
+        ftruncate(shared->fd, sizeof(*shared->page)) != 0
+            ? MAP_FAILED
+            : mmap(NULL, sizeof(*shared->page), PROT_READ | PROT_WRITE, MAP_SHARED, shared->fd, 0);
+    if (shared->page != MAP_FAILED)
+        return 0;
+    int error = errno;
+    close(shared->fd);
     return error;
 }
 
 static bool open_page(struct pressure *pressure, uint32_t flags, char why[PRESSURE_WHY_BYTES])
 {
     struct shared *shared = memory_alloc(1, sizeof(*shared));
+    shared->owner = getpid();
     int error = make_page(shared);
     if (error != 0) {
         snprintf(why, PRESSURE_WHY_BYTES, "no page can be shared: %s", strerror(error));
@@ -101,13 +98,17 @@ static void close_page(struct pressure *pressure)
 {
     struct shared *shared = shared_of(pressure);
     munmap(shared->page, sizeof(*shared->page));
-    unlink(shared->path);
+    close(shared->fd);
     free(shared);
 }
 
+/* Children of the program find it there too, whatever descriptors they inherit. */
 static void prepare_page(struct pressure *pressure)
 {
-    setenv(BUDGET_VARIABLE, shared_of(pressure)->path, 1);
+    const struct shared *shared = shared_of(pressure);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)shared->owner, shared->fd);
+    setenv(BUDGET_VARIABLE, path, 1);
 }
 
 static void set_page(struct pressure *pressure, uint64_t bytes)

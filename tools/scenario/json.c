@@ -156,23 +156,27 @@ static json_t *verdict_object(const struct experiment *experiment)
     const struct verdict *verdict = &experiment->verdict;
     const struct curve_figures *figures = &verdict->figures;
     json_t *object = json_object(), *criteria = json_object(), *grace = json_object();
+    json_t *parts = json_object();
     for (unsigned row = 0; row < VERDICT_ROWS; row++)
         json_object_set_new(criteria, verdict_row_name(row),
                             criterion_object(&verdict->row[row], experiment->plan->bounds.at[row]));
     set_flag(grace, "clean", figures->is_clean);
     set_flag(grace, "monotone", figures->is_monotone);
     set_flag(grace, "without_cliff", figures->is_without_cliff);
-    set_flag(grace, "recovers", figures->is_recovering);
+    json_object_set_new(grace, "recovers",
+                        isnan(figures->recovery) ? json_null()
+                                                 : json_boolean(figures->is_recovering));
     set_real(grace, "residual", figures->residual);
     set_real(grace, "steepest", figures->steepest);
     set_real(grace, "cliff", figures->cliff);
     values_set_text(object, "verdict", output_verdict_word(verdict));
     json_object_set_new(object, "criteria", criteria);
     json_object_set_new(object, "grace", grace);
-    json_object_set_new(object, "stability_parts",
-                        json_pack("{s:f,s:f,s:f,s:f}", "alive", figures->alive, "steady",
-                                  figures->steady, "unstalled", figures->unstalled, "recovered",
-                                  figures->recovered));
+    set_real(parts, "alive", figures->alive);
+    set_real(parts, "steady", figures->steady);
+    set_real(parts, "unstalled", figures->unstalled);
+    set_real(parts, "recovered", figures->recovered);
+    json_object_set_new(object, "stability_parts", parts);
     set_real(object, "retention", figures->retention);
     set_real(object, "slowdown_after", figures->slowdown);
     return object;

@@ -19,10 +19,10 @@ enum {
 };
 #define CALIBRATION_SECONDS 5.0
 #define CALIBRATION_LONGEST 20.0
-#define CALM 0.05         /* a baseline that spreads no more needs no further runs */
-#define DWELL_SECONDS 5.0 /* of a service at a level */
-#define RELEASE_SECONDS 3.2
-#define GROWTH 1.02 /* of resident memory over half of the baseline */
+#define CALM 0.05           /* a baseline that spreads no more needs no further runs */
+#define DWELL_SECONDS 5.0   /* of a service at a level */
+#define RELEASE_SECONDS 3.2 /* that a recovery lasts is seen in, and a window more */
+#define GROWTH 1.02         /* of resident memory over half of the baseline */
 #define HEAD_ROOM 1.10
 #define FLOOR 0.25
 
@@ -204,13 +204,13 @@ static void release(struct experiment *experiment)
 {
     bool is_finite = plan_is_finite(experiment->plan);
     struct experiment_lap *lap = &experiment->release;
-    if (!is_finite && experiment->target.pid <= 0)
-        return; /* it is gone: there is nothing to recover */
+    if (experiment->plan->recovery == 0 || (!is_finite && experiment->target.pid <= 0))
+        return; /* it is not asked for; or it is gone: there is nothing to recover */
     experiment->phase = "release";
     experiment->step = experiment->steps = 1;
     lap_begin(experiment, lap, 0);
-    double until = process_now() + experiment->plan->recovery;
-    go_on(experiment, 3, fmin(RELEASE_SECONDS, experiment->plan->recovery));
+    double until = process_now() + experiment->plan->recovery + RELEASE_SECONDS;
+    go_on(experiment, 3, RELEASE_SECONDS);
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            !is_recovered(experiment)) {
         struct experiment_lap before = *lap;
@@ -323,6 +323,8 @@ void experiment_make_curve(const struct experiment *experiment, struct curve *cu
                             .planned = experiment->planned,
                             .recovery = moment,
                             .moments = release->windows,
+                            .is_recovery_watched = experiment->plan->recovery > 0,
+                            .patience = fmin(experiment->plan->recovery, CURVE_RECOVERY_LONGEST),
                             .rss_before = experiment->rss_before,
                             .rss_after = experiment->rss_after};
 }

@@ -12,7 +12,7 @@
 #include "tools/scenario/amounts.h"
 #include "tools/trace/memory.h"
 
-enum kind { TEXT, BYTES, SECONDS, LEVELS, PATTERN, SIGNAL, SHAPE, STRATEGY };
+enum kind { TEXT, BYTES, SECONDS, PATIENCE, LEVELS, PATTERN, SIGNAL, SHAPE, STRATEGY };
 
 static const struct setting {
     const char *key;
@@ -31,7 +31,7 @@ static const struct setting {
     {"work-signal", SIGNAL, offsetof(struct plan, work_signal)},
     {"window", SECONDS, offsetof(struct plan, window)},
     {"timeout", SECONDS, offsetof(struct plan, timeout)},
-    {"recovery-time", SECONDS, offsetof(struct plan, recovery)},
+    {"recovery-time", PATIENCE, offsetof(struct plan, recovery)},
     {"strategy", STRATEGY, 0},
     {"html", TEXT, offsetof(struct plan, html)},
 };
@@ -141,6 +141,10 @@ static bool set(struct plan *plan, const struct setting *setting, const char *va
     case SECONDS:
         return amounts_parse_seconds(value, into) ||
                refuse(why, setting->key, value, "a time like 60, 500ms or 2m");
+    case PATIENCE:
+        *(double *)into = 0;
+        return strcmp(value, "none") == 0 || amounts_parse_seconds(value, into) ||
+               refuse(why, setting->key, value, "a time like 60, 500ms or 2m, or none");
     case LEVELS:
         return set_levels(into, setting->key, value, why);
     case PATTERN:

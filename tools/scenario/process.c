@@ -138,6 +138,18 @@ static bool is_about_memory(const char *line)
     return false;
 }
 
+/* Its own words reach a terminal through us: without what moves the cursor or changes colours. */
+static void keep_said(struct process *process, const char *line)
+{
+    snprintf(process->said, sizeof process->said, "%.*s", PROCESS_TAIL_BYTES - 1, line);
+    for (char *at = process->said; *at != '\0'; at++) {
+        if (*at == '\t')
+            *at = ' ';
+        else if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    }
+}
+
 static void take_line(struct process *process, struct process_stream *stream,
                       const struct process_hooks *hooks)
 {
@@ -150,7 +162,7 @@ static void take_line(struct process *process, struct process_stream *stream,
         process->has_missed_memory = is_about_memory(stream->line);
     if (stream->line[0] != '\0' && !is_kept &&
         (is_error || !process->has_complained || process->has_missed_memory))
-        snprintf(process->said, sizeof process->said, "%.*s", PROCESS_TAIL_BYTES - 1, stream->line);
+        keep_said(process, stream->line);
     if (hooks->line != NULL)
         hooks->line(stream->line, hooks->context);
 }

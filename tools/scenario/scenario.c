@@ -103,7 +103,6 @@ static void judge(struct experiment *experiment)
         .breaking_low = bisect->bad,
         .breaking_high = bisect->good,
         .breaking_agreement = bisect_get_agreement(bisect),
-        .is_recovery_known = true,
     };
     extras.improvement = find_best(experiment, &extras.improvement_interval);
     struct curve curve;

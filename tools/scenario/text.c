@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/report/page.h"
 #include "tools/scenario/output.h"
 #include "tools/units.h"
 
@@ -94,16 +95,24 @@ static void print_choices(const struct pressure *pressure, FILE *out)
     }
 }
 
+/* The command in what is left of the line; an argument may be a whole script. */
+static void print_program(char *const *arguments, FILE *out)
+{
+    char command[PAGE_CELL_BYTES] = "", cell[PAGE_CELL_BYTES];
+    size_t used = 0;
+    for (; *arguments != NULL && used + 1 < sizeof command; arguments++)
+        used += (size_t)snprintf(command + used, sizeof command - used, "%s%s",
+                                 used == 0 ? "" : " ", *arguments);
+    page_fit(cell, command, 68, false);
+    fprintf(out, "program     %s\n", cell);
+}
+
 static void print_head(const struct experiment *experiment, FILE *out)
 {
     const struct plan *plan = experiment->plan;
     fprintf(out, "SCENARIO  %.40s%s%.20s\n", plan->shape.name, plan->name == NULL ? "" : ", ",
             plan->name == NULL ? "" : plan->name);
-    fprintf(out, "program     ");
-    int left = 68;
-    for (char **word = plan->arguments; *word != NULL && left > 0; word++)
-        left -= fprintf(out, "%.*s%s", left > 1 ? left - 1 : 1, *word, word[1] == NULL ? "" : " ");
-    fprintf(out, "\n");
+    print_program(plan->arguments, out);
     print_choices(&experiment->pressure, out);
     fprintf(
         out, "baseline    %s of %s (spread %.1f %%), peak %s, resident %s\n\n",
@@ -179,6 +188,10 @@ static void print_inside(const struct experiment *experiment, FILE *out)
 static void print_recovery(const struct experiment *experiment, FILE *out)
 {
     const struct curve_figures *figures = &experiment->verdict.figures;
+    if (experiment->plan->recovery == 0) {
+        fprintf(out, "RECOVERY        not waited for\n");
+        return;
+    }
     if (experiment->release.windows == 0) {
         fprintf(out, "RECOVERY        none: %.58s\n",
                 experiment->release.why[0] == '\0' ? "it was gone" : experiment->release.why);

@@ -223,9 +223,11 @@ static void judge_recovery(const struct curve *curve, struct curve_figures *figu
         figures->recovery = i == 0 ? 0 : curve->recovery[i - 1].at;
         break;
     }
-    if (figures->recovery > CURVE_RECOVERY_LONGEST)
+    if (figures->recovery > curve->patience)
         figures->recovery = INFINITY;
-    figures->is_recovering = isfinite(figures->recovery);
+    if (!curve->is_recovery_watched)
+        figures->recovery = NAN;
+    figures->is_recovering = !isinf(figures->recovery);
     figures->retention = curve->rss_before > 0 ? curve->rss_after / curve->rss_before - 1 : 0;
     double last[5];
     size_t count = curve->moments < 5 ? curve->moments : 5;
@@ -262,7 +264,8 @@ static void judge_stability(const struct curve *curve, struct curve_figures *fig
     figures->alive = curve->planned == 0 ? 0 : alive / (double)curve->planned;
     figures->steady = fmax(0, 1 - (held == 0 ? figures->noise : sample_median(spread, held)));
     figures->unstalled = fmax(0, 1 - (ran == 0 ? 0 : stalled / (double)ran));
-    figures->recovered = fmax(0, 1 - figures->recovery / CURVE_RECOVERY_LONGEST);
+    figures->recovered =
+        isnan(figures->recovery) ? NAN : fmax(0, 1 - figures->recovery / CURVE_RECOVERY_LONGEST);
     figures->stability =
         figures->alive * (figures->steady + figures->unstalled + figures->recovered) / 3;
     free(spread);

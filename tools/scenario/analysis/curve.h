@@ -52,6 +52,8 @@ struct curve {
     size_t planned; /* levels that there would have been */
     const struct curve_moment *recovery;
     size_t moments;
+    bool is_recovery_watched;     /* else nothing is said of it, nor of what rests on it */
+    double patience;              /* seconds: a recovery that begins later is none */
     double rss_before, rss_after; /* bytes; 0: not known */
 };
 
@@ -69,7 +71,7 @@ struct curve_figures {
     double residual;    /* of the isotonic fit, as a share of what there is to explain */
     double steepest;    /* largest factor that 5 % of the peak cost, lower confidence bound */
     double cliff;       /* C: share of ln D that one step carries; 0 with D < 2 */
-    double recovery;    /* T_rec, seconds; infinite: not within a minute */
+    double recovery;    /* T_rec, seconds; infinite: not within the patience; NAN: not watched */
     double retention;   /* RSS after / before - 1 */
     double slowdown;    /* m / m0 in the last windows after the release; 0: none */
     double alive, steady, unstalled, recovered;                  /* A, V, E, R */

@@ -45,12 +45,12 @@ static double find_value(const struct curve_figures *figures, const struct verdi
     switch (row) {
     case VERDICT_DEGRADATION:
         return figures->degradation;
-    case VERDICT_GRACEFUL:
-        return figures->is_graceful;
+    case VERDICT_GRACEFUL: /* it may still be that it does not recover */
+        return figures->is_graceful && isnan(figures->recovery) ? NAN : figures->is_graceful;
     case VERDICT_STABILITY:
         return figures->stability;
     case VERDICT_RECOVERY:
-        return extras->is_recovery_known ? figures->recovery : NAN;
+        return figures->recovery;
     case VERDICT_EFFICIENCY:
         return extras->efficiency;
     case VERDICT_IMPROVEMENT:

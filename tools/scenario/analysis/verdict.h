@@ -50,7 +50,6 @@ struct verdict_extras {
     double breaking_point; /* bytes; the largest budget that breaks it */
     double breaking_low, breaking_high;
     double breaking_agreement;
-    bool is_recovery_known;
 };
 
 void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,

@@ -1,0 +1,117 @@
+/* test_scenario_search.c - breaking points and strategies whose truth is known, measured with
+ * noise.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tools/scenario/analysis/bisect.h"
+#include "tools/scenario/analysis/improvement.h"
+
+#define MIB 1048576.0
+
+enum { SEEDS = 200, RIGHT_LEAST = 198 };
+
+/* -- the breaking point ----------------------------------------------------------------------- */
+
+static void expect_found(double truth_mib, double good, double bad, double odd_share, uint64_t seed)
+{
+    struct sample_random random = {seed};
+    struct bisect bisect;
+    double budget;
+    bisect_init(&bisect, good * MIB, bad * MIB, 100 * MIB);
+    while ((budget = bisect_next(&bisect)) > 0) {
+        bool is_good = (budget > truth_mib * MIB) != (sample_unit(&random) < odd_share);
+        bisect_tell(&bisect, is_good ? CURVE_HELD : CURVE_KILLED);
+    }
+    assert_true(bisect_is_found(&bisect));
+    assert_true(fabs(bisect_get_result(&bisect) - truth_mib * MIB) <= 0.05 * truth_mib * MIB);
+    assert_true(bisect.probes <= 20);
+}
+
+static void the_breaking_point_is_found_from_any_bracket(void **state)
+{
+    (void)state;
+    expect_found(50, 52, 48, 0, 1);
+    expect_found(50, 100, 10, 0, 1);
+    expect_found(50, 110, 0, 0, 1);  /* nothing broke it yet */
+    expect_found(150, 0, 110, 0, 1); /* nothing held yet */
+}
+
+static void odd_votes_do_not_mislead_the_search(void **state)
+{
+    (void)state;
+    unsigned right = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sample_random random = {seed};
+        struct bisect bisect;
+        double budget;
+        bisect_init(&bisect, 60 * MIB, 40 * MIB, 100 * MIB);
+        while ((budget = bisect_next(&bisect)) > 0) {
+            bool is_odd = sample_unit(&random) < 0.02;
+            bisect_tell(&bisect, (budget > 50 * MIB) != is_odd ? CURVE_HELD : CURVE_KILLED);
+        }
+        right += fabs(bisect_get_result(&bisect) - 50 * MIB) <= 2.5 * MIB;
+    }
+    assert_true(right >= RIGHT_LEAST);
+}
+
+static void what_survives_everything_has_no_breaking_point(void **state)
+{
+    (void)state;
+    struct bisect bisect;
+    bisect_init(&bisect, 30 * MIB, 0, 100 * MIB);
+    while (bisect_next(&bisect) > 0)
+        bisect_tell(&bisect, CURVE_HELD);
+    assert_false(bisect_is_found(&bisect));
+    assert_true(bisect.bad == 0 && bisect.good == MIB);
+}
+
+/* -- strategies ------------------------------------------------------------------------------ */
+
+static struct improvement measure_strategy(double reduction, double overhead, uint64_t seed)
+{
+    enum { COUNT = 10 };
+    struct sample_random random = {seed};
+    double resident[3][COUNT], service[3][COUNT];
+    struct improvement_side side[3];
+    struct improvement improvement;
+    for (unsigned i = 0; i < 3; i++) {
+        for (size_t j = 0; j < COUNT; j++) {
+            double noise = 1 + 0.02 * sample_normal(&random);
+            resident[i][j] = 100 * MIB * noise * (i == 1 ? 1 - reduction : 1);
+            service[i][j] = 0.01 * noise * (i == 1 ? 1 + overhead : 1);
+        }
+        side[i] = (struct improvement_side){resident[i], service[i], COUNT};
+    }
+    improvement_read(&side[0], &side[1], &side[2], &random, &improvement);
+    return improvement;
+}
+
+static void only_a_certain_and_cheap_gain_counts(void **state)
+{
+    (void)state;
+    unsigned right = 0, wrong = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct improvement real = measure_strategy(0.25, 0.02, seed);
+        right += real.is_counted && fabs(real.reduction - 0.25) < 0.02;
+        wrong += measure_strategy(0.25, 0.3, seed).is_counted;
+        wrong += measure_strategy(-0.05, 0, seed).is_counted;
+    }
+    assert_true(right >= RIGHT_LEAST);
+    assert_true(wrong <= SEEDS - RIGHT_LEAST);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_breaking_point_is_found_from_any_bracket),
+        cmocka_unit_test(odd_votes_do_not_mislead_the_search),
+        cmocka_unit_test(what_survives_everything_has_no_breaking_point),
+        cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
