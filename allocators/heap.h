@@ -222,6 +222,8 @@ size_t heap_trim(void);
 struct heap_stats {
     size_t live_bytes; /* usable bytes of the blocks the program holds */
     size_t live_objects;
+    size_t internal_bytes; /* the part of live_bytes that nobody asked for: of objects in slabs, as
+                            * estimated by the requests that met an empty magazine (pattern.h) */
     size_t external_bytes; /* free memory inside partly used slabs, without purged pages */
     size_t cached_bytes;   /* in magazines and depots */
     size_t dirty_bytes;    /* free units and own mappings not given back */

@@ -9,6 +9,7 @@
 #include "allocators/large.h"
 #include "allocators/meta.h"
 #include "allocators/mixed.h"
+#include "allocators/pattern.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
 #include "allocators/txn.h"
@@ -27,6 +28,14 @@ void heap_read_class_stats(unsigned class, struct heap_class_stats *stats)
     stats->slabs = slab.slabs;
 }
 
+static size_t estimate_internal(unsigned class, const struct heap_class_stats *of)
+{
+    struct pattern pattern;
+    pattern_read(class, &pattern);
+    size_t asked = pattern.refills == 0 ? of->bytes : (size_t)(pattern.asked / pattern.refills);
+    return asked < of->bytes ? (of->bytes - asked) * of->live_objects : 0;
+}
+
 static void add_classes(struct heap_stats *stats)
 {
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
@@ -34,6 +43,7 @@ static void add_classes(struct heap_stats *stats)
         heap_read_class_stats(class, &of);
         stats->live_objects += of.live_objects;
         stats->live_bytes += of.live_objects * of.bytes;
+        stats->internal_bytes += estimate_internal(class, &of);
         stats->cached_bytes += of.cached_objects * of.bytes;
         stats->external_bytes += of.external_bytes;
     }

@@ -105,6 +105,8 @@ struct budget_slot {
     _Atomic uint64_t peak;       /* of used - inherited */
     _Atomic uint64_t heap;       /* resident heap: live + external + cached + dirty + meta */
     _Atomic uint64_t live;       /* usable bytes of the blocks the program holds */
+    _Atomic uint64_t asked;      /* what it asked for of that, estimated (allocators/heap.h) */
+    _Atomic uint64_t objects;    /* these blocks */
     _Atomic uint64_t mapped;     /* by the program */
     _Atomic uint64_t rss_anon;
     _Atomic uint64_t progress;   /* bytes allocated since the start, at least: between two slow

@@ -22,6 +22,8 @@ void usage_read(struct usage *usage)
     *usage = (struct usage){.now_ns = os_time_ns(), .mapped = mapped_bytes()};
     if (door_read_stats(&heap)) {
         usage->live = heap.live_bytes;
+        usage->asked = heap.live_bytes - heap.internal_bytes;
+        usage->objects = heap.live_objects;
         usage->kept = heap.cached_bytes + heap.dirty_bytes;
         usage->parked_hits = heap.parked_hits;
         usage->heap = heap.live_bytes + heap.external_bytes + usage->kept + heap.meta_bytes;
@@ -40,6 +42,8 @@ void usage_publish(const struct usage *usage, int level)
     budget_raise(&slot->peak, without_inherited(usage->used));
     budget_set(&slot->heap, usage->heap);
     budget_set(&slot->live, usage->live);
+    budget_set(&slot->asked, usage->asked);
+    budget_set(&slot->objects, usage->objects);
     budget_set(&slot->mapped, usage->mapped);
     budget_set(&slot->rss_anon, usage->rss_anon);
     budget_set(&slot->runs[BUDGET_POOLING], usage->parked_hits);

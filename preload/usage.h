@@ -9,6 +9,8 @@ struct usage {
     uint64_t heap;        /* resident */
     uint64_t kept;        /* the part of it that can be given back */
     uint64_t live;        /* the part that the program holds */
+    uint64_t asked;       /* what it asked for of that, about */
+    uint64_t objects;     /* blocks that it holds */
     uint64_t parked_hits; /* of heap_stats */
     uint64_t mapped;      /* by the program */
     uint64_t rss_anon;

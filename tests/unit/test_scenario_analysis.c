@@ -71,7 +71,8 @@ static void simulate_levels(struct simulation *simulation, const struct truth *t
     for (size_t i = 0; i < LEVELS; i++) {
         double share = 1.1 - 0.85 * (double)i / (LEVELS - 1);
         struct curve_level *level = &simulation->level[simulation->curve.levels++];
-        *level = (struct curve_level){.budget = share * 100 * MIB, .window = simulation->window[i]};
+        *level = (struct curve_level){
+            .budget = share * 100 * MIB, .window = simulation->window[i], .lasted = 1};
         if (share < truth->dies_below) {
             level->end = truth->dies_how;
             return;
@@ -304,6 +305,44 @@ static void stability_is_what_the_definition_says(void **state)
     assert_true(is_near(figures.stability, 0.80, 0.05)); /* CV 20 %, stalls 30 %, 6 s */
 }
 
+/* Killed half-way through a level, having stood still for most of a long one. */
+static void windows_and_seconds_count_not_levels(void **state)
+{
+    (void)state;
+    struct truth truth = {.factor = flat, .noise = 0, .dies_below = 0.5, .dies_how = CURVE_KILLED};
+    struct simulation simulation;
+    struct curve_figures figures;
+    simulate(&simulation, &truth, 3);
+    struct curve_level *last = &simulation.level[simulation.curve.levels - 1];
+    for (size_t i = 0; i < 4; i++)
+        simulation.window[simulation.curve.levels - 1][i] = i < 2 ? 0.01 : 1;
+    last->windows = 4;
+    last->done = 0.5;
+    last->lasted = 6;
+    last->stalled = 1;
+    curve_read(&simulation.curve, &figures);
+    assert_true(fabs(figures.alive - (14 + 0.25) / LEVELS) < 1e-9);
+    assert_true(fabs(figures.unstalled - 14.0 / 20) < 1e-9);
+}
+
+static void latency_ratios_are_of_the_worst_level_that_held(void **state)
+{
+    (void)state;
+    struct simulation simulation;
+    struct curve_figures figures;
+    simulate(&simulation, &(struct truth){.factor = flat, .noise = 0}, 3);
+    simulation.curve.latency[0] = 2e-6;
+    for (size_t i = 0; i < LEVELS; i++)
+        simulation.level[i].latency[0] = 1e-6 * (double)(i + 1);
+    simulation.level[LEVELS - 1].end = CURVE_COLLAPSED;
+    curve_read(&simulation.curve, &figures);
+    assert_true(fabs(figures.latency[0] - (LEVELS - 1) / 2.0) < 1e-9);
+    assert_true(isnan(figures.latency[1]));
+    simulation.curve.is_floor_declared = true;
+    curve_read(&simulation.curve, &figures);
+    assert_true(isinf(figures.latency[0]));
+}
+
 static void levels_visited_twice_are_one_point(void **state)
 {
     (void)state;
@@ -398,6 +437,8 @@ int main(void)
         cmocka_unit_test(breaking_above_a_declared_floor_is_infinite_degradation),
         cmocka_unit_test(giving_up_with_a_word_is_clean_and_a_crash_is_not),
         cmocka_unit_test(stability_is_what_the_definition_says),
+        cmocka_unit_test(windows_and_seconds_count_not_levels),
+        cmocka_unit_test(latency_ratios_are_of_the_worst_level_that_held),
         cmocka_unit_test(levels_visited_twice_are_one_point),
         cmocka_unit_test(the_verdict_says_how_sure_it_is),
         cmocka_unit_test(a_baseline_that_spreads_allows_no_verdict),

@@ -105,6 +105,46 @@ static void only_a_certain_and_cheap_gain_counts(void **state)
     assert_true(wrong <= SEEDS - RIGHT_LEAST);
 }
 
+static struct bisect search(double truth_mib, const struct bisect *other)
+{
+    struct bisect bisect;
+    double budget;
+    bisect_init(&bisect, 100 * MIB, 0, 100 * MIB);
+    if (other != NULL)
+        bisect_hint(&bisect, other);
+    while ((budget = bisect_next(&bisect)) > 0)
+        bisect_tell(&bisect, budget > truth_mib * MIB ? CURVE_HELD : CURVE_KILLED);
+    assert_true(bisect_is_found(&bisect));
+    assert_true(fabs(bisect_get_result(&bisect) - truth_mib * MIB) <= MIB);
+    return bisect;
+}
+
+static void what_did_not_change_is_found_by_two_probes(void **state)
+{
+    (void)state;
+    struct bisect without = search(50.3, NULL);
+    assert_int_equal(search(50.3, &without).probes, 2);
+    search(20, &without);
+    search(80, &without);
+}
+
+static void a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap(void **state)
+{
+    (void)state;
+    struct improvement_shift shift;
+    struct bisect without = search(50.3, NULL), with = search(35.2, &without);
+    improvement_read_shift(&without, &with, 0.05, &shift);
+    assert_true(fabs(shift.shift - 0.3) < 0.03 && shift.is_counted);
+    assert_true(shift.interval.low > 0.26 && shift.interval.high < 0.34);
+    improvement_read_shift(&without, &with, 0.2, &shift);
+    assert_false(shift.is_counted);
+    improvement_read_shift(&without, &without, 0, &shift);
+    assert_false(shift.is_counted);
+    struct bisect none = {.good = 10 * MIB};
+    improvement_read_shift(&none, &with, 0, &shift);
+    assert_true(isnan(shift.shift) && !shift.is_counted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +152,8 @@ int main(void)
         cmocka_unit_test(odd_votes_do_not_mislead_the_search),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
+        cmocka_unit_test(what_did_not_change_is_found_by_two_probes),
+        cmocka_unit_test(a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

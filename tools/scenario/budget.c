@@ -163,7 +163,8 @@ static uint64_t get_most(const struct pressure *pressure)
 
 static void get_heap(const struct pressure *pressure, struct pressure_heap *heap)
 {
-    heap->live = sum(pressure, offsetof(struct budget_slot, live), false);
+    heap->asked = sum(pressure, offsetof(struct budget_slot, asked), false);
+    heap->objects = sum(pressure, offsetof(struct budget_slot, objects), false);
     heap->resident = sum(pressure, offsetof(struct budget_slot, heap), false);
     heap->mapped = sum(pressure, offsetof(struct budget_slot, mapped), false);
     heap->rss_anon = sum(pressure, offsetof(struct budget_slot, rss_anon), false);

@@ -41,8 +41,12 @@ struct experiment_lap {
     double used_most;     /* bytes, in the budget's unit */
     double resident_most; /* bytes */
     double resident_mean;
-    double live_share;   /* of the resident heap, mean over time; 0: not known */
-    double coverage;     /* heap and mappings / RssAnon, mean over time; 0: not known */
+    double done;         /* share of what was planned that it lived to see */
+    double heap;         /* resident, mean over time; 0: not known, and then: */
+    double asked_share;  /* of the heap, both summed over time */
+    double objects;      /* blocks alive in a MiB resident */
+    double coverage;     /* heap / RssAnon, both summed over time */
+    double accounted;    /* the same with what the program mapped */
     uint64_t slow_calls; /* allocations that the fast path did not serve; 0: not known */
     double slow_p50, slow_p99, injected_p99; /* seconds */
     double run_wait;                         /* seconds */
@@ -62,6 +66,8 @@ struct experiment_strategy {
     char why[96]; /* not measured */
     double level; /* bytes */
     struct improvement improvement;
+    struct bisect without, with; /* its breaking point; `with.runs` 0: not looked for */
+    struct improvement_shift shift;
 };
 
 struct experiment {
@@ -84,8 +90,8 @@ struct experiment {
     uint64_t units;
     double last_unit; /* when; process_now() */
     double window_began;
-    double resident_sum, live_sum, resident_heap_sum, covered_sum, anon_sum;
-    uint64_t glances, window_glances;
+    double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum, anon_sum;
+    uint64_t glances, window_glances, heap_glances;
     struct pressure_latency latency_at_begin;
     double window_resident_sum;
     double next_look, next_glance, last_read; /* process_now() */
@@ -163,6 +169,11 @@ void service_lap(struct experiment *experiment, size_t windows, double seconds);
 /* -- search.c, strategies.c ------------------------------------------------------------------- */
 
 void search_breaking_point(struct experiment *experiment);
+/* Probes until the bracket is small enough, or `until` (process_now()): false. */
+bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until);
+
 void strategies_measure(struct experiment *experiment);
+/* How much less memory it survives in with each: after the breaking point is known. */
+void strategies_find_shifts(struct experiment *experiment);
 
 #endif

@@ -59,8 +59,17 @@ static void add_usage(struct experiment *experiment)
     }
 }
 
-/* False: the lap has ended with it. */
-static bool judge_end(struct experiment *experiment)
+/* BROKEN: the lap has ended with it. */
+enum outcome { FINE, SLOW, BROKEN };
+
+static enum outcome add_run(struct experiment *experiment, double service)
+{
+    lap_add_window(experiment, service);
+    return experiment->baseline > 0 && service > CURVE_COLLAPSE * experiment->baseline ? SLOW
+                                                                                       : FINE;
+}
+
+static enum outcome judge_end(struct experiment *experiment)
 {
     const struct process *target = &experiment->target;
     double service = target->ended - target->started - target->run_wait;
@@ -70,22 +79,19 @@ static bool judge_end(struct experiment *experiment)
         experiment->baseline_status = target->wait_status;
         experiment->baseline_misses = target->has_missed_memory;
     }
-    if (process_was_killed(target) || target->wait_status != experiment->baseline_status ||
-        (target->has_missed_memory && !experiment->baseline_misses)) {
-        lap_end_with_target(experiment);
-        return false;
-    }
-    lap_add_window(experiment, service);
-    if (experiment->baseline == 0 || service <= CURVE_COLLAPSE * experiment->baseline)
-        return true;
-    lap_end(experiment, CURVE_COLLAPSED, true, "a run took %.1f s", service);
-    return false;
+    if (!process_was_killed(target) && target->wait_status == experiment->baseline_status &&
+        (!target->has_missed_memory || experiment->baseline_misses))
+        return add_run(experiment, service);
+    lap_end_with_target(experiment);
+    return BROKEN;
 }
 
-static bool judge_stop(struct experiment *experiment, enum state state)
+static enum outcome judge_stop(struct experiment *experiment, enum state state)
 {
     double ran = process_now() - experiment->target.started;
     watch_stop(experiment);
+    if (state == TOO_SLOW && experiment->baseline > 0)
+        return add_run(experiment, ran);
     if (state == WALLED)
         lap_end(experiment, CURVE_KILLED, false, "out of memory");
     else if (state == TOO_SLOW)
@@ -95,26 +101,37 @@ static bool judge_stop(struct experiment *experiment, enum state state)
                 process_now() - experiment->busy_at);
     else
         lap_end(experiment, CURVE_HELD, true, "interrupted");
-    return false;
+    return BROKEN;
 }
 
-static bool run_once(struct experiment *experiment)
+static enum outcome run_once(struct experiment *experiment)
 {
     int error = watch_start(experiment);
     if (error != 0) {
         lap_end(experiment, CURVE_FAILED, false, "cannot be started: %s", strerror(error));
-        return false;
+        return BROKEN;
     }
     enum state state = run_to_its_end(experiment);
     return state == ENDED ? judge_end(experiment) : judge_stop(experiment, state);
 }
 
+/* Two slow runs one after the other are a collapse; or the only one, of a probe that is repeated.
+ */
 void finite_lap(struct experiment *experiment, size_t runs, double seconds)
 {
     double until = process_now() + seconds;
+    size_t slow = 0, slow_most = runs < 2 ? 1 : 2;
     for (size_t run = 0; run < runs || process_now() < until; run++) {
-        if (!run_once(experiment))
+        enum outcome outcome = run_once(experiment);
+        if (outcome == BROKEN)
             return;
+        slow = outcome == SLOW ? slow + 1 : 0;
+        if (slow == slow_most && experiment->lap->budget > 0) {
+            lap_end(experiment, CURVE_COLLAPSED, true, "%s took %.1f s",
+                    slow < 2 ? "a run" : "two runs",
+                    experiment->window[experiment->windows - 1].service);
+            return;
+        }
     }
     lap_end(experiment, CURVE_HELD, true, "%s", "");
 }

@@ -51,9 +51,12 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     values_set_number(object, "minor_faults", lap->minor_faults);
     values_set_number(object, "major_faults", lap->major_faults);
     values_set_number(object, "lends", lap->lends);
-    if (lap->live_share > 0) {
-        set_real(object, "live_share", lap->live_share);
+    if (lap->heap > 0) {
+        set_bytes(object, "heap_mean", lap->heap);
+        set_real(object, "asked_share", lap->asked_share);
+        set_real(object, "objects_a_mib", lap->objects);
         set_real(object, "coverage", lap->coverage);
+        set_real(object, "accounted", lap->accounted);
     }
     if (lap->slow_calls > 0) {
         values_set_number(object, "slow_calls", lap->slow_calls);
@@ -111,6 +114,15 @@ static json_t *search_object(const struct experiment *experiment)
     return object;
 }
 
+static void set_shift(json_t *object, const struct experiment_strategy *strategy)
+{
+    set_bytes(object, "breaks_without", bisect_get_result(&strategy->without));
+    set_bytes(object, "breaks_with", bisect_get_result(&strategy->with));
+    set_real(object, "shift", strategy->shift.shift);
+    json_object_set_new(object, "shift_interval", interval_array(&strategy->shift.interval));
+    set_flag(object, "shift_counted", strategy->shift.is_counted);
+}
+
 static json_t *strategies_array(const struct experiment *experiment)
 {
     json_t *array = json_array();
@@ -132,6 +144,8 @@ static json_t *strategies_array(const struct experiment *experiment)
             set_real(object, "drift", it->drift);
             set_flag(object, "counted", it->is_counted);
         }
+        if (strategy->with.runs > 0)
+            set_shift(object, strategy);
         json_array_append_new(array, object);
     }
     return array;
@@ -177,6 +191,8 @@ static json_t *verdict_object(const struct experiment *experiment)
     set_real(parts, "unstalled", figures->unstalled);
     set_real(parts, "recovered", figures->recovered);
     json_object_set_new(object, "stability_parts", parts);
+    set_real(object, "d50", figures->latency[0]);
+    set_real(object, "d99", figures->latency[1]);
     set_real(object, "retention", figures->retention);
     set_real(object, "slowdown_after", figures->slowdown);
     return object;

@@ -27,9 +27,9 @@ void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double
         .budget = budget, .began = watch_time(experiment), .first = experiment->windows};
     experiment->lap = lap;
     experiment->resident_sum = experiment->window_resident_sum = 0;
-    experiment->live_sum = experiment->resident_heap_sum = 0;
-    experiment->covered_sum = experiment->anon_sum = 0;
-    experiment->glances = experiment->window_glances = 0;
+    experiment->asked_sum = experiment->objects_sum = experiment->heap_sum = 0;
+    experiment->mapped_sum = experiment->anon_sum = 0;
+    experiment->glances = experiment->window_glances = experiment->heap_glances = 0;
     if (experiment->pressure.mechanism->latency != NULL)
         experiment->latency_at_begin =
             *experiment->pressure.mechanism->latency(&experiment->pressure);
@@ -69,18 +69,36 @@ static void add_costs(struct experiment *experiment, struct experiment_lap *lap)
     lap->run_wait = fmax(0, now->run_wait - then->run_wait);
 }
 
-/* The duration that `share` of the calls between two counts did not exceed, seconds. */
+/* The duration that `share` of the calls between two counts did not exceed, seconds; within a
+ * bucket as if they were spread evenly. */
 static double find_latency(const uint64_t *before, const uint64_t *after, double share)
 {
-    uint64_t calls = 0, passed = 0;
+    uint64_t calls = 0;
+    double passed = 0;
     for (unsigned i = 0; i < PRESSURE_BUCKETS; i++)
         calls += after[i] - before[i];
     for (unsigned i = 0; i < PRESSURE_BUCKETS && calls > 0; i++) {
-        passed += after[i] - before[i];
-        if ((double)passed >= share * (double)calls)
-            return (double)budget_bucket_ns(i) / 1e9;
+        double here = (double)(after[i] - before[i]), wanted = share * (double)calls - passed;
+        double low = (double)budget_bucket_ns(i), high = (double)budget_bucket_ns(i + 1);
+        if (here >= wanted && here > 0)
+            return (low + (high - low) * wanted / here) / 1e9;
+        passed += here;
     }
     return 0;
+}
+
+static void add_heap(const struct experiment *experiment, struct experiment_lap *lap)
+{
+    if (experiment->heap_sum == 0)
+        return;
+    lap->heap = experiment->heap_sum / (double)experiment->heap_glances;
+    lap->asked_share = experiment->asked_sum / experiment->heap_sum;
+    if (experiment->resident_sum > 0)
+        lap->objects = experiment->objects_sum * 0x1p20 / experiment->resident_sum;
+    if (experiment->anon_sum > 0) {
+        lap->coverage = experiment->heap_sum / experiment->anon_sum;
+        lap->accounted = (experiment->heap_sum + experiment->mapped_sum) / experiment->anon_sum;
+    }
 }
 
 static void add_latency(struct experiment *experiment, struct experiment_lap *lap)
@@ -106,6 +124,7 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     vsnprintf(lap->why, sizeof lap->why, format, list);
     va_end(list);
     lap->end = end;
+    lap->done = end == CURVE_HELD;
     lap->is_clean = is_clean;
     lap->lasted = watch_time(experiment) - lap->began;
     lap->windows = experiment->windows - lap->first;
@@ -113,10 +132,7 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     lap->lends = experiment->pressure.lends - experiment->lends_at_begin;
     if (experiment->glances > 0)
         lap->resident_mean = experiment->resident_sum / (double)experiment->glances;
-    if (experiment->resident_heap_sum > 0)
-        lap->live_share = experiment->live_sum / experiment->resident_heap_sum;
-    if (experiment->anon_sum > 0)
-        lap->coverage = experiment->covered_sum / experiment->anon_sum;
+    add_heap(experiment, lap);
     add_costs(experiment, lap);
     add_latency(experiment, lap);
     experiment->lap = NULL;

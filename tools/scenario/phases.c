@@ -162,11 +162,16 @@ static void take_level(struct experiment *experiment, size_t step)
                                  HEAD_ROOM * experiment->peak, experiment->floor, experiment->peak);
     double dwell = shape_dwell(&plan->shape, step, experiment->planned, plan->duration);
     experiment->step = step + 1;
-    lap_begin(experiment, &experiment->level[experiment->levels++], budget);
+    struct experiment_lap *lap = &experiment->level[experiment->levels++];
+    size_t runs = dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL;
+    lap_begin(experiment, lap, budget);
     if (plan_is_finite(plan))
-        finite_lap(experiment, dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL, 0);
+        finite_lap(experiment, runs, 0);
     else
         service_lap(experiment, 2, dwell);
+    if (lap->end != CURVE_HELD)
+        lap->done = plan_is_finite(plan) ? (double)lap->windows / (double)runs
+                                         : fmin(1, lap->lasted / dwell);
 }
 
 /* A finite program is started anew at each level and may break at two of them, so that one odd run
@@ -246,6 +251,8 @@ static void run_phases(struct experiment *experiment)
         strategies_measure(experiment);
     if (!experiment->is_interrupted && experiment->plan->is_searching)
         search_breaking_point(experiment);
+    if (!experiment->is_interrupted && experiment->plan->is_searching)
+        strategies_find_shifts(experiment);
 }
 
 static void compile_patterns(struct experiment *experiment)
@@ -299,6 +306,9 @@ static void make_level(const struct experiment *experiment, const struct experim
                              .windows = lap->windows,
                              .end = lap->end,
                              .is_clean = lap->is_clean,
+                             .lasted = lap->lasted,
+                             .done = lap->done,
+                             .latency = {lap->slow_p50, lap->slow_p99},
                              .stalled = lap->lasted > 0 ? fmin(1, lap->stalled / lap->lasted) : 0};
 }
 
@@ -313,20 +323,22 @@ void experiment_make_curve(const struct experiment *experiment, struct curve *cu
         const struct experiment_window *window = &experiment->window[release->first + i];
         moment[i] = (struct curve_moment){window->at - release->began, window->service};
     }
-    *curve = (struct curve){.baseline = lap_copy_services(experiment, &experiment->calibration),
-                            .baselines = experiment->calibration.windows,
-                            .peak = experiment->peak,
-                            .floor = experiment->floor,
-                            .is_floor_declared = experiment->plan->limit != 0,
-                            .level = level,
-                            .levels = experiment->levels,
-                            .planned = experiment->planned,
-                            .recovery = moment,
-                            .moments = release->windows,
-                            .is_recovery_watched = experiment->plan->recovery > 0,
-                            .patience = fmin(experiment->plan->recovery, CURVE_RECOVERY_LONGEST),
-                            .rss_before = experiment->rss_before,
-                            .rss_after = experiment->rss_after};
+    *curve = (struct curve){
+        .baseline = lap_copy_services(experiment, &experiment->calibration),
+        .baselines = experiment->calibration.windows,
+        .latency = {experiment->calibration.slow_p50, experiment->calibration.slow_p99},
+        .peak = experiment->peak,
+        .floor = experiment->floor,
+        .is_floor_declared = experiment->plan->limit != 0,
+        .level = level,
+        .levels = experiment->levels,
+        .planned = experiment->planned,
+        .recovery = moment,
+        .moments = release->windows,
+        .is_recovery_watched = experiment->plan->recovery > 0,
+        .patience = fmin(experiment->plan->recovery, CURVE_RECOVERY_LONGEST),
+        .rss_before = experiment->rss_before,
+        .rss_after = experiment->rss_after};
 }
 
 void experiment_free_curve(struct curve *curve)

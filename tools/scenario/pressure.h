@@ -15,9 +15,11 @@ struct pressure;
 
 /* What the heap says of itself, bytes. */
 struct pressure_heap {
-    uint64_t live, resident; /* usable bytes of the program's blocks; all of the heap */
-    uint64_t mapped;         /* by the program itself */
-    uint64_t rss_anon;       /* at the same moment */
+    uint64_t asked,
+        resident;      /* what the program holds, as far as it asked for it; all of the heap */
+    uint64_t objects;  /* blocks that it holds */
+    uint64_t mapped;   /* by the program itself */
+    uint64_t rss_anon; /* at the same moment */
 };
 
 /* Counts of calls by their duration since the mechanism was opened; budget_bucket_ns (budget.h)

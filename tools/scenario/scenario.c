@@ -64,31 +64,33 @@ static int list(void)
 
 /* -- one experiment --------------------------------------------------------------------------- */
 
+/* How much less memory it survives in with the best strategy, or holds at one level. */
 static double find_best(const struct experiment *experiment, struct sample_interval *interval)
 {
     double best = NAN;
     for (size_t i = 0; i < experiment->plan->strategies; i++) {
         const struct experiment_strategy *strategy = &experiment->strategies[i];
-        double gain = strategy->improvement.is_counted ? strategy->improvement.reduction : 0;
+        const struct improvement *it = &strategy->improvement;
+        bool is_shift = strategy->shift.is_counted;
+        double gain = is_shift ? strategy->shift.shift : it->is_counted ? it->reduction : 0;
         if (!strategy->is_measured || (!isnan(best) && gain <= best))
             continue;
         best = gain;
-        *interval = strategy->improvement.reduction_interval;
+        *interval = is_shift ? strategy->shift.interval : it->reduction_interval;
     }
     return best;
 }
 
+/* Two integrals over the time under pressure. */
 static double find_efficiency(const struct experiment *experiment)
 {
-    double sum = 0, time = 0;
+    double asked = 0, heap = 0;
     for (size_t i = 0; i < experiment->levels; i++) {
         const struct experiment_lap *level = &experiment->level[i];
-        if (level->live_share == 0)
-            continue;
-        sum += level->live_share * level->lasted;
-        time += level->lasted;
+        asked += level->asked_share * level->heap * level->lasted;
+        heap += level->heap * level->lasted;
     }
-    return time > 0 ? sum / time : NAN;
+    return heap > 0 ? asked / heap : NAN;
 }
 
 static void judge(struct experiment *experiment)

@@ -36,10 +36,26 @@ static enum curve_end probe(struct experiment *experiment, double budget)
     return lap.end;
 }
 
+bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until)
+{
+    double budget;
+    while ((budget = bisect_next(bisect)) > 0) {
+        if (process_now() > until)
+            return false;
+        experiment->step = bisect->probes + 1;
+        experiment->steps = experiment->step > 10 ? experiment->step : 10;
+        enum curve_end end = probe(experiment, budget);
+        if (experiment->is_interrupted)
+            return false;
+        bisect_tell(bisect, end);
+    }
+    return true;
+}
+
 void search_breaking_point(struct experiment *experiment)
 {
     struct bisect *bisect = &experiment->bisect;
-    double good, bad, budget, until = process_now() + SEARCH_LONGEST;
+    double good, bad;
     find_bracket(experiment, &good, &bad);
     bisect_init(bisect, good, bad, experiment->peak);
     for (size_t i = 0; i < experiment->levels && bad > 0; i++) {
@@ -47,18 +63,8 @@ void search_breaking_point(struct experiment *experiment)
             bisect->kind = experiment->level[i].end;
     }
     experiment->phase = "breaking point, probe";
-    experiment->steps = 10;
     experiment->has_searched = true;
-    while ((budget = bisect_next(bisect)) > 0) {
-        experiment->step = bisect->probes + 1;
-        experiment->steps = experiment->step > 10 ? experiment->step : 10;
-        enum curve_end end = probe(experiment, budget);
-        if (experiment->is_interrupted)
-            return;
-        bisect_tell(bisect, end);
-        if (process_now() > until) {
-            experiment->is_out_of_time = true;
-            return;
-        }
-    }
+    experiment->is_out_of_time =
+        !search_go_on(experiment, bisect, process_now() + SEARCH_LONGEST) &&
+        !experiment->is_interrupted;
 }

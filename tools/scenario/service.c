@@ -92,7 +92,6 @@ struct service_state {
     struct experiment *experiment;
     char printed[64];  /* the last number that the metric's command printed */
     unsigned failures; /* of the helper, one after the other */
-    unsigned slow;     /* windows above the collapse, one after the other */
 };
 
 static void take_metric(const char *line, void *state_)
@@ -101,14 +100,6 @@ static void take_metric(const char *line, void *state_)
     const char *number = line + strcspn(line, "0123456789");
     if (*number != '\0')
         snprintf(state->printed, sizeof state->printed, "%.60s", number);
-}
-
-static void add_window(struct service_state *state, double service)
-{
-    struct experiment *experiment = state->experiment;
-    lap_add_window(experiment, service);
-    bool is_slow = experiment->baseline > 0 && service > CURVE_COLLAPSE * experiment->baseline;
-    state->slow = is_slow ? state->slow + 1 : 0;
 }
 
 /* Units of work that were counted since the window began. */
@@ -120,7 +111,7 @@ static void count_window(struct service_state *state)
         return;
     double span = experiment->last_unit - experiment->window_began;
     if (span > 0)
-        add_window(state, span / (double)experiment->units);
+        lap_add_window(experiment, span / (double)experiment->units);
     experiment->units = 0;
     experiment->window_began = experiment->last_unit;
 }
@@ -137,7 +128,8 @@ static void finish_helper(struct service_state *state)
         return;
     experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
     experiment->last_unit = now;
-    add_window(state, is_metric ? strtod(state->printed, NULL) : helper->ended - helper->started);
+    lap_add_window(experiment,
+                   is_metric ? strtod(state->printed, NULL) : helper->ended - helper->started);
 }
 
 /* One command after the other; the metric's at most one in a window's time. */
@@ -177,8 +169,6 @@ static bool has_broken(struct service_state *state)
         lap_end(experiment, CURVE_FAILED, true, "%s failed twice: %.90s",
                 experiment->plan->load != NULL ? "the load" : "the metric",
                 experiment->helper.said);
-    else if (state->slow >= 2)
-        lap_end(experiment, CURVE_COLLAPSED, true, "two windows above 10 x the baseline");
     else if (quiet > patience)
         lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s; %.80s", quiet,
                 experiment->target.said);
@@ -187,25 +177,53 @@ static bool has_broken(struct service_state *state)
     return true;
 }
 
+/* Was this dwell period, the windows from `first` on, worse than no service? */
+static bool has_collapsed(const struct experiment *experiment, size_t first)
+{
+    struct experiment_lap part = {.first = first, .windows = experiment->windows - first};
+    if (experiment->baseline == 0 || experiment->lap->budget == 0)
+        return false;
+    double *service = lap_copy_services(experiment, &part);
+    bool is_slow = sample_median(service, part.windows) > CURVE_COLLAPSE * experiment->baseline;
+    free(service);
+    return is_slow;
+}
+
+/* One dwell period; a second one if it was so slow that it may be a collapse. */
+static void dwell(struct service_state *state, size_t windows, double seconds)
+{
+    struct experiment *experiment = state->experiment;
+    double until = process_now() + seconds;
+    bool is_helped = experiment->plan->load != NULL || experiment->plan->metric != NULL;
+    size_t first = experiment->windows;
+    unsigned slow = 0;
+    for (;;) {
+        bool goes_on = watch_step(experiment, POLL_SECONDS);
+        if (is_helped)
+            drive_helper(state);
+        else
+            count_window(state);
+        if (has_broken(state))
+            return;
+        bool is_enough = experiment->windows - first >= windows;
+        if (goes_on && (!is_enough || process_now() < until))
+            continue;
+        slow = goes_on && has_collapsed(experiment, first) ? slow + 1 : 0;
+        if (slow != 1)
+            break;
+        first = experiment->windows;
+        until = process_now() + seconds;
+    }
+    if (slow == 0)
+        lap_end(experiment, CURVE_HELD, true, "%s", "");
+    else
+        lap_end(experiment, CURVE_COLLAPSED, true, "two dwell periods above 10 x the baseline");
+}
+
 void service_lap(struct experiment *experiment, size_t windows, double seconds)
 {
     static const struct process_hooks nobody;
     struct service_state state = {.experiment = experiment};
-    double until = process_now() + seconds;
-    bool is_helped = experiment->plan->load != NULL || experiment->plan->metric != NULL;
-    for (;;) {
-        bool goes_on = watch_step(experiment, POLL_SECONDS);
-        if (is_helped)
-            drive_helper(&state);
-        else
-            count_window(&state);
-        if (has_broken(&state))
-            break;
-        bool is_enough = experiment->windows - experiment->lap->first >= windows;
-        if (!goes_on || (is_enough && process_now() >= until)) {
-            lap_end(experiment, CURVE_HELD, true, "%s", "");
-            break;
-        }
-    }
+    dwell(&state, windows, seconds);
     process_stop(&experiment->helper, 0, &nobody);
 }

@@ -1,5 +1,6 @@
 /* strategies.c - each strategy by runs without, with, without it, at the lowest level that is held
- * without it. */
+ * without it; then by the breaking point with it and without. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -110,5 +111,59 @@ void strategies_measure(struct experiment *experiment)
         *strategy = (struct experiment_strategy){.what = &experiment->plan->strategy[i]};
         experiment->step = i + 1;
         measure(experiment, strategy, &random);
+    }
+}
+
+/* -- shifts ----------------------------------------------------------------------------------- */
+
+/* Altogether; but the experiment as a whole is to end within five minutes where that is possible.
+ */
+#define SHIFTS_LONGEST 90.0
+#define SHIFTS_LEAST 20.0
+#define EXPERIMENT_SECONDS 285.0
+
+/* The breaking point with this strategy (NULL: without), from what is known of another search. */
+static void find_break(struct experiment *experiment, const struct experiment_strategy *strategy,
+                       bool is_with, const struct bisect *other, double until,
+                       struct bisect *bisect)
+{
+    bool is_own = strategy->what->settings == NULL;
+    bisect_init(bisect, strategy->level, 0, experiment->peak);
+    bisect_hint(bisect, other);
+    experiment->strategy = is_with ? strategy->what : NULL;
+    experiment->pressure.is_strategy_alone = is_own;
+    experiment->pressure.strategy = is_with ? 1U << strategy->what->bit : 0;
+    search_go_on(experiment, bisect, until);
+    experiment->strategy = NULL;
+    experiment->pressure.is_strategy_alone = false;
+}
+
+static void find_shift(struct experiment *experiment, struct experiment_strategy *strategy,
+                       const struct bisect *bare, double until)
+{
+    bool is_own = strategy->what->settings == NULL;
+    strategy->without = is_own && bare->runs > 0 ? *bare : experiment->bisect;
+    if (is_own && bare->runs == 0)
+        find_break(experiment, strategy, false, &experiment->bisect, until, &strategy->without);
+    if (strategy->without.bad == 0 || experiment->is_interrupted)
+        return; /* nothing breaks it */
+    find_break(experiment, strategy, true, &strategy->without, until, &strategy->with);
+    improvement_read_shift(&strategy->without, &strategy->with, strategy->improvement.overhead,
+                           &strategy->shift);
+}
+
+void strategies_find_shifts(struct experiment *experiment)
+{
+    struct bisect bare = {0}; /* with none of the library's own */
+    double left = EXPERIMENT_SECONDS - watch_time(experiment);
+    double until = process_now() + fmax(SHIFTS_LEAST, fmin(SHIFTS_LONGEST, left));
+    experiment->phase = "strategy's breaking point, probe";
+    for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
+        struct experiment_strategy *strategy = &experiment->strategies[i];
+        if (!strategy->is_measured || experiment->bisect.bad == 0)
+            continue;
+        find_shift(experiment, strategy, &bare, until);
+        if (strategy->what->settings == NULL)
+            bare = strategy->without;
     }
 }

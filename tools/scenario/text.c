@@ -175,12 +175,17 @@ static void print_inside(const struct experiment *experiment, FILE *out)
     const struct experiment_lap *low = find_lowest(experiment), *base = &experiment->calibration;
     if (low == NULL || low->slow_calls == 0)
         return;
-    fprintf(out, "SLOW CALLS      p50 %s, then %s;", time_of(base->slow_p50).at,
-            time_of(low->slow_p50).at);
-    fprintf(out, " p99 %s, then %s\n", time_of(base->slow_p99).at, time_of(low->slow_p99).at);
+    const struct curve_figures *figures = &experiment->verdict.figures;
+    fprintf(out, "SLOW CALLS      p50 %s (D50 %s);", time_of(base->slow_p50).at,
+            output_value(VERDICT_DEGRADATION, figures->latency[0]).at);
+    fprintf(out, " p99 %s (D99 %s)\n", time_of(base->slow_p99).at,
+            output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
     fprintf(out, "                injected by the budget: p99 %s\n", time_of(low->injected_p99).at);
-    fprintf(out, "COVERAGE        %.0f %% of RssAnon is in the heap or mapped by the program\n",
-            100 * low->coverage);
+    fprintf(out,
+            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n",
+            100 * low->coverage, 100 * low->accounted);
+    fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB resident, %.0f at first\n",
+            100 * low->asked_share, low->objects, base->objects);
 }
 
 /* -- what follows ----------------------------------------------------------------------------- */
@@ -225,6 +230,16 @@ static void print_search(const struct experiment *experiment, FILE *out)
             experiment->is_out_of_time ? ", out of time" : "");
 }
 
+static void print_shift(const struct experiment_strategy *strategy, FILE *out)
+{
+    const struct improvement_shift *it = &strategy->shift;
+    if (strategy->with.runs == 0 || isnan(it->shift))
+        return;
+    fprintf(out, "%31sbreaks at %s", "", bytes_of(bisect_get_result(&strategy->with)).at);
+    fprintf(out, " for %s, %+.0f %%%s\n", bytes_of(bisect_get_result(&strategy->without)).at,
+            -100 * it->shift, it->is_counted ? "" : ": not counted");
+}
+
 static void print_strategies(const struct experiment *experiment, FILE *out)
 {
     for (size_t i = 0; i < experiment->plan->strategies; i++) {
@@ -239,6 +254,7 @@ static void print_strategies(const struct experiment *experiment, FILE *out)
                     -100 * it->reduction, -100 * it->reduction_interval.high,
                     -100 * it->reduction_interval.low, 100 * it->overhead,
                     it->is_counted ? "" : ": not counted");
+        print_shift(strategy, out);
     }
 }
 

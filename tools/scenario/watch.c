@@ -185,10 +185,12 @@ static void book_heap(struct experiment *experiment)
     if (experiment->pressure.mechanism->heap == NULL)
         return;
     experiment->pressure.mechanism->heap(&experiment->pressure, &heap);
-    experiment->live_sum += (double)heap.live;
-    experiment->resident_heap_sum += (double)heap.resident;
-    experiment->covered_sum += (double)(heap.resident + heap.mapped);
+    experiment->asked_sum += (double)heap.asked;
+    experiment->objects_sum += (double)heap.objects;
+    experiment->heap_sum += (double)heap.resident;
+    experiment->mapped_sum += (double)heap.mapped;
     experiment->anon_sum += (double)heap.rss_anon;
+    experiment->heap_glances++;
 }
 
 static void book(struct experiment *experiment)

@@ -19,9 +19,19 @@ bool bisect_is_found(const struct bisect *bisect)
     return bisect->good > 0 && bisect->bad > 0 && bisect->good - bisect->bad <= bisect->tolerance;
 }
 
+void bisect_hint(struct bisect *bisect, const struct bisect *other)
+{
+    bisect->hint[0] = other->good;
+    bisect->hint[1] = other->bad;
+}
+
 /* One side is missing: go on in steps of a factor until there is one. */
 double bisect_next(const struct bisect *bisect)
 {
+    for (unsigned i = 0; i < 2; i++) {
+        if (bisect->hint[i] > bisect->bad && bisect->hint[i] < bisect->good)
+            return bisect->hint[i];
+    }
     if (bisect->good == 0)
         return bisect->bad >= bisect->most ? 0 : fmin(bisect->most, 1.25 * bisect->bad);
     if (bisect->bad == 0)

@@ -13,12 +13,16 @@ struct bisect {
     double good, bad;               /* bytes; 0: none is known yet */
     double least, most;             /* where to look at all */
     double tolerance;               /* bytes: what good - bad may be in the end */
+    double hint[2];                 /* asked before others; 0: none */
     enum curve_end kind;            /* of the newest bad vote that decided */
     unsigned good_votes, bad_votes; /* of the probe that is asked now */
     unsigned probes, runs, odd;     /* decided; votes; votes against the decision */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
+
+/* Another search ended so: where it is asked first, whether it ends so here too. */
+void bisect_hint(struct bisect *bisect, const struct bisect *other);
 
 /* The budget to run at next; 0: nothing is left to ask. */
 double bisect_next(const struct bisect *bisect);

@@ -79,6 +79,12 @@ static void find_points(const struct curve *curve, double noise, struct points *
 
 /* -- degradation ------------------------------------------------------------------------------ */
 
+/* (The lowest level is the floor, but for rounding.) */
+static bool is_above_floor(const struct curve *curve, const struct curve_level *level)
+{
+    return level->budget >= 0.999999 * curve->floor;
+}
+
 /* A kill or a hang above the floor is none of grace; giving up with a word is. */
 static bool has_ended_badly(const struct curve *curve)
 {
@@ -86,7 +92,7 @@ static bool has_ended_badly(const struct curve *curve)
         const struct curve_level *level = &curve->level[i];
         bool is_bad = level->end == CURVE_KILLED || level->end == CURVE_HUNG ||
                       (level->end == CURVE_FAILED && !level->is_clean);
-        if (is_bad && level->budget >= curve->floor)
+        if (is_bad && is_above_floor(curve, level))
             return true;
     }
     return false;
@@ -95,7 +101,7 @@ static bool has_ended_badly(const struct curve *curve)
 static bool is_broken_above_floor(const struct curve *curve)
 {
     for (size_t i = 0; i < curve->levels; i++) {
-        if (curve->level[i].end != CURVE_HELD)
+        if (curve->level[i].end != CURVE_HELD && is_above_floor(curve, &curve->level[i]))
             return curve->is_floor_declared;
     }
     return false;
@@ -107,6 +113,17 @@ static double find_degradation(const struct curve *curve, const struct points *p
     for (size_t i = 0; i < points->count; i++)
         most = fmax(most, points->at[i].service / m0);
     return is_broken_above_floor(curve) || points->count == 0 ? INFINITY : most;
+}
+
+static double find_latency_ratio(const struct curve *curve, unsigned which)
+{
+    double most = NAN;
+    for (size_t i = 0; i < curve->levels && curve->latency[which] > 0; i++) {
+        const struct curve_level *level = &curve->level[i];
+        if (level->end == CURVE_HELD && level->latency[which] > 0)
+            most = fmax(most, level->latency[which] / curve->latency[which]);
+    }
+    return is_broken_above_floor(curve) && !isnan(most) ? INFINITY : most;
 }
 
 /* -- monotone, no cliff ----------------------------------------------------------------------- */
@@ -238,32 +255,32 @@ static void judge_recovery(const struct curve *curve, struct curve_figures *figu
 
 /* -- stability -------------------------------------------------------------------------------- */
 
+/* Of the level's windows, those that it broke before among them. */
 static double find_alive(const struct curve_level *level, double m0)
 {
     size_t alive = 0;
-    if (level->end != CURVE_HELD && level->end != CURVE_COLLAPSED)
-        return 0;
+    double done = level->end == CURVE_HELD ? 1 : level->done;
     for (size_t i = 0; i < level->windows; i++)
         alive += level->window[i] <= CURVE_COLLAPSE * m0;
-    return level->windows == 0 ? 0 : (double)alive / (double)level->windows;
+    return level->windows == 0 ? 0 : done * (double)alive / (double)level->windows;
 }
 
 static void judge_stability(const struct curve *curve, struct curve_figures *figures)
 {
     double *spread = memory_alloc(curve->levels + 1, sizeof(*spread));
-    double alive = 0, stalled = 0;
-    size_t held = 0, ran = 0;
+    double alive = 0, stalled = 0, lasted = 0;
+    size_t held = 0;
     for (size_t i = 0; i < curve->levels; i++) {
         const struct curve_level *level = &curve->level[i];
         alive += find_alive(level, figures->baseline);
-        stalled += level->stalled;
-        ran++;
+        stalled += level->stalled * level->lasted;
+        lasted += level->lasted;
         if (level->end == CURVE_HELD && level->windows >= WINDOWS_FEW)
             spread[held++] = sample_spread(level->window, level->windows);
     }
     figures->alive = curve->planned == 0 ? 0 : alive / (double)curve->planned;
     figures->steady = fmax(0, 1 - (held == 0 ? figures->noise : sample_median(spread, held)));
-    figures->unstalled = fmax(0, 1 - (ran == 0 ? 0 : stalled / (double)ran));
+    figures->unstalled = fmax(0, 1 - (lasted == 0 ? 0 : stalled / lasted));
     figures->recovered =
         isnan(figures->recovery) ? NAN : fmax(0, 1 - figures->recovery / CURVE_RECOVERY_LONGEST);
     figures->stability =
@@ -280,6 +297,8 @@ void curve_read(const struct curve *curve, struct curve_figures *figures)
     };
     find_points(curve, figures->noise, &points);
     figures->degradation = find_degradation(curve, &points, figures->baseline);
+    for (unsigned which = 0; which < 2; which++)
+        figures->latency[which] = find_latency_ratio(curve, which);
     figures->is_clean = !has_ended_badly(curve);
     judge_fit(&points, figures->baseline, figures);
     judge_steps(curve, &points, figures);

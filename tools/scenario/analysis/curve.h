@@ -21,7 +21,7 @@ enum curve_end {
     CURVE_KILLED,    /* by a signal, or the system's out-of-memory killer */
     CURVE_FAILED,    /* it gave up: an exit status, or words of missing memory, that the baseline
                       * does not have */
-    CURVE_COLLAPSED, /* above 10 x the baseline in two windows one after the other */
+    CURVE_COLLAPSED, /* above 10 x the baseline in two dwell periods one after the other */
     CURVE_HUNG,      /* no progress for 10 s and 20 x the baseline's longest gap */
 };
 
@@ -32,8 +32,11 @@ struct curve_level {
     const double *window; /* service times, seconds a unit of work */
     size_t windows;
     enum curve_end end;
-    bool is_clean;  /* CURVE_FAILED: with words of its own, not by a crash */
-    double stalled; /* share of the time: pressure stalls, and what the mechanism injected */
+    bool is_clean;     /* CURVE_FAILED: with words of its own, not by a crash */
+    double lasted;     /* seconds */
+    double done;       /* share of what was planned that it lived to see; 1 where it held */
+    double stalled;    /* share of the time: pressure stalls, and what the mechanism injected */
+    double latency[2]; /* p50 and p99 of single allocations, seconds; 0: not known */
 };
 
 struct curve_moment {
@@ -44,8 +47,9 @@ struct curve_moment {
 struct curve {
     const double *baseline; /* windows */
     size_t baselines;
-    double peak;  /* P0: bytes in use in the baseline, in the budget's own unit */
-    double floor; /* bytes; the levels were to go so far down */
+    double latency[2]; /* without pressure; 0: not known */
+    double peak;       /* P0: bytes in use in the baseline, in the budget's own unit */
+    double floor;      /* bytes; the levels were to go so far down */
     bool is_floor_declared;
     const struct curve_level *level; /* in the order of time */
     size_t levels;
@@ -68,6 +72,7 @@ struct curve_figures {
     double baseline;    /* m0 */
     double noise;       /* spread of the baseline */
     double degradation; /* D; infinite: broken above a declared floor */
+    double latency[2];  /* D50, D99: the same of single allocations; NAN: not known */
     double residual;    /* of the isotonic fit, as a share of what there is to explain */
     double steepest;    /* largest factor that 5 % of the peak cost, lower confidence bound */
     double cliff;       /* C: share of ln D that one step carries; 0 with D < 2 */

@@ -63,3 +63,15 @@ void improvement_read(const struct improvement_side *before, const struct improv
     free(resident);
     free(service);
 }
+
+void improvement_read_shift(const struct bisect *without, const struct bisect *with,
+                            double overhead, struct improvement_shift *shift)
+{
+    *shift = (struct improvement_shift){.shift = NAN};
+    if (without->bad == 0 || without->good == 0 || with->good == 0)
+        return;
+    shift->shift = 1 - bisect_get_result(with) / bisect_get_result(without);
+    shift->interval =
+        (struct sample_interval){1 - with->good / without->bad, 1 - with->bad / without->good};
+    shift->is_counted = shift->interval.low > 0 && overhead <= OVERHEAD_MOST;
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tools/scenario/analysis/bisect.h"
 #include "tools/scenario/analysis/sample.h"
 
 /* Measurements of one side: mean resident bytes and service time, one of each per run or window. */
@@ -27,5 +28,16 @@ struct improvement {
 void improvement_read(const struct improvement_side *before, const struct improvement_side *with,
                       const struct improvement_side *after, struct sample_random *random,
                       struct improvement *improvement);
+
+/* How much less memory is survived in: the breaking point with it against that without, 1 - with /
+ * without; what the brackets leave open is the interval. */
+struct improvement_shift {
+    double shift; /* NAN: not known */
+    struct sample_interval interval;
+    bool is_counted; /* the interval excludes 0, and the overhead is at most a tenth */
+};
+
+void improvement_read_shift(const struct bisect *without, const struct bisect *with,
+                            double overhead, struct improvement_shift *shift);
 
 #endif
