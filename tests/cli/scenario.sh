@@ -51,6 +51,13 @@ a_service_is_measured_by_its_output_and_stopped() {
     return 0
 }
 
+a_ramp_glides_from_level_to_level() {
+    run-experiment --scenario linear --form ramp --levels 3 --duration 900ms --limit 8M --no-search --html page.html --json \
+        --window 50ms --progress unit --ready unit -- "$CACHE" dies --unit-us 1000
+    expect-json 'r["form"] == "ramp" and r["levels"][-1]["end"] == "killed"' \
+        '10 << 20 < r["levels"][-1]["budget"] < 18 << 20 and 0 < r["result"]["stability_parts"]["alive"] < 1'
+}
+
 a_recovery_is_seen_to_last_however_short_it_is_waited_for() {
     run-experiment --scenario linear --levels 2 --no-search --json --recovery-time 200ms -- "$CACHE" linear --units 5
     expect-json 'r["result"]["criteria"]["recovery"]["value"] == 0 and r["result"]["grace"]["recovers"]' \
@@ -105,7 +112,7 @@ wrong_usage_is_refused_in_one_line() {
     for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
         "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \
         "--scenario linear --load x --progress y z" "--scenario linear --strategy x y" \
-        "--scenario linear --recovery-time never x"; do
+        "--scenario linear --recovery-time never x" "--scenario spike --form ramp x" "--scenario linear --form x x"; do
         run "$replay" $line
         expect_status 2
         expect_one_line

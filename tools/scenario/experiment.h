@@ -86,6 +86,10 @@ struct experiment {
 
     /* the lap that goes on */
     struct experiment_lap *lap;
+    struct {
+        double from, began, seconds; /* process_now() */
+        bool is_on;
+    } glide; /* to the lap's budget */
     bool is_ready;
     uint64_t units;
     double last_unit; /* when; process_now() */
@@ -149,6 +153,11 @@ const struct process_hooks *watch_hooks(struct experiment *experiment);
 /* -- lap.c ------------------------------------------------------------------------------------ */
 
 void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget);
+/* The same, the budget gliding to `to` within so many seconds. If the lap ends before, its budget
+ * is the one at that moment. */
+void lap_glide(struct experiment *experiment, struct experiment_lap *lap, double from, double to,
+               double seconds);
+double lap_budget(const struct experiment *experiment); /* now */
 void lap_add_window(struct experiment *experiment, double service);
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
              ...) __attribute__((format(printf, 4, 5)));

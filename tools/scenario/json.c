@@ -224,6 +224,7 @@ json_t *output_json(const struct experiment *experiment)
         json_array_append_new(levels, lap_object(experiment, &experiment->level[i]));
     values_set_text(object, "scenario", plan->shape.name);
     values_set_text(object, "name", plan->name);
+    values_set_text(object, "form", plan->is_ramp ? "ramp" : "staircase");
     json_object_set_new(object, "command", program_array(plan));
     set_flag(object, "finite", plan_is_finite(plan));
     json_object_set_new(object, "pressure", pressure_object_of(&experiment->pressure));

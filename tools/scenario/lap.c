@@ -21,7 +21,16 @@ static double read_stalled(const struct experiment *experiment)
     return fmax(0, stalled);
 }
 
-void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
+double lap_budget(const struct experiment *experiment)
+{
+    double to = experiment->lap->budget, from = experiment->glide.from;
+    if (!experiment->glide.is_on)
+        return to;
+    double share = (process_now() - experiment->glide.began) / experiment->glide.seconds;
+    return from + fmin(1, share) * (to - from);
+}
+
+static void begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
 {
     *lap = (struct experiment_lap){
         .budget = budget, .began = watch_time(experiment), .first = experiment->windows};
@@ -40,7 +49,23 @@ void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double
     if (experiment->target.pid > 0)
         victim_look(&experiment->victim);
     experiment->at_begin = experiment->victim.now;
-    experiment->pressure.mechanism->set(&experiment->pressure, (uint64_t)budget);
+    experiment->pressure.mechanism->set(&experiment->pressure, (uint64_t)lap_budget(experiment));
+}
+
+void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
+{
+    experiment->glide.is_on = false;
+    begin(experiment, lap, budget);
+}
+
+void lap_glide(struct experiment *experiment, struct experiment_lap *lap, double from, double to,
+               double seconds)
+{
+    experiment->glide.is_on = true;
+    experiment->glide.from = from;
+    experiment->glide.began = process_now();
+    experiment->glide.seconds = seconds;
+    begin(experiment, lap, to);
 }
 
 void lap_add_window(struct experiment *experiment, double service)
@@ -123,6 +148,9 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     va_start(list, format);
     vsnprintf(lap->why, sizeof lap->why, format, list);
     va_end(list);
+    if (end != CURVE_HELD)
+        lap->budget = lap_budget(experiment);
+    experiment->glide.is_on = false;
     lap->end = end;
     lap->done = end == CURVE_HELD;
     lap->is_clean = is_clean;

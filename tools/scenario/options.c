@@ -22,6 +22,8 @@ static const char help[] =
     "                       break above it is infinite degradation\n"
     "  --duration TIME      of the pressure phase (default: 60 s)\n"
     "  --levels N           steps down (default: what the duration allows, 6 to 20)\n"
+    "  --form FORM          staircase (default): each level is held; ramp: the budget\n"
+    "                       glides from level to level, as shocks and forecasts want\n"
     "  --pressure HOW       auto (default) or one of --list\n"
     "  -f, --file FILE      scenarios and criteria from a file; all, or the one NAME\n"
     "  --list               scenarios, and ways to exert pressure here\n"
@@ -75,10 +77,10 @@ struct command_line {
 };
 
 /* Each is a setting of plan.c; the option's value of getopt is its place here. */
-static const char *const keys[] = {"scenario",      "limit",    "duration",    "levels",
-                                   "pressure",      "ready",    "load",        "progress",
-                                   "metric-cmd",    "window",   "work-signal", "timeout",
-                                   "recovery-time", "strategy", "html"};
+static const char *const keys[] = {"scenario", "limit",         "duration", "levels",
+                                   "form",     "pressure",      "ready",    "load",
+                                   "progress", "metric-cmd",    "window",   "work-signal",
+                                   "timeout",  "recovery-time", "strategy", "html"};
 
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
@@ -171,6 +173,8 @@ static int check(const struct plan *plan)
     if (plan->arguments == NULL || plan->arguments[0] == NULL)
         return cli_refuse("replay", "which program? mpress-replay --scenario %s -- ./app args",
                           plan->shape.name);
+    if (plan->is_ramp && shape_is_sudden(&plan->shape))
+        return cli_refuse("replay", "--form ramp: a %s is sudden", plan->shape.name);
     if (metrics > 1)
         return cli_refuse("replay", "one of --load, --progress, --metric-cmd and --work-signal");
     return CLI_GO_ON;

@@ -164,14 +164,17 @@ static void take_level(struct experiment *experiment, size_t step)
     experiment->step = step + 1;
     struct experiment_lap *lap = &experiment->level[experiment->levels++];
     size_t runs = dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL;
-    lap_begin(experiment, lap, budget);
+    if (plan->is_ramp && step > 0 && lap[-1].budget > budget) /* what rises does so at once */
+        lap_glide(experiment, lap, lap[-1].budget, budget, dwell);
+    else
+        lap_begin(experiment, lap, budget);
     if (plan_is_finite(plan))
-        finite_lap(experiment, runs, 0);
+        finite_lap(experiment, plan->is_ramp ? 1 : runs, plan->is_ramp ? dwell : 0);
     else
         service_lap(experiment, 2, dwell);
     if (lap->end != CURVE_HELD)
-        lap->done = plan_is_finite(plan) ? (double)lap->windows / (double)runs
-                                         : fmin(1, lap->lasted / dwell);
+        lap->done = plan_is_finite(plan) && !plan->is_ramp ? (double)lap->windows / (double)runs
+                                                           : fmin(1, lap->lasted / dwell);
 }
 
 /* A finite program is started anew at each level and may break at two of them, so that one odd run

@@ -12,7 +12,7 @@
 #include "tools/scenario/amounts.h"
 #include "tools/trace/memory.h"
 
-enum kind { TEXT, BYTES, SECONDS, PATIENCE, LEVELS, PATTERN, SIGNAL, SHAPE, STRATEGY };
+enum kind { TEXT, BYTES, SECONDS, PATIENCE, LEVELS, FORM, PATTERN, SIGNAL, SHAPE, STRATEGY };
 
 static const struct setting {
     const char *key;
@@ -23,6 +23,7 @@ static const struct setting {
     {"limit", BYTES, offsetof(struct plan, limit)},
     {"duration", SECONDS, offsetof(struct plan, duration)},
     {"levels", LEVELS, offsetof(struct plan, levels)},
+    {"form", FORM, offsetof(struct plan, is_ramp)},
     {"pressure", TEXT, offsetof(struct plan, pressure)},
     {"ready", PATTERN, offsetof(struct plan, ready)},
     {"load", TEXT, offsetof(struct plan, load)},
@@ -147,6 +148,10 @@ static bool set(struct plan *plan, const struct setting *setting, const char *va
                refuse(why, setting->key, value, "a time like 60, 500ms or 2m, or none");
     case LEVELS:
         return set_levels(into, setting->key, value, why);
+    case FORM:
+        *(bool *)into = strcmp(value, "ramp") == 0;
+        return *(bool *)into || strcmp(value, "staircase") == 0 ||
+               refuse(why, setting->key, value, "staircase or ramp");
     case PATTERN:
         return set_pattern(into, setting->key, value, why);
     case SIGNAL:

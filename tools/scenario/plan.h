@@ -26,6 +26,7 @@ struct plan {
     uint64_t limit;       /* the floor; 0: a quarter of the peak */
     double duration;      /* of the pressure phase, seconds */
     unsigned levels;      /* 0: as many as the duration allows */
+    bool is_ramp;         /* the budget glides from one level to the next */
     const char *pressure; /* a mechanism, or "auto" */
     const char *ready;    /* regular expression on its output, or a port */
     const char *load;     /* a shell command: how long it takes is the metric */

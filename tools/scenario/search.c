@@ -22,6 +22,8 @@ static void find_bracket(const struct experiment *experiment, double *good, doub
             (*good == 0 || level->budget < *good))
             *good = level->budget;
     }
+    if (experiment->plan->is_ramp && *bad > 0)
+        *good = 0; /* what is passed by is not held yet */
 }
 
 static enum curve_end probe(struct experiment *experiment, double budget)

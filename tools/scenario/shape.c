@@ -144,6 +144,11 @@ static double find_share(const struct shape *shape, size_t step, size_t steps)
     }
 }
 
+bool shape_is_sudden(const struct shape *shape)
+{
+    return shape->kind == SHAPE_SPIKE;
+}
+
 double shape_budget(const struct shape *shape, size_t step, size_t steps, double high, double low,
                     double peak)
 {

@@ -35,6 +35,9 @@ const char *shape_summary(size_t index);
 size_t shape_steps(const struct shape *shape, size_t wanted);
 double shape_dwell(const struct shape *shape, size_t step, size_t steps, double duration);
 
+/* Does it only ever jump? Then there is no ramp of it. */
+bool shape_is_sudden(const struct shape *shape);
+
 /* Bytes; `high`: the top of the head-room, `low`: its floor, `peak`: the baseline's. */
 double shape_budget(const struct shape *shape, size_t step, size_t steps, double high, double low,
                     double peak);

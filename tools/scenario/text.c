@@ -110,8 +110,8 @@ static void print_program(char *const *arguments, FILE *out)
 static void print_head(const struct experiment *experiment, FILE *out)
 {
     const struct plan *plan = experiment->plan;
-    fprintf(out, "SCENARIO  %.40s%s%.20s\n", plan->shape.name, plan->name == NULL ? "" : ", ",
-            plan->name == NULL ? "" : plan->name);
+    fprintf(out, "SCENARIO  %.40s%s%s%.20s\n", plan->shape.name, plan->is_ramp ? ", ramp" : "",
+            plan->name == NULL ? "" : ", ", plan->name == NULL ? "" : plan->name);
     print_program(plan->arguments, out);
     print_choices(&experiment->pressure, out);
     fprintf(

@@ -168,6 +168,9 @@ static void keep_sample(struct experiment *experiment)
 
 static void look(struct experiment *experiment, double now)
 {
+    if (experiment->lap != NULL && experiment->glide.is_on)
+        experiment->pressure.mechanism->set(&experiment->pressure,
+                                            (uint64_t)lap_budget(experiment));
     victim_find(&experiment->victim);
     victim_look(&experiment->victim);
     experiment->next_look = now + LOOK_SECONDS;
