@@ -76,6 +76,24 @@ the_library_keeps_a_budget_and_tells_what_it_holds() {
     # (Whether it counts is a matter of chance: one interval in twenty does not hold the truth.)
 }
 
+a_trace_is_put_under_pressure_under_any_allocator() {
+    [ -n "$LIBRARY" ] || return 0
+    run "$MPRESS" record --mode events -q -o T.mpt -- "$CACHE" flat --units 1 --mib 16
+    for with in mpress glibc; do
+        run "$MPRESS" replay T.mpt --under linear --with $with --levels 3 --duration 300ms --recovery-time none --json
+        expect-json 'r["trace"] == "T.mpt" and r["finite"] and r["with"] == "'$with'"' \
+            'r["pressure"]["mechanism"] == {"mpress": "budget", "glibc": "rlimit"}[r["with"]]' \
+            '14 << 20 < r["breaking_point"]["bytes"] < 18 << 20 and r["breaking_point"]["kind"] == "failed"' \
+            '"returned NULL" in r["levels"][-1]["why"] and r["levels"][-1]["clean"]'
+    done
+    for line in "--under linear" "T.mpt --under linear more" "T.mpt --under linear --load x" \
+        "T.mpt --under linear --with mpress,glibc" "T.mpt --under linear --pressure rlimit"; do
+        run "$MPRESS" replay $line
+        expect_status 2
+        expect_one_line
+    done
+}
+
 a_file_holds_scenarios_and_criteria() {
     cat >mpress.json <<END
 {"scenarios": {

@@ -16,6 +16,8 @@ static const char help[] =
     "       mpress replay [OPTION...] --workload NAME [--scale N,...]\n"
     "       mpress replay --fail-nth [OPTION...] -- ./app args\n"
     "                      what it does when memory is refused; help: --fail-nth -h\n"
+    "       mpress replay T.mpt --under linear [--with NAME] [OPTION...]\n"
+    "                      with ever less memory; help: --under linear -h\n"
     "\n"
     "Runs the allocations of a trace again, under one allocator after another, each\n"
     "run in a process of its own, and compares time and memory. Without a trace: a\n"

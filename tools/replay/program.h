@@ -108,7 +108,9 @@ struct program_orders {
     uint32_t touch;  /* enum program_touch */
     uint32_t copies; /* of the program, side by side: each with slots and threads of its own */
     uint32_t rounds; /* one after another; what is left of a round is freed behind it */
-    double speed;    /* PROGRAM_PACE is obeyed, so many times as fast; 0: it is not */
+    uint32_t says;   /* 1: why it fails, on stderr too */
+    uint32_t unused;
+    double speed; /* PROGRAM_PACE is obeyed, so many times as fast; 0: it is not */
 };
 
 /* What a child reports, in a memory file that it and its parent map. */

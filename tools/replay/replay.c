@@ -12,6 +12,7 @@
 #include "tools/replay/options.h"
 #include "tools/replay/run.h"
 #include "tools/replay/table.h"
+#include "tools/replay/under.h"
 #include "tools/scenario/scenario.h"
 #include "tools/trace/memory.h"
 #include "tools/units.h"
@@ -213,7 +214,7 @@ static int replay_file(const struct options *options, const struct allocators *a
 int replay_main(int argc, char **argv)
 {
     if (scenario_is_asked(argc, argv))
-        return scenario_main(argc, argv);
+        return under_is_asked(argc, argv) ? under_main(argc, argv) : scenario_main(argc, argv);
     struct options options;
     int status = options_parse(argc, argv, &options);
     if (status != CLI_GO_ON)

@@ -30,7 +30,7 @@ static void fail(struct result *result, const char *what, int error)
 /* -- the program of the child ----------------------------------------------------------------- */
 
 /* Beside this one in the build tree and for tests, in libexec when installed. */
-static bool find_child(char *path, size_t capacity)
+bool run_find_child(char *path, size_t capacity)
 {
     static const char *const places[] = {"", ("/" MPRESS_BIN_TO_LIBEXEC), "/../tools"};
     char self[PATH_MAX];
@@ -132,7 +132,7 @@ static pid_t start_child(const struct run_plan *plan, const struct allocator *al
                          int result_fd, struct result *result)
 {
     char path[PATH_MAX];
-    if (!find_child(path, sizeof(path))) {
+    if (!run_find_child(path, sizeof(path))) {
         snprintf(result->error, sizeof(result->error),
                  "mpress-replay-child is not there; build or install it again");
         return -1;

@@ -20,4 +20,7 @@ struct run_plan {
 void run_once(const struct run_plan *plan, const struct allocator *allocator,
               enum program_mode mode, struct result *result);
 
+/* The program that a child is; false: it is not there. */
+bool run_find_child(char *path, size_t capacity);
+
 #endif

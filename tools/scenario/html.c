@@ -293,10 +293,12 @@ static void print_verdict(const struct experiment *experiment, FILE *out)
 static void print_page(const struct experiment *experiment, FILE *out)
 {
     const char *word = output_verdict_word(&experiment->verdict);
+    const struct plan *plan = experiment->plan;
+    const char *name = plan->trace != NULL ? plan->trace : plan->arguments[0];
     fprintf(out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>mpress: ");
-    print_text(experiment->plan->arguments[0], out);
+    print_text(name, out);
     fprintf(out, "</title><style>%s</style>\n<h1>", style);
-    print_text(experiment->plan->arguments[0], out);
+    print_text(name, out);
     fprintf(out, " under ");
     print_text(experiment->plan->shape.name, out);
     fprintf(out, " pressure: <span class=\"%s\">%s</span></h1>\n", word, word);

@@ -225,7 +225,10 @@ json_t *output_json(const struct experiment *experiment)
     values_set_text(object, "scenario", plan->shape.name);
     values_set_text(object, "name", plan->name);
     values_set_text(object, "form", plan->is_ramp ? "ramp" : "staircase");
-    json_object_set_new(object, "command", program_array(plan));
+    json_object_set_new(object, "command", plan->trace == NULL ? program_array(plan) : json_null());
+    values_set_text(object, "trace", plan->trace);
+    if (plan->trace != NULL)
+        values_set_text(object, "with", plan->with == NULL ? "mpress" : plan->with);
     set_flag(object, "finite", plan_is_finite(plan));
     json_object_set_new(object, "pressure", pressure_object_of(&experiment->pressure));
     json_object_set_new(object, "baseline", baseline_object(experiment));

@@ -11,13 +11,16 @@
 static const char help[] =
     "Usage: mpress-replay --scenario SCENARIO [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
     "       mpress-replay -f FILE.json [NAME] [OPTION...] [-- PROGRAM [ARGUMENT...]]\n"
+    "       mpress replay T.mpt --under SCENARIO [--with ALLOCATOR] [OPTION...]\n"
     "       mpress-replay --list\n"
     "\n"
     "Takes memory away from PROGRAM, step by step, measures what becomes of its\n"
-    "work, finds the budget at which it breaks, and says whether it did well.\n"
+    "work, finds the budget at which it breaks, and says whether it did well. With\n"
+    "--under the program is the replay of a trace, as fast as it goes.\n"
     "\n"
     "  --scenario SCENARIO  linear, exponential, spike, sawtooth, or a file of\n"
     "                       lines \"SECONDS LEVEL\", LEVEL as 80% or 512M\n"
+    "  --under SCENARIO     the same, of a trace; --with: its allocator (mpress)\n"
     "  --limit SIZE         the lowest level (default: a quarter of the peak); to\n"
     "                       break above it is infinite degradation\n"
     "  --duration TIME      of the pressure phase (default: 60 s)\n"
@@ -61,6 +64,8 @@ enum long_option {
     OPTION_REQUIRE,
     OPTION_NO_SEARCH,
     OPTION_LIST,
+    OPTION_UNDER,
+    OPTION_WITH,
 };
 
 enum { SETTINGS_MOST = 64 };
@@ -69,11 +74,12 @@ enum { SETTINGS_MOST = 64 };
 struct command_line {
     const char *file;
     const char *name; /* of the scenario in the file */
+    const char *with;
     struct {
         const char *key, *value;
     } setting[SETTINGS_MOST];
     size_t settings;
-    bool is_list, is_json, is_quiet, is_not_searching;
+    bool is_of_trace, is_list, is_json, is_quiet, is_not_searching;
 };
 
 /* Each is a setting of plan.c; the option's value of getopt is its place here. */
@@ -112,6 +118,11 @@ static int take_option(void *line_, int option)
     case OPTION_LIST:
         line->is_list = true;
         return CLI_GO_ON;
+    case OPTION_UNDER:
+        return keep(line, "scenario", optarg);
+    case OPTION_WITH:
+        line->with = optarg;
+        return CLI_GO_ON;
     case OPTION_REQUIRE:
         return keep(line, NULL, optarg);
     default:
@@ -119,18 +130,23 @@ static int take_option(void *line_, int option)
     }
 }
 
+enum { OTHERS = 10 };
+
 static int read_line(int argc, char **argv, struct command_line *line)
 {
-    struct option names[KEYS + 8] = {{"file", required_argument, NULL, 'f'},
-                                     {"json", no_argument, NULL, 'j'},
-                                     {"quiet", no_argument, NULL, 'q'},
-                                     {"require", required_argument, NULL, OPTION_REQUIRE},
-                                     {"no-search", no_argument, NULL, OPTION_NO_SEARCH},
-                                     {"list", no_argument, NULL, OPTION_LIST},
-                                     CLI_HELP};
+    struct option names[KEYS + OTHERS] = {{"file", required_argument, NULL, 'f'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"require", required_argument, NULL, OPTION_REQUIRE},
+                                          {"no-search", no_argument, NULL, OPTION_NO_SEARCH},
+                                          {"list", no_argument, NULL, OPTION_LIST},
+                                          {"under", required_argument, NULL, OPTION_UNDER},
+                                          {"with", required_argument, NULL, OPTION_WITH},
+                                          CLI_HELP};
     for (size_t i = 0; i < KEYS; i++)
-        names[7 + i] = (struct option){keys[i], required_argument, NULL, 1000 + (int)i};
-    const struct cli_options all = {"replay", help, "+:f:jqh", names, take_option};
+        names[OTHERS - 1 + i] = (struct option){keys[i], required_argument, NULL, 1000 + (int)i};
+    const char *letters = line->is_of_trace ? ":f:jqh" : "+:f:jqh";
+    const struct cli_options all = {"replay", help, letters, names, take_option};
     return cli_read_options(&all, argc, argv, line);
 }
 
@@ -164,13 +180,23 @@ static int set_all(const struct command_line *line, struct plan *plan)
     return CLI_GO_ON;
 }
 
+/* What is replayed is its own program, and the time that takes the metric. */
+static int check_trace(const struct plan *plan, const struct command_line *line, int operands)
+{
+    if (operands != 1 || line->file != NULL)
+        return cli_refuse("replay", "which trace? mpress replay T.mpt --under linear");
+    if (!plan_is_finite(plan))
+        return cli_refuse("replay", "--load and its like: a trace is no service");
+    return CLI_GO_ON;
+}
+
 static int check(const struct plan *plan)
 {
     int metrics = (plan->load != NULL) + (plan->progress != NULL) + (plan->metric != NULL) +
                   (plan->work_signal != 0);
     if (plan->shape.name == NULL)
         return cli_refuse("replay", "which scenario? --scenario linear, for example");
-    if (plan->arguments == NULL || plan->arguments[0] == NULL)
+    if (plan->trace == NULL && (plan->arguments == NULL || plan->arguments[0] == NULL))
         return cli_refuse("replay", "which program? mpress-replay --scenario %s -- ./app args",
                           plan->shape.name);
     if (plan->is_ramp && shape_is_sudden(&plan->shape))
@@ -190,25 +216,41 @@ static int make_plans(const struct command_line *line, int argc, char **argv,
         return cli_refuse("replay", "%s", why);
     int status = CLI_GO_ON;
     for (size_t i = 0; i < options->plans && status == CLI_GO_ON; i++) {
-        if (optind < argc)
-            options->plan[i].arguments = argv + optind;
-        status = set_all(line, &options->plan[i]);
+        struct plan *plan = &options->plan[i];
+        if (line->is_of_trace)
+            plan->trace = argv[optind];
+        else if (optind < argc)
+            plan->arguments = argv + optind;
+        plan->with = line->with;
+        status = set_all(line, plan);
+        if (status == CLI_GO_ON && line->is_of_trace)
+            status = check_trace(plan, line, argc - optind);
         if (status == CLI_GO_ON)
-            status = check(&options->plan[i]);
+            status = check(plan);
     }
     return status;
 }
 
+bool options_are_of_trace(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--under", 7) == 0)
+            return true;
+    }
+    return false;
+}
+
 int options_read(int argc, char **argv, struct options *options)
 {
-    struct command_line line = {0};
+    struct command_line line = {.is_of_trace = options_are_of_trace(argc, argv)};
     int status = read_line(argc, argv, &line);
     if (status != CLI_GO_ON)
         return status;
     options->is_list = line.is_list;
     if (line.is_list)
         return CLI_GO_ON;
-    if (line.file != NULL && optind < argc && strcmp(argv[optind - 1], "--") != 0) {
+    if (!line.is_of_trace && line.file != NULL && optind < argc &&
+        strcmp(argv[optind - 1], "--") != 0) {
         line.name = argv[optind];
         int first = optind;
         status = read_line(argc - first, argv + first, &line); /* options behind the name */

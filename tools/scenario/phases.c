@@ -28,8 +28,10 @@ enum {
 
 static bool fail(struct experiment *experiment, const char *what, const char *why)
 {
-    snprintf(experiment->why, sizeof experiment->why, "%s: %s%s%s", experiment->plan->arguments[0],
-             what, *why == '\0' ? "" : ": ", why);
+    const struct plan *plan = experiment->plan;
+    snprintf(experiment->why, sizeof experiment->why, "%s: %s%s%s",
+             plan->trace != NULL ? plan->trace : plan->arguments[0], what, *why == '\0' ? "" : ": ",
+             why);
     return false;
 }
 

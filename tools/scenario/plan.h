@@ -20,8 +20,12 @@ struct plan_strategy {
 };
 
 struct plan {
-    const char *name; /* of the scenario in the file; NULL */
-    char **arguments; /* the program's, NULL behind the last */
+    const char *name;         /* of the scenario in the file; NULL */
+    char **arguments;         /* the program's, NULL behind the last */
+    const char *trace;        /* whose replay is the program; NULL */
+    const char *with;         /* the allocator of that; NULL: mpress */
+    const char *preload;      /* a library other than ours that the program runs under; NULL */
+    char *const *environment; /* "NAME=value" for it, NULL behind the last; NULL */
     struct shape shape;
     uint64_t limit;       /* the floor; 0: a quarter of the peak */
     double duration;      /* of the pressure phase, seconds */

@@ -18,8 +18,9 @@
 bool scenario_is_asked(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--scenario", 10) == 0 || strcmp(argv[i], "--list") == 0 ||
-            strncmp(argv[i], "-f", 2) == 0 || strncmp(argv[i], "--file", 6) == 0)
+        if (strncmp(argv[i], "--scenario", 10) == 0 || strncmp(argv[i], "--under", 7) == 0 ||
+            strcmp(argv[i], "--list") == 0 || strncmp(argv[i], "-f", 2) == 0 ||
+            strncmp(argv[i], "--file", 6) == 0)
             return true;
     }
     return false;
@@ -119,6 +120,10 @@ static int open_pressure(struct experiment *experiment, char library[PLACE_BYTES
     const struct plan *plan = experiment->plan;
     char path[TARGET_PATH_BYTES], target_why[TARGET_WHY_BYTES], why[PRESSURE_WHY_BYTES];
     enum target_verdict target = target_find(plan->arguments[0], path, target_why);
+    if (plan->preload != NULL) {
+        target = TARGET_NOT_RUNNABLE;
+        snprintf(target_why, sizeof target_why, "it runs under another allocator");
+    }
     if (target == TARGET_NOT_FOUND) {
         cli_say("%s", target_why);
         return CLI_CRITERIA;
@@ -200,12 +205,17 @@ static int run_all(struct options *options)
     return cli_finish(CLI_OK) == CLI_OK ? status : CLI_USAGE;
 }
 
+int scenario_run(struct options *options)
+{
+    return options->is_list ? list() : run_all(options);
+}
+
 int scenario_main(int argc, char **argv)
 {
     struct options *options = memory_alloc(1, sizeof(*options));
     int status = options_read(argc, argv, options);
     if (status == CLI_GO_ON)
-        status = options->is_list ? list() : run_all(options);
+        status = scenario_run(options);
     options_fini(options);
     free(options);
     return status;

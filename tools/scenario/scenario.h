@@ -11,4 +11,8 @@ bool scenario_is_asked(int argc, char **argv);
  * 3 the target could not be run as asked. */
 int scenario_main(int argc, char **argv);
 
+/* What options_read made of a command line. */
+struct options;
+int scenario_run(struct options *options);
+
 #endif

@@ -107,12 +107,25 @@ static void print_program(char *const *arguments, FILE *out)
     fprintf(out, "program     %s\n", cell);
 }
 
+static void print_trace(const struct plan *plan, FILE *out)
+{
+    char cell[PAGE_CELL_BYTES];
+    const char *with = plan->with == NULL ? "mpress" : plan->with;
+    page_fit(cell, plan->trace, 50, true);
+    fprintf(out, "replay      %s", cell);
+    page_fit(cell, with, 40, false);
+    fprintf(out, " under %s\n", cell);
+}
+
 static void print_head(const struct experiment *experiment, FILE *out)
 {
     const struct plan *plan = experiment->plan;
     fprintf(out, "SCENARIO  %.40s%s%s%.20s\n", plan->shape.name, plan->is_ramp ? ", ramp" : "",
             plan->name == NULL ? "" : ", ", plan->name == NULL ? "" : plan->name);
-    print_program(plan->arguments, out);
+    if (plan->trace == NULL)
+        print_program(plan->arguments, out);
+    else
+        print_trace(plan, out);
     print_choices(&experiment->pressure, out);
     fprintf(
         out, "baseline    %s of %s (spread %.1f %%), peak %s, resident %s\n\n",

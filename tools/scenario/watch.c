@@ -113,6 +113,10 @@ static void prepare(void *experiment_)
     unsetenv("MPRESS_LIBRARY");
     if (experiment->pressure.library != NULL)
         place_preload(experiment->pressure.library);
+    else if (experiment->plan->preload != NULL && *experiment->plan->preload != '\0')
+        setenv("LD_PRELOAD", experiment->plan->preload, 1);
+    for (char *const *at = experiment->plan->environment; at != NULL && *at != NULL; at++)
+        putenv(*at);
     if (experiment->strategy != NULL)
         set_environment(experiment->strategy->settings);
     experiment->pressure.mechanism->prepare(&experiment->pressure);

@@ -27,6 +27,10 @@ _Noreturn void child_fail(const char *format, ...)
     va_end(arguments);
     if (child.result != NULL && child.result->error[0] == '\0')
         memcpy(child.result->error, text, sizeof(text));
+    if (child.result != NULL && child.result->orders.says) {
+        fputs(text, stderr);
+        fputc('\n', stderr);
+    }
     _exit(1);
 }
 
