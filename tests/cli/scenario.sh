@@ -20,11 +20,11 @@ END
 }
 
 a_program_that_dies_at_half_is_found_out() {
-    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5 --mib 16
+    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5 --unit-us 500 --mib 8
     expect_status 1
     expect-json 'r["finite"] and r["pressure"]["mechanism"] == "rlimit"' \
         'r["levels"][-1]["end"] == "killed" and r["levels"][-1]["why"] == "SIGABRT"' \
-        '7 << 20 < r["breaking_point"]["bytes"] < 9.5 * (1 << 20)' \
+        '3 << 20 < r["breaking_point"]["bytes"] < 5 << 20' \
         'r["breaking_point"]["kind"] == "killed"' \
         'r["result"]["criteria"]["graceful"]["met"] is False' \
         'r["result"]["grace"]["recovers"] is None and not r["result"]["criteria"]["stability"]["known"]'
@@ -32,7 +32,7 @@ a_program_that_dies_at_half_is_found_out() {
 
 a_static_program_that_gives_up_with_a_word_is_clean() {
     run-experiment --scenario linear --levels 6 --no-search --html page.html -- "$CACHE_STATIC" fails --units 5 \
-        --colour $'\e[31mred\nof a script'
+        --mib 8 --colour $'\e[31mred\nof a script'
     expect_80_columns
     expect_out "failed: exit 3: cache: out of memory"
     expect_out "^pressure    rlimit: "
@@ -44,7 +44,7 @@ a_static_program_that_gives_up_with_a_word_is_clean() {
 
 a_service_is_measured_by_its_output_and_stopped() {
     run-experiment --scenario spike --levels 4 --no-search --json --window 50ms --progress unit --ready unit \
-        -- "$CACHE" fails
+        -- "$CACHE" fails --mib 8
     expect-json 'not r["finite"] and r["baseline"]["median_s"] > 0.001' \
         'r["levels"][0]["end"] == "held" and r["levels"][-1]["end"] == "failed"'
     pgrep -f "^$CACHE fails" >/dev/null && fail "it is still there"
@@ -52,22 +52,25 @@ a_service_is_measured_by_its_output_and_stopped() {
 }
 
 a_ramp_glides_from_level_to_level() {
-    run-experiment --scenario linear --form ramp --levels 3 --duration 900ms --limit 8M --no-search --html page.html --json \
-        --window 50ms --progress unit --ready unit -- "$CACHE" dies --unit-us 1000
+    printf '0 110%%\n0.1 1M\n' >levels
+    run-experiment --scenario levels --form ramp --duration 1600ms --no-search --json --window 50ms --progress unit \
+        --ready unit -- "$CACHE" dies --mib 8
     expect-json 'r["form"] == "ramp" and r["levels"][-1]["end"] == "killed"' \
-        '10 << 20 < r["levels"][-1]["budget"] < 18 << 20 and 0 < r["result"]["stability_parts"]["alive"] < 1'
+        '1.3 * (1 << 20) < r["levels"][-1]["budget"] < 4 << 20 and 0 < r["result"]["stability_parts"]["alive"] < 1'
 }
 
+# (Begun before the other tests: it needs time, but hardly a processor.)
 a_recovery_is_seen_to_last_however_short_it_is_waited_for() {
-    run-experiment --scenario linear --levels 2 --no-search --json --recovery-time 200ms -- "$CACHE" linear --units 5
-    expect-json 'r["result"]["criteria"]["recovery"]["value"] == 0 and r["result"]["grace"]["recovers"]' \
+    wait "$watching"
+    cp "$folder/recovery" out
+    expect-json 'r["result"]["criteria"]["recovery"]["value"] < 1 and r["result"]["grace"]["recovers"]' \
         'r["release"]["lasted_s"] > 3 and r["result"]["criteria"]["stability"]["known"]'
 }
 
 the_library_keeps_a_budget_and_tells_what_it_holds() {
     [ -n "$LIBRARY" ] || return 0
     run-experiment --pressure budget --scenario linear --levels 2 --limit 24M --no-search --json \
-        --strategy none:UNUSED=1 -- "$CACHE" flat --units 5
+        --strategy none:UNUSED=1 -- "$CACHE" flat --units 5 --unit-us 500
     expect-json 'r["pressure"]["mechanism"] == "budget" and r["baseline"]["peak"] > 32 << 20' \
         'r["levels"][1]["end"] == "held" and abs(r["levels"][1]["used_most"] / (24 << 20) - 1) < 0.05' \
         '0.9 < r["levels"][1]["coverage"] < 1.2 and 0.5 < r["levels"][1]["asked_share"] < 1' \
@@ -78,12 +81,13 @@ the_library_keeps_a_budget_and_tells_what_it_holds() {
 
 a_trace_is_put_under_pressure_under_any_allocator() {
     [ -n "$LIBRARY" ] || return 0
-    run "$MPRESS" record --mode events -q -o T.mpt -- "$CACHE" flat --units 1 --mib 16
+    run "$MPRESS" record --mode events -q -o T.mpt -- "$CACHE" flat --units 1 --mib 8
     for with in mpress glibc; do
-        run "$MPRESS" replay T.mpt --under linear --with $with --levels 3 --duration 300ms --recovery-time none --json
+        run "$MPRESS" replay T.mpt --under linear --with $with --levels 3 --duration 300ms --recovery-time none \
+            --no-search --strategy none:UNUSED=1 --json
         expect-json 'r["trace"] == "T.mpt" and r["finite"] and r["with"] == "'$with'"' \
             'r["pressure"]["mechanism"] == {"mpress": "budget", "glibc": "rlimit"}[r["with"]]' \
-            '14 << 20 < r["breaking_point"]["bytes"] < 18 << 20 and r["breaking_point"]["kind"] == "failed"' \
+            '6 << 20 < r["baseline"]["peak"] < 14 << 20 and r["levels"][-1]["end"] == "failed"' \
             '"returned NULL" in r["levels"][-1]["why"] and r["levels"][-1]["clean"]'
     done
     for line in "--under linear" "T.mpt --under linear more" "T.mpt --under linear --load x" \
@@ -97,14 +101,14 @@ a_trace_is_put_under_pressure_under_any_allocator() {
 a_file_holds_scenarios_and_criteria() {
     cat >mpress.json <<END
 {"scenarios": {
-  "half": {"command": ["$CACHE", "flat", "--units", "5"], "scenario": "levels", "pressure": "rlimit",
+  "half": {"command": ["$CACHE", "flat", "--units", "5", "--unit-us", "500", "--mib", "8"], "scenario": "levels", "pressure": "rlimit",
            "search": false, "recovery-time": "none",
            "criteria": {"graceful": "none", "stability": null, "degradation": 50}},
   "other": {"command": ["nowhere"], "scenario": "linear"}}}
 END
-    printf '# a file\n0 100%%\n1 16M\n' >levels
+    printf '# a file\n0 100%%\n1 4M\n' >levels
     run timeout 100 "$replay" -f mpress.json half --json --duration 300ms
-    expect-json 'r["name"] == "half" and r["levels_planned"] == 2 and r["levels"][1]["budget"] == 16 << 20' \
+    expect-json 'r["name"] == "half" and r["levels_planned"] == 2 and r["levels"][1]["budget"] == 4 << 20' \
         'r["result"]["criteria"]["stability"]["met"] is None'
     run "$replay" -f mpress.json other
     expect_status 3
@@ -150,4 +154,7 @@ list_tells_scenarios_and_mechanisms() {
     expect_80_columns
 }
 
+timeout 100 "$replay" --scenario linear --levels 2 --duration 300ms --recovery-time 1 --pressure signal --no-search --json \
+    --progress unit --window 100ms -- sh -c 'trap "" USR1; while sleep 0.04; do echo unit; done' >"$folder/recovery" &
+watching=$!
 run_tests

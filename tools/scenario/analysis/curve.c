@@ -245,7 +245,9 @@ static void judge_recovery(const struct curve *curve, struct curve_figures *figu
     if (!curve->is_recovery_watched)
         figures->recovery = NAN;
     figures->is_recovering = !isinf(figures->recovery);
-    figures->retention = curve->rss_before > 0 ? curve->rss_after / curve->rss_before - 1 : 0;
+    figures->retention = curve->rss_before > 0 && curve->moments > 0
+                             ? curve->rss_after / curve->rss_before - 1
+                             : NAN;
     double last[5];
     size_t count = curve->moments < 5 ? curve->moments : 5;
     for (size_t i = 0; i < count; i++)

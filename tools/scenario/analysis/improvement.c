@@ -68,7 +68,8 @@ void improvement_read_shift(const struct bisect *without, const struct bisect *w
                             double overhead, struct improvement_shift *shift)
 {
     *shift = (struct improvement_shift){.shift = NAN};
-    if (without->bad == 0 || without->good == 0 || with->good == 0)
+    bool is_open = with->bad == 0 && with->good > with->least; /* there was no time to look */
+    if (without->bad == 0 || without->good == 0 || with->good == 0 || is_open)
         return;
     shift->shift = 1 - bisect_get_result(with) / bisect_get_result(without);
     shift->interval =
