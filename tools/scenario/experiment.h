@@ -44,7 +44,7 @@ struct experiment_lap {
     double done;         /* share of what was planned that it lived to see */
     double heap;         /* resident, mean over time; 0: not known, and then: */
     double asked_share;  /* of the heap, both summed over time */
-    double objects;      /* blocks alive in a MiB resident */
+    double objects;      /* blocks alive in a MiB of it */
     double coverage;     /* heap / RssAnon, both summed over time */
     double accounted;    /* the same with what the program mapped */
     uint64_t slow_calls; /* allocations that the fast path did not serve; 0: not known */

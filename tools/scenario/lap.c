@@ -118,8 +118,7 @@ static void add_heap(const struct experiment *experiment, struct experiment_lap 
         return;
     lap->heap = experiment->heap_sum / (double)experiment->heap_glances;
     lap->asked_share = experiment->asked_sum / experiment->heap_sum;
-    if (experiment->resident_sum > 0)
-        lap->objects = experiment->objects_sum * 0x1p20 / experiment->resident_sum;
+    lap->objects = experiment->objects_sum * 0x1p20 / experiment->heap_sum;
     if (experiment->anon_sum > 0) {
         lap->coverage = experiment->heap_sum / experiment->anon_sum;
         lap->accounted = (experiment->heap_sum + experiment->mapped_sum) / experiment->anon_sum;

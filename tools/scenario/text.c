@@ -197,7 +197,7 @@ static void print_inside(const struct experiment *experiment, FILE *out)
     fprintf(out,
             "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n",
             100 * low->coverage, 100 * low->accounted);
-    fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB resident, %.0f at first\n",
+    fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB, %.0f at first\n",
             100 * low->asked_share, low->objects, base->objects);
 }
 
