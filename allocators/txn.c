@@ -8,10 +8,16 @@
 #include "allocators/base/check.h"
 
 static size_t most_bytes; /* set while one thread runs; 0: any number */
+static void (*tell_end)(struct txn *txn, const struct txn_ended *ended); /* the same */
 
 void txn_init(size_t most)
 {
     most_bytes = most;
+}
+
+void txn_on_watched_end(void (*tell)(struct txn *txn, const struct txn_ended *ended))
+{
+    tell_end = tell;
 }
 
 /* -- chunks ----------------------------------------------------------------------------------- */
@@ -27,7 +33,8 @@ static void push_older(struct txn *txn, struct txn_chunk *chunk)
 static void set_piece(struct txn *txn, uintptr_t at, uintptr_t end)
 {
     txn->at = txn->base = at;
-    txn->end = end;
+    txn->limit = end;
+    txn->end = txn->watch[0] == 0 ? end : 0;
 }
 
 /* Leaves the chunk or loan that it allocates from, for good; a loan it gave is forgotten. */
@@ -106,7 +113,7 @@ static void *alloc_from_new(struct txn *txn, struct txn_chunk *chunk, size_t byt
     leave_piece(txn);
     txn->current = chunk;
     set_piece(txn, txn_chunk_first(chunk), txn_chunk_end(chunk));
-    return bump(&txn->at, txn->end, bytes, alignment);
+    return bump(&txn->at, txn->limit, bytes, alignment);
 }
 
 int txn_alloc(struct txn *txn, size_t bytes, size_t alignment, void **p)
@@ -116,7 +123,7 @@ int txn_alloc(struct txn *txn, size_t bytes, size_t alignment, void **p)
         return EINVAL;
     if (bytes > PTRDIFF_MAX / 2 || alignment > PTRDIFF_MAX / 2 || !txn_attach())
         return ENOMEM;
-    *p = txn->at != 0 ? bump(&txn->at, txn->end, bytes, alignment) : NULL;
+    *p = txn->at != 0 ? bump(&txn->at, txn->limit, bytes, alignment) : NULL;
     if (*p == NULL) {
         size_t least = TXN_CHUNK_HEAD + bytes + (alignment > 16 ? alignment : 0);
         size_t next = next_bytes(txn);
@@ -138,8 +145,8 @@ static void borrow(struct txn *txn, struct txn *parent)
 {
     txn->loan = ++parent->loans;
     txn->loan_from = parent->at;
-    txn->loan_to = parent->end;
-    set_piece(txn, parent->at, parent->end);
+    txn->loan_to = parent->limit;
+    set_piece(txn, parent->at, parent->limit);
     parent->used = txn_used(parent);
     parent->is_lent = true;
     set_piece(parent, 0, 0);
@@ -153,7 +160,7 @@ void txn_join(struct txn *txn, struct txn *parent)
     if (txn->elder != NULL)
         txn->elder->younger = txn;
     parent->children = txn;
-    if (parent->at < parent->end)
+    if (parent->at < parent->limit)
         borrow(txn, parent);
 }
 
@@ -184,12 +191,12 @@ static void splice(struct txn *txn, struct txn *parent)
     parent->blocks += txn->blocks;
     parent->reserved += txn->reserved;
     parent->chunks += txn->chunks;
-    size_t rest = txn->end - txn->at;
+    size_t rest = txn->limit - txn->at;
     struct txn_chunk *current = txn->current;
-    if (current != NULL && !parent->is_lent && rest > parent->end - parent->at) {
+    if (current != NULL && !parent->is_lent && rest > parent->limit - parent->at) {
         leave_piece(parent);
         parent->current = current;
-        set_piece(parent, txn->at, txn->end);
+        set_piece(parent, txn->at, txn->limit);
     } else if (current != NULL) {
         push_older(parent, current);
     }
@@ -272,13 +279,14 @@ static void settle(struct txn *txn, enum txn_end how)
 /* As before txn_begin. (memset takes longer than all the rest of a small transaction's end.) */
 static void reset(struct txn *txn)
 {
-    txn->at = txn->end = txn->base = 0;
+    txn->at = txn->end = txn->limit = txn->base = 0;
     txn->blocks = txn->used = txn->reserved = txn->chunks = 0;
     txn->is_lent = false;
     txn->current = txn->older = txn->oldest = NULL;
     txn->parent = txn->children = txn->elder = txn->younger = NULL;
     txn->number = txn->begun = txn->loans = txn->loan = 0;
     txn->loan_from = txn->loan_to = txn->loan_at = 0;
+    txn->watch[0] = txn->watch[1] = 0;
 }
 
 /* Blocks that outlive it. */
@@ -296,6 +304,8 @@ void txn_end(struct txn *txn, enum txn_end how)
     roll_children_back(txn, 0);
     struct txn_ended ended = {how, txn->blocks, txn_used(txn), txn->reserved, txn->arena.blocks, 0};
     ended.escaped = end_arena(&txn->arena);
+    if (MP_UNLIKELY(txn->watch[0] != 0))
+        tell_end(txn, &ended);
     const char *name = txn->name;
     settle(txn, how);
     reset(txn);

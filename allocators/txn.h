@@ -27,7 +27,8 @@ struct txn_thread;
 struct txn {
     uintptr_t at, end; /* as struct mpress_txn: written by the program's own code */
     uint64_t blocks;
-    uintptr_t base; /* T1: at - base bytes are used that `used` does not have */
+    uintptr_t limit; /* T1: what `end` is, unless every block is watched: `end` is 0 then */
+    uintptr_t base;  /* T1: at - base bytes are used that `used` does not have */
     size_t used;
     size_t reserved;           /* T2: of its chunks */
     uint32_t chunks;           /* T2: their number */
@@ -45,6 +46,7 @@ struct txn {
     uintptr_t loan_from, loan_to; /* its bounds */
     uintptr_t loan_at;            /* where it was left; 0: at and end lie in it still */
     struct arena arena;           /* malloc's blocks */
+    uint64_t watch[2];            /* of who watches it (txn_watch); 0: nobody does */
     const char *name;             /* what stands above is 0 before txn_begin */
     size_t expected;
     _Atomic(struct txn_thread *) owner; /* NULL: it is not open */
@@ -125,14 +127,29 @@ static inline size_t txn_used(const struct txn *txn)
     return txn->used + (txn->at - txn->base);
 }
 
+/* The transaction whose arena that is; NULL: of none. */
+static inline struct txn *txn_of_arena(struct arena *arena)
+{
+    char *inside = (char *)arena;
+    return arena != NULL ? (struct txn *)(void *)(inside - offsetof(struct txn, arena)) : NULL;
+}
+
 /* -- ending ----------------------------------------------------------------------------------- */
 
 void txn_end(struct txn *txn, enum txn_end how);
 
+/* From now on each block that is wanted comes to txn_alloc; who watches has set txn->watch[0], and
+ * is told when it ends, before its memory is another's. */
+static inline void txn_watch(struct txn *txn)
+{
+    txn->end = 0;
+}
+void txn_on_watched_end(void (*tell)(struct txn *txn, const struct txn_ended *ended));
+
 /* Nothing was got from it, and it has no relatives: it needs no heap to end. */
 static inline bool txn_is_untouched(const struct txn *txn)
 {
-    return txn->reserved == 0 && txn->parent == NULL && txn->children == NULL &&
+    return (txn->reserved | txn->watch[0]) == 0 && txn->parent == NULL && txn->children == NULL &&
            txn->arena.chunks == 0 &&
            atomic_load_explicit(&txn->arena.owner, memory_order_relaxed) == NULL &&
            txn_is_prepared(txn->name);

@@ -29,6 +29,7 @@
 #include "preload/route.h"
 #include "preload/signals.h"
 #include "preload/summary.h"
+#include "preload/txn.h"
 #include "preload/view.h"
 #include "preload/watch.h"
 #include "tracer/tracer.h"
@@ -253,6 +254,7 @@ __attribute__((constructor(101))) static void start(void)
     watch_forks();
     route_init((enum conf_heap)init.conf.heap);
     door_init();
+    txn_trace_init();
     if (init.conf.stats)
         summary_keep_stderr();
     if (init.conf.check) {

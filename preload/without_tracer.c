@@ -62,6 +62,44 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
     (void)asked, (void)caller;
 }
 
+void tracer_txn_begin(struct tracer_txn *txn, struct tracer_txn *parent, const char *name,
+                      size_t expected, const struct tracer_caller *caller)
+{
+    (void)txn, (void)parent, (void)name, (void)expected, (void)caller;
+}
+
+void tracer_txn_alloc(struct tracer_txn *txn, size_t bytes, size_t alignment,
+                      const struct tracer_caller *caller)
+{
+    (void)txn, (void)bytes, (void)alignment, (void)caller;
+}
+
+void tracer_txn_save(struct tracer_txn *txn)
+{
+    (void)txn;
+}
+
+void tracer_txn_back(struct tracer_txn *txn, uint64_t blocks)
+{
+    (void)txn, (void)blocks;
+}
+
+void tracer_txn_adopt(struct tracer_txn *txn)
+{
+    (void)txn;
+}
+
+void tracer_txn_enter(struct tracer_txn *txn, size_t bytes)
+{
+    (void)txn, (void)bytes;
+}
+
+void tracer_txn_end(struct tracer_txn *txn, struct tracer_txn *parent,
+                    const struct tracer_txn_ended *ended)
+{
+    (void)txn, (void)parent, (void)ended;
+}
+
 void tracer_mapped(const struct tracer_mapping *mapping, const struct tracer_caller *caller)
 {
     (void)mapping, (void)caller;

@@ -16,15 +16,6 @@
 
 /* -- allocations ------------------------------------------------------------------------------ */
 
-/* The stack of the event; *written false: the disk is full. */
-static inline uint32_t stack_of(struct lane *lane, const struct tracer_caller *caller,
-                                bool *written)
-{
-    uint32_t id = 0;
-    *written = recorder.depth == 0 || unwind(lane, caller, recorder.depth, &id);
-    return id;
-}
-
 static inline void put_alloc(struct lane *lane, struct birth *birth)
 {
     epoch_note_birth(lane, birth->units);
@@ -44,7 +35,7 @@ static __attribute__((noinline)) void alloc_slowly(const void *p, size_t asked, 
     }
     bool written;
     struct birth birth = {.units = encode_units(p), .size = asked, .argument = bits};
-    birth.stack = stack_of(lane, caller, &written);
+    birth.stack = unwind_event(lane, caller, &written);
     if (alignment > 16) {
         birth.argument |= TRACE_ALIGNED;
         birth.alignment_log2 = (unsigned char)log2_floor(alignment);
@@ -136,7 +127,7 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     }
     bool written;
     struct birth birth = {.units = encode_units(new), .size = asked};
-    birth.stack = stack_of(lane, caller, &written);
+    birth.stack = unwind_event(lane, caller, &written);
     uint64_t old_units = encode_units(old);
     if (!written || !turn_draw_if(lane, epoch_is_due_at_death(lane, old_units)) ||
         !turn_have_room(lane)) {
@@ -161,7 +152,7 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
     if (lane == NULL)
         return;
     bool written;
-    uint32_t stack = stack_of(lane, caller, &written);
+    uint32_t stack = unwind_event(lane, caller, &written);
     if (!written || !turn_have_room(lane)) {
         turn_end_lost(lane);
         return;
@@ -182,7 +173,7 @@ void events_write_aside(events_writer *write, const void *what, const struct tra
     if (lane == NULL)
         return;
     bool written = true;
-    uint32_t stack = caller != NULL ? stack_of(lane, caller, &written) : 0;
+    uint32_t stack = caller != NULL ? unwind_event(lane, caller, &written) : 0;
     lane->mappings++;
     if (written && write(what, stack))
         turn_end_written(lane);

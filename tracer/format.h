@@ -62,6 +62,7 @@
  *  op 7 OTHER    argument = kind; uvarint length, that many bytes (a reader skips unknown kinds)
  *     kind 1 FAILED: uvarint stack id, uvarint size: an allocation that returned NULL
  *     kind 2 DROPPED: uvarint count: that many events were lost at this place
+ *     kinds 3.. see TRANSACTIONS
  *
  * A record of a thread stands behind (after) its allocation and before its free. Frees of addresses
  * never seen are of blocks older than the trace.
@@ -92,6 +93,28 @@
  * then stands for the inverse of that chance. A realloc counts as a free and an allocation of the
  * new size, unless the hot path leaves the block where it is. FAILED allocations are all there.
  * FREE records are there for all recorded blocks and for some others, which a reader passes over.
+ *
+ * TRANSACTIONS. Kinds of OTHER; each says first of which transaction, by a uvarint: 1, 2, 3... by
+ * beginning, never used again. Then, uvarints unless named otherwise:
+ *     kind 3 TXN_BEGIN: number of its parent (0: none, or one that is older than the trace), stack
+ *         id, bytes expected, name (rest)
+ *     kind 4 TXN_ALLOC: stack id, size, log2 of the alignment: a block. It has no address: nobody
+ *         frees it
+ *     kind 5 TXN_SAVE: a mark is set
+ *     kind 6 TXN_BACK: n: all blocks but its n oldest end; those that a committed child brought are
+ *         as old as the commit. It is rolled back to its newest mark that had n blocks, or less
+ *         where nothing was allocated meanwhile
+ *     kind 7 TXN_END: enum trace_txn_end, then blocks, used (bytes, with the gaps between them),
+ *         reserved (of its chunks), malloced, escaped: of malloc's blocks, see TXN_ENTER, those
+ * that outlive it. COMMITTED with a parent: its blocks are the parent's from now on, the newest;
+ *         else they end. Open children have ended before
+ *     kind 8 TXN_ENTER: bytes: from now on this thread's ALLOC and REALLOC of up to so many bytes
+ *         come out of that transaction. Number 0: out of none (that the trace knows)
+ *     kind 9 TXN_ADOPT: it is this thread's from now on
+ * The blocks of malloc that come out of a transaction are ALLOC, REALLOC and FREE like any. SYNC
+ * stands before a record whose transaction, or whose parent as far as it is used (it begins a
+ * child, or has one ended), had its last one in another lane: ORDER holds for them as for blocks.
+ * None is in a trace of samples. TXN_ALLOC counts as an event.
  *
  * STACK LANE. A tree of frames; node ids are implied: 1, 2, 3... in file order; id 0 = no stack.
  *     uvarint (own id - parent id) (never zero: parents come first; parent 0 = outermost frame)
@@ -130,6 +153,7 @@ enum {
     TRACE_SLOTS = 64,
     TRACE_RECENT_SLOTS = 32,
     TRACE_NAME_BYTES = 16,
+    TRACE_TXN_NAME_BYTES = 64,  /* of transactions; longer ones are cut */
     TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 1..6 is longer, names apart (16 bytes) */
 };
 
@@ -152,7 +176,24 @@ enum trace_alloc_bits {
 };
 
 enum trace_thread_kind { TRACE_THREAD_START = 1, TRACE_THREAD_END = 2, TRACE_THREAD_NAME = 3 };
-enum trace_other_kind { TRACE_FAILED = 1, TRACE_DROPPED = 2 };
+enum trace_other_kind {
+    TRACE_FAILED = 1,
+    TRACE_DROPPED = 2,
+    TRACE_TXN_BEGIN = 3,
+    TRACE_TXN_ALLOC = 4,
+    TRACE_TXN_SAVE = 5,
+    TRACE_TXN_BACK = 6,
+    TRACE_TXN_END = 7,
+    TRACE_TXN_ENTER = 8,
+    TRACE_TXN_ADOPT = 9,
+};
+
+/* How a transaction ended. */
+enum trace_txn_end {
+    TRACE_TXN_COMMITTED = 0,
+    TRACE_TXN_ROLLED_BACK = 1,
+    TRACE_TXN_ABANDONED = 2, /* its parent or its thread had ended */
+};
 
 enum trace_info {
     TRACE_INFO_COMMAND = 1,   /* the command line: arguments, each ended by a NUL byte */
@@ -321,7 +362,7 @@ struct trace_signal {
 /* Totals of the whole file, counted by the writer: a reader proves completeness with them. */
 struct trace_end {
     uint64_t time_ns;
-    uint64_t events;  /* ALLOC, FREE, REALLOC and FAILED records */
+    uint64_t events;  /* ALLOC, FREE, REALLOC, FAILED and TXN_ALLOC records */
     uint64_t dropped; /* events lost; 0 unless dropping was asked for or the disk was full */
     uint64_t nodes;   /* stack nodes */
     uint64_t lanes;   /* lanes used, info and stack lane included */

@@ -32,9 +32,11 @@ struct recorder {
     _Alignas(64) _Atomic uint64_t epoch; /* last one drawn; every event reads what is above */
     _Atomic uint64_t sampled_ns;         /* time of the last sample */
     uint64_t start_ns;                   /* of the file that is open, or was; 0: none yet */
-    uint64_t forked_ns;       /* when this process was forked off; 0: it was not, or unseen */
-    uint64_t parent_trace_ns; /* start_ns of its parent's file */
-    _Atomic uint64_t lost;    /* events lost of threads that have no lane */
+    uint64_t forked_ns;          /* when this process was forked off; 0: it was not, or unseen */
+    uint64_t parent_trace_ns;    /* start_ns of its parent's file */
+    _Atomic uint64_t lost;       /* events lost of threads that have no lane */
+    _Atomic uint64_t txns;       /* transactions that any trace of this process knew */
+    _Atomic uint64_t older_txns; /* of these, before the one that runs */
     _Atomic bool drop_is_said;
 };
 

@@ -90,10 +90,18 @@ static uint64_t measure_clock(void)
     return least;
 }
 
+/* The transactions that are open now are not in what is recorded from now on. */
+static void forget_txns(void)
+{
+    uint64_t txns = atomic_load_explicit(&recorder.txns, memory_order_relaxed);
+    atomic_store_explicit(&recorder.older_txns, txns, memory_order_relaxed);
+}
+
 /* What an earlier trace left. A thread that was about to write to its lane has the number of its
  * trace compared once more behind the barrier, or is seen there and its lane left alone. */
 static void begin_anew(void)
 {
+    forget_txns();
     if (atomic_fetch_add_explicit(&recorder.trace, 1, memory_order_relaxed) == 0)
         return;
     os_barrier(); /* pairs with the order of stores in turn_begin (turn.h) */
@@ -401,6 +409,7 @@ void tracer_fork_child(bool follow)
     samples_forget();
     unwind_abandon();
     lane_abandon_all();
+    forget_txns();
     atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
     atomic_store_explicit(&recorder.lost, 0, memory_order_relaxed);

@@ -96,6 +96,34 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
                     const struct tracer_caller *caller);
 void tracer_failed(size_t asked, const struct tracer_caller *caller);
 
+/* -- transactions (format.h): what a trace of all events has of them -------------------------- */
+
+/* Kept with each transaction by who has it; zeros: no trace knows it. */
+struct tracer_txn {
+    uint64_t number; /* of all traces of the process; 0: none */
+    uint64_t lane;   /* that its last record is in */
+};
+
+/* Each of these is told when it has happened, but for the end: before its memory is another's. They
+ * say nothing of a transaction that the trace that runs does not know. */
+void tracer_txn_begin(struct tracer_txn *txn, struct tracer_txn *parent, const char *name,
+                      size_t expected, const struct tracer_caller *caller);
+void tracer_txn_alloc(struct tracer_txn *txn, size_t bytes, size_t alignment,
+                      const struct tracer_caller *caller);
+void tracer_txn_save(struct tracer_txn *txn);
+void tracer_txn_back(struct tracer_txn *txn, uint64_t blocks);
+void tracer_txn_adopt(struct tracer_txn *txn);
+
+/* This thread's malloc serves up to `bytes` out of it; NULL: of none that the trace knows. */
+void tracer_txn_enter(struct tracer_txn *txn, size_t bytes);
+
+struct tracer_txn_ended {
+    enum trace_txn_end how;
+    uint64_t blocks, used, reserved, malloced, escaped;
+};
+void tracer_txn_end(struct tracer_txn *txn, struct tracer_txn *parent,
+                    const struct tracer_txn_ended *ended);
+
 /* The program mapped or unmaps a range: recorded after the one and before the other, as blocks are.
  * Not recorded: what a handler does that interrupted the tracer, and what the tracer does itself.
  */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tracer/recorder.h"
 #include "tracer/tracer.h"
 
 struct lane;
@@ -18,6 +19,15 @@ bool unwind_init(void);
  * kept is a root of the tree. False: the stack could not be written (file_error()). The calling
  * thread is busy and holds no lock. */
 bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id);
+
+/* The stack of an event; *written false: the disk is full. */
+static inline uint32_t unwind_event(struct lane *lane, const struct tracer_caller *caller,
+                                    bool *written)
+{
+    uint32_t id = 0;
+    *written = recorder.depth == 0 || unwind(lane, caller, recorder.depth, &id);
+    return id;
+}
 
 /* The memory of a thread that has ended must not serve the next one. NULL is allowed. */
 void walk_forget(struct walk *walk);

@@ -42,6 +42,36 @@ static void add_look(struct builder *builder)
     builder_info(builder, TRACE_INFO_LEAKS, &leaks, sizeof(leaks));
 }
 
+static void add_txn(struct builder *builder, unsigned lane, enum trace_other_kind kind,
+                    uint64_t number, uint64_t a, uint64_t b)
+{
+    static const size_t fields[] = {3, 3, 0, 1, 6, 1, 0};
+    const uint64_t values[6] = {a, b, 4, 5, 1, 2};
+    builder_txn(builder, lane, kind, number, values, fields[kind - TRACE_TXN_BEGIN],
+                kind == TRACE_TXN_BEGIN ? "request" : NULL);
+}
+
+/* A child that commits, a mark, a rollback, one that stays open; of two threads if there are. */
+static void add_txns(struct builder *builder, unsigned number)
+{
+    unsigned lane = 2 + (number % 6 > 0);
+    add_txn(builder, 2, TRACE_TXN_BEGIN, 1, 0, 1);
+    add_txn(builder, 2, TRACE_TXN_ALLOC, 1, 1, 100);
+    add_txn(builder, 2, TRACE_TXN_SAVE, 1, 0, 0);
+    builder_sync(builder, lane);
+    add_txn(builder, lane, TRACE_TXN_ADOPT, 1, 0, 0);
+    add_txn(builder, lane, TRACE_TXN_BEGIN, 2, 1, 1);
+    add_txn(builder, lane, TRACE_TXN_ENTER, 2, 1024, 0);
+    builder_alloc(builder, lane, 0x70000, 40, 1, 0, 0);
+    for (unsigned i = 0; i < number % 5; i++)
+        add_txn(builder, lane, TRACE_TXN_ALLOC, 2, 1, 10);
+    add_txn(builder, lane, TRACE_TXN_ENTER, 0, 0, 0);
+    add_txn(builder, lane, TRACE_TXN_END, 2, number % 3, number % 5);
+    add_txn(builder, lane, TRACE_TXN_BACK, 1, number % 2, 0);
+    if (number % 2 == 0)
+        add_txn(builder, lane, TRACE_TXN_END, 1, number % 3, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -72,6 +102,8 @@ int main(int argc, char **argv)
         builder_areas(&builder, TRACE_AREAS_MARK, areas, 3);
         builder_node(&builder, builder_node(&builder, 0, 0x1100), 0x1200);
         threads_record(&plan, &builder, &truth);
+        if (number % 8 == 0)
+            add_txns(&builder, number);
         builder_failed(&builder, 2, 1, 100);
         builder_dropped(&builder, 2, 3);
         add_look(&builder);

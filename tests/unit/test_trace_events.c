@@ -34,7 +34,7 @@ static void trace_and_compare(struct trace_run *run, struct decoded *decoded,
     read_right(decoded, run->path);
     must_match(run, decoded, RUN_WHOLE);
     struct trace_end end = end_of(decoded);
-    assert_int_equal(end.events, count_kinds(decoded, DECODED_ALLOC, DECODED_FAILED));
+    assert_int_equal(end.events, count_kinds(decoded, DECODED_ALLOC, DECODED_TXN_ALLOC));
     assert_int_equal(end.dropped, 0);
     assert_int_equal(end.blocks, decoded->blocks);
     assert_int_equal(end.reason, TRACE_END_EXIT);

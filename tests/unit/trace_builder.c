@@ -250,11 +250,13 @@ void builder_thread(struct builder *builder, unsigned number, enum trace_thread_
     put_record(builder, lane, record, (size_t)(end - record));
 }
 
+/* Up to 127 bytes. */
 static void put_other(struct builder *builder, struct builder_lane *lane, unsigned kind,
                       const unsigned char *payload, size_t bytes)
 {
-    unsigned char record[TRACE_EVENT_BYTES_MAX] = {(unsigned char)(TRACE_OTHER | kind << 3),
-                                                   (unsigned char)bytes};
+    unsigned char record[2 * TRACE_EVENT_BYTES_MAX] = {(unsigned char)(TRACE_OTHER | kind << 3),
+                                                       (unsigned char)bytes};
+    need(bytes < 0x80 && bytes + 2 <= sizeof(record));
     memcpy(record + 2, payload, bytes);
     put_record(builder, lane, record, bytes + 2);
 }
@@ -274,6 +276,23 @@ void builder_dropped(struct builder *builder, unsigned number, uint64_t count)
     put_other(builder, begin_record(builder, number, TRACE_EVENT_BYTES_MAX), TRACE_DROPPED, payload,
               (size_t)(end - payload));
     builder->dropped += count;
+}
+
+void builder_txn(struct builder *builder, unsigned number, enum trace_other_kind kind, uint64_t txn,
+                 const uint64_t *fields, size_t count, const char *name)
+{
+    bool counts = kind == TRACE_TXN_ALLOC;
+    struct builder_lane *lane = counts ? begin_event(builder, number)
+                                       : begin_record(builder, number, 2 * TRACE_EVENT_BYTES_MAX);
+    unsigned char payload[2 * TRACE_EVENT_BYTES_MAX];
+    unsigned char *end = trace_put_uvarint(payload, txn);
+    for (size_t i = 0; i < count; i++)
+        end = trace_put_uvarint(end, fields[i]);
+    size_t length = name != NULL ? strlen(name) : 0;
+    need((size_t)(end - payload) + length < sizeof(payload));
+    if (length != 0)
+        memcpy(end, name, length);
+    put_other(builder, lane, kind, payload, (size_t)(end - payload) + length);
 }
 
 /* -- stacks and info -------------------------------------------------------------------------- */

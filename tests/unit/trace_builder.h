@@ -62,6 +62,10 @@ void builder_thread(struct builder *builder, unsigned lane, enum trace_thread_ki
 void builder_failed(struct builder *builder, unsigned lane, uint32_t stack, uint64_t size);
 void builder_dropped(struct builder *builder, unsigned lane, uint64_t count);
 
+/* A record of transaction `number`: the fields behind that, and a name or NULL. */
+void builder_txn(struct builder *builder, unsigned lane, enum trace_other_kind kind,
+                 uint64_t number, const uint64_t *fields, size_t count, const char *name);
+
 /* Any bytes as one record. */
 void builder_raw(struct builder *builder, unsigned lane, const void *bytes, size_t count);
 

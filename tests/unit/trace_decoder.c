@@ -149,6 +149,27 @@ static bool read_thread(struct cursor *cursor, unsigned argument, uint64_t *tid,
     }
 }
 
+/* How many numbers stand behind that of the transaction, from TRACE_TXN_BEGIN on. */
+static const unsigned txn_fields[] = {3, 3, 0, 1, 6, 1, 0};
+
+static bool read_txn(struct cursor *inner, unsigned argument, struct decoded_event *event)
+{
+    event->kind = argument == TRACE_TXN_ALLOC ? DECODED_TXN_ALLOC : DECODED_TXN;
+    event->txn_kind = argument;
+    if (!get_u(inner, &event->txn))
+        return false;
+    for (unsigned i = 0; i < txn_fields[argument - TRACE_TXN_BEGIN]; i++)
+        if (!get_u(inner, &event->values[i]))
+            return false;
+    size_t rest = (size_t)(inner->end - inner->at);
+    if (argument != TRACE_TXN_BEGIN && rest != 0)
+        return wrong_here(inner, "bytes behind a record of a transaction");
+    if (rest > TRACE_TXN_NAME_BYTES)
+        return wrong_here(inner, "a long name");
+    memcpy(event->name, inner->at, rest < sizeof(event->name) ? rest : sizeof(event->name) - 1);
+    return true;
+}
+
 static bool read_other(struct cursor *cursor, unsigned argument, struct decoded_event *event)
 {
     uint64_t length;
@@ -160,6 +181,8 @@ static bool read_other(struct cursor *cursor, unsigned argument, struct decoded_
         event->kind = DECODED_FAILED;
         return get_u(&inner, &event->stack) && get_u(&inner, &event->size);
     }
+    if (argument >= TRACE_TXN_BEGIN && argument <= TRACE_TXN_ADOPT)
+        return read_txn(&inner, argument, event);
     event->kind = DECODED_DROPPED;
     return argument == TRACE_DROPPED && get_u(&inner, &event->count);
 }

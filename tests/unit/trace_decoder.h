@@ -15,6 +15,8 @@ enum decoded_kind {
     DECODED_FREE,
     DECODED_REALLOC,
     DECODED_FAILED,
+    DECODED_TXN_ALLOC,
+    DECODED_TXN, /* the other records of transactions */
     DECODED_SYNC,
     DECODED_DROPPED,
     DECODED_START,
@@ -33,8 +35,9 @@ struct decoded_event {
     uint64_t stack;
     uint64_t time_ns;
     uint64_t epoch;
-    uint64_t count; /* DROPPED */
-    char name[16];  /* NAME */
+    uint64_t count;                    /* DROPPED */
+    uint64_t txn, txn_kind, values[6]; /* TXN: as in the file */
+    char name[16];                     /* NAME */
 };
 
 struct decoded_node {

@@ -163,6 +163,92 @@ void tell_anything(struct trace_run *run, struct shadow *shadow, uint64_t *rando
     }
 }
 
+/* -- transactions ----------------------------------------------------------------------------- */
+
+struct told_txn {
+    struct tracer_txn traced;
+    struct told_txn *parent;
+};
+
+static void tell_txn(struct shadow *shadow, enum trace_other_kind kind, uint64_t number,
+                     const uint64_t values[6])
+{
+    struct decoded_event *event =
+        begin(shadow, kind == TRACE_TXN_ALLOC ? DECODED_TXN_ALLOC : DECODED_TXN);
+    event->txn = number;
+    event->txn_kind = kind;
+    memcpy(event->values, values, sizeof(event->values));
+    atomic_fetch_add(&shadow->told, 1);
+}
+
+static void tell_txn_begin(struct shadow *shadow, struct told_txn *txn, struct told_txn *parent,
+                           uint64_t expected)
+{
+    struct tracer_txn *in = parent != NULL ? &parent->traced : NULL;
+    tracer_txn_begin(&txn->traced, in, "nine nine", expected, &nowhere);
+    txn->parent = parent;
+    tell_txn(shadow, TRACE_TXN_BEGIN, txn->traced.number,
+             (uint64_t[6]){in != NULL ? in->number : 0, 0, expected});
+    strcpy(shadow->event[atomic_load(&shadow->told) - 1].name, "nine nine");
+}
+
+static void tell_txn_end(struct shadow *shadow, struct told_txn *txn, uint64_t random)
+{
+    const struct tracer_txn_ended ended = {(enum trace_txn_end)(random % 3),
+                                           random,
+                                           random >> 7,
+                                           random >> 31,
+                                           random >> 50,
+                                           random >> 60};
+    tracer_txn_end(&txn->traced, txn->parent != NULL ? &txn->parent->traced : NULL, &ended);
+    tell_txn(shadow, TRACE_TXN_END, txn->traced.number,
+             (uint64_t[6]){ended.how, ended.blocks, ended.used, ended.reserved, ended.malloced,
+                           ended.escaped});
+}
+
+static void tell_txn_inside(struct shadow *shadow, struct told_txn *txn, uint64_t random)
+{
+    uint64_t number = txn->traced.number, n = random >> 8;
+    if (random % 16 < 10) {
+        tracer_txn_alloc(&txn->traced, n >> (n % 56), UINT64_C(1) << n % 20, &nowhere);
+        tell_txn(shadow, TRACE_TXN_ALLOC, number, (uint64_t[6]){0, n >> (n % 56), n % 20});
+    } else if (random % 16 < 12) {
+        tracer_txn_save(&txn->traced);
+        tell_txn(shadow, TRACE_TXN_SAVE, number, (uint64_t[6]){0});
+    } else if (random % 16 < 13) {
+        tracer_txn_back(&txn->traced, n);
+        tell_txn(shadow, TRACE_TXN_BACK, number, (uint64_t[6]){n});
+    } else if (random % 16 < 14) {
+        tracer_txn_adopt(&txn->traced);
+        tell_txn(shadow, TRACE_TXN_ADOPT, number, (uint64_t[6]){0});
+    } else {
+        bool is_out = random % 16 == 15;
+        tracer_txn_enter(is_out ? NULL : &txn->traced, n % 2000);
+        tell_txn(shadow, TRACE_TXN_ENTER, is_out ? 0 : number,
+                 (uint64_t[6]){is_out ? 0 : n % 2000});
+    }
+}
+
+void tell_txns(struct shadow *shadow, uint64_t *random, uint64_t events)
+{
+    enum { DEEP = 5 };
+    struct told_txn open[DEEP];
+    size_t count = 0;
+    for (uint64_t i = 0; i < events; i++) {
+        uint64_t n = next_random(random), choice = n % 10;
+        if (choice == 0 && count < DEEP) {
+            tell_txn_begin(shadow, &open[count], count > 0 ? &open[count - 1] : NULL, n >> 40);
+            count++;
+        } else if (choice == 1 && count > 0) {
+            tell_txn_end(shadow, &open[--count], n >> 3);
+        } else if (choice < 5 || count == 0) {
+            tell_alloc(shadow, some_address(random), some_size(random), 0, 0);
+        } else {
+            tell_txn_inside(shadow, &open[count - 1], n >> 4);
+        }
+    }
+}
+
 /* -- comparing -------------------------------------------------------------------------------- */
 
 static bool differs(struct trace_run *run, const char *what, uint64_t tid, uint64_t n)
@@ -182,13 +268,16 @@ static struct shadow *shadow_of(struct trace_run *run, uint64_t tid)
 
 static bool is_told(const struct decoded_event *event)
 {
-    return event->kind <= DECODED_FAILED;
+    return event->kind <= DECODED_TXN;
 }
 
 static bool is_same(const struct decoded_event *a, const struct decoded_event *b)
 {
     return a->kind == b->kind && a->bits == b->bits && a->address == b->address &&
-           a->old == b->old && a->size == b->size && a->alignment == b->alignment;
+           a->old == b->old && a->size == b->size && a->alignment == b->alignment &&
+           a->txn == b->txn && a->txn_kind == b->txn_kind &&
+           memcmp(a->values, b->values, sizeof(a->values)) == 0 &&
+           (a->kind != DECODED_TXN || strcmp(a->name, b->name) == 0);
 }
 
 bool run_matches(struct trace_run *run, const struct decoded *decoded, enum run_end end)

@@ -48,6 +48,9 @@ void tell_alloc(struct shadow *shadow, uint64_t address, uint64_t size, uint64_t
 void tell_free(struct shadow *shadow, uint64_t address);
 void tell_realloc(struct shadow *shadow, uint64_t old, uint64_t new, uint64_t size);
 void tell_failed(struct shadow *shadow, uint64_t size);
+
+/* A random life of transactions, seen from one thread, beside blocks of its own. */
+void tell_txns(struct shadow *shadow, uint64_t *random, uint64_t events);
 void tell_anything(struct trace_run *run, struct shadow *shadow, uint64_t *random, uint64_t events);
 
 uint64_t next_random(uint64_t *state);

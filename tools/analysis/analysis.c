@@ -164,7 +164,8 @@ static void book_free(struct analysis *analysis, const struct trace_event *event
         thread->frees_of_others += one.blocks;
         analysis->frees_of_others += one.blocks;
         flows_add(&analysis->flows, analysis->store, block.thread, event->thread, &one);
-    } else if (thread->last_object == event->old_object && !analysis_is_estimate(analysis)) {
+    } else if (thread->last_object == event->old_object && !analysis_is_estimate(analysis) &&
+               (event->bits & TRACE_EVENT_IN_TXN) == 0) {
         thread->temporary++;
         analysis->temporary++;
         analysis->site[block.site].temporary++;
@@ -210,11 +211,19 @@ static void book_name(struct analysis *analysis, const struct trace_visit *visit
         find_thread(analysis, event)->name = store_copy_text(analysis->store, name);
 }
 
+/* Not malloc's blocks: those are what they are. */
+static bool is_of_txn(const struct trace_event *event)
+{
+    return event->kind > TRACE_EVENT_THREAD_NAME || (event->bits & TRACE_EVENT_IN_TXN) != 0;
+}
+
 static void book(struct analysis *analysis, const struct trace_visit *visit,
                  const struct trace_event *event)
 {
     if (event->time_ns >= analysis->moments.next_ns)
         moments_take(analysis, event->time_ns);
+    if (event->txn != 0 && is_of_txn(event))
+        txns_book(&analysis->txns, analysis->store, visit, event);
     switch (event->kind) {
     case TRACE_EVENT_ALLOC:
         end_stale(analysis, event);
@@ -305,6 +314,7 @@ static void finish(struct analysis *analysis, const struct trace_visit *visit)
     live_visit(&analysis->live, note_survivor, analysis);
     book_lost(analysis, visit);
     looks_finish(analysis);
+    txns_finish(&analysis->txns);
     maps_take(analysis, visit, UINT64_MAX);
 }
 
@@ -336,6 +346,8 @@ static size_t read_ahead(struct analysis *analysis, struct trace_visit *visit,
     size_t count = 0;
     for (; count < AHEAD && trace_visit_next(visit, &events[count]); count++) {
         const struct trace_event *event = &events[count];
+        if (event->kind > TRACE_EVENT_REALLOC)
+            continue;
         if (event->object != 0)
             live_prefetch(&analysis->live, event->object);
         if (event->old_object != 0)
@@ -367,6 +379,7 @@ struct analysis *analysis_run(const struct trace *trace, struct progress *progre
 void analysis_destroy(struct analysis *analysis)
 {
     struct store *store = analysis->store;
+    txns_booked_fini(&analysis->txns);
     store_destroy(store);
 }
 

@@ -17,6 +17,7 @@
 #include "tools/analysis/map.h"
 #include "tools/analysis/moments.h"
 #include "tools/analysis/timeline.h"
+#include "tools/analysis/txns.h"
 #include "tools/progress.h"
 #include "tools/store.h"
 #include "tools/trace/trace.h"
@@ -129,6 +130,7 @@ struct analysis {
     struct timeline timeline; /* of total.now.bytes */
     struct moments moments;   /* of what each site holds */
     struct maps maps;         /* of where the blocks lie */
+    struct txns_booked txns;  /* what became of them */
 
     struct course course; /* what sites held at the marks */
 

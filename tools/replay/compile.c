@@ -326,7 +326,7 @@ static void put_birth(struct compile *compile, struct thread *thread,
 {
     uint32_t slot = choose_slot(compile, thread, event->object);
     unsigned op = PROGRAM_MALLOC;
-    if (event->alignment_log2 != 0)
+    if (event->alignment_log2 > 4) /* malloc's own; blocks of transactions may want less */
         op = PROGRAM_ALIGNED;
     else if ((event->bits & TRACE_EVENT_ZEROED) != 0)
         op = PROGRAM_CALLOC;

@@ -441,6 +441,7 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "sizes", make_sizes(analysis));
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));
+    json_object_set_new(root, "transactions", report_json_transactions(report));
     json_object_set_new(root, "reallocations", make_reallocs(&analysis->reallocs));
     return root;
 }

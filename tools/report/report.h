@@ -66,6 +66,7 @@ void report_memory(struct report *report);        /* memory.c */
 void report_scaling(struct report *report);       /* patterns.c ... */
 void report_lives(struct report *report);
 void report_flows(struct report *report);
+void report_transactions(struct report *report); /* txns.c */
 void report_sizes(struct report *report);
 void report_lifetimes(struct report *report);
 void report_threads(struct report *report);
@@ -103,6 +104,7 @@ json_t *report_json_maps(struct report *report);
 json_t *report_json_scaling(struct report *report);
 json_t *report_json_flows(const struct report *report);
 json_t *report_json_stages(struct report *report);
+json_t *report_json_transactions(struct report *report);
 json_t *report_json_suppressed(const struct report *report);
 
 /* The innermost function of a group and who called it, in a few words. */

@@ -99,6 +99,7 @@ void report_text(struct report *report)
         report_stages(report);
         report_growth(report);
         report_scaling(report);
+        report_transactions(report);
         report_stacks_lost(report);
         report_suppressed(report);
         report_stacks_at_end(report);

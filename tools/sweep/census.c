@@ -18,8 +18,9 @@ size_t census_read_stack(const struct trace *trace, uint32_t node, struct sweep_
 
 static bool is_counted(const struct trace_event *event)
 {
-    return event->kind == TRACE_EVENT_ALLOC || event->kind == TRACE_EVENT_REALLOC ||
-           event->kind == TRACE_EVENT_FAILED;
+    bool is_call = event->kind == TRACE_EVENT_ALLOC || event->kind == TRACE_EVENT_REALLOC ||
+                   event->kind == TRACE_EVENT_FAILED;
+    return is_call && (event->bits & TRACE_EVENT_IN_TXN) == 0;
 }
 
 static void visit_calls(struct census *census)

@@ -57,8 +57,9 @@ static int code_of(const struct probe *probe)
 
 static bool is_counted(const struct trace_event *event)
 {
-    return event->kind == TRACE_EVENT_ALLOC || event->kind == TRACE_EVENT_REALLOC ||
-           event->kind == TRACE_EVENT_FAILED;
+    bool is_call = event->kind == TRACE_EVENT_ALLOC || event->kind == TRACE_EVENT_REALLOC ||
+                   event->kind == TRACE_EVENT_FAILED;
+    return is_call && (event->bits & TRACE_EVENT_IN_TXN) == 0;
 }
 
 /* Where memory was refused: the run's own trace knows. */

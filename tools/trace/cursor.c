@@ -5,7 +5,10 @@
  * count, and the lane goes on with its next block. */
 #include "tools/trace/cursor.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "tools/trace/memory.h"
 
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane,
                  struct unpacker *unpacker)
@@ -19,6 +22,7 @@ void cursor_init(struct cursor *cursor, const struct trace *trace, const struct 
 void cursor_fini(struct cursor *cursor)
 {
     payloads_destroy(cursor->payloads);
+    free(cursor->txns);
 }
 
 uint64_t cursor_bytes(const struct cursor *cursor)
@@ -139,20 +143,109 @@ static const unsigned char *get_thread(struct cursor *cursor, const unsigned cha
     return end;
 }
 
-static const unsigned char *get_other(const struct cursor *cursor, const unsigned char *at,
+static const unsigned char *get_small(const unsigned char *at, const unsigned char *end,
+                                      uint32_t *n)
+{
+    uint64_t wide = 0;
+    at = at != NULL ? get(at, end, &wide) : NULL;
+    *n = (uint32_t)wide;
+    return wide <= UINT32_MAX ? at : NULL;
+}
+
+static const unsigned char *get_all(const unsigned char *at, const unsigned char *end,
+                                    uint64_t *const *values, size_t count)
+{
+    for (size_t i = 0; i < count && at != NULL; i++)
+        at = get(at, end, values[i]);
+    return at;
+}
+
+/* The rest of a BEGIN or END goes where it stays until the next call of cursor_fill. */
+static struct cursor_txn *add_txn(struct cursor *cursor, struct cursor_record *record)
+{
+    cursor->txns =
+        memory_grow(cursor->txns, cursor->txn_count, &cursor->txn_capacity, sizeof(*cursor->txns));
+    record->old_units = cursor->txn_count;
+    struct cursor_txn *txn = &cursor->txns[cursor->txn_count++];
+    memset(txn, 0, sizeof(*txn));
+    return txn;
+}
+
+static const unsigned char *get_txn_begin(struct cursor *cursor, const unsigned char *at,
+                                          const unsigned char *end, struct cursor_record *record)
+{
+    struct cursor_txn *txn = add_txn(cursor, record);
+    uint32_t parent;
+    at = get_small(get_small(at, end, &parent), end, &record->stack);
+    at = at != NULL ? get(at, end, &txn->begun.expected) : NULL;
+    if (at == NULL)
+        return NULL;
+    txn->begun.parent = parent;
+    txn->name_bytes = (size_t)(end - at);
+    if (txn->name_bytes > TRACE_TXN_NAME_BYTES)
+        txn->name_bytes = TRACE_TXN_NAME_BYTES;
+    memcpy(txn->name, at, txn->name_bytes);
+    return at;
+}
+
+static const unsigned char *get_txn_end(struct cursor *cursor, const unsigned char *at,
+                                        const unsigned char *end, struct cursor_record *record)
+{
+    struct trace_txn_ended *ended = &add_txn(cursor, record)->ended;
+    uint64_t *const values[] = {&ended->how,      &ended->blocks,   &ended->used,
+                                &ended->reserved, &ended->malloced, &ended->escaped};
+    return get_all(at, end, values, sizeof(values) / sizeof(values[0]));
+}
+
+static const unsigned char *get_txn_alloc(const unsigned char *at, const unsigned char *end,
+                                          struct cursor_record *record)
+{
+    uint64_t alignment = 0;
+    uint64_t *const values[] = {&record->size, &alignment};
+    at = get_small(at, end, &record->stack);
+    at = at != NULL ? get_all(at, end, values, 2) : NULL;
+    record->alignment_log2 = (uint8_t)alignment;
+    return alignment < 63 && record->size <= INT64_MAX ? at : NULL;
+}
+
+/* A record of a transaction; NULL: it cannot be. */
+static const unsigned char *get_txn(struct cursor *cursor, const unsigned char *at,
+                                    const unsigned char *end, struct cursor_record *record)
+{
+    uint32_t number;
+    at = get_small(at, end, &number);
+    record->units = number;
+    if (at == NULL || (number == 0 && record->kind != TRACE_TXN_ENTER))
+        return NULL;
+    switch (record->kind) {
+    case TRACE_TXN_BEGIN:
+        return get_txn_begin(cursor, at, end, record);
+    case TRACE_TXN_ALLOC:
+        return get_txn_alloc(at, end, record);
+    case TRACE_TXN_END:
+        return get_txn_end(cursor, at, end, record);
+    case TRACE_TXN_BACK:
+    case TRACE_TXN_ENTER:
+        return get(at, end, &record->size);
+    default:
+        return at;
+    }
+}
+
+static const unsigned char *get_other(struct cursor *cursor, const unsigned char *at,
                                       struct cursor_record *record)
 {
     uint64_t length = 0;
-    uint64_t stack = 0;
     at = get(at, cursor->end, &length);
     if (at == NULL || length > (size_t)(cursor->end - at))
         return NULL;
     const unsigned char *end = at + length;
+    if (record->kind >= TRACE_TXN_BEGIN && record->kind <= TRACE_TXN_ADOPT)
+        return get_txn(cursor, at, end, record) != NULL ? end : NULL;
     if (record->kind == TRACE_FAILED) {
-        at = get(at, end, &stack);
-        if (at == NULL || stack > UINT32_MAX)
+        at = get_small(at, end, &record->stack);
+        if (at == NULL)
             return NULL;
-        record->stack = (uint32_t)stack;
     }
     if (record->kind == TRACE_FAILED || record->kind == TRACE_DROPPED)
         at = get(at, end, &record->size);
@@ -300,6 +393,7 @@ size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t 
 {
     size_t count = 0;
     size_t untimed = 0; /* records from here on wait for the next known time */
+    cursor->txn_count = 0;
     while (count < most) {
         struct cursor_record *record = &records[count];
         if (cursor->block == NULL || is_at_end_of_block(cursor)) {

@@ -17,14 +17,25 @@ struct cursor_record {
     uint32_t stack;
     union {
         struct {
-            uint64_t units;     /* ALLOC, REALLOC: the address born */
-            uint64_t old_units; /* FREE, REALLOC: the address that dies */
+            uint64_t units;     /* ALLOC, REALLOC: the address born; TXN_*: the number */
+            uint64_t old_units; /* FREE, REALLOC: the address that dies; TXN_BEGIN, TXN_END: which
+                                 * of cursor.txns has the rest */
         };
         unsigned char name[TRACE_NAME_BYTES]; /* THREAD: NAME, GOES_ON */
     };
     uint64_t size; /* bytes asked; SYNC: the epoch; THREAD: tid or length of the name;
-                    * DROPPED: how many, 0: not known */
+                    * DROPPED: how many, 0: not known; TXN_BACK: blocks; TXN_ENTER: bytes */
     uint64_t time_ns;
+};
+
+/* What the records of transactions have beside their number (`units`): BEGIN and END. */
+struct cursor_txn {
+    union {
+        struct trace_txn_begun begun; /* but for the name's number */
+        struct trace_txn_ended ended;
+    };
+    size_t name_bytes;
+    unsigned char name[TRACE_TXN_NAME_BYTES];
 };
 
 /* Where decoding of a lane stands, with the state that format.h describes. */
@@ -50,6 +61,8 @@ struct cursor {
     uint64_t sizes[TRACE_SLOTS];
     uint64_t alloc_at[TRACE_SLOTS];
     uint64_t recent[TRACE_RECENT_SLOTS];
+    struct cursor_txn *txns; /* of the last call of cursor_fill */
+    size_t txn_count, txn_capacity;
 };
 
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane,

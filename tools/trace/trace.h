@@ -175,6 +175,12 @@ enum trace_event_kind {
     TRACE_EVENT_THREAD_START,
     TRACE_EVENT_THREAD_END,
     TRACE_EVENT_THREAD_NAME, /* trace_thread_name() has it now */
+    TRACE_EVENT_TXN_BEGIN,   /* a transaction; see `begun` */
+    TRACE_EVENT_TXN_SAVE,    /* a mark is set in it */
+    TRACE_EVENT_TXN_BACK,  /* rolled back to a mark; what that ended has ended. size: its blocks */
+    TRACE_EVENT_TXN_END,   /* what that ended has ended before; see `ended` */
+    TRACE_EVENT_TXN_ENTER, /* txn: what this thread's malloc serves up to `size` from; 0: nothing */
+    TRACE_EVENT_TXN_ADOPT, /* this thread has it now */
 };
 
 enum trace_event_bits {
@@ -185,6 +191,21 @@ enum trace_event_bits {
                                * was lost; old_object is 0 then */
     TRACE_EVENT_STALE = 16,   /* ALLOC, REALLOC: a block was still alive at this address: its free
                                * was lost. stale_object tells which; it ends here */
+    TRACE_EVENT_IN_TXN = 32,  /* ALLOC, FREE: a block of transaction `txn`. It has no address, and
+                               * ends with it; each that ends so has a FREE of its own. ALLOC:
+                               * alignment_log2 is whatever was asked for */
+};
+
+/* Transactions are numbered as in the file. */
+struct trace_txn_begun {
+    uint64_t parent;   /* 0: none that the trace knows */
+    uint64_t name;     /* trace_txn_name has it */
+    uint64_t expected; /* bytes */
+};
+
+struct trace_txn_ended {
+    uint64_t how;                                       /* enum trace_txn_end */
+    uint64_t blocks, used, reserved, malloced, escaped; /* as in the file */
 };
 
 /* One event, fields without meaning for its kind are 0. Objects are numbered 1, 2, 3... by birth;
@@ -198,21 +219,29 @@ struct trace_event {
     uint32_t tid;           /* of that thread; 0: not known */
     uint32_t lane;
     uint32_t stack; /* ALLOC, REALLOC, FAILED: node id; 0: none */
-    uint32_t reserved;
-    uint64_t time_ns;    /* interpolated; never runs backwards within a thread */
-    uint64_t object;     /* born here: ALLOC, REALLOC */
-    uint64_t address;    /* of the object born */
-    uint64_t size;       /* bytes asked */
-    uint64_t old_object; /* dies here: FREE, REALLOC; 0: unknown */
-    uint64_t old_address;
-    uint64_t old_size;     /* bytes asked for the one that dies; 0 if unknown */
-    uint64_t stale_object; /* see TRACE_EVENT_STALE */
-    uint64_t stale_size;
+    uint32_t txn;   /* TXN_*, IN_TXN: which one. Any other ALLOC or REALLOC: malloc got it there */
+    uint64_t time_ns; /* interpolated; never runs backwards within a thread */
+    union {
+        struct {
+            uint64_t object;     /* born here: ALLOC, REALLOC */
+            uint64_t address;    /* of the object born */
+            uint64_t size;       /* bytes asked */
+            uint64_t old_object; /* dies here: FREE, REALLOC; 0: unknown */
+            uint64_t old_address;
+            uint64_t old_size;     /* bytes asked for the one that dies; 0 if unknown */
+            uint64_t stale_object; /* see TRACE_EVENT_STALE */
+            uint64_t stale_size;
+        };
+        struct trace_txn_begun begun; /* TXN_BEGIN */
+        struct trace_txn_ended ended; /* TXN_END */
+    };
 };
 
 /* Totals of what a visit has yielded so far. */
 struct trace_totals {
     uint64_t events; /* ALLOC, FREE, REALLOC, FAILED */
+    uint64_t ended;  /* of these, FREEs of blocks that ended with their transaction: no records */
+    uint64_t txns;   /* begun */
     uint64_t allocs;
     uint64_t frees;
     uint64_t reallocs;
@@ -246,6 +275,9 @@ void trace_visit_live(const struct trace_visit *visit,
 
 /* Name of a thread as far as the visit has come; "" if it has none. */
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread);
+
+/* What a transaction is for: `begun.name` of any event so far. */
+const char *trace_txn_name(const struct trace_visit *visit, uint64_t name);
 
 /* Share of the file's events that the visit has yielded, 0..1, for a progress display. */
 double trace_visit_progress(const struct trace_visit *visit);

@@ -8,6 +8,7 @@
 #include "tools/trace/memory.h"
 #include "tools/trace/objects.h"
 #include "tools/trace/order.h"
+#include "tools/trace/txns.h"
 
 #define VISIT_NO_THREAD UINT32_MAX
 
@@ -16,11 +17,27 @@ struct thread {
     uint32_t tid;
 };
 
+/* What the malloc of a lane's thread serves from. */
+struct entered {
+    uint32_t txn; /* 0: nothing */
+    uint64_t bytes;
+};
+
+/* Blocks that end together: one by one, then the event that ends them. */
+struct ending {
+    struct txns_open *txn; /* NULL: none is under way */
+    uint64_t kept;         /* its oldest blocks, which stay */
+    struct trace_event event;
+};
+
 struct trace_visit {
     const struct trace *trace;
     struct order *order;
     struct objects objects;
-    uint32_t *lane_threads; /* the thread that runs in each event lane now */
+    struct txns txns;
+    struct ending ending;
+    struct entered *entered; /* by event lane */
+    uint32_t *lane_threads;  /* the thread that runs in each event lane now */
     struct thread *threads;
     size_t thread_capacity;
     struct trace_totals totals;
@@ -135,9 +152,23 @@ static uint32_t known_stack(const struct trace_visit *visit, uint32_t stack)
     return stack < visit->trace->facts.nodes ? stack : 0;
 }
 
-static void apply_birth(struct trace_visit *visit, const struct cursor_record *record,
+static void add_object(struct trace_visit *visit, const struct cursor_record *record,
+                       struct trace_event *event)
+{
+    event->object = ++visit->totals.objects;
+    event->size = record->size;
+    event->alignment_log2 = record->alignment_log2;
+    event->stack = known_stack(visit, record->stack);
+    visit->totals.live_objects++;
+    visit->totals.live_bytes += record->size;
+    note_peak(visit, record->time_ns);
+}
+
+static void apply_birth(struct trace_visit *visit, const struct order_step *step,
                         struct trace_event *event)
 {
+    const struct cursor_record *record = step->record;
+    const struct entered *entered = &visit->entered[step->lane];
     struct object *stale = objects_find(&visit->objects, record->units);
     event->bits |= birth_bits(record);
     if (stale != NULL) {
@@ -147,15 +178,114 @@ static void apply_birth(struct trace_visit *visit, const struct cursor_record *r
         visit->totals.stale++;
         remove_object(visit, stale);
     }
-    event->object = ++visit->totals.objects;
     event->address = address_of(visit, record->units);
-    event->size = record->size;
-    event->alignment_log2 = record->alignment_log2;
-    event->stack = known_stack(visit, record->stack);
+    event->txn = record->size <= entered->bytes ? entered->txn : 0;
+    add_object(visit, record, event);
     objects_insert(&visit->objects, record->units, event->object, record->size);
-    visit->totals.live_objects++;
-    visit->totals.live_bytes += record->size;
-    note_peak(visit, record->time_ns);
+}
+
+/* -- transactions ----------------------------------------------------------------------------- */
+
+/* The next block that ends, or what ends them. */
+static void go_on_ending(struct trace_visit *visit, struct trace_event *event)
+{
+    struct ending *ending = &visit->ending;
+    struct txns_block block;
+    *event = ending->event;
+    if (!txns_take(ending->txn, ending->kept, &block)) {
+        if (event->kind == TRACE_EVENT_TXN_END)
+            txns_end(&visit->txns, ending->txn);
+        ending->txn = NULL;
+        return;
+    }
+    *event = (struct trace_event){.kind = TRACE_EVENT_FREE,
+                                  .bits = TRACE_EVENT_IN_TXN,
+                                  .thread = event->thread,
+                                  .tid = event->tid,
+                                  .lane = event->lane,
+                                  .txn = event->txn,
+                                  .time_ns = event->time_ns,
+                                  .old_object = block.object,
+                                  .old_size = block.size};
+    visit->totals.events++;
+    visit->totals.frees++;
+    visit->totals.ended++;
+    visit->totals.live_objects--;
+    visit->totals.live_bytes -= block.size;
+}
+
+static void begin_ending(struct trace_visit *visit, const struct cursor_record *record,
+                         struct trace_event *event)
+{
+    visit->ending.txn = txns_get(&visit->txns, event->txn);
+    visit->ending.kept = record->kind == TRACE_TXN_BACK ? record->size : 0;
+    visit->ending.event = *event;
+    go_on_ending(visit, event);
+}
+
+static void end_txn(struct trace_visit *visit, const struct cursor_record *record,
+                    const struct cursor_txn *rest, struct trace_event *event)
+{
+    struct txns_open *txn = txns_get(&visit->txns, event->txn);
+    event->kind = TRACE_EVENT_TXN_END;
+    event->ended = rest->ended;
+    if (rest->ended.how == TRACE_TXN_COMMITTED && txn->parent != NULL)
+        txns_end(&visit->txns, txn);
+    else
+        begin_ending(visit, record, event);
+}
+
+static void add_txn_block(struct trace_visit *visit, const struct cursor_record *record,
+                          struct trace_event *event)
+{
+    event->kind = TRACE_EVENT_ALLOC;
+    event->bits = TRACE_EVENT_IN_TXN;
+    visit->totals.events++;
+    visit->totals.allocs++;
+    add_object(visit, record, event);
+    txns_add(txns_get(&visit->txns, event->txn), event->object, event->size);
+}
+
+static void apply_txn(struct trace_visit *visit, const struct order_step *step,
+                      struct trace_event *event)
+{
+    const struct cursor_record *record = step->record;
+    const struct cursor_txn *rest =
+        &order_cursor(visit->order, step->lane)->txns[record->old_units];
+    event->txn = (uint32_t)record->units;
+    switch (record->kind) {
+    case TRACE_TXN_BEGIN:
+        event->kind = TRACE_EVENT_TXN_BEGIN;
+        event->stack = known_stack(visit, record->stack);
+        event->begun = rest->begun;
+        event->begun.name = txns_name(&visit->txns, rest->name, rest->name_bytes);
+        txns_begin(&visit->txns, event->txn, (uint32_t)rest->begun.parent);
+        visit->totals.txns++;
+        return;
+    case TRACE_TXN_ALLOC:
+        add_txn_block(visit, record, event);
+        return;
+    case TRACE_TXN_BACK:
+        event->kind = TRACE_EVENT_TXN_BACK;
+        event->size = record->size;
+        begin_ending(visit, record, event);
+        return;
+    case TRACE_TXN_END:
+        end_txn(visit, record, rest, event);
+        return;
+    case TRACE_TXN_ENTER:
+        event->kind = TRACE_EVENT_TXN_ENTER;
+        event->size = record->size;
+        visit->entered[step->lane] = (struct entered){event->txn, record->size};
+        return;
+    default:
+        event->kind = record->kind == TRACE_TXN_SAVE ? TRACE_EVENT_TXN_SAVE : TRACE_EVENT_TXN_ADOPT;
+    }
+}
+
+const char *trace_txn_name(const struct trace_visit *visit, uint64_t name)
+{
+    return name < visit->txns.name_count ? visit->txns.names[name] : "";
 }
 
 /* -- events ----------------------------------------------------------------------------------- */
@@ -174,6 +304,8 @@ static bool apply_thread(struct trace_visit *visit, const struct order_step *ste
                          struct trace_event *event)
 {
     const struct cursor_record *record = step->record;
+    if (record->kind != TRACE_THREAD_NAME)
+        visit->entered[step->lane] = (struct entered){0};
     switch (record->kind) {
     case CURSOR_GOES_ON:
         go_on(visit, step->lane, record);
@@ -194,9 +326,14 @@ static bool apply_thread(struct trace_visit *visit, const struct order_step *ste
     }
 }
 
-static bool apply_other(struct trace_visit *visit, const struct cursor_record *record,
+static bool apply_other(struct trace_visit *visit, const struct order_step *step,
                         struct trace_event *event)
 {
+    const struct cursor_record *record = step->record;
+    if (record->kind >= TRACE_TXN_BEGIN && record->kind <= TRACE_TXN_ADOPT) {
+        apply_txn(visit, step, event);
+        return true;
+    }
     event->size = record->size;
     if (record->kind == TRACE_FAILED) {
         event->kind = TRACE_EVENT_FAILED;
@@ -224,7 +361,7 @@ static bool apply_record(struct trace_visit *visit, const struct order_step *ste
         event->kind = TRACE_EVENT_ALLOC;
         visit->totals.events++;
         visit->totals.allocs++;
-        apply_birth(visit, record, event);
+        apply_birth(visit, step, event);
         return true;
     case TRACE_FREE:
         event->kind = TRACE_EVENT_FREE;
@@ -237,18 +374,22 @@ static bool apply_record(struct trace_visit *visit, const struct order_step *ste
         visit->totals.events++;
         visit->totals.reallocs++;
         apply_death(visit, record, event);
-        apply_birth(visit, record, event);
+        apply_birth(visit, step, event);
         return true;
     case TRACE_THREAD:
         return apply_thread(visit, step, event);
     default:
-        return apply_other(visit, record, event);
+        return apply_other(visit, step, event);
     }
 }
 
 bool trace_visit_next(struct trace_visit *visit, struct trace_event *event)
 {
     struct order_step step;
+    if (visit->ending.txn != NULL) {
+        go_on_ending(visit, event);
+        return true;
+    }
     while (order_next(visit->order, &visit->objects, &step)) {
         const struct cursor_record *record = step.record;
         *event = (struct trace_event){.time_ns = record->time_ns};
@@ -273,6 +414,7 @@ struct trace_visit *trace_visit_create(const struct trace *trace)
     visit->trace = trace;
     visit->order = order_create(trace);
     objects_init(&visit->objects);
+    visit->entered = memory_alloc(trace->facts.event_lanes, sizeof(*visit->entered));
     visit->lane_threads = memory_alloc(trace->facts.event_lanes, sizeof(*visit->lane_threads));
     for (size_t i = 0; i < trace->facts.event_lanes; i++)
         visit->lane_threads[i] = VISIT_NO_THREAD;
@@ -285,6 +427,8 @@ void trace_visit_destroy(struct trace_visit *visit)
         free(visit->threads[i].name);
     free(visit->threads);
     free(visit->lane_threads);
+    free(visit->entered);
+    txns_fini(&visit->txns);
     objects_fini(&visit->objects);
     order_destroy(visit->order);
     free(visit);
@@ -339,10 +483,10 @@ bool trace_visit_is_complete(const struct trace_visit *visit, struct trace_error
     else if (end == NULL)
         snprintf(text->text, sizeof(text->text),
                  "%.256s: no end record: the process was killed or still runs", trace->path);
-    else if (end->events != totals->events + trace->facts.older_events)
+    else if (end->events != totals->events - totals->ended + trace->facts.older_events)
         snprintf(text->text, sizeof(text->text),
                  "%.256s: holds %llu events where %llu were recorded", trace->path,
-                 (unsigned long long)totals->events,
+                 (unsigned long long)(totals->events - totals->ended),
                  (unsigned long long)(end->events - trace->facts.older_events));
     else if (trace->facts.older_events != 0)
         snprintf(text->text, sizeof(text->text),

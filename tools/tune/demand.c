@@ -122,6 +122,8 @@ static void book(struct pass *pass, const struct trace_event *event)
     struct block block;
     if (event->time_ns > pass->now_ns)
         pass->now_ns = event->time_ns;
+    if ((event->bits & TRACE_EVENT_IN_TXN) != 0)
+        return; /* size classes have no part in it */
     if ((event->bits & TRACE_EVENT_STALE) != 0)
         book_death(pass, event->stale_object, &block);
     switch (event->kind) {

@@ -1,0 +1,121 @@
+/* txns.c - see txns.h */
+#include "tools/trace/txns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/trace/file.h"
+#include "tools/trace/memory.h"
+
+/* -- which are open --------------------------------------------------------------------------- */
+
+static struct txns_open *opened(const struct object *object)
+{
+    return (struct txns_open *)(uintptr_t)object->number;
+}
+
+struct txns_open *txns_get(struct txns *txns, uint32_t number)
+{
+    if (!txns->is_used)
+        objects_init(&txns->open);
+    txns->is_used = true;
+    const struct object *known = objects_find(&txns->open, number);
+    if (known != NULL)
+        return opened(known);
+    struct txns_open *txn = memory_alloc(1, sizeof(*txn));
+    txn->number = number;
+    objects_insert(&txns->open, number, (uintptr_t)txn, 0);
+    return txn;
+}
+
+static void leave(struct txns_open *txn)
+{
+    if (txn->previous != NULL)
+        txn->previous->next = txn->next;
+    else if (txn->parent != NULL)
+        txn->parent->children = txn->next;
+    if (txn->next != NULL)
+        txn->next->previous = txn->previous;
+    txn->parent = txn->next = txn->previous = NULL;
+}
+
+static void join(struct txns_open *txn, struct txns_open *parent)
+{
+    txn->parent = parent;
+    txn->next = parent->children;
+    if (txn->next != NULL)
+        txn->next->previous = txn;
+    parent->children = txn;
+}
+
+void txns_begin(struct txns *txns, uint32_t number, uint32_t parent)
+{
+    struct txns_open *txn = txns_get(txns, number);
+    leave(txn);
+    if (parent != 0 && parent < number)
+        join(txn, txns_get(txns, parent));
+}
+
+/* -- blocks ----------------------------------------------------------------------------------- */
+
+void txns_add(struct txns_open *txn, uint64_t object, uint64_t size)
+{
+    txn->blocks = memory_grow(txn->blocks, txn->count, &txn->capacity, sizeof(*txn->blocks));
+    txn->blocks[txn->count++] = (struct txns_block){object, size};
+}
+
+bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block)
+{
+    if (txn->count <= kept)
+        return false;
+    *block = txn->blocks[--txn->count];
+    return true;
+}
+
+void txns_end(struct txns *txns, struct txns_open *txn)
+{
+    for (size_t i = 0; txn->parent != NULL && i < txn->count; i++)
+        txns_add(txn->parent, txn->blocks[i].object, txn->blocks[i].size);
+    while (txn->children != NULL) /* the file is wrong: their ends would stand before */
+        leave(txn->children);
+    leave(txn);
+    objects_remove(&txns->open, objects_find(&txns->open, txn->number));
+    free(txn->blocks);
+    free(txn);
+}
+
+/* -- names ------------------------------------------------------------------------------------ */
+
+enum { NAMES_MOST = 1024 }; /* beyond, all share the last one: the library keeps 255 itself */
+
+uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes)
+{
+    static const unsigned char others[] = "(others)";
+    bool is_full = txns->name_count >= NAMES_MOST;
+    char *text = is_full ? file_copy_text(others, sizeof(others) - 1) : file_copy_text(name, bytes);
+    for (size_t i = 0; i < txns->name_count; i++) {
+        if (strcmp(txns->names[i], text) == 0) {
+            free(text);
+            return i;
+        }
+    }
+    txns->names =
+        memory_grow(txns->names, txns->name_count, &txns->name_capacity, sizeof(*txns->names));
+    txns->names[txns->name_count] = text;
+    return txns->name_count++;
+}
+
+void txns_fini(struct txns *txns)
+{
+    for (size_t i = 0; txns->is_used && i <= txns->open.mask; i++) {
+        if (txns->open.slots[i].units == 0)
+            continue;
+        free(opened(&txns->open.slots[i])->blocks);
+        free(opened(&txns->open.slots[i]));
+    }
+    if (txns->is_used)
+        objects_fini(&txns->open);
+    for (size_t i = 0; i < txns->name_count; i++)
+        free(txns->names[i]);
+    free(txns->names);
+}

@@ -1,0 +1,52 @@
+/* txns.h - the transactions that are open at some place of a trace, with their blocks: so that
+ * those that end together end one by one for who reads. */
+#ifndef MPRESS_TOOLS_TRACE_TXNS_H
+#define MPRESS_TOOLS_TRACE_TXNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/trace/objects.h"
+
+struct txns_block {
+    uint64_t object;
+    uint64_t size;
+};
+
+struct txns_open {
+    uint32_t number;
+    struct txns_open *parent;          /* NULL: none */
+    struct txns_open *children;        /* open ones */
+    struct txns_open *next, *previous; /* of the same parent */
+    struct txns_block *blocks;         /* oldest first */
+    size_t count, capacity;
+};
+
+struct txns {
+    bool is_used;        /* there ever was one */
+    struct objects open; /* number -> the transaction's address */
+    char **names;
+    size_t name_count, name_capacity;
+};
+
+void txns_fini(struct txns *txns);
+
+/* The transaction; one whose beginning the trace does not have (any more) begins now. */
+struct txns_open *txns_get(struct txns *txns, uint32_t number);
+
+/* It begins, in a parent (0: none), which is of a smaller number or not believed. */
+void txns_begin(struct txns *txns, uint32_t number, uint32_t parent);
+
+void txns_add(struct txns_open *txn, uint64_t object, uint64_t size);
+
+/* Takes the newest block of those beyond the oldest `kept`; false: there is none. */
+bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block);
+
+/* It is over. What blocks it still has are its parent's, the newest there; or nobody's. */
+void txns_end(struct txns *txns, struct txns_open *txn);
+
+/* The number of a name. */
+uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes);
+
+#endif
