@@ -357,14 +357,29 @@ void arena_free_spare(uint32_t *spare)
 
 /* -- numbers ---------------------------------------------------------------------------------- */
 
-/* Read while the bits change: a block that moves just now counts or not. */
+enum { CHUNK_WORDS = ARENA_GRAINS / 64 };
+
+static void copy_words(uint64_t *to, const uint64_t *from)
+{
+    for (int word = 0; word < CHUNK_WORDS; word++)
+        to[word] = __atomic_load_n(&from[word], __ATOMIC_RELAXED);
+}
+
+/* The bits change meanwhile: a block that moves just now counts or not. The unit does not change
+ * hands, as its chunk would first be labelled for that, and then wait for unit_visit. */
 static void add_chunk(size_t unit, void *stats_)
 {
     struct arena_stats *stats = stats_;
-    uint32_t first = (uint32_t)unit, object = 0, size = 0, end = 0;
-    if (*space_head(unit) != unit)
+    uint32_t object = 0, size = 0, end = 0;
+    uint64_t free_bits[CHUNK_WORDS], ends[CHUNK_WORDS];
+    /* acquire: pairs with the release in space_label */
+    if (atomic_load_explicit(space_ctl(unit), memory_order_acquire) != CTL_ARENA ||
+        *space_head(unit) != unit)
         return;
-    const struct grains grains = grains_of(first);
+    copy_words(free_bits, space_grains_free(unit));
+    copy_words(ends, space_grains_end(unit));
+    const struct grains grains = {free_bits, ends, ARENA_GRAINS};
+    stats->chunks++;
     while (grains_next_object(&grains, object + size, &object, &size)) {
         if (!bit_is_set(grains.end, object + size - 1))
             break;
@@ -375,9 +390,6 @@ static void add_chunk(size_t unit, void *stats_)
     }
 }
 
-#if defined(__SANITIZE_THREAD__)
-__attribute__((no_sanitize("thread")))
-#endif
 void arena_read_stats(struct arena_stats *stats)
 {
     memset(stats, 0, sizeof(*stats));
@@ -392,4 +404,29 @@ size_t arena_live(const struct arena *arena)
     for (uint32_t first = arena->older; first != UNIT_NONE; first = chunk_at(first)->next)
         blocks += blocks_in(first);
     return blocks;
+}
+
+/* -- audit ------------------------------------------------------------------------------------ */
+
+static void audit_chunk(uint32_t first, size_t blocks)
+{
+    struct arena_stats stats = {0, 0, 0, 0};
+    MP_AUDIT(*space_ctl(first) == CTL_ARENA && *space_head(first) == first);
+    add_chunk(first, &stats);
+    MP_AUDIT(stats.blocks == blocks); /* A1 */
+}
+
+size_t arena_audit(const struct arena *arena)
+{
+    size_t chunks = 0;
+    if (arena->chunk != UNIT_NONE) {
+        audit_chunk(arena->chunk, arena->taken - arena->given - given_of(arena->chunk));
+        chunks++;
+    }
+    for (uint32_t first = arena->older; first != UNIT_NONE; first = chunk_at(first)->next) {
+        audit_chunk(first, blocks_in(first));
+        chunks++;
+    }
+    MP_AUDIT(chunks == arena->chunks);
+    return chunks;
 }

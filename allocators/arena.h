@@ -77,11 +77,15 @@ void arena_leave_all(void);
 struct arena_stats {
     size_t blocks, bytes; /* live */
     size_t free_bytes;    /* between them */
+    size_t chunks;        /* those that threads keep too */
 };
 /* Over all arenas; counted while they change. */
 void arena_read_stats(struct arena_stats *stats);
 
 /* The live blocks of one. */
 size_t arena_live(const struct arena *arena);
+
+/* Recounts A1 while nothing else runs: its chunks. */
+size_t arena_audit(const struct arena *arena);
 
 #endif

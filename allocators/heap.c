@@ -497,6 +497,7 @@ void heap_audit(void)
     unit_audit();
     slab_audit();
     mixed_audit();
+    txn_audit_all();
     cache_audit();
     scavenge_release();
 }

@@ -336,9 +336,10 @@ int space_extend(size_t end)
 
 /* -- tables ----------------------------------------------------------------------------------- */
 
+/* Release: who reads it (acquire) finds what was written before, as do heads of an arena. */
 static void set_ctl(size_t unit, uint8_t ctl)
 {
-    atomic_store_explicit(space_ctl(unit), ctl, memory_order_relaxed);
+    atomic_store_explicit(space_ctl(unit), ctl, memory_order_release);
 }
 
 void space_label(size_t first, size_t units, uint8_t ctl)
@@ -349,7 +350,7 @@ void space_label(size_t first, size_t units, uint8_t ctl)
         set_ctl(at, ctl);
     for (; at + 8 <= end; at += 8) /* large blocks have thousands */
         atomic_store_explicit((_Atomic uint64_t *)(void *)space_ctl(at),
-                              ctl * UINT64_C(0x0101010101010101), memory_order_relaxed);
+                              ctl * UINT64_C(0x0101010101010101), memory_order_release);
     for (; at < end; at++)
         set_ctl(at, ctl);
     lock_fence_stores(); /* the first one last: a fork may cut here */

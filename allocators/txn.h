@@ -191,6 +191,12 @@ bool txn_read_record(size_t index, struct txn_record *record);
 /* Shows the chunks of all open transactions, while no other thread runs. */
 void txn_visit_chunks(void (*visit)(const struct txn_chunk *chunk, void *context), void *context);
 
+/* Recounts T1..T3 of one that nobody uses just now. */
+void txn_audit(const struct txn *txn);
+
+/* Of all open ones, and the chunks of all arenas (A2), while nothing else runs. */
+void txn_audit_all(void);
+
 void txn_fork_child(void);
 
 #endif

@@ -201,6 +201,68 @@ void txn_visit_chunks(void (*visit)(const struct txn_chunk *chunk, void *context
     }
 }
 
+/* -- audit ------------------------------------------------------------------------------------ */
+
+static bool lies_in(uintptr_t at, uintptr_t first, uintptr_t end)
+{
+    return at >= first && at <= end;
+}
+
+static void audit_piece(const struct txn *txn)
+{
+    const struct txn_chunk *chunk = txn->current;
+    uintptr_t first = chunk != NULL ? txn_chunk_first(chunk) : txn->loan_from;
+    uintptr_t end = chunk != NULL ? txn_chunk_end(chunk) : txn->loan_to;
+    MP_AUDIT(txn->at <= txn->end && txn->base <= txn->at);
+    if (txn->at != 0)
+        MP_AUDIT(txn->end == end && lies_in(txn->base, first, end));
+    MP_AUDIT(txn->loan_at == 0 || lies_in(txn->loan_at, txn->loan_from, txn->loan_to));
+}
+
+static void audit_chunks(const struct txn *txn)
+{
+    size_t reserved = txn->current != NULL ? txn->current->bytes : 0;
+    size_t chunks = txn->current != NULL;
+    for (const struct txn_chunk *chunk = txn->older; chunk != NULL; chunk = chunk->older) {
+        reserved += chunk->bytes;
+        chunks++;
+    }
+    MP_AUDIT(reserved == txn->reserved && chunks == txn->chunks);
+}
+
+static void audit_lent(const struct txn *txn)
+{
+    size_t borrowers = 0;
+    for (const struct txn *child = txn->children; child != NULL; child = child->elder) {
+        MP_AUDIT(child->parent == txn && txn_is_open(child));
+        borrowers += child->loan != 0 && child->loan == txn->loans;
+    }
+    MP_AUDIT(!txn->is_lent || (borrowers == 1 && txn->at == 0 && txn->end == 0));
+}
+
+void txn_audit(const struct txn *txn)
+{
+    audit_piece(txn);  /* T1 */
+    audit_chunks(txn); /* T2 */
+    audit_lent(txn);   /* T3 */
+}
+
+void txn_audit_all(void)
+{
+    size_t chunks = 0;
+    struct arena_stats arenas;
+    for (const struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
+        if (txn_is_open(txn))
+            txn_audit(txn);
+        chunks += arena_audit(&txn->arena);
+    }
+    const struct txn_thread *thread = atomic_load_explicit(&txns.threads, memory_order_acquire);
+    for (; thread != NULL; thread = thread->next)
+        chunks += thread->spare_arena != UNIT_NONE;
+    arena_read_stats(&arenas);
+    MP_AUDIT(chunks == arenas.chunks); /* A2 */
+}
+
 /* -- fork ------------------------------------------------------------------------------------- */
 
 /* Transactions of threads that vanished stay open: who has them in its hands may end them. */

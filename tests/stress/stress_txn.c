@@ -5,7 +5,9 @@
  * take worlds from a table, make some steps, and put them back for any other to go on with; worlds
  * that are over begin anew, which is one sequence. Every block is looked at when it goes. Malloc's
  * blocks out of entered transactions go through a table of their own, and are freed by whoever
- * finds them, before or after their transaction. In the end nothing may be left. */
+ * finds them, before or after their transaction. One more thread reads the numbers meanwhile. In
+ * the end nothing may be left. */
+#define _POSIX_C_SOURCE 200809L /* barriers */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators/base/os.h"
 #include "allocators/heap.h"
 #include "allocators/txn.h"
 
@@ -68,6 +71,7 @@ static struct world worlds[WORLDS];
 static _Atomic(struct world *) table[WORLDS];
 static _Atomic(unsigned char *) handed[HANDED];
 static _Atomic uint64_t sequences_left;
+static pthread_barrier_t is_over, all_ended; /* of the threads and main */
 static const char *const names[] = {"a", "b", "c", "d", "e"};
 
 /* xorshift (Marsaglia 2003). */
@@ -244,6 +248,49 @@ static void malloc_within(struct node *node, uint64_t *seed)
     arena_free_spare(&spare);
 }
 
+/* -- what the model says of a transaction ---------------------------------------------------- */
+
+struct sum {
+    uint64_t blocks, bytes;
+    uintptr_t loan_end; /* of the last block in what it borrowed of its parent; 0: none is */
+};
+
+static void add_block(struct sum *sum, const struct txn *txn, const struct block *block)
+{
+    uintptr_t start = (uintptr_t)block->p, end = start + block->bytes;
+    bool is_lent = txn->loan != 0 && start >= txn->loan_from && start <= txn->loan_to;
+    sum->blocks++;
+    sum->bytes += block->bytes;
+    if (is_lent && end > sum->loan_end)
+        sum->loan_end = end;
+}
+
+/* It left its loan behind its last block there, or all of it to a child that had the rest. */
+static void audit_loan(const struct txn *txn, const struct sum *sum)
+{
+    if (txn->loan == 0 || txn->loan_at == 0)
+        return;
+    uintptr_t left = sum->loan_end != 0 ? sum->loan_end : txn->loan_from;
+    REQUIRE(txn->loan_at == left || (txn->loan_at == txn->loan_to && txn->loans > 0));
+}
+
+static void audit_world(const struct world *world)
+{
+    struct sum sums[NODES] = {{0, 0, 0}};
+    for (uint32_t i = 0; i < world->blocks_count; i++) {
+        uint32_t node = world->blocks[i].node;
+        add_block(&sums[node], world->nodes[node].txn, &world->blocks[i]);
+    }
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct txn *txn = world->nodes[i].txn;
+        if (txn == NULL)
+            continue;
+        REQUIRE(txn->blocks == sums[i].blocks && txn_used(txn) >= sums[i].bytes);
+        audit_loan(txn, &sums[i]);
+        txn_audit(txn);
+    }
+}
+
 /* -- worlds ----------------------------------------------------------------------------------- */
 
 static void step(struct world *world, uint64_t *seed)
@@ -286,6 +333,7 @@ static void go_on(struct world *world, uint64_t *seed)
         step(world, seed);
         world->steps--;
     }
+    audit_world(world);
     if (world->steps > 0)
         return;
     end(world, 0, next(seed) % 2 == 0);
@@ -310,10 +358,29 @@ static void *work(void *seed_)
                 break;
         }
     }
+    pthread_barrier_wait(&is_over);
+    pthread_barrier_wait(&all_ended);
+    heap_thread_exit();
     return NULL;
 }
 
-static void finish(void)
+static void *read_numbers(void *unused)
+{
+    while (atomic_load(&sequences_left) > 0) {
+        struct txn_totals totals;
+        struct arena_stats arenas;
+        struct txn_record record;
+        txn_read_totals(&totals);
+        arena_read_stats(&arenas);
+        for (size_t i = 0; txn_read_record(i, &record); i++)
+            REQUIRE(record.text[0] != '\0');
+        REQUIRE(arenas.bytes + arenas.free_bytes <= arenas.chunks * ARENA_UNITS * UNIT_BYTES);
+        os_wait_for(&(_Atomic uint32_t){0}, 0, 5 * 1000 * 1000);
+    }
+    return unused;
+}
+
+static void end_all(void)
 {
     uint64_t seed = 1;
     for (uint32_t i = 0; i < WORLDS; i++) {
@@ -324,11 +391,20 @@ static void finish(void)
     }
     for (uint32_t i = 0; i < HANDED; i++)
         free_checked(atomic_exchange(&handed[i], NULL));
+}
+
+static void audit_all(void)
+{
+    heap_thread_exit();
     struct txn_totals totals;
     struct arena_stats arenas;
+    struct heap_stats stats;
     txn_read_totals(&totals);
     arena_read_stats(&arenas);
-    REQUIRE(totals.open == 0 && totals.chunks == 0 && arenas.blocks == 0);
+    heap_read_stats(&stats);
+    REQUIRE(totals.open == 0 && totals.chunks == 0);
+    REQUIRE(arenas.blocks == 0 && arenas.chunks == 0);
+    REQUIRE(stats.live_objects == 0 && stats.live_bytes == 0);
     heap_audit();
 }
 
@@ -350,14 +426,21 @@ int main(int argc, char **argv)
     atomic_store(&sequences_left, sequences);
     for (int i = 0; i < WORLDS; i++)
         atomic_store(&table[i], &worlds[i]);
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS], reader;
     uint64_t seeds[THREADS];
+    pthread_barrier_init(&is_over, NULL, THREADS + 1);
+    pthread_barrier_init(&all_ended, NULL, THREADS + 1);
+    REQUIRE(pthread_create(&reader, NULL, read_numbers, NULL) == 0);
     for (int i = 0; i < THREADS; i++) {
         seeds[i] = seed * 2654435761u + (uint64_t)i + 1;
         REQUIRE(pthread_create(&threads[i], NULL, work, &seeds[i]) == 0);
     }
+    pthread_barrier_wait(&is_over);
+    end_all();
+    pthread_barrier_wait(&all_ended);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    finish();
+    pthread_join(reader, NULL);
+    audit_all();
     return 0;
 }

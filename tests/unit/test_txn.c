@@ -163,6 +163,23 @@ static void a_parent_may_allocate_while_its_children_do(void **state)
     assert_int_equal(chunks_out(), 0);
 }
 
+/* Not a byte of it is lost, nor had twice. */
+static void a_loan_ends_behind_the_childs_last_block_there(void **state)
+{
+    (void)state;
+    struct txn *parent = begin(NULL, "lender", 0);
+    filled(parent, 10, 'p');
+    uintptr_t lent = parent->at;
+    struct txn *child = begin(parent, "borrower", 0);
+    filled(child, 100, 'c');
+    filled(child, 5000, 'l'); /* no room: it leaves the loan, for a chunk that this block fills */
+    txn_audit(child);
+    txn_audit(parent);
+    txn_end(child, TXN_COMMITTED);
+    assert_int_equal(parent->at, lent + 100);
+    txn_end(parent, TXN_COMMITTED);
+}
+
 static void rolling_back_to_a_mark_drops_what_is_younger(void **state)
 {
     (void)state;
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_child_that_rolls_back_drops_its_own_alone),
         cmocka_unit_test(small_children_live_in_their_parents_chunk),
         cmocka_unit_test(a_parent_may_allocate_while_its_children_do),
+        cmocka_unit_test(a_loan_ends_behind_the_childs_last_block_there),
         cmocka_unit_test(rolling_back_to_a_mark_drops_what_is_younger),
         cmocka_unit_test(a_mark_outlives_loans_on_both_sides),
         cmocka_unit_test(a_name_is_remembered_by_what_it_needs),
