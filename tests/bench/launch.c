@@ -27,6 +27,11 @@ static int exit_status(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
@@ -42,7 +47,8 @@ int main(int argc, char **argv)
     struct rusage usage;
     if (child < 0 || wait4(child, &status, 0, &usage) < 0)
         bench_die("%s could not be started", argv[3]);
-    fprintf(report, "{\"seconds\": %.6f, \"peak_mib\": %.3f}\n", (bench_now_ns() - start) / 1e9,
+    fprintf(report, "{\"seconds\": %.6f, \"cpu_seconds\": %.6f, \"peak_mib\": %.3f}\n",
+            (bench_now_ns() - start) / 1e9, seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
             (double)usage.ru_maxrss / 1024);
     fclose(report);
     return exit_status(status);

@@ -1,8 +1,11 @@
 /* txn.c [--rounds N] - what transactions cost, under the library: one line a row, with its bar.
+ * txn.c --mix ROUNDS - transactions beside their peers (txn_mix.h), a line of JSON each
+ * txn.c --count PEER MIX TIMES - one of these, for who counts its instructions
  *
- * Times are the least of so many rounds, in ns; shares are reserved / asked and touched / asked of
- * transactions that vary by a tenth around a size typical of their profile, in blocks of 16 to 512
- * bytes. malloc+free of the same run is there to compare with. */
+ * Times are the least of so many rounds, in ns; shares are reserved / asked and touched / asked
+ * (lines of 64 bytes, and pages) of transactions that vary by a tenth around a size typical of
+ * their profile, in blocks of 16 to 512 bytes. malloc+free of the same run is there to compare
+ * with. */
 #define _POSIX_C_SOURCE 199309L
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <time.h>
 
 #include "preload/mpress_txn.h"
+#include "tests/bench/txn_mix.h"
 
 static int rounds = 15;
 
@@ -110,23 +114,32 @@ static uint64_t random_next(void)
 }
 
 struct share {
-    double asked, reserved, touched;
+    double asked, reserved, pages, lines, least;
 };
 
-/* Pages from the first block of a stretch to the last are touched: blocks lie side by side. */
+/* Pieces of `size` bytes that a block is the first to touch: blocks lie side by side. */
+static double touch(uintptr_t p, size_t bytes, size_t size, uintptr_t *last)
+{
+    uintptr_t first = p / size, end = (p + bytes - 1) / size;
+    double pieces = (double)(end - first + (first != *last));
+    *last = end;
+    return pieces * (double)size;
+}
+
 static void add_transaction(const char *name, size_t wanted, struct share *share)
 {
     struct mpress_txn *txn = mpress_txn_begin(NULL, name, 0);
-    uintptr_t last = 0;
-    for (size_t asked = 0; asked < wanted;) {
+    uintptr_t last_page = 0, last_line = 0;
+    size_t asked = 0;
+    while (asked < wanted) {
         size_t bytes = 16 + random_next() % 497;
         uintptr_t p = (uintptr_t)mpress_txn_alloc(txn, bytes, 8);
-        uintptr_t page = p / 4096, end = (p + bytes - 1) / 4096;
-        share->touched += (double)((end - page + (page != last)) * 4096);
-        last = end;
+        share->pages += touch(p, bytes, 4096, &last_page);
+        share->lines += touch(p, bytes, 64, &last_line);
         asked += bytes;
-        share->asked += (double)bytes;
     }
+    share->asked += (double)asked;
+    share->least += (double)((asked + 4095) / 4096 * 4096);
     struct mpress_txn_stats stats;
     mpress_txn_stats(txn, &stats);
     share->reserved += (double)stats.reserved;
@@ -135,21 +148,81 @@ static void add_transaction(const char *name, size_t wanted, struct share *share
 
 static void say_shares(const char *name, size_t typical)
 {
-    struct share share = {0, 0, 0};
-    char row[64];
-    for (int i = 0; i < 100 + 10 * rounds; i++) {
-        if (i == 100)
-            share = (struct share){0, 0, 0};
+    struct share share = {0, 0, 0, 0, 0};
+    char row[64], bar[64];
+    int warm = typical > (size_t)32 << 20 ? 20 : 100, last = warm + warm / 10 * rounds;
+    for (int i = 0; i < last; i++) {
+        if (i == warm)
+            share = (struct share){0, 0, 0, 0, 0};
         add_transaction(name, typical / 10 * 9 + random_next() % (typical / 5), &share);
     }
     snprintf(row, sizeof(row), "%s, %zu KiB: reserved / asked", name, typical >> 10);
     say_row(row, share.reserved / share.asked, "", "<= 1.25");
-    snprintf(row, sizeof(row), "%s, %zu KiB: touched / asked", name, typical >> 10);
-    say_row(row, share.touched / share.asked, "", "<= 1.05");
+    snprintf(row, sizeof(row), "%s, %zu KiB: lines touched / asked", name, typical >> 10);
+    say_row(row, share.lines / share.asked, "", "<= 1.05");
+    snprintf(row, sizeof(row), "%s, %zu KiB: pages touched / asked", name, typical >> 10);
+    snprintf(bar, sizeof(bar), "whole pages are %.2f at least", share.least / share.asked);
+    say_row(row, share.pages / share.asked, "", bar);
+}
+
+/* -- peers ------------------------------------------------------------------------------------ */
+
+enum { PEERS_MOST = 16, ROUNDS_MOST = 1000 };
+
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static void say_mix(const struct txn_mix *mix, int turns)
+{
+    static double taken[PEERS_MOST][ROUNDS_MOST];
+    uint32_t times = 100000 / mix->blocks;
+    for (int turn = 0; turn < turns; turn++) {
+        for (size_t i = 0; txn_peer_at(i) != NULL; i++) {
+            double start = now_ns();
+            txn_peer_at(i)->run(mix, times);
+            taken[i][turn] = (now_ns() - start) / times / mix->blocks;
+        }
+    }
+    for (size_t i = 0; txn_peer_at(i) != NULL; i++) {
+        qsort(taken[i], (size_t)turns, sizeof(double), compare);
+        printf("{\"mix\": \"%s\", \"peer\": \"%s\", \"least\": %.3f, \"median\": %.3f, "
+               "\"most\": %.3f}\n",
+               mix->name, txn_peer_at(i)->name, taken[i][0], taken[i][turns / 2],
+               taken[i][turns - 1]);
+    }
+}
+
+/* The peers in turn, round by round: ns a block. */
+static int say_mixes(int turns)
+{
+    if (turns < 1 || turns > ROUNDS_MOST)
+        return 1;
+    for (int i = 0; i < TXN_MIXES; i++)
+        say_mix(&txn_mixes[i], turns);
+    return 0;
+}
+
+static int run_one(const char *peer, int mix, int times)
+{
+    for (size_t i = 0; txn_peer_at(i) != NULL; i++) {
+        if (strcmp(txn_peer_at(i)->name, peer) == 0 && mix >= 0 && mix < TXN_MIXES) {
+            txn_peer_at(i)->run(&txn_mixes[mix], (uint32_t)times);
+            return 0;
+        }
+    }
+    fprintf(stderr, "bench_txn: there is no peer %s\n", peer);
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--mix") == 0)
+        return say_mixes(atoi(argv[2]));
+    if (argc == 5 && strcmp(argv[1], "--count") == 0)
+        return run_one(argv[2], atoi(argv[3]), atoi(argv[4]));
     if (argc == 3 && strcmp(argv[1], "--rounds") == 0)
         rounds = atoi(argv[2]);
     if (mpress_txn_begin == NULL) {
@@ -172,5 +245,6 @@ int main(int argc, char **argv)
     say_shares("small", 200 << 10);
     say_shares("medium", 2 << 20);
     say_shares("large", 16 << 20);
+    say_shares("huge", 100 << 20);
     return 0;
 }
