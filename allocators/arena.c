@@ -390,7 +390,7 @@ static void add_chunk(size_t unit, void *stats_)
     }
 }
 
-void arena_read_stats(struct arena_stats *stats)
+MP_RARE void arena_read_stats(struct arena_stats *stats)
 {
     memset(stats, 0, sizeof(*stats));
     unit_visit(CTL_ARENA, add_chunk, stats);
@@ -416,7 +416,7 @@ static void audit_chunk(uint32_t first, size_t blocks)
     MP_AUDIT(stats.blocks == blocks); /* A1 */
 }
 
-size_t arena_audit(const struct arena *arena)
+MP_RARE size_t arena_audit(const struct arena *arena)
 {
     size_t chunks = 0;
     if (arena->chunk != UNIT_NONE) {

@@ -486,18 +486,3 @@ void heap_set_checked(void)
     cache_flush();
     depot_drain();
 }
-
-/* -- memory and numbers ----------------------------------------------------------------------- */
-
-void heap_audit(void)
-{
-    if (atomic_load_explicit(&heap.state, memory_order_acquire) != READY)
-        return;
-    scavenge_hold();
-    unit_audit();
-    slab_audit();
-    mixed_audit();
-    txn_audit_all();
-    cache_audit();
-    scavenge_release();
-}

@@ -1,4 +1,5 @@
-/* heap_stats.c - the numbers of the heap and its classes, and what the system says of its pages. */
+/* heap_stats.c - the numbers of the heap and its classes, what the system says of its pages, and
+ * the recount of all. */
 #include <string.h>
 
 #include "allocators/arena.h"
@@ -126,4 +127,17 @@ void heap_read_pages(struct heap_pages *pages)
 {
     memset(pages, 0, sizeof(*pages));
     os_visit_mappings(add_mapping, pages);
+}
+
+MP_RARE void heap_audit(void)
+{
+    if (atomic_load_explicit(&space.units, memory_order_relaxed) == 0)
+        return; /* there is no heap yet */
+    scavenge_hold();
+    unit_audit();
+    slab_audit();
+    mixed_audit();
+    txn_audit_all();
+    cache_audit();
+    scavenge_release();
 }

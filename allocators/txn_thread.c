@@ -240,14 +240,14 @@ static void audit_lent(const struct txn *txn)
     MP_AUDIT(!txn->is_lent || (borrowers == 1 && txn->at == 0 && txn->end == 0));
 }
 
-void txn_audit(const struct txn *txn)
+MP_RARE void txn_audit(const struct txn *txn)
 {
     audit_piece(txn);  /* T1 */
     audit_chunks(txn); /* T2 */
     audit_lent(txn);   /* T3 */
 }
 
-void txn_audit_all(void)
+MP_RARE void txn_audit_all(void)
 {
     size_t chunks = 0;
     struct arena_stats arenas;
