@@ -12,10 +12,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tools/replay/compile_txns.h"
 #include "tools/replay/writer.h"
 #include "tools/trace/memory.h"
 
 enum { NO_SLOT = 0, SHOW_EVERY = 1 << 18 };
+
+/* Of slots[object]: the block is a transaction's. */
+static const uint32_t IN_TXN = UINT32_C(1) << 31;
 
 /* A stack of free slots, linked through compile.next_free. Slot numbers are + 1; 0: none. */
 struct pool {
@@ -65,6 +69,7 @@ struct compile {
     uint32_t *next_free;
     size_t next_free_capacity;
     struct pool pool; /* free since before this window */
+    struct compile_txns txns;
 };
 
 /* -- the first visit -------------------------------------------------------------------------- */
@@ -148,6 +153,8 @@ static void find_handed(struct compile *compile, struct compiled *compiled)
     compile->births = memory_alloc(PROGRAM_WINDOW_EVENTS_MOST, sizeof(*compile->births));
     source_begin(compile->source);
     while (source_next(compile->source, &event)) {
+        compile_txns_note(&compile->txns, &event,
+                          compile->options.is_one_thread ? 0 : event.thread);
         if (!is_operation(&event))
             continue;
         if (compile->events == 0)
@@ -162,6 +169,8 @@ static void find_handed(struct compile *compile, struct compiled *compiled)
     compiled->totals = *source_totals(compile->source);
     compiled->is_complete = source_is_complete(compile->source, &compiled->why);
     source_end(compile->source);
+    compile_txns_settle(&compile->txns);
+    compile_txns_sum(&compile->txns, &compile->header.txns_whole, &compile->header.txns);
     free(compile->births);
     compile->births = NULL;
     compile->lane_count = 0; /* nothing ran in any lane yet */
@@ -295,6 +304,8 @@ static void finish_thread(struct compile *compile, struct thread *thread)
     if (thread->index == PROGRAM_NO_THREAD || thread->is_over)
         return;
     enter_window(compile, thread);
+    compile_txns_end_all(&compile->txns, &compile->writer, thread->index,
+                         (uint32_t)(thread - compile->threads));
     writer_put_control(&compile->writer, thread->index, PROGRAM_END, 0);
     thread->is_over = true;
 }
@@ -304,8 +315,10 @@ static void finish_thread(struct compile *compile, struct thread *thread)
 static void put_death(struct compile *compile, struct thread *thread, uint64_t object,
                       uint64_t size)
 {
-    uint32_t slot = compile->slots[object];
-    writer_put(&compile->writer, thread->index, PROGRAM_FREE, slot - 1, 0);
+    uint32_t slot = compile->slots[object] & ~IN_TXN;
+    bool is_in_txn = slot != compile->slots[object];
+    writer_put(&compile->writer, thread->index, is_in_txn ? PROGRAM_CONTROL : PROGRAM_FREE,
+               slot - 1, is_in_txn ? PROGRAM_TXN_FREE : 0);
     put_slot(compile, &thread->pool, slot);
     compile->live_bytes -= size;
     compile->live_objects--;
@@ -325,6 +338,11 @@ static void put_birth(struct compile *compile, struct thread *thread,
                       const struct trace_event *event)
 {
     uint32_t slot = choose_slot(compile, thread, event->object);
+    if (compile_txns_put_birth(&compile->txns, &compile->writer, thread->index, event, slot - 1)) {
+        compile->slots[event->object] = slot | IN_TXN;
+        note_live(compile, event);
+        return;
+    }
     unsigned op = PROGRAM_MALLOC;
     if (event->alignment_log2 > 4) /* malloc's own; blocks of transactions may want less */
         op = PROGRAM_ALIGNED;
@@ -391,6 +409,14 @@ static void finish_threads(struct compile *compile)
         finish_thread(compile, &compile->threads[i]);
 }
 
+/* It begins, ends...: all but its blocks. */
+static void put_txn(struct compile *compile, const struct trace_event *event)
+{
+    struct thread *thread = find_thread(compile, event);
+    enter_window(compile, thread);
+    compile_txns_put(&compile->txns, &compile->writer, thread->index, event);
+}
+
 static void visit_operations(struct compile *compile, uint64_t peak_event)
 {
     struct trace_event event;
@@ -400,6 +426,8 @@ static void visit_operations(struct compile *compile, uint64_t peak_event)
         compile->header.skipped += event.kind == TRACE_EVENT_FAILED;
         if (event.kind == TRACE_EVENT_THREAD_END && !compile->options.is_one_thread)
             finish_thread(compile, find_thread(compile, &event));
+        if (event.kind > TRACE_EVENT_THREAD_NAME)
+            put_txn(compile, &event);
         if (!is_operation(&event))
             continue;
         put_operation(compile, &event);
@@ -432,6 +460,7 @@ static void write_operations(struct compile *compile, const struct compiled *com
         enter_window(compile, find_thread(compile, &compile->main_event));
     visit_operations(compile, compiled->totals.peak_event);
     compile->header.end_bytes = compile->live_bytes;
+    compile->header.txn_slots = compile->txns.lives;
 }
 
 int compile_source(struct source *source, const struct compile_options *options,
@@ -457,6 +486,7 @@ int compile_source(struct source *source, const struct compile_options *options,
     free(compile.handed);
     free(compile.slots);
     free(compile.next_free);
+    compile_txns_fini(&compile.txns);
     return error;
 }
 

@@ -89,6 +89,8 @@ json_t *table_value(const struct table *table)
     json_object_set_new(object, "complete", json_boolean(table->compiled->is_complete));
     values_set_number(object, "operations", table_operations(table));
     values_set_number(object, "skipped", program->skipped);
+    values_set_number(object, "transactions", program->txns);
+    values_set_number(object, "transactions_as_such", program->txns_whole);
     values_set_number(object, "threads", program->threads * (uint64_t)table->options->copies);
     values_set_number(object, "copies", table->options->copies);
     values_set_number(object, "rounds", table->options->rounds);

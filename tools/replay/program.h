@@ -42,9 +42,20 @@ enum program_control {
     PROGRAM_WINDOW = 1, /* operand: the window that the next operations are in */
     PROGRAM_JUMP = 2,   /* operand: index of the word to go on with */
     PROGRAM_PACE = 3,   /* operand: ns from the first operation to the next, as recorded */
+    /* Transactions, where the allocator has such; each of them one thread's. The word's slot is
+     * that of the transaction, but for the blocks'. */
+    PROGRAM_TXN_BEGIN = 4,  /* operands: its parent's slot + 1 or 0; bytes expected, less than 2^48,
+                             * with a number that stands for its name << 48 */
+    PROGRAM_TXN_ALLOC = 5,  /* operands: its transaction | log2 of the alignment << 32; size */
+    PROGRAM_TXN_FREE = 6,   /* a block ends; elsewhere it is freed */
+    PROGRAM_TXN_END = 7,    /* operand: 1: commit */
+    PROGRAM_TXN_SAVE = 8,   /* operand: number of the mark */
+    PROGRAM_TXN_BACK = 9,   /* the same */
+    PROGRAM_TXN_ENTER = 10, /* operand: 0: whatever is entered is left */
 };
 
 enum {
+    PROGRAM_TXN_MARKS = 64, /* of each transaction */
     PROGRAM_OP_MASK = 7,
     PROGRAM_HANDED = 8,
     PROGRAM_SIZE_SHIFT = 4,
@@ -70,6 +81,9 @@ struct program_header {
     uint64_t peak_objects; /* alive at the same time */
     uint32_t peak_window;
     uint32_t handed_threads; /* 1: some object is flagged HANDED */
+    uint64_t txn_slots;      /* transactions open at a time; slots are below */
+    uint64_t txns;           /* begun; */
+    uint64_t txns_whole;     /* of these, replayed as what they are */
 };
 
 struct program_thread {

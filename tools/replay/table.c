@@ -204,6 +204,11 @@ static void print_notes(const struct table *table, FILE *out)
         print_pace(table, out);
     if (table->options->rounds > 1)
         print_rounds(table, out);
+    if (program->txns != 0)
+        fprintf(out,
+                "Transactions: %s of %s as such where the allocator has them; the blocks of\n"
+                "others, and elsewhere, by malloc and free.\n",
+                units_count(program->txns_whole).at, units_count(program->txns).at);
     if (program->skipped != 0)
         fprintf(out, "Left out: %s (blocks older than the trace, failed allocations).\n",
                 units_plural(program->skipped, "event").at);

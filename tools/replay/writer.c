@@ -15,7 +15,7 @@ enum {
     CHUNK_WORDS_LEAST = 32, /* many threads are short */
     CHUNK_WORDS_MOST = 1 << 13,
     JUMP_WORDS = 2,
-    OPERATION_WORDS_MOST = 3,
+    OPERATION_WORDS_MOST = 3, /* PROGRAM_TXN_ALLOC */
 };
 
 int writer_init(struct writer *writer)

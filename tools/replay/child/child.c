@@ -152,6 +152,7 @@ int main(int argc, char **argv)
     child.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     map_program(atoi(argv[1]));
     map_tables();
+    txns_init();
     name_owner();
     check_profile();
     if (child.mode == PROGRAM_TIMED)

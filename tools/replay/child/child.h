@@ -33,7 +33,9 @@ struct child {
     const struct program_thread *threads;
     const struct program_window *windows;
     struct result *result;
-    struct slot *slots; /* program->slots for each copy */
+    struct slot *slots;    /* program->slots for each copy */
+    struct txn_slot *txns; /* program->txn_slots for each copy; NULL: the allocator has none */
+    unsigned char *in_txn; /* by slot: what lies in it is a transaction's; NULL as above */
     enum program_mode mode;
     enum program_touch touch;
     uint32_t copies;
@@ -46,6 +48,8 @@ struct child {
     size_t page_bytes;
 };
 
+enum { RUNNER_ENTERED = 16 };
+
 /* One thread of it. */
 struct runner {
     struct child *child;
@@ -57,7 +61,9 @@ struct runner {
     uint64_t waits;
     uint64_t behind_ns;
     struct counters *counters;
-    uintptr_t bump; /* PROGRAM_NULL: the next address */
+    uintptr_t bump;                   /* PROGRAM_NULL: the next address */
+    uint32_t entered[RUNNER_ENTERED]; /* slots of transactions, the last one innermost */
+    uint32_t entered_count;
 };
 
 extern struct child child;
@@ -104,6 +110,19 @@ uint64_t pattern_of(const struct slot *slot);
 
 /* What calloc and the alignment promise of a new block. */
 void pattern_check_birth(const void *object, unsigned op, size_t size, size_t alignment);
+
+/* txns.c: transactions, where the allocator has them. */
+void txns_init(void);
+bool txns_are_there(void);
+void *txns_alloc(struct runner *runner, uint32_t txn, struct slot *slot, size_t size,
+                 size_t alignment);
+
+/* The block in the slot is a transaction's: it has ended, or will now. */
+bool txns_let_go(struct slot *slot);
+
+/* Operations but those of blocks; returns the place behind the operands. */
+const uint64_t *txns_run(struct runner *runner, enum program_control control, uint32_t txn,
+                         const uint64_t *at);
 
 /* rest.c: what no operation frees. */
 void rest_check(void);

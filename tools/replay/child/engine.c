@@ -76,7 +76,11 @@ struct operation {
     size_t size;
     struct slot *slot;
     unsigned alignment_log2;
+    uint32_t txn; /* PROGRAM_TXN_BLOCK */
 };
+
+/* An operation that no word has by itself. */
+enum { PROGRAM_TXN_BLOCK = PROGRAM_OP_MASK };
 
 static _Noreturn void fail_allocation(size_t size)
 {
@@ -93,6 +97,9 @@ call_birth(struct runner *runner, const struct operation *operation, enum progra
         return malloc(size);
     if (operation->op == PROGRAM_CALLOC)
         return calloc(1, size);
+    if (operation->op == PROGRAM_TXN_BLOCK)
+        return txns_alloc(runner, operation->txn, operation->slot, size,
+                          (size_t)1 << operation->alignment_log2);
     return align((size_t)1 << operation->alignment_log2, size);
 }
 
@@ -124,8 +131,9 @@ static inline __attribute__((always_inline)) void run_birth(struct runner *runne
     struct slot *slot = operation->slot;
     slot->size = operation->size;
     if (mode == PROGRAM_CHECKED) {
-        size_t alignment = operation->op == PROGRAM_ALIGNED ? (size_t)1 << operation->alignment_log2
-                                                            : natural_alignment(operation->size);
+        bool is_stated = operation->op == PROGRAM_ALIGNED || operation->op == PROGRAM_TXN_BLOCK;
+        size_t alignment =
+            is_stated ? (size_t)1 << operation->alignment_log2 : natural_alignment(operation->size);
         pattern_check_birth(object, operation->op, operation->size, alignment);
         pattern_write(object, slot);
     }
@@ -147,6 +155,46 @@ run_death(struct runner *runner, struct slot *slot, enum program_mode mode)
         free(object);
     if (mode == PROGRAM_TIMED)
         note_duration(runner, clock_ticks() - begun);
+}
+
+/* Elsewhere a block like any. */
+static inline __attribute__((always_inline)) void
+run_txn_birth(struct runner *runner, const struct operation *word, const uint64_t *operands,
+              enum program_mode mode, enum program_touch how)
+{
+    struct operation operation = {.op = PROGRAM_TXN_BLOCK,
+                                  .size = operands[1],
+                                  .slot = word->slot,
+                                  .txn = (uint32_t)operands[0],
+                                  .alignment_log2 = (unsigned)(operands[0] >> 32)};
+    if (mode == PROGRAM_NULL || !txns_are_there())
+        operation.op = operation.alignment_log2 > 4 ? PROGRAM_ALIGNED : PROGRAM_MALLOC;
+    run_birth(runner, &operation, mode, how);
+}
+
+static inline __attribute__((always_inline)) void
+run_txn_death(struct runner *runner, struct slot *slot, enum program_mode mode)
+{
+    if (mode == PROGRAM_NULL || !txns_let_go(slot)) {
+        run_death(runner, slot, mode);
+        return;
+    }
+    if (mode == PROGRAM_CHECKED)
+        pattern_check(take_object(runner, slot), slot->size, pattern_of(slot), "when it ended");
+    runner->live -= (int64_t)slot->size;
+    atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
+}
+
+static inline __attribute__((always_inline)) const uint64_t *
+run_txn(struct runner *runner, const struct operation *operation, const uint64_t *at,
+        enum program_mode mode)
+{
+    uint32_t txn = (uint32_t)(operation->slot - runner->slots);
+    uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
+    at = txns_run(runner, (enum program_control)operation->size, txn, at);
+    if (mode == PROGRAM_TIMED && txns_are_there())
+        note_duration(runner, clock_ticks() - begun);
+    return at;
 }
 
 static inline __attribute__((always_inline)) void run_move(struct runner *runner,
@@ -219,6 +267,13 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
                 at = words + *at;
             else if (operation.size == PROGRAM_WINDOW)
                 gate_pass(runner, (uint32_t)*at++);
+            else if (operation.size == PROGRAM_TXN_ALLOC) {
+                run_txn_birth(runner, &operation, at, mode, how);
+                at += 2;
+            } else if (operation.size == PROGRAM_TXN_FREE)
+                run_txn_death(runner, operation.slot, mode);
+            else if (operation.size != PROGRAM_PACE)
+                at = run_txn(runner, &operation, at, mode);
             else if (mode == PROGRAM_NULL)
                 at++;
             else
