@@ -247,6 +247,19 @@ void block_table_visit(struct block_table *table,
     }
 }
 
+void block_table_visit_rooms(struct block_table *table,
+                             void (*visit)(char *end, size_t behind, void *context), void *context)
+{
+    lock_take(&table->lock);
+    const struct block_slots *slots = slots_of(table);
+    for (size_t i = 0; slots != NULL && i < slots->count; i++) {
+        const struct block *block = &slots->at[i];
+        if (address_of(block) != 0 && block->room > block->bytes)
+            visit((char *)address_of(block) + block->bytes, block->room - block->bytes, context);
+    }
+    lock_drop(&table->lock);
+}
+
 const void *block_table_memory(const struct block_table *table, size_t *bytes)
 {
     const struct block_slots *slots = slots_of(table);

@@ -51,6 +51,10 @@ void block_table_read_totals(struct block_table *table, size_t *blocks, size_t *
 void block_table_visit(struct block_table *table,
                        void (*visit)(void *p, size_t bytes, void *context), void *context);
 
+/* Shows what lies behind each block that has more room, while no block can grow into it. */
+void block_table_visit_rooms(struct block_table *table,
+                             void (*visit)(char *end, size_t behind, void *context), void *context);
+
 /* Where the table itself lies; NULL: nowhere yet. */
 const void *block_table_memory(const struct block_table *table, size_t *bytes);
 

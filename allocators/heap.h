@@ -219,6 +219,15 @@ size_t heap_compact(void);
  * mappings. The same. */
 size_t heap_trim(void);
 
+/* The same as heap_compact, and more: the holes of sparse slabs are for all sizes from now on, and
+ * the ends of huge pages behind blocks go back. */
+struct heap_squeezed {
+    size_t melted_bytes; /* free bytes in slabs that melted */
+    size_t slack_bytes;  /* given back behind blocks */
+    size_t purged_bytes; /* what heap_compact returns */
+};
+void heap_squeeze(struct heap_squeezed *squeezed);
+
 struct heap_stats {
     size_t live_bytes; /* usable bytes of the blocks the program holds */
     size_t live_objects;

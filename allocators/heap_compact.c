@@ -3,6 +3,7 @@
 #include "allocators/depot.h"
 #include "allocators/heap.h"
 #include "allocators/huge.h"
+#include "allocators/melt.h"
 #include "allocators/mixed.h"
 #include "allocators/reclaim.h"
 #include "allocators/scavenge.h"
@@ -22,6 +23,16 @@ size_t heap_compact(void)
 #endif
     size_t bytes = slab_purge() + mixed_purge(); /* empty ones become dirty units */
     return bytes + unit_purge() + huge_purge();
+}
+
+void heap_squeeze(struct heap_squeezed *squeezed)
+{
+    *squeezed = (struct heap_squeezed){0};
+    if (!heap_enter())
+        return;
+    squeezed->melted_bytes = melt_all();
+    squeezed->slack_bytes = huge_purge_slack();
+    squeezed->purged_bytes = heap_compact();
 }
 
 size_t heap_trim(void)

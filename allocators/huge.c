@@ -122,6 +122,24 @@ size_t huge_purge(void)
     return unmap_older(UINT64_MAX, SIZE_MAX);
 }
 
+/* A huge page that the end of a block lies in holds memory behind it, too (H1 is of what was
+ * touched). Explicit ones go as wholes only. */
+static void purge_slack(char *end, size_t behind, void *bytes)
+{
+    size_t slack = round_up((uintptr_t)end, HUGE_PAGE) - (uintptr_t)end;
+    size_t purged = slack < behind ? slack : behind;
+    uint64_t resident = purged == 0 ? 0 : os_count_resident((uintptr_t)end, purged);
+    if (resident != 0 && huge.pool_page == 0 && os_purge(end, purged) == 0)
+        *(size_t *)bytes += resident;
+}
+
+size_t huge_purge_slack(void)
+{
+    size_t bytes = 0;
+    block_table_visit_rooms(&huge.table, purge_slack, &bytes);
+    return bytes;
+}
+
 /* -- blocks ----------------------------------------------------------------------------------- */
 
 void huge_init(uint64_t decay_ns, enum conf_thp thp, enum conf_hugetlb hugetlb)

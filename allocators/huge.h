@@ -31,6 +31,9 @@ bool huge_free(void *p);
 size_t huge_tick(uint64_t now_ns, size_t most_bytes);
 size_t huge_purge(void);
 
+/* Gives back what the last huge pages of blocks hold behind their ends. The same. */
+size_t huge_purge_slack(void);
+
 /* p points into one that was freed and is kept. */
 bool huge_is_free(const void *p);
 

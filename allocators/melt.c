@@ -119,13 +119,14 @@ static struct slab *find_sparse(struct pool *pool)
     return slab;
 }
 
-/* Makes zones of slabs of a class. False: none of them is sparse. */
-static bool melt_slabs(unsigned class)
+/* Makes zones of slabs of a class, until so much is gained. Free bytes in them; 0: none is sparse.
+ */
+static size_t melt_slabs(unsigned class, size_t wanted)
 {
     struct pool *pool = &pools[class];
     size_t gained = 0;
     lock_take(&pool->lock);
-    while (gained < MELT_BYTES) {
+    while (gained < wanted) {
         struct slab *slab = find_sparse(pool);
         if (slab == NULL)
             break;
@@ -135,7 +136,7 @@ static bool melt_slabs(unsigned class)
                     ~slab->held & slab_pages(0, slab_class(slab)->units * (size_t)UNIT_BYTES));
     }
     lock_drop(&pool->lock);
-    return gained > 0;
+    return gained;
 }
 
 /* The heap is about to grow, and the last look was not in vain just now. Threads may lose count. */
@@ -156,7 +157,7 @@ static bool melt_some(unsigned asking)
     if (!is_time_to_look())
         return false;
     unsigned chosen = choose_class(asking);
-    if (chosen != 0 && melt_slabs(chosen))
+    if (chosen != 0 && melt_slabs(chosen, MELT_BYTES) > 0)
         return true;
     atomic_store_explicit(&pause_calls, PAUSE_CALLS, memory_order_relaxed);
     return false;
@@ -170,4 +171,17 @@ unsigned melt_take(unsigned class, void **objects, unsigned count)
     if (taken == 0 && melt_some(class))
         taken = mixed_take(class, objects, count);
     return taken;
+}
+
+MP_RARE size_t melt_all(void)
+{
+    size_t bytes = 0, gained = 0;
+    if (mode == CONF_MELT_OFF)
+        return 0;
+    do {
+        unsigned chosen = choose_class(0);
+        gained = chosen != 0 ? melt_slabs(chosen, SIZE_MAX) : 0;
+        bytes += gained;
+    } while (gained != 0);
+    return bytes;
 }

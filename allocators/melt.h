@@ -11,4 +11,8 @@ void melt_init(enum conf_melt melt);
  * taken; 0: the class needs a new slab. */
 unsigned melt_take(unsigned class, void **objects, unsigned count);
 
+/* Melts all sparse slabs, where that is worth it: their free objects are holes for any class. Bytes
+ * of these. */
+size_t melt_all(void);
+
 #endif

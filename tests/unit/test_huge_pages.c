@@ -240,6 +240,21 @@ static void the_room_of_a_growing_block_is_address_space_only(void **state)
     assert_true(huge_free(p));
 }
 
+/* As a huge page brings it that the end of the block lies in. */
+static void what_lies_behind_a_growing_block_goes_back(void **state)
+{
+    (void)state;
+    start(CONF_THP_OFF, CONF_HUGETLB_OFF, 0);
+    char *p = huge_alloc_growing(300 * MIB + 5 * PAGE);
+    char *end = p + huge_usable(p);
+    memset(end - 2 * PAGE, 1, 5 * PAGE);
+    assert_int_equal(huge_purge_slack(), 3 * PAGE);
+    assert_int_equal(huge_purge_slack(), 0);
+    assert_int_equal(end[-1], 1);
+    assert_int_equal(end[0], 0);
+    assert_true(huge_free(p));
+}
+
 /* Takes the unit behind a block, so that it cannot grow there. UNIT_NONE: it is not free. */
 static uint32_t wall_in(const char *p)
 {
@@ -316,6 +331,7 @@ int main(void)
         cmocka_unit_test(on_and_off_are_for_all),
         cmocka_unit_test(small_heaps_have_none_but_by_wish),
         cmocka_unit_test(the_room_of_a_growing_block_is_address_space_only),
+        cmocka_unit_test(what_lies_behind_a_growing_block_goes_back),
         cmocka_unit_test(a_block_that_grows_again_and_again_is_hardly_ever_moved),
         cmocka_unit_test(a_block_that_grows_once_stays_in_the_reservation),
     };

@@ -404,6 +404,35 @@ static void slabs_melt_only_before_the_heap_would_grow(void **state)
     melt_init(CONF_MELT_ALWAYS);
 }
 
+static void all_sparse_slabs_melt_at_once_when_much_is_free(void **state)
+{
+    (void)state;
+    enum { COUNT = 40000, KEPT = 16 }; /* 4 MiB of 112 bytes, one in sixteen kept */
+    static void *many[COUNT];
+    unsigned class = size_class_of(112);
+    struct slab_stats stats;
+    take_all(class, many, COUNT);
+    melt_init(CONF_MELT_ON);
+    assert_int_equal(melt_all(), 0); /* they are full */
+    for (unsigned i = 0; i < COUNT; i++) {
+        if (i % KEPT != 0)
+            slab_give(class, &many[i], 1);
+    }
+    melt_init(CONF_MELT_OFF);
+    assert_int_equal(melt_all(), 0);
+    melt_init(CONF_MELT_ON);
+    assert_true(melt_all() > COUNT * 112 / 8 * 7);
+    slab_read_stats(class, &stats);
+    assert_true(stats.slabs <= 1);
+    assert_true(is_in_zone(many[COUNT / 2]));
+    assert_int_equal(melt_all(), 0);
+    audit();
+    for (unsigned i = 0; i < COUNT; i += KEPT)
+        mixed_give(class, &many[i], 1, true);
+    melt_init(CONF_MELT_ALWAYS);
+    audit();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +450,7 @@ int main(void)
         cmocka_unit_test(pages_that_were_being_purged_at_the_fork_are_holes_again),
         cmocka_unit_test(a_conversion_that_was_cut_at_its_first_label_is_finished),
         cmocka_unit_test(slabs_melt_only_before_the_heap_would_grow),
+        cmocka_unit_test(all_sparse_slabs_melt_at_once_when_much_is_free),
         cmocka_unit_test(random_sizes_never_overlap),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
