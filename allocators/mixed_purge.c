@@ -10,6 +10,7 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
+#include "allocators/cold/cold.h"
 #include "allocators/mixed.h"
 #include "allocators/unit.h"
 #include "allocators/zone.h"
@@ -110,7 +111,7 @@ static size_t purge_zone(size_t unit, bool idle_only)
             break;
         size_t size = (pages.end - pages.first) * (size_t)GRAIN_BYTES;
         char *at = (char *)space_address(unit) + pages.first * (size_t)GRAIN_BYTES;
-        bool purged = os_purge(at, size) == 0;
+        bool purged = cold_purge(at, size) == 0;
         lock_take(&mixed.lock);
         is_empty = put_pages(zone, &pages, purged);
         lock_drop(&mixed.lock);

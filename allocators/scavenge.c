@@ -9,6 +9,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
+#include "allocators/cold/cold.h"
 #include "allocators/depot.h"
 #include "allocators/huge.h"
 #include "allocators/huge_warm.h"
@@ -87,6 +88,7 @@ static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
     atomic_store_explicit(&scavenger.due_ns, now + (is_watched ? WATCH_NS : TICK_NS),
                           memory_order_relaxed);
     outlook_tick(now);
+    cold_tick(now);
     do_slowly(depot_tick, now, &scavenger.depot_due_ns);
     if (is_helper) /* takes system calls that a sandbox may not have allowed */
         do_slowly(reclaim, now, &scavenger.reclaim_due_ns);
@@ -190,7 +192,7 @@ static void call_helper(void)
     }
 }
 
-void scavenge_forbid_helper(void)
+MP_RARE void scavenge_forbid_helper(void)
 {
     atomic_fetch_add_explicit(&scavenger.forbidders, 1, memory_order_relaxed);
     if (!scavenge_is_in_own_process())
@@ -200,10 +202,13 @@ void scavenge_forbid_helper(void)
     lock_drop(&scavenger.lock);
     wake_helper();
     os_thread_join(&scavenger.alive, &scavenger.helper_id);
+    cold_forbid();
 }
 
-void scavenge_allow_helper(void)
+MP_RARE void scavenge_allow_helper(void)
 {
+    if (scavenge_is_in_own_process())
+        cold_allow();
     atomic_fetch_sub_explicit(&scavenger.forbidders, 1, memory_order_release);
 }
 

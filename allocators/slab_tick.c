@@ -16,6 +16,7 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
+#include "allocators/cold/cold.h"
 #include "allocators/pool.h"
 #include "allocators/strategy.h"
 
@@ -82,7 +83,7 @@ static uint64_t purge_pages(const struct slab *slab, uint64_t pages)
     while (pages != 0) {
         uint64_t run = bits_lowest_run(pages);
         size_t bytes = bits_of(run) << SLAB_PAGE_SHIFT;
-        if (os_purge(base + ((size_t)__builtin_ctzll(pages) << SLAB_PAGE_SHIFT), bytes) != 0)
+        if (cold_purge(base + ((size_t)__builtin_ctzll(pages) << SLAB_PAGE_SHIFT), bytes) != 0)
             break; /* a refusal is not fatal, and not worth a second try now */
         purged |= run;
         pages &= ~run;

@@ -6,6 +6,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/cold/cold.h"
 #include "allocators/growth.h"
 #include "allocators/run.h"
 #include "allocators/space.h"
@@ -299,7 +300,7 @@ static size_t take_oldest(uint64_t before, size_t most, uint32_t *first)
  * refuses. *bytes grows by what was given back. */
 static bool purge_taken(uint32_t first, size_t units, size_t *bytes)
 {
-    bool purged = os_purge(space_address(first), units * UNIT_BYTES) == 0;
+    bool purged = cold_purge(space_address(first), units * UNIT_BYTES) == 0;
     uint64_t now = os_time_coarse_ns();
     lock_take(&unit_heap.lock);
     if (purged) {

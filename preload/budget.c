@@ -180,10 +180,11 @@ bool budget_read_limit(struct pressure_limit *limit)
     return true;
 }
 
-void budget_set_own_strategies(bool lazy, bool eviction, bool pooling)
+void budget_set_own_strategies(bool lazy, bool eviction, bool pooling, bool compression)
 {
     own_strategies = (uint32_t)lazy << BUDGET_LAZY | (uint32_t)eviction << BUDGET_EVICTION |
-                     (uint32_t)pooling << BUDGET_POOLING;
+                     (uint32_t)pooling << BUDGET_POOLING |
+                     (uint32_t)compression << BUDGET_COMPRESSION;
 }
 
 bool budget_allows(enum budget_strategy which)

@@ -33,7 +33,7 @@
 #define BUDGET_MAGIC "mpress budget\n"
 
 enum {
-    BUDGET_LAYOUT = 1, /* of this file; the library takes part in no other */
+    BUDGET_LAYOUT = 2, /* of this file; the library takes part in no other */
     BUDGET_SLOTS = 128,
     BUDGET_BUCKETS = 320,
     BUDGET_NAME_BYTES = 16,
@@ -57,6 +57,9 @@ enum budget_strategy {
     BUDGET_POOLING,  /* magazines, depots, warm mappings keep freed blocks for the next taker: runs
                       * counts blocks above 256 KiB that took a whole one; the time of the others
                       * is in `slow` */
+    BUDGET_COMPRESSION, /* memory that nobody touches is packed near the budget, where the option
+                         * MPRESS_COMPRESSION wants it: runs counts units of 16 KiB, gained what is
+                         * saved just now, and the time of both ways */
     BUDGET_STRATEGIES
 };
 

@@ -22,7 +22,7 @@ uint64_t budget_bytes(void);
 bool budget_read_limit(struct pressure_limit *limit);
 
 /* Whether the strategy may be used, by the option and by the tool. */
-void budget_set_own_strategies(bool lazy, bool eviction, bool pooling);
+void budget_set_own_strategies(bool lazy, bool eviction, bool pooling, bool compression);
 bool budget_allows(enum budget_strategy strategy);
 
 /* The budget is for all processes together; and what the others have. */

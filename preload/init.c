@@ -17,10 +17,12 @@
 
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "allocators/cold/cold.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
 #include "allocators/pressure/outlook.h"
 #include "allocators/txn_chunk.h"
+#include "preload/compression.h"
 #include "preload/control_serve.h"
 #include "preload/door.h"
 #include "preload/entry.h"
@@ -112,6 +114,7 @@ static void on_fork_child(void)
     uint32_t inside = hand.inside;
     hand.inside = 1; /* a signal handler must wait until all is whole again */
     tracer_fork_child(init.conf.trace_pid == 0);
+    cold_fork_child();
     heap_fork_child();
     mimalloc_fork_child();
     failing_fork_child(&init.conf);
@@ -139,7 +142,7 @@ void init_notice(uintptr_t caller)
 
 static void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, on_fork_child);
+    pthread_atfork(cold_hold, cold_release, on_fork_child);
     struct init_mark *mark = os_map_wiped_on_fork();
     if (mark == NULL)
         return;
@@ -243,6 +246,8 @@ __attribute__((constructor(101))) static void start(void)
     conf_init(&init.conf);
     conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
     heap_init(&init.conf);
+    if (init.conf.compression != CONF_PACE_OFF)
+        compression_init(&init.conf);
     outlook_init(init.conf.forecast);
     if (!heap_has_profile())
         strcpy(init.conf.profile, "none"); /* who asks for the options is told what holds */

@@ -6,13 +6,19 @@
 
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "allocators/base/os_fault.h"
 #include "allocators/base/say.h"
+#include "allocators/cold/cold.h"
+#include "allocators/cold/swap.h"
 #include "allocators/heap.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
 #include "preload/route.h"
 
-enum { SUBSCRIBERS = 16 };
+enum { SUBSCRIBERS = 16, SWAP_BYTES = 32 * 1024 * 1024 /* in one step */ };
+
+/* Longer than the level lasts at least, and than two of its steps in vain lie apart. */
+static const uint64_t PACKING_NS = UINT64_C(12000000000);
 
 struct subscriber {
     void (*function)(int level, void *context); /* NULL: free */
@@ -39,15 +45,33 @@ static uint64_t anonymous_bytes(void)
     return rss_anon;
 }
 
-static void give_back(enum pressure_level step)
+/* The parts of a step of the aggressive level and above. */
+struct parts {
+    struct heap_squeezed squeezed;
+    size_t swapped_bytes; /* asked to be */
+    bool has_swap;
+    int packing; /* cold_work_for */
+};
+
+static void give_all_back(struct parts *parts)
 {
-    if (!budget_allows(BUDGET_EVICTION) || !door_come_in())
-        return;
-    if (step >= PRESSURE_AGGRESSIVE)
-        route_compact();
-    else
-        heap_trim();
-    door_go_out();
+    route_squeeze(&parts->squeezed);
+    parts->has_swap = os_has_swap();
+    if (parts->has_swap)
+        parts->swapped_bytes = cold_swap_out(SWAP_BYTES);
+}
+
+static void give_back(enum pressure_level step, struct parts *parts)
+{
+    if (budget_allows(BUDGET_EVICTION) && door_come_in()) {
+        if (step >= PRESSURE_AGGRESSIVE)
+            give_all_back(parts);
+        else
+            heap_trim();
+        door_go_out();
+    }
+    if (step >= PRESSURE_AGGRESSIVE && budget_allows(BUDGET_COMPRESSION))
+        parts->packing = cold_work_for(PACKING_NS);
 }
 
 static void say_step(const struct respond_reason *reason, uint64_t gained, uint64_t ns)
@@ -58,10 +82,26 @@ static void say_step(const struct respond_reason *reason, uint64_t gained, uint6
         reason->limit / 1024, gained / 1024, ns / 1000);
 }
 
+static void say_parts(const struct parts *parts)
+{
+    struct cold_stats cold;
+    cold_read_stats(&cold);
+    say("pressure: of it %lu KiB free spans and pages, %lu KiB ends of huge pages; %lu KiB of "
+        "holes "
+        "opened to all sizes; %s, %lu KiB to it; packed so far: %lu KiB saved%s",
+        parts->squeezed.purged_bytes / 1024, parts->squeezed.slack_bytes / 1024,
+        parts->squeezed.melted_bytes / 1024, parts->has_swap ? "swap space" : "no swap space",
+        parts->swapped_bytes / 1024, cold.saved_bytes / 1024,
+        !cold_is_on()         ? " (off)"
+        : parts->packing != 0 ? " (refused now)"
+                              : "");
+}
+
 uint64_t respond_step(const struct respond_reason *reason)
 {
     uint64_t start = os_time_ns(), before = anonymous_bytes();
-    give_back(reason->step);
+    struct parts parts = {.packing = 0};
+    give_back(reason->step, &parts);
     if (reason->step == PRESSURE_EMERGENCY)
         respond_tell(PRESSURE_EMERGENCY);
     uint64_t after = anonymous_bytes(), ns = os_time_ns() - start;
@@ -71,6 +111,8 @@ uint64_t respond_step(const struct respond_reason *reason)
     budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], ns);
     if (respond.is_verbose)
         say_step(reason, gained, ns);
+    if (respond.is_verbose && reason->step >= PRESSURE_AGGRESSIVE)
+        say_parts(&parts);
     return gained;
 }
 

@@ -191,6 +191,13 @@ void *route_realloc(void *p, size_t bytes)
     return moved;
 }
 
+void route_squeeze(struct heap_squeezed *squeezed)
+{
+    if (mimalloc_is_loaded())
+        mimalloc_trim();
+    heap_squeeze(squeezed);
+}
+
 size_t route_compact(void)
 {
     if (mimalloc_is_loaded())

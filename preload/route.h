@@ -42,5 +42,7 @@ bool route_remaps(const void *p, size_t bytes);
 
 /* Gives back all that is free. Bytes, mimalloc's not among them. */
 size_t route_compact(void);
+struct heap_squeezed;
+void route_squeeze(struct heap_squeezed *squeezed);
 
 #endif

@@ -2,6 +2,7 @@
 #include "preload/usage.h"
 
 #include "allocators/base/os.h"
+#include "allocators/cold/cold.h"
 #include "allocators/heap.h"
 #include "allocators/strategy.h"
 #include "preload/budget_slot.h"
@@ -13,6 +14,11 @@ static uint64_t without_inherited(uint64_t used)
 {
     uint64_t inherited = atomic_load_explicit(&budget_slot->inherited, memory_order_relaxed);
     return used > inherited ? used - inherited : 0;
+}
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 void usage_read(struct usage *usage)
@@ -27,6 +33,7 @@ void usage_read(struct usage *usage)
         usage->kept = heap.cached_bytes + heap.dirty_bytes;
         usage->parked_hits = heap.parked_hits;
         usage->heap = heap.live_bytes + heap.external_bytes + usage->kept + heap.meta_bytes;
+        usage->heap -= min(usage->heap, cold_saved_bytes());
     }
     os_resident(&rss, &usage->rss_anon);
     uint64_t counted = usage->heap + usage->mapped;
@@ -49,6 +56,11 @@ void usage_publish(const struct usage *usage, int level)
     budget_set(&slot->runs[BUDGET_POOLING], usage->parked_hits);
     budget_set(&slot->runs[BUDGET_LAZY], strategy.uncleared_blocks);
     budget_set(&slot->gained[BUDGET_LAZY], strategy.uncleared_bytes);
+    struct cold_stats cold;
+    cold_read_stats(&cold);
+    budget_set(&slot->runs[BUDGET_COMPRESSION], cold.packs);
+    budget_set(&slot->gained[BUDGET_COMPRESSION], cold.saved_bytes);
+    budget_set(&slot->strategy_ns[BUDGET_COMPRESSION], cold.pack_ns + cold.return_ns);
     budget_set(&slot->updated_ns, usage->now_ns);
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
 }

@@ -10,6 +10,7 @@
 
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "allocators/cold/cold.h"
 #include "allocators/growth.h"
 #include "allocators/heap.h"
 #include "allocators/pressure/pressure.h"
@@ -427,7 +428,7 @@ void watch_init(const struct conf *conf)
     watch.follows_bounds = conf->pressure != CONF_PRESSURE_OFF;
     if (conf->pressure == CONF_PRESSURE_VERBOSE)
         respond_set_verbose();
-    budget_set_own_strategies(conf->lazy, conf->eviction, conf->pooling);
+    budget_set_own_strategies(conf->lazy, conf->eviction, conf->pooling, cold_is_on());
     strategy_set(conf->lazy, conf->pooling);
     uint64_t hard = watch_option_limit(conf->limit);
     bool has_budget = budget_attach(conf->budget_file);

@@ -2,6 +2,7 @@
  * include OS headers. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
+#include "allocators/base/check.h"
 #include "allocators/base/os_call.h"
 
 #include <errno.h>
@@ -146,7 +147,7 @@ void *os_reserve(size_t bytes)
     return map_own(bytes, PROT_NONE, MAP_NORESERVE);
 }
 
-bool os_map_again(void *start, size_t bytes, bool usable)
+MP_RARE bool os_map_again(void *start, size_t bytes, bool usable)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
     long result = call6(SYS_mmap, (long)start, (long)bytes,

@@ -1,0 +1,75 @@
+/* serve.h - what the two halves of the serving thread share: out of the heap (serve.c), and back
+ * (back.c). Nothing here is any other thread's. */
+#ifndef MPRESS_COLD_SERVE_H
+#define MPRESS_COLD_SERVE_H
+
+#include "allocators/base/os.h"
+#include "allocators/cold/table.h"
+
+enum {
+    UNIT_PAGES = 4,
+    PAGE_BYTES = UNIT_BYTES / UNIT_PAGES,
+    ALL_PAGES = (1 << UNIT_PAGES) - 1,
+    BACK_SOON_MAX = 5,
+    REST_TENTHS = 20, /* tenths of a second that a unit is left alone for */
+};
+
+struct serve {
+    size_t low, high; /* units that were out are in [low, high) */
+    uint32_t islands; /* stretches of units that are out */
+    uint32_t slots;   /* free ones */
+    uint16_t free_slots[COLD_SLOTS];
+    char *moving; /* the slot of the unit that is MOVING */
+};
+extern struct serve serve;
+
+static inline uint32_t serve_tenth(void)
+{
+    return (uint32_t)(os_time_coarse_ns() / UINT64_C(100000000));
+}
+
+static inline void serve_add(_Atomic uint64_t *count, uint64_t number)
+{
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + number,
+                          memory_order_relaxed);
+}
+
+static inline void *serve_slot_at(uint32_t slot)
+{
+    return cold.slots + slot * (size_t)UNIT_BYTES;
+}
+
+static inline bool serve_is_out(size_t number)
+{
+    unsigned state = cold_state(&cold.table[number]);
+    return state == COLD_STAGED || state == COLD_PACKED;
+}
+
+/* release: a thread that gives pages up waits for it */
+static inline void serve_set_state(struct cold_unit *unit, unsigned state)
+{
+    unsigned old = atomic_load_explicit(&unit->state, memory_order_relaxed) % COLD_STATES;
+    atomic_fetch_add_explicit(&unit->state, (uint8_t)(state - old), memory_order_release);
+}
+
+/* -- back.c ----------------------------------------------------------------------------------- */
+
+/* Puts the unit's pages back; who waits goes on to wait. False: not just now, who waits asks again.
+ */
+bool back_give(size_t number);
+
+/* The unit is in its place, and is left alone for some time. */
+void back_settle(size_t number, unsigned back_soon, uint32_t tenths);
+
+/* Puts those pages of a slot back. False: not just now. */
+bool back_put_staged(char *to, char *from, unsigned pages);
+
+/* Whoever waits goes on: the unit is watched no more. */
+void back_unwatch(size_t number);
+void back_free_slot(uint32_t slot);
+
+/* Answers what there is to answer; waits for it, `ms` at most. */
+void back_attend(int ms);
+void back_give_all(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* strategies.h - what the heap's strategies are worth, for the API and for who asks from outside.
+ */
+#ifndef MPRESS_STRATEGIES_H
+#define MPRESS_STRATEGIES_H
+
+#include <stdbool.h>
+
+#include "preload/mpress_strategy.h"
+
+/* False: there is none of that number. */
+bool strategies_read(size_t index, struct mpress_strategy *into);
+
+#endif
