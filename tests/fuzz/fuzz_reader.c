@@ -291,7 +291,7 @@ static void read_all(const char *path)
     struct trace_lost_place place = {0};
     struct trace_lost lost;
     while (trace_lost_next(trace, &place, &lost))
-        trace_visit_object_at(visit, lost.address);
+        trace_visit_seat_at(visit, lost.address);
     trace_visit_destroy(visit);
     visit_mappings(trace);
     trace_close(trace);

@@ -36,7 +36,9 @@ enum { LIFE_CLASSES = 20 };
 /* What happened under one call stack: an allocation site. Reallocations count as allocations by
  * the stack that asked for them; the block's birth stays that of its first allocation. */
 struct site {
-    uint32_t node; /* in the trace's stack tree; 0: no stack was recorded */
+    uint32_t node;         /* in the trace's stack tree; 0: no stack was recorded */
+    uint32_t course_at;    /* the moment that the change is of which is not in `course` yet */
+    uint64_t course_delta; /* that change */
     struct held held;
     struct amount all;  /* over all allocations */
     uint64_t temporary; /* freed by their thread before it allocated again; 0 in a sampled trace */
@@ -136,7 +138,9 @@ struct analysis {
 
     size_t looks; /* by time; one for each sample */
     struct look *look;
-    size_t look_at;        /* the look that events are counted towards now */
+    size_t look_at;        /* the look that events are counted towards now: */
+    uint64_t look_from_ns; /* those from here */
+    uint64_t look_to_ns;   /* to here, both included */
     uint64_t *asked_delta; /* A2: change of the asked bytes between look i-1 and look i, mod 2^64 */
 
     struct trace_totals totals;

@@ -154,22 +154,44 @@ static size_t find_moment(const struct course *course, uint64_t time_ns)
     return from;
 }
 
-static bool is_before(const struct course *course, size_t at, uint64_t time_ns)
+static void move_to(struct course *course, uint64_t time_ns)
 {
-    bool is_behind = at == 0 || course->moment[at - 1].time_ns <= time_ns;
-    return is_behind && (at == course->moments || time_ns < course->moment[at].time_ns);
+    size_t at = find_moment(course, time_ns);
+    course->at = at;
+    course->from_ns = at == 0 ? 0 : course->moment[at - 1].time_ns;
+    course->to_ns = at == course->moments ? UINT64_MAX : course->moment[at].time_ns;
+}
+
+/* Most changes of a site are in the same moment as the one before: they touch only the site. */
+static void flush(struct analysis *analysis, struct site *site)
+{
+    struct course *course = &analysis->course;
+    if (site->course_delta == 0)
+        return;
+    if (site->course == NULL)
+        site->course = store_alloc(analysis->store, course->moments + 1, sizeof site->course[0]);
+    site->course[site->course_at] += site->course_delta;
+    course->delta[site->course_at] += site->course_delta;
+    site->course_delta = 0;
 }
 
 void course_add(struct analysis *analysis, uint32_t site_number, uint64_t time_ns, uint64_t delta)
 {
     struct course *course = &analysis->course;
     struct site *site = &analysis->site[site_number];
-    if (!is_before(course, course->at, time_ns))
-        course->at = find_moment(course, time_ns);
-    if (site->course == NULL)
-        site->course = store_alloc(analysis->store, course->moments + 1, sizeof site->course[0]);
-    site->course[course->at] += delta;
-    course->delta[course->at] += delta;
+    if (time_ns < course->from_ns || time_ns >= course->to_ns)
+        move_to(course, time_ns);
+    if (site->course_at != course->at) {
+        flush(analysis, site);
+        site->course_at = (uint32_t)course->at;
+    }
+    site->course_delta += delta;
+}
+
+void course_finish(struct analysis *analysis)
+{
+    for (size_t i = 0; i < analysis->sites; i++)
+        flush(analysis, &analysis->site[i]);
 }
 
 void course_add_survivor(struct analysis *analysis, uint64_t time_ns, uint64_t bytes)

@@ -27,7 +27,9 @@ struct course {
     const char *label; /* of the marks that are cycles, digits as '#'; NULL: there are none */
     uint64_t *delta;   /* of all sites; see course_read */
     uint64_t *born;    /* bytes asked for between moments, and alive at the end */
-    size_t at;         /* the moment that events are counted towards now */
+    size_t at;         /* the moment that events are counted towards now, */
+    uint64_t from_ns;  /* those from here on */
+    uint64_t to_ns;    /* and before that */
 };
 
 /* Chooses the moments. */
@@ -35,6 +37,9 @@ void course_init(struct analysis *analysis);
 
 /* At `time_ns` what a site holds changes by `delta`, modulo 2^64. */
 void course_add(struct analysis *analysis, uint32_t site, uint64_t time_ns, uint64_t delta);
+
+/* Nothing is added any more: the sums can be read. */
+void course_finish(struct analysis *analysis);
 
 /* A block born at `time_ns` is alive at the end. */
 void course_add_survivor(struct analysis *analysis, uint64_t time_ns, uint64_t bytes);

@@ -11,10 +11,8 @@ static uint64_t round_fairly(double value, uint64_t object)
     return (uint64_t)whole + ((double)dice < (value - whole) * 0x1p32);
 }
 
-struct amount estimate_weigh(uint64_t period, uint64_t size, uint64_t object)
+struct amount estimate_weigh_sample(uint64_t period, uint64_t size, uint64_t object)
 {
-    if (period == 0)
-        return (struct amount){.bytes = size, .blocks = 1};
     double chance = -expm1(-(double)(size | 1) / (double)period);
     double bytes = (double)size / chance;
     return (struct amount){.bytes = (uint64_t)llround(bytes),

@@ -9,8 +9,16 @@
 
 #include "tools/analysis/held.h"
 
+/* What a sampled object stands for. */
+struct amount estimate_weigh_sample(uint64_t period, uint64_t size, uint64_t object);
+
 /* What the recorded object stands for. Period 0: for itself. */
-struct amount estimate_weigh(uint64_t period, uint64_t size, uint64_t object);
+static inline struct amount estimate_weigh(uint64_t period, uint64_t size, uint64_t object)
+{
+    if (period != 0)
+        return estimate_weigh_sample(period, size, object);
+    return (struct amount){.bytes = size, .blocks = 1};
+}
 
 struct interval {
     uint64_t low;

@@ -1,8 +1,6 @@
-/* live.h - what the report needs to know of each block that is alive, by object number.
- *
- * Most blocks die young. The newest LIVE_YOUNG objects sit in a ring that stays in the CPU's
- * cache, at the slot their number gives; whoever is still alive when its slot is needed again
- * moves to a hash table. Memory: 32 bytes a slot, at most 3 slots per old live block. */
+/* live.h - what the report needs to know of each block that is alive, in an array by its seat
+ * (tools/trace/trace.h). Seats are used again at once, so the array is as long as most blocks ever
+ * were alive together, and what lives shortly stays in the CPU's cache. */
 #ifndef MPRESS_TOOLS_ANALYSIS_LIVE_H
 #define MPRESS_TOOLS_ANALYSIS_LIVE_H
 
@@ -12,10 +10,8 @@
 
 #include "tools/store.h"
 
-enum { LIVE_YOUNG = 1 << 15 }; /* 1 MiB: half of a small second-level cache */
-
 struct block {
-    uint64_t object; /* L1: 0 = the slot is free */
+    uint64_t object; /* L1: 0 = nobody sits there */
     uint64_t bytes;  /* asked */
     uint64_t birth_ns;
     uint32_t site; /* number of the call stack in the analysis */
@@ -24,26 +20,45 @@ struct block {
 
 struct live {
     struct store *store;
-    struct block *young; /* L2: object n is in young[n % LIVE_YOUNG] or in the table */
-    struct block *table; /* open addressing, linear probing */
-    size_t table_slots;  /* a power of two */
-    size_t table_used;   /* L3: at most 2/3 of table_slots */
+    struct block *block; /* by seat; seat 0 is nobody's */
+    size_t seats;        /* that there is room for */
 };
 
 void live_init(struct live *live, struct store *store);
-void live_fini(struct live *live);
-void live_insert(struct live *live, const struct block *block);
+void live_grow(struct live *live, uint32_t seat);
 
-/* Takes the block out into *block; false: there is none of that number. */
-bool live_remove(struct live *live, uint64_t object, struct block *block);
+/* Nobody sits there. */
+static inline void live_insert(struct live *live, uint32_t seat, const struct block *block)
+{
+    if (seat >= live->seats)
+        live_grow(live, seat);
+    live->block[seat] = *block;
+}
 
-/* The block itself; NULL: there is none of that number. */
-const struct block *live_find(const struct live *live, uint64_t object);
+/* The block itself; NULL: nobody sits there. */
+static inline const struct block *live_find(const struct live *live, uint32_t seat)
+{
+    return seat < live->seats && live->block[seat].object != 0 ? &live->block[seat] : NULL;
+}
 
-/* Soon live_insert or live_remove will be called for `object`: starts loading what they touch. */
-void live_prefetch(const struct live *live, uint64_t object);
+/* Takes the block out into *block; false: nobody sits there. */
+static inline bool live_remove(struct live *live, uint32_t seat, struct block *block)
+{
+    const struct block *found = live_find(live, seat);
+    if (found == NULL)
+        return false;
+    *block = *found;
+    live->block[seat].object = 0;
+    return true;
+}
 
-/* Calls `visit` for each block, in no order. */
+/* Soon one of these will be called for `seat`: starts loading what it touches. */
+static inline void live_prefetch(const struct live *live, uint32_t seat)
+{
+    __builtin_prefetch(&live->block[seat < live->seats ? seat : 0], 1);
+}
+
+/* Calls `visit` for each block, by seat. */
 void live_visit(const struct live *live, void (*visit)(const struct block *block, void *context),
                 void *context);
 

@@ -38,16 +38,18 @@ static size_t find_look(const struct analysis *analysis, uint64_t time_ns)
     return from;
 }
 
-static bool is_in_interval(const struct analysis *analysis, size_t at, uint64_t time_ns)
+static void move_to(struct analysis *analysis, uint64_t time_ns)
 {
-    bool is_after = at == 0 || analysis->look[at - 1].sample.time_ns < time_ns;
-    return is_after && (at == analysis->looks || time_ns <= analysis->look[at].sample.time_ns);
+    size_t at = find_look(analysis, time_ns);
+    analysis->look_at = at;
+    analysis->look_from_ns = at == 0 ? 0 : analysis->look[at - 1].sample.time_ns + 1;
+    analysis->look_to_ns = at == analysis->looks ? UINT64_MAX : analysis->look[at].sample.time_ns;
 }
 
 void looks_add(struct analysis *analysis, uint64_t time_ns, uint64_t delta)
 {
-    if (!is_in_interval(analysis, analysis->look_at, time_ns))
-        analysis->look_at = find_look(analysis, time_ns);
+    if (time_ns < analysis->look_from_ns || time_ns > analysis->look_to_ns)
+        move_to(analysis, time_ns);
     analysis->asked_delta[analysis->look_at] += delta;
 }
 

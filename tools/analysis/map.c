@@ -138,11 +138,11 @@ static bool is_on_map(uint64_t address, uint64_t size)
     return size < MAP_HUGE_BYTES && address < UINT64_MAX - MAP_HUGE_BYTES;
 }
 
-static void add_block(uint64_t address, uint64_t size, uint64_t object, void *context)
+static void add_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
 {
     struct taking *taking = context;
     uint64_t end = end_of(address, size);
-    (void)object;
+    (void)seat;
     if (!is_on_map(address, size)) {
         taking->map->huge_blocks++;
         taking->map->huge_bytes += size;
@@ -173,10 +173,10 @@ static bool pin_page(struct taking *taking, struct map_pin *pin, uint64_t number
 }
 
 /* The pages between the first and the last are full of the block. */
-static void pin_block(uint64_t address, uint64_t size, uint64_t object, void *context)
+static void pin_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
 {
     struct taking *taking = context;
-    const struct block *block = live_find(&taking->analysis->live, object);
+    const struct block *block = live_find(&taking->analysis->live, seat);
     uint64_t end = end_of(address, size);
     if (block == NULL || !is_on_map(address, size))
         return;
@@ -260,6 +260,11 @@ static void take(struct analysis *analysis, const struct trace_visit *visit, str
         trace_visit_live(visit, pin_block, &taking);
     finish_pins(&taking);
     finish_units(&taking);
+}
+
+uint64_t maps_next(const struct maps *maps)
+{
+    return maps->taken < maps->count ? maps->map[maps->taken].time_ns : UINT64_MAX;
 }
 
 void maps_take(struct analysis *analysis, const struct trace_visit *visit, uint64_t time_ns)

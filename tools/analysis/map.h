@@ -61,6 +61,9 @@ struct maps {
  * does not hold all blocks. */
 void maps_init(struct analysis *analysis);
 
+/* When the next one is to be taken; UINT64_MAX: at the end, or none is left. */
+uint64_t maps_next(const struct maps *maps);
+
 /* All events up to `time_ns` are booked: takes what was planned until then. */
 void maps_take(struct analysis *analysis, const struct trace_visit *visit, uint64_t time_ns);
 

@@ -23,7 +23,8 @@ static void halve(struct timeline *timeline)
     timeline->columns = (timeline->columns + 1) / 2;
 }
 
-void timeline_add(struct timeline *timeline, uint64_t time_ns, uint64_t value)
+/* In another column than the last event. */
+void timeline_add_elsewhere(struct timeline *timeline, uint64_t time_ns, uint64_t value)
 {
     uint64_t at = time_ns > timeline->start_ns ? time_ns - timeline->start_ns : 0;
     while (at / timeline->column_ns >= TIMELINE_COLUMNS)
@@ -33,6 +34,9 @@ void timeline_add(struct timeline *timeline, uint64_t time_ns, uint64_t value)
         timeline->most[timeline->columns++] = timeline->last;
     timeline->most[column] = max_of(timeline->most[column], value);
     timeline->last = value;
+    timeline->column = column;
+    timeline->from_ns = timeline->start_ns + column * timeline->column_ns;
+    timeline->to_ns = timeline->from_ns + timeline->column_ns;
 }
 
 uint64_t timeline_get(const struct timeline *timeline, size_t column, size_t columns)

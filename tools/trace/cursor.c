@@ -27,13 +27,9 @@ void cursor_fini(struct cursor *cursor)
 
 uint64_t cursor_bytes(const struct cursor *cursor)
 {
-    const struct file_block *blocks = cursor->trace->blocks + cursor->lane->first;
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i + 1 < cursor->next_block; i++)
-        bytes += blocks[i].limit;
-    if (cursor->block != NULL)
-        bytes += (uint64_t)(cursor->at - cursor->start);
-    return bytes;
+    if (cursor->block == NULL)
+        return 0;
+    return cursor->passed_bytes + (uint64_t)(cursor->at - cursor->start);
 }
 
 /* -- fields ----------------------------------------------------------------------------------- */
@@ -366,6 +362,8 @@ static bool enter_block(struct cursor *cursor, struct cursor_record *record)
     }
     const struct file_block *block =
         &cursor->trace->blocks[cursor->lane->first + cursor->next_block];
+    if (cursor->block != NULL)
+        cursor->passed_bytes += cursor->block->limit;
     cursor->block = block;
     cursor->start = cursor->at = payloads_get(cursor->payloads, cursor->next_block);
     cursor->next_block++;

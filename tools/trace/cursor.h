@@ -48,6 +48,7 @@ struct cursor {
     const unsigned char *at;
     const unsigned char *end;
     uint32_t next_block;    /* of the lane */
+    uint64_t passed_bytes;  /* payload of the blocks before the current one */
     bool is_gap_next;       /* say that events are missing before going on */
     bool is_thread_next;    /* say whose events go on in this block */
     uint32_t tid;           /* of the thread that is known to be at work; 0: none */

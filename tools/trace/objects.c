@@ -54,12 +54,13 @@ void objects_fini(struct objects *objects)
     objects->slots = NULL;
 }
 
-static void place(struct objects *objects, const struct object *object)
+static struct object *place(struct objects *objects, const struct object *object)
 {
     size_t slot = objects_slot(objects, object->units);
     while (objects->slots[slot].units != 0)
         slot = (slot + 1) & objects->mask;
     objects->slots[slot] = *object;
+    return &objects->slots[slot];
 }
 
 static void double_slots(struct objects *objects)
@@ -74,12 +75,13 @@ static void double_slots(struct objects *objects)
     munmap(old, bytes_of(count));
 }
 
-void objects_insert(struct objects *objects, uint64_t units, uint64_t number, uint64_t size)
+struct object *objects_insert(struct objects *objects, uint64_t units, uint64_t number,
+                              uint64_t size)
 {
     if (objects->count * 2 > objects->mask)
         double_slots(objects);
-    place(objects, &(struct object){units, number, size});
     objects->count++;
+    return place(objects, &(struct object){units, number, size, 0, 0});
 }
 
 /* Moves those behind the hole up that may not be found otherwise. */

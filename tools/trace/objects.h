@@ -10,6 +10,8 @@ struct object {
     uint64_t units; /* the address; 0: the slot is empty */
     uint64_t number;
     uint64_t size;
+    uint32_t seat; /* see seats.h */
+    uint32_t reserved;
 };
 
 struct objects {
@@ -23,8 +25,10 @@ struct objects {
 void objects_init(struct objects *objects);
 void objects_fini(struct objects *objects);
 
-/* `units` is not 0 and not in it. */
-void objects_insert(struct objects *objects, uint64_t units, uint64_t number, uint64_t size);
+/* `units` is not 0 and not in it. The object, with seat 0, is good until the next insert or remove.
+ */
+struct object *objects_insert(struct objects *objects, uint64_t units, uint64_t number,
+                              uint64_t size);
 
 /* An odd number that is another one in every process. */
 uint64_t objects_seed(void);

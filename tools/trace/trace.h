@@ -210,7 +210,8 @@ struct trace_txn_ended {
 
 /* One event, fields without meaning for its kind are 0. Objects are numbered 1, 2, 3... by birth;
  * number 0 is none. An object dies by the FREE or REALLOC that has it as old_object, or by the
- * STALE event that has it as stale_object, or lives to the end. */
+ * STALE event that has it as stale_object, or lives to the end. While it lives it has a seat, 1, 2,
+ * 3..., that nobody else alive has: what is kept of objects can be an array by seats. */
 struct trace_event {
     uint8_t kind;           /* enum trace_event_kind */
     uint8_t bits;           /* enum trace_event_bits */
@@ -235,6 +236,9 @@ struct trace_event {
         struct trace_txn_begun begun; /* TXN_BEGIN */
         struct trace_txn_ended ended; /* TXN_END */
     };
+    uint32_t seat; /* of the object born */
+    uint32_t old_seat;
+    uint32_t stale_seat;
 };
 
 /* Totals of what a visit has yielded so far. */
@@ -265,12 +269,12 @@ bool trace_visit_next(struct trace_visit *visit, struct trace_event *event);
 const struct trace_totals *trace_visit_totals(const struct trace_visit *visit);
 void trace_visit_destroy(struct trace_visit *visit);
 
-/* The object that is alive at this address as far as the visit has come; 0: none. */
-uint64_t trace_visit_object_at(const struct trace_visit *visit, uint64_t address);
+/* The seat of the object that is alive at this address as far as the visit has come; 0: none. */
+uint32_t trace_visit_seat_at(const struct trace_visit *visit, uint64_t address);
 
 /* Shows each object that is alive as far as the visit has come, in no order. */
 void trace_visit_live(const struct trace_visit *visit,
-                      void (*show)(uint64_t address, uint64_t size, uint64_t object, void *context),
+                      void (*show)(uint64_t address, uint64_t size, uint32_t seat, void *context),
                       void *context);
 
 /* Name of a thread as far as the visit has come; "" if it has none. */

@@ -58,10 +58,10 @@ void txns_begin(struct txns *txns, uint32_t number, uint32_t parent)
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
-void txns_add(struct txns_open *txn, uint64_t object, uint64_t size)
+void txns_add(struct txns_open *txn, const struct txns_block *block)
 {
     txn->blocks = memory_grow(txn->blocks, txn->count, &txn->capacity, sizeof(*txn->blocks));
-    txn->blocks[txn->count++] = (struct txns_block){object, size};
+    txn->blocks[txn->count++] = *block;
 }
 
 bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block)
@@ -75,7 +75,7 @@ bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block)
 void txns_end(struct txns *txns, struct txns_open *txn)
 {
     for (size_t i = 0; txn->parent != NULL && i < txn->count; i++)
-        txns_add(txn->parent, txn->blocks[i].object, txn->blocks[i].size);
+        txns_add(txn->parent, &txn->blocks[i]);
     while (txn->children != NULL) /* the file is wrong: their ends would stand before */
         leave(txn->children);
     leave(txn);
@@ -86,12 +86,10 @@ void txns_end(struct txns *txns, struct txns_open *txn)
 
 /* -- names ------------------------------------------------------------------------------------ */
 
-enum { NAMES_MOST = 1024 }; /* beyond, all share the last one: the library keeps 255 itself */
-
 uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes)
 {
     static const unsigned char others[] = "(others)";
-    bool is_full = txns->name_count >= NAMES_MOST;
+    bool is_full = txns->name_count >= TXNS_NAMES_MOST;
     char *text = is_full ? file_copy_text(others, sizeof(others) - 1) : file_copy_text(name, bytes);
     for (size_t i = 0; i < txns->name_count; i++) {
         if (strcmp(txns->names[i], text) == 0) {
@@ -99,8 +97,8 @@ uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes)
             return i;
         }
     }
-    txns->names =
-        memory_grow(txns->names, txns->name_count, &txns->name_capacity, sizeof(*txns->names));
+    if (txns->names == NULL)
+        txns->names = memory_alloc(TXNS_NAMES_MOST + 1, sizeof(*txns->names));
     txns->names[txns->name_count] = text;
     return txns->name_count++;
 }

@@ -12,6 +12,7 @@
 struct txns_block {
     uint64_t object;
     uint64_t size;
+    uint32_t seat;
 };
 
 struct txns_open {
@@ -26,9 +27,12 @@ struct txns_open {
 struct txns {
     bool is_used;        /* there ever was one */
     struct objects open; /* number -> the transaction's address */
-    char **names;
-    size_t name_count, name_capacity;
+    char **names; /* room for all, so that a name can be read while others come; NULL: none yet */
+    size_t name_count;
 };
+
+/* Beyond, all share the last one: the library keeps 255 itself. */
+enum { TXNS_NAMES_MOST = 1024 };
 
 void txns_fini(struct txns *txns);
 
@@ -38,7 +42,7 @@ struct txns_open *txns_get(struct txns *txns, uint32_t number);
 /* It begins, in a parent (0: none), which is of a smaller number or not believed. */
 void txns_begin(struct txns *txns, uint32_t number, uint32_t parent);
 
-void txns_add(struct txns_open *txn, uint64_t object, uint64_t size);
+void txns_add(struct txns_open *txn, const struct txns_block *block);
 
 /* Takes the newest block of those beyond the oldest `kept`; false: there is none. */
 bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block);

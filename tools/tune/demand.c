@@ -52,16 +52,17 @@ static void book_birth(struct pass *pass, const struct trace_event *event, uint3
         reach(use, pass->now_ns);
         held_add(&use->held, event->size, demand->peak_serial);
     }
-    live_insert(&pass->live, &(struct block){.object = event->object,
-                                             .bytes = event->size,
-                                             .site = placed,
-                                             .thread = event->thread});
+    live_insert(&pass->live, event->seat,
+                &(struct block){.object = event->object,
+                                .bytes = event->size,
+                                .site = placed,
+                                .thread = event->thread});
     change_asked(pass, event->size);
 }
 
-static bool book_death(struct pass *pass, uint64_t object, struct block *block)
+static bool book_death(struct pass *pass, uint32_t seat, struct block *block)
 {
-    if (!live_remove(&pass->live, object, block))
+    if (!live_remove(&pass->live, seat, block))
         return false;
     if (block->site != DEMAND_OUTSIDE) {
         struct size_use *use = &pass->demand->use[block->site];
@@ -106,7 +107,7 @@ static bool stays(const struct pass *pass, const struct block *block, uint64_t s
 static void book_realloc(struct pass *pass, const struct trace_event *event)
 {
     struct block old;
-    bool is_known = book_death(pass, event->old_object, &old);
+    bool is_known = book_death(pass, event->old_seat, &old);
     if (is_known && stays(pass, &old, event->size)) {
         book_birth(pass, event, old.site);
         return;
@@ -125,7 +126,7 @@ static void book(struct pass *pass, const struct trace_event *event)
     if ((event->bits & TRACE_EVENT_IN_TXN) != 0)
         return; /* size classes have no part in it */
     if ((event->bits & TRACE_EVENT_STALE) != 0)
-        book_death(pass, event->stale_object, &block);
+        book_death(pass, event->stale_seat, &block);
     switch (event->kind) {
     case TRACE_EVENT_ALLOC:
         book_birth(pass, event, place(pass, event));
@@ -134,7 +135,7 @@ static void book(struct pass *pass, const struct trace_event *event)
         book_realloc(pass, event);
         break;
     case TRACE_EVENT_FREE:
-        if (book_death(pass, event->old_object, &block))
+        if (book_death(pass, event->old_seat, &block))
             give(pass, event, &block);
         break;
     case TRACE_EVENT_THREAD_END:
