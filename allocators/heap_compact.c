@@ -8,12 +8,14 @@
 #include "allocators/reclaim.h"
 #include "allocators/scavenge.h"
 #include "allocators/slab.h"
+#include "allocators/txn_chunk.h"
 #include "allocators/unit.h"
 
 size_t heap_compact(void)
 {
     if (!heap_enter())
         return 0;
+    txn_chunk_put_back();
     cache_flush();
     depot_drain();
 #if !defined(__SANITIZE_THREAD__) /* which does not know the system call that orders this */
@@ -39,6 +41,7 @@ size_t heap_trim(void)
 {
     if (!heap_enter())
         return 0;
+    txn_chunk_put_back();
     scavenge_hold();
     depot_tick();
 #if !defined(__SANITIZE_THREAD__)

@@ -72,6 +72,7 @@ void heap_read_stats(struct heap_stats *stats)
     memset(stats, 0, sizeof(*stats));
     if (!heap_enter())
         return;
+    txn_chunk_put_back(); /* no longer live */
     scavenge_hold();
     cache_forget_lost();
     add_classes(stats);

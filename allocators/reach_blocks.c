@@ -16,6 +16,7 @@
 #include "allocators/huge.h"
 #include "allocators/large.h"
 #include "allocators/pool.h"
+#include "allocators/txn_chunk.h"
 #include "allocators/warm.h"
 #include "allocators/zone.h"
 
@@ -281,6 +282,7 @@ int reach_blocks_init(void)
         cache_visit_rounds(drop_block);
         depot_visit_rounds(drop_block);
         warm_visit(drop_block);
+        txn_chunk_visit_left(drop_block);
     }
     return error;
 }

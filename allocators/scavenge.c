@@ -17,6 +17,7 @@
 #include "allocators/pressure/outlook.h"
 #include "allocators/reclaim.h"
 #include "allocators/slab.h"
+#include "allocators/txn_chunk.h"
 #include "allocators/unit.h"
 
 #define MS UINT64_C(1000000)
@@ -87,6 +88,7 @@ static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
     bool is_watched = scavenger.background && !scavenge_has_helper();
     atomic_store_explicit(&scavenger.due_ns, now + (is_watched ? WATCH_NS : TICK_NS),
                           memory_order_relaxed);
+    txn_chunk_put_back();
     outlook_tick(now);
     cold_tick(now);
     do_slowly(depot_tick, now, &scavenger.depot_due_ns);
@@ -221,6 +223,8 @@ bool scavenge_may_wait(void)
 
 void scavenge_pass(void)
 {
+    if (MP_UNLIKELY(txn_chunk_waits()))
+        txn_chunk_put_back();
     if (MP_LIKELY(scavenge_may_wait()))
         return;
     passes = 0;

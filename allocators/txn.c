@@ -7,6 +7,9 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 
+/* So much is given back one by one when it ends, more as a list. */
+enum { FEW_CHUNKS = 4, FEW_BYTES = 1024 * 1024 };
+
 static size_t most_bytes; /* set while one thread runs; 0: any number */
 static void (*tell_end)(struct txn *txn, const struct txn_ended *ended); /* the same */
 
@@ -251,8 +254,20 @@ void txn_rollback_to(struct txn *txn, const struct txn_mark *mark)
 
 /* -- ending ----------------------------------------------------------------------------------- */
 
+/* Hot chunks are back in magazines at once, for the next transaction. */
+static bool are_few(const struct txn *txn)
+{
+    return txn->chunks <= FEW_CHUNKS && (txn->chunks <= 1 || txn->reserved <= FEW_BYTES);
+}
+
 static void give_all(struct txn *txn)
 {
+    if (!are_few(txn) && !txn_chunk_is_checked()) {
+        if (txn->current != NULL)
+            push_older(txn, txn->current);
+        txn_chunk_leave(txn->older);
+        return;
+    }
     if (txn->current != NULL)
         give_chunk(txn, txn->current);
     while (txn->older != NULL) {

@@ -32,8 +32,16 @@ size_t txn_chunk_round(size_t bytes)
 
 /* -- descriptions ----------------------------------------------------------------------------- */
 
+_Atomic(struct txn_chunk *) txn_chunk_left;
+
+/* Of chunks that were left and put back, for any thread. Taken all at once. */
+static _Atomic(struct txn_chunk *) loose;
+
 static bool make_spare(struct txn_chunk **spare)
 {
+    *spare = atomic_exchange_explicit(&loose, NULL, memory_order_acquire);
+    if (*spare != NULL)
+        return true;
     struct txn_chunk *chunks = meta_alloc(SPARE_AT_ONCE * sizeof(*chunks));
     for (int i = 0; chunks != NULL && i < SPARE_AT_ONCE; i++) {
         chunks[i].older = *spare;
@@ -106,8 +114,62 @@ static void give_block(void *p)
     }
 }
 
+/* -- lists ------------------------------------------------------------------------------------ */
+
+/* A fork may cut anywhere: what a vanished thread had taken out of a list is lost to the child. */
+static void push(_Atomic(struct txn_chunk *) *list, struct txn_chunk *chunk,
+                 struct txn_chunk **link)
+{
+    *link = atomic_load_explicit(list, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(list, link, chunk, memory_order_release,
+                                                  memory_order_relaxed))
+        continue;
+}
+
+void txn_chunk_leave(struct txn_chunk *newest)
+{
+    cache_transfer();
+    push(&txn_chunk_left, newest, &newest->next);
+}
+
+/* The descriptions of a list stay one, which joins the loose ones. */
+static void put_list_back(struct txn_chunk *newest)
+{
+    struct txn_chunk *last = newest;
+    for (struct txn_chunk *chunk = newest; chunk != NULL; chunk = chunk->older) {
+        give_block((void *)chunk->start);
+        last = chunk;
+    }
+    push(&loose, newest, &last->older);
+}
+
+void txn_chunk_put_back(void)
+{
+    /* acquire: what their transactions wrote is written */
+    struct txn_chunk *newest =
+        atomic_exchange_explicit(&txn_chunk_left, NULL, memory_order_acquire);
+    while (newest != NULL) {
+        struct txn_chunk *next = newest->next;
+        put_list_back(newest);
+        newest = next;
+    }
+}
+
+MP_RARE void txn_chunk_visit_left(void (*visit)(void *p))
+{
+    const struct txn_chunk *newest = atomic_load_explicit(&txn_chunk_left, memory_order_relaxed);
+    for (; newest != NULL; newest = newest->next) {
+        for (const struct txn_chunk *chunk = newest; chunk != NULL; chunk = chunk->older)
+            visit((void *)chunk->start);
+    }
+}
+
+/* -- one -------------------------------------------------------------------------------------- */
+
 struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes)
 {
+    if (MP_UNLIKELY(txn_chunk_waits()))
+        txn_chunk_put_back();
     bytes = quarantine.is_on ? round_up(bytes, os_page_bytes()) : txn_chunk_round(bytes);
     if (MP_UNLIKELY(*spare == NULL) && !make_spare(spare))
         return NULL;

@@ -5,10 +5,14 @@
  * Chunks come hot, the newest first, from the thread's magazines, the depot, parked runs: a chunk
  * is an object or a large block like any other. Its first bytes stay unused, so that no address in
  * it is one that free() takes. Checked, each is a mapping of its own instead, and keeps its
- * addresses without access for a while when it is given back. */
+ * addresses without access for a while when it is given back.
+ *
+ * Many of them are left as a list, which takes as long as one; whoever takes a chunk or passes a
+ * slow path of the heap next puts them back. */
 #ifndef MPRESS_TXN_CHUNK_H
 #define MPRESS_TXN_CHUNK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +25,7 @@ enum {
 
 struct txn_chunk {
     struct txn_chunk *older; /* of the same transaction, or of the spare ones */
+    struct txn_chunk *next;  /* the list that was left before; the newest of a list has it */
     uintptr_t start;
     size_t bytes;
 };
@@ -45,6 +50,23 @@ struct txn_chunk *txn_chunk_take(struct txn_chunk **spare, size_t bytes);
 
 /* Gives it back without a system call. */
 void txn_chunk_give(struct txn_chunk **spare, struct txn_chunk *chunk);
+
+/* Leaves a chunk and all that are older. */
+void txn_chunk_leave(struct txn_chunk *newest);
+
+/* Lists that wait; newest of the last. Any thread */
+extern _Atomic(struct txn_chunk *) txn_chunk_left;
+
+static inline bool txn_chunk_waits(void)
+{
+    return atomic_load_explicit(&txn_chunk_left, memory_order_relaxed) != NULL;
+}
+
+/* Puts them back. Without locks. */
+void txn_chunk_put_back(void);
+
+/* Shows the first byte of every chunk that waits, while no other thread runs. */
+void txn_chunk_visit_left(void (*visit)(void *p));
 
 /* From now on chunks are mappings of their own. While one thread runs. */
 void txn_chunk_set_checked(void);

@@ -213,9 +213,10 @@ static void audit_piece(const struct txn *txn)
     const struct txn_chunk *chunk = txn->current;
     uintptr_t first = chunk != NULL ? txn_chunk_first(chunk) : txn->loan_from;
     uintptr_t end = chunk != NULL ? txn_chunk_end(chunk) : txn->loan_to;
-    MP_AUDIT(txn->at <= txn->end && txn->base <= txn->at);
+    MP_AUDIT(txn->at <= txn->limit && txn->base <= txn->at);
+    MP_AUDIT(txn->end == (txn->watch[0] == 0 ? txn->limit : 0));
     if (txn->at != 0)
-        MP_AUDIT(txn->end == end && lies_in(txn->base, first, end));
+        MP_AUDIT(txn->limit == end && lies_in(txn->base, first, end));
     MP_AUDIT(txn->loan_at == 0 || lies_in(txn->loan_at, txn->loan_from, txn->loan_to));
 }
 
@@ -237,7 +238,7 @@ static void audit_lent(const struct txn *txn)
         MP_AUDIT(child->parent == txn && txn_is_open(child));
         borrowers += child->loan != 0 && child->loan == txn->loans;
     }
-    MP_AUDIT(!txn->is_lent || (borrowers == 1 && txn->at == 0 && txn->end == 0));
+    MP_AUDIT(!txn->is_lent || (borrowers == 1 && txn->at == 0 && txn->limit == 0));
 }
 
 MP_RARE void txn_audit(const struct txn *txn)

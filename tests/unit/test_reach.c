@@ -12,6 +12,7 @@
 #include "allocators/mixed.h"
 #include "allocators/pool.h"
 #include "allocators/reach.h"
+#include "allocators/txn.h"
 
 enum { ROOTS = 64, BLOCKS = 3000, MOST_EDGES = 6 };
 
@@ -376,6 +377,23 @@ static void random_graphs_are_classified_as_by_a_plain_reference(void **state)
     heap_audit();
 }
 
+static void chunks_that_wait_to_be_put_back_are_no_blocks(void **state)
+{
+    (void)state;
+    void *p = NULL;
+    assert_true(txn_prepare("large"));
+    struct txn *txn = txn_begin(NULL, "large", 0);
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(txn_alloc(txn, 1000, 0, &p), 0);
+    txn_end(txn, TXN_ROLLED_BACK);
+    assert_true(txn_chunk_waits());
+    classify();
+    assert_true(txn_chunk_waits());
+    for (size_t i = 0; i < result_count; i++)
+        assert_true((uintptr_t)p - (uintptr_t)results[i].p >= results[i].bytes);
+    txn_chunk_put_back();
+}
+
 int main(void)
 {
     results = mmap(NULL, BLOCKS * sizeof(results[0]), PROT_READ | PROT_WRITE,
@@ -390,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup(freed_blocks_are_none_and_lead_nowhere, begin),
         cmocka_unit_test_setup(an_address_is_no_pointer_unless_it_is_a_word, begin),
         cmocka_unit_test_setup(blocks_of_mixed_zones_are_blocks, begin),
+        cmocka_unit_test_setup(chunks_that_wait_to_be_put_back_are_no_blocks, begin),
         cmocka_unit_test_setup(what_cannot_be_read_is_left_out, begin),
         cmocka_unit_test_setup(random_graphs_are_classified_as_by_a_plain_reference, begin),
     };

@@ -8,6 +8,7 @@
 
 #include "allocators/base/os.h"
 #include "allocators/txn.h"
+#include "allocators/unit.h"
 
 enum { MOST_BYTES = 8 << 20 };
 
@@ -67,6 +68,56 @@ static void blocks_stay_apart_and_aligned(void **state)
     assert_int_equal(txn->blocks, BLOCKS);
     assert_true(txn_used(txn) <= txn->reserved);
     txn_end(txn, TXN_ROLLED_BACK);
+    assert_int_equal(chunks_out(), 0);
+}
+
+/* A transaction of many chunks, as none of its name was before. */
+static void end_large(char *name)
+{
+    static char names[1000][16];
+    static int count;
+    snprintf(names[count], sizeof(names[count]), "%s %d", name, count);
+    struct txn *txn = begin(NULL, names[count++], 0);
+    for (int i = 0; i < 6000; i++)
+        filled(txn, 1000, 'x');
+    assert_true(txn->chunks > 10);
+    txn_end(txn, TXN_ROLLED_BACK);
+    assert_true(txn_chunk_waits());
+}
+
+static void many_chunks_wait_for_who_passes_by(void **state)
+{
+    (void)state;
+    struct heap_stats before, after;
+    heap_read_stats(&before);
+    end_large("passes");
+    heap_free(heap_alloc(100000)); /* a slow path */
+    assert_false(txn_chunk_waits());
+    end_large("reads");
+    heap_read_stats(&after);
+    assert_false(txn_chunk_waits());
+    assert_int_equal(after.live_bytes, before.live_bytes);
+    assert_int_equal(after.live_objects, before.live_objects);
+    end_large("takes");
+    struct txn *txn = begin(NULL, "taker", 0);
+    filled(txn, 1, 't');
+    assert_false(txn_chunk_waits());
+    txn_end(txn, TXN_COMMITTED);
+    end_large("compacts");
+    heap_trim();
+    assert_false(txn_chunk_waits());
+}
+
+static void what_waits_is_taken_before_the_heap_grows(void **state)
+{
+    (void)state;
+    end_large("first");
+    end_large("second");
+    size_t resident = unit_resident_bytes();
+    for (int i = 0; i < 20; i++)
+        end_large("later");
+    assert_in_range(unit_resident_bytes(), resident / 2, resident + resident / 8);
+    heap_compact();
     assert_int_equal(chunks_out(), 0);
 }
 
@@ -391,6 +442,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_stay_apart_and_aligned),
+        cmocka_unit_test(many_chunks_wait_for_who_passes_by),
+        cmocka_unit_test(what_waits_is_taken_before_the_heap_grows),
         cmocka_unit_test(what_cannot_be_had_is_refused),
         cmocka_unit_test(a_child_that_commits_leaves_its_blocks_to_its_parent),
         cmocka_unit_test(a_child_that_rolls_back_drops_its_own_alone),
