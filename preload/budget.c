@@ -166,13 +166,14 @@ bool budget_read_limit(struct pressure_limit *limit)
         return false;
     uint32_t flags = page->settings.flags;
     bool is_held = (flags & (BUDGET_REFUSE | BUDGET_HOLD)) != 0;
+    uint64_t wall = bytes + bytes / (is_held ? 128 : 8);
     *limit = (struct pressure_limit){
         .soft = bytes - bytes / 10,
         .hard = bytes,
-        .wall = bytes + bytes / 128,
+        .wall = wall,
         .grace_ns = page->settings.grace_ms * UINT64_C(1000000),
-        .throttle_from = is_held ? bytes - bytes / 20 : bytes,
-        .throttle_full = is_held ? bytes : bytes + bytes / 8,
+        .throttle_from = bytes,
+        .throttle_full = wall,
         .throttles = (flags & BUDGET_THROTTLE) != 0,
         .refuses = (flags & BUDGET_REFUSE) != 0,
         .holds = (flags & BUDGET_HOLD) != 0,

@@ -14,14 +14,14 @@
  * own calls brought). Growth is seen where the heap or the program takes memory of the system, and
  * nowhere else: blocks that fit into what the heap has are neither slowed down nor refused.
  *
- *     0         0.9 B              0.95 B               B                     129/128 B
- *     | as ever  | strategies first  | and throttled      | refused after the    | refused at once
- *     |          |                   |                    | grace time           |
+ *     0            0.9 B                B                       129/128 B
+ *     | as ever     | strategies first  | throttled, and refused | refused at once
+ *     |             |                   | after the grace time   |
  *
  * Requests of up to 4 KiB have a reserve of max(256 KiB, 1 % of B) beyond what was reached when the
  * first request was refused. Throttling puts the thread to sleep at each growth, for 50 ms times
- * the square of how far it is on the way from 0.95 B to B; where nothing is refused, from B to 9/8
- * B. */
+ * the square of how far it is on the way from B to 129/128 B; where nothing is refused, to 9/8 B.
+ */
 #ifndef MPRESS_BUDGET_H
 #define MPRESS_BUDGET_H
 

@@ -84,11 +84,11 @@ a_trace_is_put_under_pressure_under_any_allocator() {
     run "$MPRESS" record --mode events -q -o T.mpt -- "$CACHE" flat --units 1 --mib 8
     for with in mpress glibc; do
         run "$MPRESS" replay T.mpt --under linear --with $with --levels 3 --duration 300ms --recovery-time none \
-            --no-search --strategy none:UNUSED=1 --json
+            --no-search --strategy none --json
         expect-json 'r["trace"] == "T.mpt" and r["finite"] and r["with"] == "'$with'"' \
             'r["pressure"]["mechanism"] == {"mpress": "budget", "glibc": "rlimit"}[r["with"]]' \
             '6 << 20 < r["baseline"]["peak"] < 14 << 20 and r["levels"][-1]["end"] == "failed"' \
-            '"returned NULL" in r["levels"][-1]["why"] and r["levels"][-1]["clean"]'
+            'r["strategies"] == [] and "returned NULL" in r["levels"][-1]["why"] and r["levels"][-1]["clean"]'
     done
     for line in "--under linear" "T.mpt --under linear more" "T.mpt --under linear --load x" \
         "T.mpt --under linear --with mpress,glibc" "T.mpt --under linear --pressure rlimit"; do

@@ -271,6 +271,7 @@ static void fill_to_the_brim(void)
 {
     size_t count = fill(MIB);
     CHECK(count > 30 && count < 80);
+    CHECK(fill(64 * KIB) < 40);
     CHECK(malloc(hidden_size(100)) != NULL);
 }
 

@@ -116,14 +116,18 @@ static bool set_levels(unsigned *into, const char *key, const char *value, char 
     return true;
 }
 
-/* NAME:VARIABLE=VALUE,... */
+/* NAME:VARIABLE=VALUE,...; or none. */
 static bool add_strategy(struct plan *plan, const char *value, char *why)
 {
     const char *colon = strchr(value, ':');
+    if (strcmp(value, "none") == 0) {
+        plan->has_no_strategies = true;
+        return true;
+    }
     if (plan->strategies == PLAN_STRATEGIES)
         return refuse(why, "strategy", value, "at most eight of them");
     if (colon == NULL || colon == value || strchr(colon, '=') == NULL)
-        return refuse(why, "strategy", value, "NAME:VARIABLE=VALUE,...");
+        return refuse(why, "strategy", value, "NAME:VARIABLE=VALUE,... or none");
     plan->strategy[plan->strategies++] = (struct plan_strategy){
         .name = copy_word(value, (size_t)(colon - value)), .settings = colon + 1};
     return true;

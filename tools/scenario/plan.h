@@ -42,6 +42,7 @@ struct plan {
     double recovery;      /* to wait for its beginning, at most; 0: not at all */
     struct plan_strategy strategy[PLAN_STRATEGIES];
     size_t strategies;
+    bool has_no_strategies; /* not the library's own either */
     struct verdict_bounds bounds;
     bool is_preloaded; /* under libmpress.so whatever the mechanism is */
     bool is_searching; /* for the breaking point */

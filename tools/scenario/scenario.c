@@ -155,7 +155,8 @@ static int print(const struct experiment *experiment, json_t *all)
 /* The library's own strategies, where it is there and nothing else was asked for. */
 static void add_own_strategies(const struct pressure *pressure, struct plan *plan)
 {
-    if (!pressure->mechanism->needs_preload || plan->strategies > 0)
+    bool is_told = plan->strategies > 0 || plan->has_no_strategies;
+    if (!pressure->mechanism->needs_preload || is_told)
         return;
     plan_add_own_strategy(plan, "lazy commit", BUDGET_LAZY);
     plan_add_own_strategy(plan, "eviction", BUDGET_EVICTION);
