@@ -13,6 +13,7 @@
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
 #include "preload/caller.h"
+#include "preload/door_way.h"
 #include "preload/emergency.h"
 #include "preload/entered.h"
 #include "preload/failing.h"
@@ -40,12 +41,6 @@ void door_set_checked(void)
     heap_set_checked();
 }
 
-static bool is_recording(void)
-{
-    /* busy: the tracer counts it as lost */
-    return MP_UNLIKELY(view() != DOOR_SEES_LITTLE) && tracer_is_on();
-}
-
 static bool is_sampling(void)
 {
     return view() == DOOR_SEES_SAMPLES && tracer_is_on();
@@ -53,49 +48,21 @@ static bool is_sampling(void)
 
 static void record_free(void *p)
 {
-    if (is_recording() && !emergency_owns(p) && (view() == DOOR_SEES_ALL || heap_is_apart(p)))
+    if (way_is_recorded() && !emergency_owns(p) && (view() == DOOR_SEES_ALL || heap_is_apart(p)))
         tracer_free(p);
 }
 
-static void record_dropped(void)
+void way_record_dropped(void)
 {
-    if (is_recording() && !is_sampling())
+    if (way_is_recorded() && !is_sampling())
         tracer_dropped();
-}
-
-/* After what a thread did behind its last destructor: its lane is free for another at once. */
-static void leave_lane(void)
-{
-    if (MP_UNLIKELY(view() != DOOR_SEES_LITTLE) && hand.state == CACHE_DEAD)
-        tracer_thread_exit();
 }
 
 /* -- in and out ------------------------------------------------------------------------------- */
 
-static inline bool is_quiet(void)
-{
-    return MP_LIKELY(atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed));
-}
-
-static inline void notice(uintptr_t caller)
-{
-    if (!is_quiet())
-        init_notice(caller);
-}
-
-/* caller: from where the program called for memory; 0: it did not. */
-static inline bool come_in(uintptr_t caller)
-{
-    if (MP_UNLIKELY(hand.inside != 0))
-        return false;
-    notice(caller);
-    hand.inside = 1;
-    return true;
-}
-
 bool door_come_in(void)
 {
-    return come_in(0);
+    return way_come_in(0);
 }
 
 /* Recorded only now: inside a handler the tracer's locks could be waited for in a circle. */
@@ -120,7 +87,7 @@ void door_go_out(void)
         free_deferred();
 }
 
-static void defer_free(void *p)
+void way_defer_free(void *p)
 {
     if (emergency_owns(p))
         emergency_free();
@@ -151,7 +118,7 @@ static void *allocate_in_emergency(const struct request *request)
     void *p = emergency_alloc(request->bytes, request->alignment);
     if (p == NULL)
         errno = ENOMEM;
-    record_dropped();
+    way_record_dropped();
     return p;
 }
 
@@ -180,7 +147,7 @@ static void *allocate_now(const struct request *request, struct tracer_caller ca
 {
     void *p = NULL;
     bool is_sample = false;
-    if (MP_UNLIKELY(!come_in(caller.ip)))
+    if (MP_UNLIKELY(!way_come_in(caller.ip)))
         return allocate_in_emergency(request);
     bool is_possible = !failing_refuses() && request->bytes <= PTRDIFF_MAX;
     if (MP_LIKELY(is_possible)) {
@@ -194,13 +161,13 @@ static void *allocate_now(const struct request *request, struct tracer_caller ca
         p = insist(request);
     else if (MP_UNLIKELY(p == NULL))
         errno = ENOMEM;
-    if (!is_recording())
+    if (!way_is_recorded())
         return p;
     if (p == NULL)
         tracer_failed(request->bytes, &caller);
     else if (is_sample || view() == DOOR_SEES_ALL)
         tracer_alloc(p, request->bytes, request->alignment, request->bits, &caller);
-    leave_lane();
+    way_leave_lane();
     return p;
 }
 
@@ -225,7 +192,7 @@ static inline void *allocate(const struct request *request, struct tracer_caller
 static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bits)
 {
     void *p = NULL;
-    if (MP_LIKELY(bytes <= PTRDIFF_MAX) && MP_LIKELY(come_in(CALLER_HERE.ip))) {
+    if (MP_LIKELY(bytes <= PTRDIFF_MAX) && MP_LIKELY(way_come_in(CALLER_HERE.ip))) {
         bool zeroed = (bits & TRACE_ZEROED) != 0;
         p = zeroed ? mimalloc_alloc_zeroed(bytes) : mimalloc_alloc(bytes);
         door_go_out();
@@ -238,7 +205,7 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
 /* What is recorded can mostly be had from the thread's own magazine too. */
 static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
 {
-    bool is_seen = view_records() && is_quiet();
+    bool is_seen = view_records() && way_is_quiet();
     void *p = is_seen ? recorded_pass(bytes) : NULL;
     if (p == NULL)
         return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
@@ -262,6 +229,8 @@ static inline void *pass_by(size_t bytes, unsigned bits)
 /* Tail calls: the frame of either lies right below the program's. */
 static inline void *serve_unaligned(size_t bytes, unsigned bits)
 {
+    if (view_records())
+        return serve_by_any(bytes, bits);
     void *p = MP_LIKELY(hand.arena == NULL) ? pass_by(bytes, bits) : entered_alloc(bytes, bits);
     if (p != NULL)
         return p;
@@ -311,25 +280,26 @@ void *door_new_aligned(size_t alignment, size_t bytes)
 
 /* -- freeing ---------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void free_by_any(void *p)
+static __attribute__((noinline)) void free_after_record(void *p)
 {
-    if (p == NULL || heap_free_parked(p))
-        return;
-    notice(0);
-    if (MP_UNLIKELY(hand.inside != 0)) {
-        defer_free(p);
-        return;
-    }
-    bool is_recorded = false;
-    if (view() == DOOR_SEES_ALL && recorded_free(p, &is_recorded))
-        return;
-    if (!is_recorded)
-        record_free(p);
     if (door_come_in()) {
         route_free(p);
         door_go_out();
     }
-    leave_lane();
+    way_leave_lane();
+}
+
+static __attribute__((noinline)) void free_by_any(void *p)
+{
+    if (p == NULL || heap_free_parked(p))
+        return;
+    way_notice(0);
+    if (MP_UNLIKELY(hand.inside != 0)) {
+        way_defer_free(p);
+        return;
+    }
+    record_free(p);
+    free_after_record(p);
 }
 
 /* False: it is none of mimalloc's, or a signal handler's. */
@@ -342,9 +312,23 @@ static inline bool free_by_other(void *p)
     return is_done;
 }
 
+/* Most of what comes while a trace holds every event. */
+static __attribute__((noinline)) void free_recorded(void *p)
+{
+    if (MP_UNLIKELY(hand.inside != 0 || !way_is_quiet() || !space_owns(p))) {
+        free_by_any(p);
+        return;
+    }
+    tracer_free(p);
+    if (MP_UNLIKELY(!heap_push(p)))
+        free_after_record(p);
+}
+
 void door_free(void *p)
 {
-    if (!entered_free(p) && (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p)))
+    if (view_records())
+        free_recorded(p);
+    else if (!entered_free(p) && (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p)))
         free_by_any(p);
 }
 
@@ -362,9 +346,7 @@ void door_free_aligned_sized(void *p, size_t bytes, size_t alignment)
     door_free(p);
 }
 
-/* In a signal handler that interrupted this thread's allocator: no lock may be asked for. 0: the
- * answer needs one. */
-static size_t usable_without_locks(const void *p)
+size_t way_usable_without_locks(const void *p)
 {
     if (emergency_owns(p))
         return emergency_usable(p);
@@ -376,125 +358,8 @@ size_t door_usable(const void *p)
     if (p == NULL)
         return 0;
     if (MP_UNLIKELY(!door_come_in()))
-        return usable_without_locks(p);
+        return way_usable_without_locks(p);
     size_t usable = route_usable(p);
     door_go_out();
     return usable;
-}
-
-/* -- resizing --------------------------------------------------------------------------------- */
-
-/* In a signal handler that interrupted this thread's allocator. */
-static void *realloc_in_emergency(void *p, size_t bytes)
-{
-    size_t usable = usable_without_locks(p);
-    void *moved = usable != 0 ? emergency_alloc(bytes, 0) : NULL;
-    if (moved == NULL) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    memcpy(moved, p, usable < bytes ? usable : bytes);
-    record_dropped();
-    defer_free(p);
-    return moved;
-}
-
-static void *resize(void *p, size_t bytes, struct tracer_caller caller)
-{
-    if (!route_resize(p, bytes))
-        return NULL;
-    tracer_realloc(p, p, bytes, &caller);
-    return p;
-}
-
-/* Pages that move leave their old address to anybody at once: so its end is recorded first. */
-static void *remap_recorded(void *p, size_t bytes, struct tracer_caller caller)
-{
-    size_t usable = route_usable(p);
-    tracer_free(p);
-    void *moved = route_realloc(p, bytes);
-    tracer_alloc(moved != NULL ? moved : p, moved != NULL ? bytes : usable, 0, 0, &caller);
-    return moved;
-}
-
-/* In steps, so that the move is recorded while both blocks exist. */
-static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller)
-{
-    if (resize(p, bytes, caller) != NULL)
-        return p;
-    if (route_remaps(p, bytes))
-        return remap_recorded(p, bytes, caller);
-    size_t usable = route_usable(p);
-    void *moved = route_alloc_instead(p, bytes);
-    if (moved == NULL && bytes <= usable)
-        tracer_realloc(p, p, bytes, &caller); /* shrinking never fails */
-    if (moved == NULL)
-        return bytes <= usable ? p : NULL;
-    memcpy(moved, p, usable < bytes ? usable : bytes);
-    tracer_realloc(p, moved, bytes, &caller);
-    route_free(p);
-    return moved;
-}
-
-static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
-{
-    if (!is_recording())
-        return route_realloc(p, bytes);
-    return view() == DOOR_SEES_ALL ? realloc_recorded(p, bytes, caller)
-                                   : sampled_realloc(p, bytes, &caller);
-}
-
-static __attribute__((noinline, cold)) void *insist_on_resizing(void *p, size_t bytes,
-                                                                struct tracer_caller caller)
-{
-    void *moved = NULL;
-    for (unsigned tries = 0; moved == NULL && watch_makes_room(bytes, true, tries); tries++) {
-        if (door_come_in()) {
-            moved = resize_block(p, bytes, caller);
-            door_go_out();
-        }
-        watch_done();
-    }
-    return moved;
-}
-
-static void *reallocate_now(void *p, size_t bytes, struct tracer_caller caller)
-{
-    if (MP_UNLIKELY(!come_in(caller.ip)))
-        return realloc_in_emergency(p, bytes);
-    void *moved = NULL;
-    bool is_possible = !failing_refuses() && bytes <= PTRDIFF_MAX;
-    if (is_possible)
-        moved = resize_block(p, bytes, caller);
-    door_go_out();
-    if (MP_UNLIKELY(moved == NULL) && is_possible)
-        moved = insist_on_resizing(p, bytes, caller);
-    if (moved == NULL) {
-        errno = ENOMEM;
-        if (is_recording())
-            tracer_failed(bytes, &caller);
-    }
-    leave_lane();
-    return moved;
-}
-
-static void *reallocate(void *p, size_t bytes, struct tracer_caller caller)
-{
-    struct watch_call call;
-    if (!watch_is_on() || hand.inside != 0)
-        return reallocate_now(p, bytes, caller);
-    watch_begin(&call);
-    void *moved = reallocate_now(p, bytes, caller);
-    watch_end(&call, bytes);
-    return moved;
-}
-
-void *door_realloc(void *p, size_t bytes)
-{
-    if (p == NULL)
-        return allocate(&(struct request){.bytes = bytes}, CALLER_HERE);
-    if (bytes != 0)
-        return reallocate(p, bytes, CALLER_HERE);
-    door_free(p); /* glibc: realloc(p, 0) frees */
-    return NULL;
 }

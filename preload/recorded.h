@@ -18,15 +18,4 @@ static inline void *recorded_pass(size_t bytes)
     return MP_LIKELY(is_ours && hand.inside == 0) ? heap_pop(size_class_of(bytes)) : NULL;
 }
 
-/* Records the free of a block of ours and puts it into the thread's own magazine. False: the block
- * is another's, or has no room there; *is_recorded tells. Not in such a handler. */
-static inline bool recorded_free(void *p, bool *is_recorded)
-{
-    *is_recorded = space_owns(p);
-    if (MP_UNLIKELY(!*is_recorded))
-        return false;
-    tracer_free(p);
-    return heap_push(p);
-}
-
 #endif
