@@ -41,27 +41,27 @@ static struct {
 
 /* -- records ---------------------------------------------------------------------------------- */
 
-static void begin_record(void)
+static void begin_record(unsigned bits)
 {
     areas.at = trace_put_uvarint(areas.record, areas.time_ns);
     *areas.at++ = areas.reason;
-    *areas.at++ = 0;
+    *areas.at++ = (unsigned char)bits;
     areas.last_end = 0;
     areas.name[0] = '\0';
 }
 
-static void end_record(bool is_last)
+static void end_record(unsigned bits)
 {
     unsigned char *head = trace_put_uvarint(areas.record, areas.time_ns);
-    head[1] = is_last;
+    head[1] |= (unsigned char)bits;
     areas.is_written &= info_write_areas(areas.record, (size_t)(areas.at - areas.record));
 }
 
 static void begin_area(unsigned kind, uintptr_t start, uintptr_t end)
 {
     if (areas.at > areas.record + AREAS_BYTES - AREAS_ENTRY_BYTES) {
-        end_record(false);
-        begin_record();
+        end_record(0);
+        begin_record(0);
     }
     uint64_t from = start >> AREAS_UNIT_SHIFT, to = end >> AREAS_UNIT_SHIFT;
     *areas.at++ = (unsigned char)kind;
@@ -170,11 +170,11 @@ static void write_table(uint64_t now_ns, enum trace_areas_reason reason)
     areas.is_written = true;
     areas.resident = 0;
     areas.guard_end = 0;
-    begin_record();
+    begin_record(TRACE_AREAS_FIRST);
     os_own_visit(put_own, NULL);
     bool is_known = os_visit_mappings(put_mapping, NULL);
     if (is_known)
-        end_record(true);
+        end_record(TRACE_AREAS_LAST);
     uint64_t took_ns = os_time_ns() - now_ns;
     if (areas.resident > atomic_load_explicit(&areas.most, memory_order_relaxed))
         atomic_store_explicit(&areas.most, areas.resident, memory_order_relaxed);

@@ -17,6 +17,8 @@ enum {
     FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
     FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
     FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
+    FILE_TIMELINE_SHARE = 4, /* of the blocks of a ring at most one in so many is the timeline's, */
+    FILE_TIMELINE_MOST = 256, /* and no more: 16 MiB are the samples of a week */
 };
 
 static struct {
@@ -30,10 +32,11 @@ static struct {
     uint64_t mapped;             /* blocks the file has disk space for; lock */
     uint64_t most;               /* blocks it may have; constant while it is open */
     uint32_t lane_most;          /* and each event lane; 0: any number; likewise */
+    uint32_t timeline_most;      /* and the timeline; likewise */
     bool drops;                  /* a lack of room may pass; likewise */
     uint64_t retry_ns;           /* not before this is room asked for again; lock */
     _Atomic int full;            /* 0, or why there is no room for the moment; lock for writing */
-    bool is_ring;                /* closed event blocks are used again; likewise */
+    bool is_ring;                /* closed blocks are used again; likewise */
     _Atomic uint64_t blocks;     /* handed out; lock for writing */
     _Atomic int error;           /* first failure of this file; 0: none */
     uint64_t process_start;      /* of header.process_start */
@@ -62,9 +65,16 @@ uint64_t file_blocks(void)
     return atomic_load_explicit(&file.blocks, memory_order_relaxed);
 }
 
-uint32_t file_lane_blocks_most(void)
+uint32_t file_lane_blocks_most(uint32_t lane)
 {
-    return file.lane_most;
+    if (lane == TRACE_LANE_TIMELINE)
+        return file.timeline_most;
+    return trace_lane_has_events(lane) ? file.lane_most : 0;
+}
+
+bool file_is_ring(void)
+{
+    return file.is_ring;
 }
 
 int file_set_path(const char *path)
@@ -153,7 +163,7 @@ static struct file_block no_block(int error)
     return (struct file_block){NULL, 0};
 }
 
-/* Maps the oldest block of a lane, or RING_ANY_LANE, again. */
+/* Maps the oldest block of a lane, or RING_ANY_EVENTS, again. */
 static struct file_block map_oldest(uint32_t lane)
 {
     struct file_block block = {NULL, 0};
@@ -215,7 +225,7 @@ struct file_block file_take_block(void)
     lock_take(&file.lock);
     if (can_take()) {
         error = file.window_blocks == 0 ? add_window() : 0;
-        block = error == 0 ? take_fresh() : map_oldest(RING_ANY_LANE);
+        block = error == 0 ? take_fresh() : map_oldest(RING_ANY_EVENTS);
         if (block.start != NULL)
             atomic_store_explicit(&file.full, 0, memory_order_relaxed);
         else if (file_error() == 0)
@@ -349,6 +359,16 @@ static int create_and_map(void)
     return error;
 }
 
+static uint32_t timeline_blocks(const struct trace_header *start)
+{
+    uint32_t most = FILE_TIMELINE_MOST;
+    if (start->blocks_most != 0 && start->blocks_most / FILE_TIMELINE_SHARE < most)
+        most = start->blocks_most / FILE_TIMELINE_SHARE;
+    if (start->lane_blocks_most != 0 && start->lane_blocks_most < most)
+        most = start->lane_blocks_most;
+    return most > 2 ? most : 2;
+}
+
 int file_create(const struct trace_header *start, bool drops)
 {
     MP_ASSERT(file.header == NULL);
@@ -360,6 +380,7 @@ int file_create(const struct trace_header *start, bool drops)
     file.drops = drops;
     atomic_store_explicit(&file.full, 0, memory_order_relaxed);
     file.lane_most = start->lane_blocks_most;
+    file.timeline_most = timeline_blocks(start);
     file.process_start = start->process_start;
     file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
     ring_clear();

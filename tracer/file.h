@@ -38,7 +38,7 @@ int file_create(const struct trace_header *start, bool drops);
  * was closed or a limit met; file_error() tells. */
 struct file_block file_take_block(void);
 
-/* The oldest closed block of that event lane, zeroed. Without a start: it has none. */
+/* The oldest closed block of that lane, zeroed. Without a start: it has none. */
 struct file_block file_reuse_block(uint32_t lane);
 
 /* The block of that lane was closed; its memory is given back. */
@@ -69,7 +69,10 @@ int file_full(void);
 const char *file_path(void);
 uint64_t file_blocks(void);
 
-/* The most blocks that an event lane may have; 0: any number. */
-uint32_t file_lane_blocks_most(void);
+/* The most blocks that the lane may have; 0: any number. */
+uint32_t file_lane_blocks_most(uint32_t lane);
+
+/* Closed blocks of event lanes and of the timeline are used again (format.h, RING). */
+bool file_is_ring(void);
 
 #endif

@@ -26,7 +26,9 @@
  * header.events of the first block says how many events came before it. A block that is taken
  * becomes open (used = 0: all its records are there still), free (magic = 0), zeroed, and then
  * somebody's next one, in this order: whenever the process is killed, each block is a whole one or
- * none. Info and stack lanes are never written over.
+ * none. Info and stack lanes are never written over. What the info lane would get again and again
+ * (trace_info_recurs) is in a ring in a lane of the same records, TRACE_LANE_TIMELINE. It has a
+ * quarter of B blocks at most, L, and 256, but two; from then on it writes over its own oldest.
  *
  * NUMBERS. uvarint: 7 bits a byte, lowest first, high bit = more follows; at most 10 bytes.
  * svarint: zigzag, (n << 1) ^ (n >> 63), as uvarint.
@@ -125,16 +127,17 @@
  *
  * AREAS. All mappings of the process with what is resident of them, now and then; at the same
  * time_ns stands a SAMPLE. One table is several records if need be, the last one marked. Payload:
- * uvarint time_ns, u8 reason, u8 1 in the last record of the table, 0 else; then areas up to its
- * end, each: u8 kind, svarint (start - end of the area before it in this record, 0 at first),
- * uvarint length; then for OWN: uvarint resident + 1 or 0: not counted; for all others: uvarints
- * resident, anonymous (the part of it that is in no file), swapped; uvarint 0: no name, 1: the last
- * one in this record, else its length + 1, name. All in units of 4096 bytes. OWN areas come first
- * and lie inside others, which may be several mappings joined by the kernel.
+ * uvarint time_ns, u8 reason, u8 enum trace_areas_bits; then areas up to its end, each: u8 kind,
+ * svarint (start - end of the area before it in this record, 0 at first), uvarint length; then for
+ * OWN: uvarint resident + 1 or 0: not counted; for all others: uvarints resident, anonymous (the
+ * part of it that is in no file), swapped; uvarint 0: no name, 1: the last one in this record, else
+ * its length + 1, name. All in units of 4096 bytes. OWN areas come first and lie inside others,
+ * which may be several mappings joined by the kernel.
  */
 #ifndef MPRESS_TRACER_FORMAT_H
 #define MPRESS_TRACER_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -156,6 +159,8 @@ enum {
     TRACE_TXN_NAME_BYTES = 64,  /* of transactions; longer ones are cut */
     TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 1..6 is longer, names apart (16 bytes) */
 };
+
+#define TRACE_LANE_TIMELINE UINT32_C(0xfffffffe) /* of rings only */
 
 enum trace_op {
     TRACE_ALLOC = 1,
@@ -240,6 +245,9 @@ enum trace_area_kind {
     TRACE_AREA_SYSTEM, /* the kernel's: vdso and the like */
     TRACE_AREA_KINDS,
 };
+
+/* Of a record of a table. */
+enum trace_areas_bits { TRACE_AREAS_LAST = 1, TRACE_AREAS_FIRST = 2 };
 
 enum trace_areas_reason {
     TRACE_AREAS_GROWN = 1, /* more was resident than ever before, by a quarter */
@@ -394,6 +402,24 @@ _Static_assert(sizeof(struct trace_costs) == 80, "file format");
 _Static_assert(sizeof(struct trace_leaks) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 _Static_assert(sizeof(struct trace_signal) == 32, "file format");
+
+static inline bool trace_lane_has_events(uint32_t lane)
+{
+    return lane >= TRACE_LANE_EVENTS && lane != TRACE_LANE_TIMELINE;
+}
+
+static inline bool trace_lane_has_info(uint32_t lane)
+{
+    return lane == TRACE_LANE_INFO || lane == TRACE_LANE_TIMELINE;
+}
+
+/* Whether records of the type are without number; in rings they are in the timeline. */
+static inline bool trace_info_recurs(unsigned type)
+{
+    return type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK || type == TRACE_INFO_MAPPED ||
+           type == TRACE_INFO_UNMAPPED || type == TRACE_INFO_AREAS || type == TRACE_INFO_LEAKS ||
+           type == TRACE_INFO_LOST;
+}
 
 /* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
 static inline unsigned trace_slot(uint64_t key)

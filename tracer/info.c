@@ -20,7 +20,8 @@ enum {
 
 static struct {
     struct lock lock;
-    struct lane *lane; /* NULL: no trace; lock */
+    struct lane *lane;     /* NULL: no trace; lock */
+    struct lane *timeline; /* of a ring: for what recurs; else NULL; lock */
 } info = {.lock = LOCK_INIT(LOCK_RANK_TRACE_INFO)};
 
 struct piece {
@@ -51,9 +52,11 @@ static bool write_record(unsigned type, const struct piece *pieces, size_t count
     for (size_t i = 0; i < count; i++)
         length += pieces[i].count;
     lock_take(&info.lock);
-    bool written = info.lane != NULL && lane_reserve(info.lane, length);
+    bool is_timed = info.timeline != NULL && trace_info_recurs(type);
+    struct lane *lane = is_timed ? info.timeline : info.lane;
+    bool written = lane != NULL && lane_reserve(lane, length);
     if (written)
-        put_record(info.lane, type, pieces, count);
+        put_record(lane, type, pieces, count);
     lock_drop(&info.lock);
     return written;
 }
@@ -194,7 +197,11 @@ static bool write_process(void)
 bool info_create(void)
 {
     info.lane = lane_create(TRACE_LANE_INFO);
-    return info.lane != NULL && write_process();
+    if (info.lane == NULL || !write_process())
+        return false;
+    if (file_is_ring())
+        info.timeline = lane_create(TRACE_LANE_TIMELINE);
+    return !file_is_ring() || info.timeline != NULL;
 }
 
 static bool take_in_time(void)
@@ -218,8 +225,10 @@ bool info_finish(const struct trace_costs *costs, const struct trace_end *end)
         put_record(info.lane, TRACE_INFO_COSTS, &last[0], 1);
         put_record(info.lane, TRACE_INFO_END, &last[1], 1);
         lane_finish(info.lane);
+        if (info.timeline != NULL)
+            lane_finish(info.timeline);
     }
-    info.lane = NULL;
+    info.lane = info.timeline = NULL;
     lock_drop(&info.lock);
     return written;
 }
@@ -227,5 +236,5 @@ bool info_finish(const struct trace_costs *costs, const struct trace_end *end)
 void info_abandon(void)
 {
     lock_reset(&info.lock);
-    info.lane = NULL;
+    info.lane = info.timeline = NULL;
 }

@@ -1,6 +1,7 @@
-/* info.h - the info lane: what the process is, its modules, samples, marks, the end record.
+/* info.h - the info lane: what the process is, its modules, samples, marks, the end record; and the
+ * timeline, where a ring has those of them that recur (format.h, RING).
  *
- * Each function writes one record under the lane's lock. False: the disk is full (file_error()).
+ * Each function writes one record under the lock of both. False: the disk is full (file_error()).
  * The last bytes of a block are kept for the end record, so that a full disk cannot prevent it. */
 #ifndef MPRESS_TRACER_INFO_H
 #define MPRESS_TRACER_INFO_H

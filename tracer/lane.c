@@ -47,11 +47,12 @@ struct lane *lane_create(uint32_t first)
     lock_take(&lanes.lock);
     lane->trace = lanes.trace;
     uint32_t count = lane_count();
-    lane->number = count < first ? first : count;
+    lane->number = count < first ? first : count; /* no count comes up to the timeline's */
     lane->identity = ++lanes.created < BIRTHS_LANES ? lanes.created : BIRTHS_NOBODY;
     lane->next = lane_newest();
     atomic_store_explicit(&lanes.newest, lane, memory_order_release);
-    atomic_store_explicit(&lanes.count, lane->number + 1, memory_order_relaxed);
+    if (lane->number != TRACE_LANE_TIMELINE)
+        atomic_store_explicit(&lanes.count, lane->number + 1, memory_order_relaxed);
     lock_drop(&lanes.lock);
     return lane;
 }
@@ -218,8 +219,7 @@ static void open_block(struct lane *lane, struct file_block block)
 static struct file_block take_block(struct lane *lane)
 {
     struct file_block block = {NULL, 0};
-    if (lane->number >= TRACE_LANE_EVENTS && lane->fresh != 0 &&
-        lane->fresh == file_lane_blocks_most())
+    if (lane->fresh != 0 && lane->fresh == file_lane_blocks_most(lane->number))
         block = file_reuse_block(lane->number);
     if (block.start != NULL)
         return block;

@@ -5,6 +5,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
+#include "tracer/format.h"
 
 enum { RING_NONE = 0 }; /* links are indexes + 1 */
 
@@ -49,12 +50,18 @@ void ring_put(uint64_t index, uint32_t lane)
     ring.last = (uint32_t)index + 1;
 }
 
+static bool is_sought(uint32_t at, uint32_t lane)
+{
+    uint32_t found = ring.cells[at - 1].lane;
+    return lane == RING_ANY_EVENTS ? trace_lane_has_events(found) : found == lane;
+}
+
 /* A thread that keeps its newest N blocks finds its oldest behind at most N for each other. */
 bool ring_take(uint32_t lane, uint64_t *index)
 {
     uint32_t before = RING_NONE;
     uint32_t at = ring.first;
-    while (at != RING_NONE && lane != RING_ANY_LANE && ring.cells[at - 1].lane != lane) {
+    while (at != RING_NONE && !is_sought(at, lane)) {
         before = at;
         at = ring.cells[at - 1].next;
     }

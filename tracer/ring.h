@@ -1,4 +1,5 @@
-/* ring.h - the closed event blocks of the file, oldest first: those that may be written over.
+/* ring.h - the closed blocks of the file, oldest first, that may be written over: those of event
+ * lanes and of the timeline.
  *
  * Only the numbers of blocks and lanes are kept, in memory of our own. file.c asks, under its lock.
  *
@@ -9,12 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RING_ANY_LANE UINT32_MAX
+#define RING_ANY_EVENTS UINT32_MAX
 
 /* The block was closed. Without memory to know of it, it is never written over. */
 void ring_put(uint64_t index, uint32_t lane);
 
-/* The oldest of the lane's blocks; false: there is none. */
+/* The oldest of the lane's blocks, or of all event lanes'; false: there is none. */
 bool ring_take(uint32_t lane, uint64_t *index);
 
 /* Another file, or none. */

@@ -290,7 +290,7 @@ static bool is_at_rest(const struct lane *lane)
 static void add_lane(struct trace_costs *costs, struct trace_end *end, const struct lane *lane)
 {
     end->lanes += lane->sequence != 0;
-    if (lane->number < TRACE_LANE_EVENTS)
+    if (!trace_lane_has_events(lane->number))
         return;
     end->events += lane->events;
     end->dropped += lane->dropped;
@@ -307,7 +307,7 @@ static void add_lane(struct trace_costs *costs, struct trace_end *end, const str
 static void finish_lane(struct trace_costs *costs, struct trace_end *end, struct lane *lane,
                         const struct lane *self)
 {
-    if (lane->number >= TRACE_LANE_EVENTS && (lane == self || is_at_rest(lane))) {
+    if (trace_lane_has_events(lane->number) && (lane == self || is_at_rest(lane))) {
         turn_write_missed(lane);
         lane_finish(lane);
     }

@@ -7,7 +7,7 @@
  *     u8 flags (1: blocks closed with checksums, 2: cut at the end, 4: address shift 3,
  *               8: lanes begin late, in the middle of a thread,
  *               48: the epoch that blocks start with),
- *     then blocks: u8 lane, u16 payload bytes, payload
+ *     then blocks: u8 lane (255: the timeline), u16 payload bytes, payload
  *
  * With flag 64 they are frames of a packed trace (packed.h), whose checksums and indices are right:
  *
@@ -104,13 +104,18 @@ static void set_length(size_t bytes)
         abort();
 }
 
+static uint32_t lane_of(unsigned byte)
+{
+    return byte == 255 ? TRACE_LANE_TIMELINE : byte;
+}
+
 /* Writes a block; the place behind its payload in the file. */
 static size_t put_block(size_t index, unsigned lane, const uint8_t *payload, size_t bytes,
                         uint32_t sequence, unsigned flags)
 {
     size_t at = TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
     struct trace_block_header header = {.magic = TRACE_BLOCK_MAGIC,
-                                        .lane = lane,
+                                        .lane = lane_of(lane),
                                         .sequence = sequence,
                                         .time_ns = index,
                                         .epoch = flags >> 4 & 3};
@@ -224,7 +229,7 @@ static void make_columns(struct rest *rest, uint32_t payloads, unsigned char *to
 static size_t put_frame(struct rest *rest, uint32_t *index, size_t at)
 {
     struct packed_block *blocks = (struct packed_block *)(void *)room.behind;
-    unsigned lane = take(rest);
+    uint32_t lane = lane_of(take(rest));
     memset(&room.frame, 0, sizeof(room.frame));
     room.frame.magic = PACKED_FRAME_MAGIC;
     room.frame.lane = lane;

@@ -12,7 +12,7 @@ static void put_block(FILE *out, const unsigned char *block, size_t bytes)
     memcpy(&header, block, sizeof(header));
     if (header.used != 0)
         bytes = header.used;
-    fputc((int)header.lane, out);
+    fputc((int)((header.lane & 255) | (header.lane == TRACE_LANE_TIMELINE)), out); /* 255 */
     fputc((int)(bytes & 255), out);
     fputc((int)(bytes >> 8), out);
     fwrite(block + sizeof(header), 1, bytes, out);
@@ -90,6 +90,7 @@ int main(int argc, char **argv)
                                     .every = number % 4 == 0};
         struct threads_truth truth;
         builder_init(&builder);
+        builder.has_timeline = number % 3 == 0;
         builder_info(&builder, TRACE_INFO_COMMAND, "a\0b", 4);
         builder_module(&builder, 1, 0, 0x1000, 0x2000, "/lib/x.so");
         builder_mark(&builder, "mark");

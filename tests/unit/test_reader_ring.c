@@ -90,6 +90,85 @@ static void only_a_ring_may_begin_late(void **state)
     trace_close(trace);
 }
 
+/* -- the timeline ----------------------------------------------------------------------------- */
+
+static void begin_timeline_late(void)
+{
+    builder_header(&builder)->blocks_most = 40;
+    builder.has_timeline = true;
+    builder.lanes[BUILDER_TIMELINE].sequence = 7;
+    builder.lanes[BUILDER_TIMELINE].events = 300;
+}
+
+static void the_timeline_may_begin_late(void **state)
+{
+    (void)state;
+    begin_timeline_late();
+    builder_module(&builder, 1, 0, 0x1000, 0x2000, "/lib/x.so");
+    builder_mark(&builder, "first of those that are left");
+    builder_alloc(&builder, 2, 0x10000, 10, 0, 0, 0);
+    builder_mark(&builder, "last");
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    const struct trace_facts *facts = trace_facts(trace);
+    assert_null(trace_warning(trace, 0));
+    assert_int_equal(facts->timeline_since_ns, 1000000);
+    assert_int_equal(facts->older_events, 0); /* of which its own records are none */
+    assert_int_equal(facts->event_lanes, 1);
+    assert_int_equal(facts->modules, 1);
+    assert_int_equal(facts->marks, 2);
+    assert_string_equal(facts->mark[1].label, "last");
+    bool is_complete;
+    visit_all(trace, &is_complete);
+    assert_true(is_complete);
+    trace_close(trace);
+}
+
+/* Tables, and their areas. */
+static void count_tables(const struct trace *trace, unsigned count[2])
+{
+    struct trace_mappings *mappings = trace_mappings_create(trace);
+    struct trace_mapping one;
+    count[0] = count[1] = 0;
+    while (trace_mappings_next(mappings, &one)) {
+        count[0] += one.what == TRACE_MAPPING_END;
+        count[1] += one.what == TRACE_MAPPING_AREA;
+    }
+    trace_mappings_destroy(mappings);
+}
+
+static void a_table_without_its_beginning_is_left_out(void **state)
+{
+    (void)state;
+    const struct builder_area areas[] = {
+        {.kind = TRACE_AREA_ANONYMOUS, .start = 0x4000, .bytes = 0x20000, .resident = 0x9000},
+        {.kind = TRACE_AREA_FILE, .start = 0x90000, .bytes = 0x5000, .name = "/lib/x.so"}};
+    unsigned count[2];
+    begin_timeline_late();
+    builder_areas(&builder, TRACE_AREAS_MARK, areas, 2);
+    builder_alloc(&builder, 2, 0x10000, 10, 0, 0, 0);
+    builder_areas(&builder, TRACE_AREAS_MARK, areas, 2);
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    count_tables(trace, count);
+    assert_int_equal(count[0], 2);
+    assert_int_equal(count[1], 4);
+    trace_close(trace);
+    /* the first record of the first table becomes one of another kind */
+    unsigned char *payload =
+        builder.image + TRACE_HEADER_BYTES + TRACE_BLOCK_HEADER_BYTES; /* of the first block */
+    assert_int_equal(payload[0], TRACE_INFO_AREAS);
+    payload[0] = 100;
+    struct trace_block_header *header =
+        (struct trace_block_header *)(void *)(builder.image + TRACE_HEADER_BYTES);
+    header->checksum = trace_checksum(payload, header->used);
+    trace = open_good();
+    count_tables(trace, count);
+    assert_int_equal(count[0], 1);
+    assert_int_equal(count[1], 2);
+    trace_close(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +176,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_birth_is_not_what_an_old_free_meant, begin, finish),
         cmocka_unit_test_setup_teardown(a_hole_in_a_ring_is_still_damage, begin, finish),
         cmocka_unit_test_setup_teardown(only_a_ring_may_begin_late, begin, finish),
+        cmocka_unit_test_setup_teardown(the_timeline_may_begin_late, begin, finish),
+        cmocka_unit_test_setup_teardown(a_table_without_its_beginning_is_left_out, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

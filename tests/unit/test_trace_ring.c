@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tools/trace/trace.h"
+
 enum { THREADS = 4, EVENTS = 100000, BLOCK = TRACE_BLOCK_BYTES };
 
 static const struct tracer_options flight = {
@@ -109,7 +111,7 @@ static void check_whole(const struct tracer_options *options, uint64_t most_byte
 static void each_thread_keeps_its_newest_blocks(void **state)
 {
     (void)state;
-    check_whole(&flight, TRACE_HEADER_BYTES + (2 + THREADS * 4) * BLOCK);
+    check_whole(&flight, TRACE_HEADER_BYTES + (3 + THREADS * 4) * BLOCK);
 }
 
 static void a_file_keeps_its_newest_blocks_and_its_size(void **state)
@@ -158,6 +160,59 @@ static void the_header_of_a_block_tells_whose_events_go_on_in_it(void **state)
     assert_int_equal(end->events, count_events(&decoded) + count_older(&decoded));
     decoder_free(&decoded);
     run_fini(&run);
+}
+
+/* -- the timeline ----------------------------------------------------------------------------- */
+
+enum { MARKS = 60000, LABEL_BYTES = 100 };
+
+static void mark_again_and_again(struct trace_run *run)
+{
+    char label[LABEL_BYTES + 1];
+    tell_anything(run, &run->shadows[0], &run->random, 1000);
+    for (unsigned i = 0; i < MARKS; i++) {
+        snprintf(label, sizeof(label), "%0*u", LABEL_BYTES, i);
+        tracer_mark(label);
+    }
+    tracer_stop(TRACE_END_EXIT);
+}
+
+static const struct trace_mark *last_mark(const struct trace_facts *facts)
+{
+    return &facts->mark[facts->marks - 1];
+}
+
+/* What a process is, and its events, are not what marks are written over. */
+static void marks_without_number_push_out_marks_only(void **state)
+{
+    (void)state;
+    const struct tracer_options *const kinds[] = {&flight, &limited};
+    for (size_t kind = 0; kind < 2; kind++) {
+        struct trace_run run;
+        struct decoded decoded;
+        struct trace_error error;
+        run_init(&run, 3);
+        assert_true(run_wait(run_start(&run, kinds[kind], mark_again_and_again)));
+        read_right(&decoded, run.path);
+        must_match(&run, &decoded, RUN_WHOLE);
+        assert_true(decoded.is_timeline_late);
+        assert_in_range(decoded.timeline_blocks, 2, 4);
+        assert_int_equal(count_older(&decoded), 0);
+        assert_non_null(decoder_find(&decoded, TRACE_INFO_MODULE, 0));
+        struct trace *trace = trace_open(run.path, &error);
+        assert_non_null(trace);
+        assert_null(trace_warning(trace, 0));
+        const struct trace_facts *facts = trace_facts(trace);
+        assert_true(facts->arguments > 0 && facts->modules > 0);
+        assert_int_equal(strtoul(last_mark(facts)->label, NULL, 10), MARKS - 1);
+        assert_in_range(facts->marks, BLOCK / (2 * LABEL_BYTES), 4 * BLOCK / LABEL_BYTES);
+        assert_in_range(facts->timeline_since_ns, facts->header.start_ns,
+                        last_mark(facts)->time_ns);
+        assert_int_equal(facts->whole_since_ns, 0);
+        trace_close(trace);
+        decoder_free(&decoded);
+        run_fini(&run);
+    }
 }
 
 /* -- kills ------------------------------------------------------------------------------------ */
@@ -258,6 +313,7 @@ int main(void)
         cmocka_unit_test(each_thread_keeps_its_newest_blocks),
         cmocka_unit_test(a_file_keeps_its_newest_blocks_and_its_size),
         cmocka_unit_test(the_header_of_a_block_tells_whose_events_go_on_in_it),
+        cmocka_unit_test(marks_without_number_push_out_marks_only),
         cmocka_unit_test(a_copy_under_load_is_a_trace_of_its_own),
         cmocka_unit_test(a_kill_while_blocks_are_written_over_leaves_no_invented_event),
     };

@@ -72,13 +72,18 @@ void builder_close_block(struct builder *builder, unsigned number)
     lane->block = 0;
 }
 
+static uint32_t number_in_file(unsigned number)
+{
+    return number == BUILDER_TIMELINE ? TRACE_LANE_TIMELINE : number;
+}
+
 static void open_block(struct builder *builder, unsigned number)
 {
     struct builder_lane *lane = &builder->lanes[number];
     lane->block = builder->bytes;
     extend_image(builder, TRACE_BLOCK_BYTES);
     *block_header(builder, lane) = (struct trace_block_header){.magic = TRACE_BLOCK_MAGIC,
-                                                               .lane = number,
+                                                               .lane = number_in_file(number),
                                                                .sequence = lane->sequence++,
                                                                .time_ns = builder->now_ns,
                                                                .epoch = lane->epoch,
@@ -317,7 +322,9 @@ void builder_info(struct builder *builder, enum trace_info type, const void *pay
     unsigned char *end = trace_put_uvarint(record + 1, bytes);
     if (bytes > 0)
         memcpy(end, payload, bytes);
-    builder_raw(builder, TRACE_LANE_INFO, record, (size_t)(end - record) + bytes);
+    bool is_timed = builder->has_timeline && trace_info_recurs(type);
+    builder_raw(builder, is_timed ? BUILDER_TIMELINE : TRACE_LANE_INFO, record,
+                (size_t)(end - record) + bytes);
     free(record);
 }
 
@@ -391,7 +398,7 @@ void builder_areas(struct builder *builder, enum trace_areas_reason reason,
         unsigned char payload[512];
         unsigned char *at = trace_put_uvarint(payload, builder->now_ns);
         *at++ = (unsigned char)reason;
-        *at++ = i + 1 == count;
+        *at++ = (i == 0 ? TRACE_AREAS_FIRST : 0) | (i + 1 == count ? TRACE_AREAS_LAST : 0);
         at = put_area(at, &areas[i]);
         builder_info(builder, TRACE_INFO_AREAS, payload, (size_t)(at - payload));
     }

@@ -10,7 +10,10 @@
 
 #include "tracer/format.h"
 
-enum { BUILDER_LANES = 70 };
+enum {
+    BUILDER_LANES = 70,
+    BUILDER_TIMELINE = BUILDER_LANES - 1, /* in the file it is TRACE_LANE_TIMELINE */
+};
 
 struct builder_lane {
     size_t block; /* offset of its open block in the image; 0: none yet */
@@ -35,6 +38,7 @@ struct builder {
     size_t bytes;
     size_t capacity;
     unsigned shift;
+    bool has_timeline; /* what recurs goes there */
     uint64_t now_ns;
     uint64_t epoch;
     uint64_t events;

@@ -282,7 +282,18 @@ static bool read_nodes(struct cursor *cursor)
     return true;
 }
 
-static bool read_info(struct cursor *cursor)
+static bool recurs(unsigned type)
+{
+    return (type >= TRACE_INFO_SAMPLE && type <= TRACE_INFO_MARK) ||
+           (type >= TRACE_INFO_MAPPED && type <= TRACE_INFO_AREAS) || type >= TRACE_INFO_LEAKS;
+}
+
+static bool is_ring(const struct decoded *decoded)
+{
+    return decoded->header.blocks_most != 0 || decoded->header.lane_blocks_most != 0;
+}
+
+static bool read_info(struct cursor *cursor, bool is_timeline)
 {
     struct decoded *decoded = cursor->decoded;
     while (!is_at_end(cursor)) {
@@ -290,6 +301,8 @@ static bool read_info(struct cursor *cursor)
         uint64_t length;
         if (!get_u(cursor, &length) || length > (uint64_t)(cursor->end - cursor->at))
             return wrong_here(cursor, "bad length of an info record");
+        if ((recurs(record.type) && is_ring(decoded)) != is_timeline)
+            return wrong_here(cursor, "an info record in the wrong lane");
         record.payload = cursor->at;
         record.bytes = length;
         cursor->at += length;
@@ -318,7 +331,9 @@ static bool read_payload(struct decoded *decoded, const unsigned char *block)
     struct cursor cursor = {decoded, payload, payload + bytes, header.used == 0};
     switch (header.lane) {
     case TRACE_LANE_INFO:
-        return read_info(&cursor);
+        return read_info(&cursor, false);
+    case TRACE_LANE_TIMELINE:
+        return read_info(&cursor, true);
     case TRACE_LANE_STACKS:
         return read_nodes(&cursor);
     default:
@@ -350,13 +365,17 @@ static bool check_sequence(struct decoded *decoded, const unsigned char *block,
     struct trace_block_header header = header_at(block);
     size_t at = (size_t)(block - decoded->file);
     bool is_first = before == NULL || header_at(before).lane != header.lane;
-    bool is_ring = file->blocks_most != 0 || file->lane_blocks_most != 0;
-    if (is_first && header.sequence != 0 && (header.lane < TRACE_LANE_EVENTS || !is_ring))
+    if (is_first && header.sequence != 0 && (header.lane < TRACE_LANE_EVENTS || !is_ring(decoded)))
         return wrong(decoded, "a lane without its beginning", at);
     if (!is_first && header.sequence != header_at(before).sequence + 1)
         return wrong(decoded, "a block out of sequence", at);
     if (header.lane < TRACE_LANE_EVENTS)
         return true;
+    if (header.lane == TRACE_LANE_TIMELINE) {
+        decoded->timeline_blocks++;
+        decoded->is_timeline_late |= is_first && header.sequence != 0;
+        return true;
+    }
     struct decoded_lane *lane = lane_of(decoded, header.lane);
     lane->blocks++;
     if (is_first)
@@ -373,7 +392,8 @@ static bool find_blocks(struct decoded *decoded, const unsigned char **blocks)
         struct trace_block_header header = header_at(decoded->file + at);
         if (header.magic == 0)
             continue;
-        if (header.magic != TRACE_BLOCK_MAGIC || header.lane >= 1 << 16)
+        if (header.magic != TRACE_BLOCK_MAGIC ||
+            (header.lane >= 1 << 16 && header.lane != TRACE_LANE_TIMELINE))
             return wrong(decoded, "not a block", at);
         blocks[decoded->blocks++] = decoded->file + at;
     }

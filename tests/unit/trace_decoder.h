@@ -67,7 +67,9 @@ struct decoded {
     struct trace_header header;
     struct decoded_lane *lanes; /* event lanes, by number */
     size_t lane_count;
-    uint64_t blocks;            /* of all lanes */
+    uint64_t blocks; /* of all lanes */
+    uint64_t timeline_blocks;
+    bool is_timeline_late;      /* its beginning was written over */
     struct decoded_node *nodes; /* nodes[id]; [0] unused */
     size_t node_count;
     struct decoded_record *records;

@@ -121,6 +121,12 @@ static void print_beginning(const struct report *report)
 {
     const struct trace_facts *facts = report->analysis->facts;
     char text[512];
+    if (facts->timeline_since_ns != 0) {
+        snprintf(
+            text, sizeof text, "samples, marks and mappings of before %s were written over",
+            units_duration(analysis_since_start(report->analysis, facts->timeline_since_ns)).at);
+        print_row(&report->page, "timeline", text);
+    }
     if (facts->whole_since_ns == 0)
         return;
     snprintf(text, sizeof text,

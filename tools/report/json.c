@@ -92,6 +92,9 @@ static json_t *make_trace(const struct report *report)
         values_set_number(object, "whole_since_ns",
                           analysis_since_start(analysis, facts->whole_since_ns));
     }
+    if (facts->timeline_since_ns != 0)
+        values_set_number(object, "timeline_since_ns",
+                          analysis_since_start(analysis, facts->timeline_since_ns));
     json_object_set_new(object, "complete", json_boolean(analysis->is_complete));
     values_set_text(object, "incomplete_why",
                     analysis->is_complete ? NULL : analysis->incomplete_why.text);

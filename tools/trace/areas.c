@@ -28,7 +28,7 @@ struct table {
 
 struct trace_mappings {
     const struct trace *trace;
-    const struct file_lane *lane; /* NULL: the trace has no info lane */
+    const struct file_lane *lane; /* the timeline of a ring, else the info lane; NULL: neither */
     struct unpacker *unpacker;
     struct payloads *payloads;
     uint32_t next_block;
@@ -77,17 +77,27 @@ static void take_unmapped(struct payload *from, struct trace_mapping *mapping)
 /* Begins with a record; true: with it begins a table. */
 static bool begin_record(struct table *table, struct payload *from, struct trace_mapping *mapping)
 {
-    uint64_t time_ns = payload_take_uvarint(from);
     mapping->what = TRACE_MAPPING_TABLE;
-    mapping->time_ns = time_ns;
+    mapping->time_ns = payload_take_uvarint(from);
     mapping->reason = payload_take_u8(from);
-    bool is_first = !table->is_open || time_ns != table->time_ns;
-    table->is_last = payload_take_u8(from) != 0;
+    uint8_t bits = payload_take_u8(from);
+    table->is_last = (bits & TRACE_AREAS_LAST) != 0;
     table->left = *from;
     table->is_open = true;
-    table->time_ns = time_ns;
+    table->time_ns = mapping->time_ns;
     table->last_end = 0;
     table->name[0] = '\0';
+    return (bits & TRACE_AREAS_FIRST) != 0;
+}
+
+/* The same in a visit, where the beginning of a table may be missing: then it is left out. */
+static bool begin_or_go_on(struct table *table, struct payload *from, struct trace_mapping *mapping)
+{
+    bool was_open = table->is_open;
+    uint64_t time_ns = table->time_ns;
+    bool is_first = begin_record(table, from, mapping);
+    if (!is_first && (!was_open || time_ns != table->time_ns))
+        *table = (struct table){0};
     return is_first;
 }
 
@@ -174,7 +184,9 @@ struct trace_mappings *trace_mappings_create(const struct trace *trace)
 {
     struct trace_mappings *mappings = memory_alloc(1, sizeof(*mappings));
     mappings->trace = trace;
-    mappings->lane = file_find_lane(trace, TRACE_LANE_INFO);
+    mappings->lane = file_find_lane(trace, TRACE_LANE_TIMELINE);
+    if (mappings->lane == NULL)
+        mappings->lane = file_find_lane(trace, TRACE_LANE_INFO);
     if (mappings->lane != NULL) {
         mappings->unpacker = unpacker_create(trace);
         mappings->payloads = payloads_create(mappings->unpacker, mappings->lane);
@@ -245,7 +257,7 @@ static bool apply_record(struct trace_mappings *mappings, struct payload_record 
         take_unmapped(from, mapping);
         is_there = true;
     } else if (record->type == TRACE_INFO_AREAS) {
-        is_there = begin_record(&mappings->table, from, mapping);
+        is_there = begin_or_go_on(&mappings->table, from, mapping);
     }
     if (from->is_short)
         mappings->at = mappings->end; /* a damaged record ends its block */

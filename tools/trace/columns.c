@@ -94,7 +94,7 @@ static INLINE void move_event(struct walk *walk)
 static INLINE void walk_block(struct walk *walk, uint32_t lane)
 {
     while (walk->at < walk->end) {
-        if (lane == TRACE_LANE_INFO) {
+        if (trace_lane_has_info(lane)) {
             move(walk, COLUMNS_FIRST);
         } else if (lane == TRACE_LANE_STACKS) {
             move_number(walk, COLUMNS_STACK);

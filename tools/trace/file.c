@@ -149,7 +149,7 @@ static bool read_block(struct trace *trace, const struct found *found, size_t bl
     const char *what = NULL;
     if (header->magic != TRACE_BLOCK_MAGIC)
         what = "no block begins there";
-    else if (header->lane >= blocks + TRACE_LANE_EVENTS ||
+    else if ((header->lane >= blocks + TRACE_LANE_EVENTS && header->lane != TRACE_LANE_TIMELINE) ||
              (header->sequence >= blocks && !is_ring(trace)) ||
              (found->frame != NULL && found->frame->lane != header->lane))
         what = "bad lane";
@@ -351,6 +351,10 @@ static void begin_lane(struct trace *trace, const struct file_lane *lane, struct
         flag_gap(trace, lane, block, 0);
         return;
     }
+    if (lane->lane == TRACE_LANE_TIMELINE) {
+        trace->facts.timeline_since_ns = block->time_ns;
+        return;
+    }
     trace->facts.older_events += block->events;
     if (block->time_ns > trace->facts.whole_since_ns)
         trace->facts.whole_since_ns = block->time_ns;
@@ -375,7 +379,7 @@ static void sort_into_lanes(struct trace *trace)
         else
             flag_gap(trace, lane, block, block[-1].sequence + 1);
         lane->count++;
-        if (block->lane >= TRACE_LANE_EVENTS)
+        if (trace_lane_has_events(block->lane))
             trace->event_bytes += block->limit;
     }
 }
@@ -394,8 +398,11 @@ static void find_event_lanes(struct trace *trace)
     size_t first = 0;
     while (first < trace->lane_count && trace->lanes[first].lane < TRACE_LANE_EVENTS)
         first++;
-    trace->event_lanes = first < trace->lane_count ? &trace->lanes[first] : NULL;
-    trace->facts.event_lanes = trace->lane_count - first;
+    size_t end = trace->lane_count;
+    if (end > first && trace->lanes[end - 1].lane == TRACE_LANE_TIMELINE)
+        end--;
+    trace->event_lanes = first < end ? &trace->lanes[first] : NULL;
+    trace->facts.event_lanes = end - first;
 }
 
 /* -- opening ---------------------------------------------------------------------------------- */

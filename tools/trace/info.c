@@ -325,14 +325,20 @@ static void read_lane(struct trace *trace, const struct file_lane *lane, struct 
     }
 }
 
+static void read_lane_if_any(struct trace *trace, uint32_t number, struct unpacker *unpacker)
+{
+    const struct file_lane *lane = file_find_lane(trace, number);
+    if (lane == NULL)
+        return;
+    struct payloads *payloads = payloads_create(unpacker, lane);
+    read_lane(trace, lane, payloads);
+    payloads_destroy(payloads);
+}
+
 void info_read(struct trace *trace, struct unpacker *unpacker)
 {
-    const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_INFO);
-    if (lane != NULL) {
-        struct payloads *payloads = payloads_create(unpacker, lane);
-        read_lane(trace, lane, payloads);
-        payloads_destroy(payloads);
-    }
+    read_lane_if_any(trace, TRACE_LANE_INFO, unpacker);
+    read_lane_if_any(trace, TRACE_LANE_TIMELINE, unpacker);
     if (!trace->lost_is_told)
         drop_lost(trace); /* of a look that was cut */
     if (trace->facts.exe == NULL)

@@ -92,9 +92,10 @@ struct trace_facts {
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
     size_t event_lanes;
-    uint64_t older_events;   /* written over: the trace begins behind them (format.h, RING) */
-    uint64_t whole_since_ns; /* from then on no event was; 0: none was at all */
-    size_t nodes;            /* of the stack tree, node 0 included: ids are 0..nodes-1 */
+    uint64_t older_events;      /* written over: the trace begins behind them (format.h, RING) */
+    uint64_t whole_since_ns;    /* from then on no event was; 0: none was at all */
+    uint64_t timeline_since_ns; /* from then on no sample, mark, mapping, table or look was; 0: */
+    size_t nodes;               /* of the stack tree, node 0 included: ids are 0..nodes-1 */
 };
 
 const struct trace_facts *trace_facts(const struct trace *trace);
