@@ -45,6 +45,8 @@ int munmap(void *start, size_t bytes);
 void *mremap(void *start, size_t bytes, size_t new_bytes, int flags, ...);
 void *sbrk(intptr_t bytes);
 int brk(void *end);
+void *shmat(int segment, const void *start, int flags);
+int shmdt(const void *start);
 
 /* Limits are passed on as they are. */
 int setrlimit(int resource, const void *limit);

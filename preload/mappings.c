@@ -258,3 +258,49 @@ EXPORTED int brk(void *end)
     errno = kept;
     return result;
 }
+
+/* -- shared memory of System V ---------------------------------------------------------------- */
+
+EXPORTED void *shmat(int segment, const void *start, int flags)
+{
+    int error, kept = errno;
+    uintptr_t attached = os_program_attach(segment, (uintptr_t)start, flags, &error);
+    struct os_request request;
+    if (error != 0 || (!watch_is_on() && !tracer_is_on()) ||
+        !os_segment_read(segment, flags, &request))
+        return give(attached, error);
+    count_mapped(attached, request.bytes, false); /* it may lie over what was there */
+    if (is_recorded()) {
+        const struct tracer_mapping mapping = {.start = attached,
+                                               .bytes = request.bytes,
+                                               .protection = request.protection,
+                                               .flags = request.flags};
+        const struct tracer_caller caller = CALLER_HERE;
+        tracer_mapped(&mapping, &caller);
+    }
+    errno = kept;
+    return (void *)attached;
+}
+
+/* The kernel keeps each segment that is attached as a mapping of its own. */
+static void find_segment(const struct os_mapping *mapping, void *context)
+{
+    struct tracer_mapping *segment = context;
+    if (mapping->start == segment->start && mapping->is_shared)
+        segment->bytes = mapping->end - mapping->start;
+}
+
+EXPORTED int shmdt(const void *start)
+{
+    int kept = errno;
+    struct tracer_mapping segment = {.start = (uintptr_t)start};
+    if (is_recorded())
+        os_visit_areas(find_segment, &segment);
+    if (segment.bytes != 0)
+        tracer_unmapped(segment.start, segment.bytes);
+    int error = os_program_detach(segment.start);
+    if (error != 0 && segment.bytes != 0)
+        record(segment.start, segment.bytes, TRACE_MAPPED_RESTORED, CALLER_HERE);
+    errno = error == 0 ? kept : error;
+    return error == 0 ? 0 : -1;
+}

@@ -153,6 +153,12 @@ uintptr_t os_program_remap(const struct os_request *request, int *error);
 int os_program_unmap(uintptr_t start, size_t bytes);
 uintptr_t os_program_break(void);
 
+/* shmat and shmdt: shared memory of System V. What an attached segment is like, as mmap's arguments
+ * would say it, but for its place; false: it is not known. */
+uintptr_t os_program_attach(int segment, uintptr_t start, int flags, int *error);
+int os_program_detach(uintptr_t start);
+bool os_segment_read(int segment, int flags, struct os_request *request);
+
 /* What mremap's flags say. */
 bool os_remap_may_move(int flags);
 bool os_remap_is_fixed(int flags);

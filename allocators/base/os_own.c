@@ -10,6 +10,7 @@
 #include "allocators/base/os_call.h"
 
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 enum { OWN_SLOTS = 1024, OWN_CLAIMED = 1 };
@@ -155,6 +156,28 @@ int os_program_unmap(uintptr_t start, size_t bytes)
 uintptr_t os_program_break(void)
 {
     return (uintptr_t)call3(SYS_brk, 0, 0, 0);
+}
+
+uintptr_t os_program_attach(int segment, uintptr_t start, int flags, int *error)
+{
+    return result_of(call3(SYS_shmat, segment, (long)start, flags), error);
+}
+
+int os_program_detach(uintptr_t start)
+{
+    return error_of(call3(SYS_shmdt, (long)start, 0, 0));
+}
+
+bool os_segment_read(int segment, int flags, struct os_request *request)
+{
+    struct shmid_ds facts; /* on 64-bit systems the kernel's own */
+    if (failed(call3(SYS_shmctl, segment, IPC_STAT, (long)&facts)))
+        return false;
+    request->bytes = facts.shm_segsz;
+    request->flags = MAP_SHARED;
+    request->protection = PROT_READ | ((flags & SHM_RDONLY) != 0 ? 0 : PROT_WRITE) |
+                          ((flags & SHM_EXEC) != 0 ? PROT_EXEC : 0);
+    return true;
 }
 
 bool os_remap_may_move(int flags)

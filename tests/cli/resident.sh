@@ -60,12 +60,26 @@ total = sum(mapped[at] for at in range(0, len(mapped), 4096))
 sbrk = ctypes.CDLL(None).sbrk
 sbrk.restype, sbrk.argtypes = ctypes.c_void_p, [ctypes.c_ssize_t]
 ctypes.memset(sbrk(4 << 20), 1, 4 << 20)
+libc = ctypes.CDLL(None)
+libc.shmat.restype, libc.shmat.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
+libc.shmdt.argtypes = [ctypes.c_void_p]
+def attach(bytes):
+    segment = libc.shmget(0, bytes, 0o600)
+    start = libc.shmat(segment, None, 0)
+    libc.shmctl(segment, 0, None) # IPC_RMID
+    ctypes.memset(start, 1, bytes)
+    return start
+libc.shmdt(attach(20 << 20))
+attach(6 << 20)
 kept = [bytes(1000) for _ in range(20000)]
 mark( )
 END
     account_is '
 assert 52 * MiB <= most["mapped"] < 56 * MiB, most
-assert 8 * MiB <= most["shared"] < 9 * MiB, most
+assert 14 * MiB <= most["shared"] < 15 * MiB, most
+by_ctypes = [s for s in r["stacks"] if s["bytes"] == (20 + 6 + 4) * MiB]
+assert len(by_ctypes) == 1 and by_ctypes[0]["calls"] == 3, r["stacks"]
+assert by_ctypes[0]["resident_at_largest"] == by_ctypes[0]["mapped_at_largest"] == 10 * MiB, r
 assert 16 * MiB <= most["files"] < 18 * MiB, most
 assert most["heap"] > 19 * MiB, most
 assert most["rest"] < 2 * MiB, most

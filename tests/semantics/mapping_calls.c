@@ -2,6 +2,7 @@
  * whoever looks on. */
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #include "tests/semantics/check.h"
@@ -194,9 +195,31 @@ static void a_forked_child_may_map(void)
     CHECK(munmap(start, 2 * PAGE) == 0);
 }
 
+static void shared_memory_of_system_v_comes_and_goes(void)
+{
+    int segment = shmget(IPC_PRIVATE, 3 * PAGE + 1, 0600);
+    if (segment == -1)
+        SKIP("there is no shared memory of System V");
+    errno = 4711;
+    char *start = shmat(segment, NULL, 0), *again = shmat(segment, NULL, SHM_RDONLY);
+    CHECK(start != (void *)-1 && again != (void *)-1 && errno == 4711);
+    CHECK(shmctl(segment, IPC_RMID, NULL) == 0); /* at the end of the last attachment */
+    memset(start, 5, 4 * PAGE);
+    CHECK(is_filled(again, 5, 4 * PAGE));
+    char *place = map(4);
+    CHECK(shmat(segment, place, SHM_REMAP) == place && is_filled(place, 5, 4 * PAGE));
+    CHECK(shmdt(start) == 0 && errno == 4711 && !is_mapped(start));
+    CHECK(shmdt(start) == -1 && errno == EINVAL);
+    char *other = map(1);
+    CHECK(shmdt(other) == -1 && errno == EINVAL && is_mapped(other));
+    CHECK(shmdt(place) == 0 && shmdt(again) == 0 && munmap(other, PAGE) == 0);
+    CHECK(shmat(segment, NULL, 0) == (void *)-1 && (errno == EINVAL || errno == EIDRM));
+}
+
 CHECK_MAIN(CASE(a_constructor_may_map), CASE(a_success_leaves_errno_alone), CASE(failures_tell_why),
            CASE(a_failed_remapping_leaves_all_as_it_was),
            CASE(fixed_mappings_replace_what_is_there), CASE(files_are_mapped_from_their_offset),
            CASE(remapping_moves_in_place_and_to_where_it_is_told),
            CASE(the_break_moves_as_it_is_told), CASE(threads_map_at_the_same_time),
-           CASE(a_signal_handler_may_map), CASE(a_forked_child_may_map))
+           CASE(a_signal_handler_may_map), CASE(a_forked_child_may_map),
+           CASE(shared_memory_of_system_v_comes_and_goes))
