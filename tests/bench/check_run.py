@@ -76,6 +76,8 @@ check_refused("/no/such.so", "--with", "x=/no/such.so", "pair-64")
 check_refused("NAME=PATH", "--with", "x", "pair-64")
 check_refused("/bin/true", "--with", f"x={RUN}", "pair-64")
 check_refused("mpress", "--with", f"mpress={LIBRARY}", "pair-64")
+for size in ("0", "11", "nan", "all"):
+    check_refused("size", "--size", size, "pair-64")
 for rounds in ("0", "-1", "many", "1.5"):
     check_refused("rounds", "--rounds", rounds, "pair-64")
 check_refused("/no/such/folder", "--json", "/no/such/folder/x", "--quick", "pair-64")

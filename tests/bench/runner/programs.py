@@ -89,7 +89,7 @@ def redis_peak(socket):
         return int(re.search(r"VmHWM:\s*(\d+)", status.read()).group(1)) / 1024
 
 
-def redis_serve(folder, env, said, ask):
+def redis_serve(folder, env, said, ask, loads=REDIS_LOADS):
     """Runs a server in `env` that says what it has to say into `said`, loads it, and asks it
     before it ends: (seconds that the clients took, the answer)."""
     socket = os.path.join(folder, "socket")
@@ -98,7 +98,7 @@ def redis_serve(folder, env, said, ask):
     try:
         redis_wait(server, socket)
         start = time.perf_counter()
-        for load in REDIS_LOADS:
+        for load in loads:
             subprocess.run(["redis-benchmark", "-s", socket, "-q", "-P", "16", *load], check=True,
                            env=heaps.GLIBC.environment(), stdout=subprocess.DEVNULL)
         seconds, answer = time.perf_counter() - start, ask(socket)
@@ -112,9 +112,10 @@ def redis_serve(folder, env, said, ask):
         server.wait()
 
 
-def redis_once(heap, folder):
+def redis_once(heap, folder, loads=REDIS_LOADS):
     """Only the server runs under the heap; timed are its clients."""
-    seconds, peak = redis_serve(folder, heaps.preloaded(heap), subprocess.DEVNULL, redis_peak)
+    seconds, peak = redis_serve(folder, heaps.preloaded(heap), subprocess.DEVNULL, redis_peak,
+                                loads)
     return {"seconds": seconds, "peak_mib": peak}
 
 

@@ -2,7 +2,9 @@
 PYTHONMALLOC=malloc."""
 
 import json
+import sys
 
-rows = [{"id": i, "name": f"item{i}", "tags": [str(j) for j in range(i % 7)]} for i in range(60000)]
+count = int(sys.argv[1]) if len(sys.argv) > 1 else 60000
+rows = [{"id": i, "name": f"item{i}", "tags": [str(j) for j in range(i % 7)]} for i in range(count)]
 text = json.dumps(rows)
 print(len(text), len(json.loads(text)), sum(len(r["name"].split("e")) for r in rows))
