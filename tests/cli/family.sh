@@ -38,6 +38,23 @@ END
     [ "$(grep -o 'then [0-9]*' out)" = "then $first" ] || fail "exec keeps the process"
     run "$MPRESS" report --json traces/t."$first".mpt
     expect_out '"previous_trace_ns": [1-9]'
+    run "$MPRESS" report --json -o family.json traces
+    expect_status 0
+    "$python" - <<'END' || fail "the family in JSON is not right"
+import json
+family = json.load(open("family.json"))
+first, forked, became = family["traces"]
+assert family["schema"] == "mpress-family/1"
+assert [t["how"] for t in family["traces"]] == ["first", "forked", "became"], family
+assert first["from"] is None and first["path"] == "traces/t.mpt", family
+assert forked["from"] == became["from"] == "traces/t.mpt", family
+assert became["pid"] == first["pid"] and became["duration_ns"] > 0, family
+assert not any(t["runs"] for t in family["traces"][1:]), family
+END
+    run "$MPRESS" report --pprof traces
+    expect_status 2
+    expect_one_line
+    expect_err "a folder has no such form"
 }
 
 a_program_that_was_started_stands_below_who_ran_it() {

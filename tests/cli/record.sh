@@ -208,6 +208,8 @@ a_flight_recorder_tells_which_signal_ended_the_program_and_where() {
     expect_status 136
     run "$MPRESS" report --json c.mpt
     expect_out '"signal": 8'
+    expect_out '"number": 8'
+    expect_out '"is_fault": false'
     run "$MPRESS" record -q --mode flight -o d.mpt -- "$CRASHING" handled
     expect_status 7
     expect_out handled

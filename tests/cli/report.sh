@@ -79,6 +79,9 @@ assert r["reallocations"] == {"calls": 1, "in_place": 0, "moved": 1, "grown": 1,
                               "copied_bytes_at_most": 100}
 assert [s["allocations"] for s in r["sizes"]] == [50, 1, 1, 100, 1]
 assert r["threads"][0]["tid"] == 4711 and r["threads"][0]["name"] == "worker"
+assert r["threads"][0]["at_peak"] == {k: r["peak"][k] for k in ("bytes", "blocks")}, r["threads"]
+assert len(r["course"]["asked"]) == 64 and max(r["course"]["asked"]) == r["peak"]["bytes"]
+assert r["signal"] is None
 END
 }
 

@@ -113,4 +113,21 @@ every_option_is_in_the_manual_and_in_the_completion() {
     done
 }
 
+completion_offers_traces_and_folders() {
+    mkdir traces "with blank"
+    touch a.mpt a.txt traces/b.mpt
+    cat >complete <<'END'
+. "$SOURCE/tools/completion/mpress"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_mpress
+printf '%s\n' "${COMPREPLY[@]}"
+END
+    for command in report diff pack symbols; do
+        SOURCE=$SOURCE run bash complete mpress $command ""
+        [ "$(sort out | tr '\n' ,)" = "a.mpt,traces,with blank," ] || fail "$command: $(cat out)"
+        SOURCE=$SOURCE run bash complete mpress $command traces/
+        [ "$(cat out)" = traces/b.mpt ] || fail "$command: $(cat out)"
+    done
+}
+
 run_tests

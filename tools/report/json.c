@@ -60,6 +60,23 @@ static json_t *make_process(const struct report *report)
     return object;
 }
 
+/* As the text has it; null: no signal ended the process. */
+static json_t *make_signal(struct report *report)
+{
+    const struct trace_signal *signal = report->analysis->facts->signal;
+    if (signal == NULL)
+        return json_null();
+    json_t *object = json_object();
+    values_set_number(object, "number", (uint64_t)signal->number);
+    json_object_set_new(object, "is_fault", json_boolean(signal->code > 0));
+    if (signal->code > 0)
+        values_set_number(object, "address", signal->address);
+    values_set_number(object, "tid", signal->tid);
+    values_set_number(object, "after_ns", analysis_since_start(report->analysis, signal->time_ns));
+    json_object_set_new(object, "frames", report_json_frames(report, signal->stack));
+    return object;
+}
+
 static json_t *make_costs(const struct trace_costs *costs)
 {
     json_t *object = json_object();
@@ -394,6 +411,9 @@ static json_t *make_threads(const struct analysis *analysis)
             values_set_number(object, "ended_after_ns",
                               analysis_since_start(analysis, thread->ended_ns));
         json_object_set_new(object, "not_freed", make_amount(analysis, thread->held.now));
+        json_object_set_new(
+            object, "at_peak",
+            make_amount(analysis, held_get_at_peak(&thread->held, analysis->peak_serial)));
         json_array_append_new(array, object);
     }
     return array;
@@ -421,6 +441,19 @@ static json_t *make_peak(const struct analysis *analysis)
     return object;
 }
 
+static json_t *make_course(const struct analysis *analysis)
+{
+    enum { COLUMNS = 64 };
+    uint64_t whole_ns = analysis_since_start(analysis, analysis->last_ns);
+    json_t *object = json_object(), *columns = json_array();
+    values_set_number(object, "column_ns", whole_ns / COLUMNS);
+    for (size_t i = 0; i < COLUMNS; i++)
+        json_array_append_new(columns,
+                              values_number(timeline_get(&analysis->timeline, i, COLUMNS)));
+    json_object_set_new(object, "asked", columns);
+    return object;
+}
+
 json_t *report_make_json(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
@@ -428,8 +461,10 @@ json_t *report_make_json(struct report *report)
     values_set_text(root, "schema", REPORT_SCHEMA);
     json_object_set_new(root, "process", make_process(report));
     json_object_set_new(root, "trace", make_trace(report));
+    json_object_set_new(root, "signal", make_signal(report));
     json_object_set_new(root, "events", make_events(analysis));
     json_object_set_new(root, "marks", make_marks(analysis));
+    json_object_set_new(root, "course", make_course(analysis));
     json_object_set_new(root, "stages", report_json_stages(report));
     json_object_set_new(root, "growth", report_json_growth(report));
     json_object_set_new(root, "scaling", report_json_scaling(report));

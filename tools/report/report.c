@@ -18,7 +18,7 @@
 
 static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
-    "       mpress report FOLDER\n"
+    "       mpress report [--json] FOLDER\n"
     "\n"
     "What a trace tells: a verdict in a few lines, then blocks not freed, what held\n"
     "the memory at the peak, fragmentation, sizes, busy and temporary allocations,\n"
@@ -264,6 +264,18 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/* Of a folder there is a list and nothing else. */
+static int report_folder(const struct request *request)
+{
+    if (request->form != TEXT && request->form != JSON)
+        return cli_refuse("report", "%s: a folder has no such form: text or --json", request->path);
+    int status = output_begin(request->output);
+    if (status != CLI_GO_ON)
+        return status;
+    status = report_tree(request->path, !request->no_colour, request->form == JSON);
+    return output_finish(request->output, status);
+}
+
 int report_main(int argc, char **argv)
 {
     struct request request = {.top = DEFAULT_TOP, .depth = DEFAULT_DEPTH};
@@ -271,7 +283,7 @@ int report_main(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     if (is_folder(request.path))
-        return report_tree(request.path, !request.no_colour);
+        return report_folder(&request);
     status = output_begin(request.output);
     if (status != CLI_GO_ON)
         return status;

@@ -31,7 +31,7 @@ struct report {
 };
 
 /* The traces of a folder as a tree, to stdout; the exit status. tree.c */
-int report_tree(const char *folder, bool colour_wanted);
+int report_tree(const char *folder, bool colour_wanted, bool as_json);
 
 /* Reads the trace and analyses it. 0, or 1 after a line on stderr. */
 int report_init(struct report *report, const char *path, bool wants_progress);

@@ -6,6 +6,9 @@
 #include "tools/family.h"
 #include "tools/report/report.h"
 #include "tools/units.h"
+#include "tools/values.h"
+
+#define TREE_SCHEMA "mpress-family/1"
 
 enum { INDENT = 2, INDENT_MOST = 24 };
 
@@ -72,7 +75,54 @@ static void find_origins(struct tree *tree, struct store *store)
     }
 }
 
-int report_tree(const char *folder, bool colour_wanted)
+/* -- JSON ------------------------------------------------------------------------------------- */
+
+static json_t *make_member(const struct tree *tree, size_t number)
+{
+    static const char *const how[] = {[FAMILY_FIRST] = "first",
+                                      [FAMILY_BECAME] = "became",
+                                      [FAMILY_FORKED] = "forked",
+                                      [FAMILY_STARTED] = "started"};
+    const struct family_member *member = &tree->family.member[number];
+    size_t from = tree->from[number];
+    json_t *object = json_object();
+    values_set_text(object, "path", member->path);
+    values_set_text(object, "command", member->command);
+    values_set_number(object, "pid", member->pid);
+    values_set_number(object, "bytes", member->bytes);
+    values_set_number(object, "start_ns", member->start_ns);
+    if (member->end_ns > member->start_ns)
+        values_set_number(object, "duration_ns", member->end_ns - member->start_ns);
+    json_object_set_new(object, "runs", json_boolean(member->is_alive && member->end_ns == 0));
+    values_set_text(object, "how", how[tree->link[number]]);
+    values_set_text(object, "from", from == NONE ? NULL : tree->family.member[from].path);
+    return object;
+}
+
+static int print_json(const struct tree *tree)
+{
+    json_t *root = json_object(), *members = json_array();
+    values_set_text(root, "schema", TREE_SCHEMA);
+    for (size_t i = 0; i < tree->family.members; i++)
+        json_array_append_new(members, make_member(tree, i));
+    json_object_set_new(root, "traces", members);
+    return values_print(root, 0);
+}
+
+/* -- text ------------------------------------------------------------------------------------- */
+
+static int print_text(struct tree *tree, bool colour_wanted)
+{
+    page_init(&tree->page, stdout, colour_wanted);
+    page_heading(&tree->page, "FAMILY", "%s", units_plural(tree->family.members, "trace").at);
+    for (size_t i = 0; i < tree->family.members; i++) {
+        if (tree->from[i] == NONE)
+            print_below(tree, i, 0);
+    }
+    return CLI_OK;
+}
+
+int report_tree(const char *folder, bool colour_wanted, bool as_json)
 {
     struct tree tree;
     family_init_folder(&tree.family, folder);
@@ -81,14 +131,9 @@ int report_tree(const char *folder, bool colour_wanted)
         return CLI_FAILED;
     }
     struct store *store = store_create();
-    page_init(&tree.page, stdout, colour_wanted);
     find_origins(&tree, store);
-    page_heading(&tree.page, "FAMILY", "%s", units_plural(tree.family.members, "trace").at);
-    for (size_t i = 0; i < tree.family.members; i++) {
-        if (tree.from[i] == NONE)
-            print_below(&tree, i, 0);
-    }
+    int status = as_json ? print_json(&tree) : print_text(&tree, colour_wanted);
     store_destroy(store);
     family_fini(&tree.family);
-    return cli_finish(CLI_OK);
+    return status;
 }
