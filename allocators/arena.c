@@ -50,7 +50,7 @@ static void set_end(const struct grains *grains, uint32_t at, bool value)
 }
 
 /* The owner and others set free bits of one word. True: none of these was set. */
-static bool set_free(const struct grains *grains, uint32_t first, uint32_t size)
+static inline bool set_free(const struct grains *grains, uint32_t first, uint32_t size)
 {
     uint64_t found = 0;
     for (uint32_t word = first / 64; word <= (first + size - 1) / 64; word++) {
@@ -105,11 +105,17 @@ static void free_units(uint32_t first)
     unit_free(first, ARENA_UNITS);
 }
 
+static void start_counts(struct arena *arena)
+{
+    arena->blocks += arena->taken;
+    arena->at = arena->taken = arena->given = 0;
+}
+
 /* All blocks of the chunk that is filled are freed: begin again. */
 static void rewind_chunk(struct arena *arena)
 {
     reset_chunk(arena->chunk, arena->at);
-    arena->at = arena->taken = arena->given = 0;
+    start_counts(arena);
     cache_transfer(); /* what others freed comes back here */
 }
 
@@ -126,7 +132,7 @@ static void retire(struct arena *arena)
     chunk->next = arena->older;
     arena->older = arena->chunk;
     arena->chunk = UNIT_NONE;
-    arena->at = arena->taken = arena->given = 0;
+    start_counts(arena);
 }
 
 /* An older chunk whose blocks were all freed meanwhile; UNIT_NONE: there is none at hand. */
@@ -155,13 +161,18 @@ static bool make_room(struct arena *arena)
     }
     if (arena->chunk != UNIT_NONE)
         retire(arena);
-    arena->chunk = take_older(arena);
-    if (arena->chunk != UNIT_NONE)
-        return true;
-    arena->chunk = *arena->spare != UNIT_NONE ? *arena->spare : take_units();
-    *arena->spare = UNIT_NONE;
-    arena->chunks += arena->chunk != UNIT_NONE;
-    return arena->chunk != UNIT_NONE;
+    uint32_t first = take_older(arena);
+    if (first == UNIT_NONE) {
+        first = *arena->spare != UNIT_NONE ? *arena->spare : take_units();
+        *arena->spare = UNIT_NONE;
+        arena->chunks += first != UNIT_NONE;
+    }
+    if (first == UNIT_NONE)
+        return false;
+    arena->chunk = first;
+    arena->grains = grains_of(first);
+    arena->base = space_address(first);
+    return true;
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -169,23 +180,21 @@ static bool make_room(struct arena *arena)
 void *arena_alloc(unsigned class, size_t alignment)
 {
     struct arena *arena = hand.arena;
-    uint32_t size = zone_grains_of_class(class);
-    uint32_t step = alignment > GRAIN_BYTES ? (uint32_t)(alignment / GRAIN_BYTES) : 1;
-    uint32_t at = (uint32_t)round_up(arena->at, step);
+    uint32_t size = zone_grains_of_class(class), at = arena->at;
+    if (MP_UNLIKELY(alignment > GRAIN_BYTES))
+        at = (uint32_t)round_up(at, alignment / GRAIN_BYTES);
     if (MP_UNLIKELY(arena->chunk == UNIT_NONE) || MP_UNLIKELY(at + size > ARENA_GRAINS)) {
         if (!make_room(arena))
             return NULL;
         at = 0; /* of a unit */
     }
-    const struct grains grains = grains_of(arena->chunk);
     if (MP_UNLIKELY(at > arena->at))
-        set_free(&grains, arena->at, at - arena->at);
+        set_free(&arena->grains, arena->at, at - arena->at);
     arena->taken++;
-    arena->blocks++;
     cache_count_taken(class, 1);
-    set_end(&grains, at + size - 1, true);
+    set_end(&arena->grains, at + size - 1, true);
     arena->at = at + size;
-    return (char *)space_address(arena->chunk) + at * (size_t)GRAIN_BYTES;
+    return arena->base + at * (size_t)GRAIN_BYTES;
 }
 
 /* Where no block begins that is not free: was there one, or does one lie around? */
@@ -195,10 +204,11 @@ static _Noreturn void refuse(const struct grains *grains, uint32_t at, const voi
     fault(is_free ? FAULT_DOUBLE_FREE : FAULT_INTERIOR_FREE, p);
 }
 
-/* Grains of the block that begins at p. */
-static uint32_t size_of(const struct grains *grains, uint32_t first, const void *p, uint32_t *at)
+/* Grains of the block that begins at p, in a chunk that begins at `base`. */
+static inline uint32_t size_of(const struct grains *grains, const char *base, const void *p,
+                               uint32_t *at)
 {
-    size_t offset = (size_t)((const char *)p - (char *)space_address(first));
+    size_t offset = (size_t)((const char *)p - base);
     *at = (uint32_t)(offset / GRAIN_BYTES);
     MP_CHECK(offset % GRAIN_BYTES == 0, FAULT_INTERIOR_FREE, p);
     uint32_t size = grains_peek(grains, *at);
@@ -213,19 +223,19 @@ bool arena_free_own(void *p)
     uint32_t first = arena != NULL ? arena->chunk : UNIT_NONE;
     if (first == UNIT_NONE || space_unit_of(p) - first >= ARENA_UNITS)
         return false;
-    const struct grains grains = grains_of(first);
     uint32_t at;
-    uint32_t size = size_of(&grains, first, p, &at);
+    uint32_t size = size_of(&arena->grains, arena->base, p, &at);
     cache_count_given(size_class_of(size * (size_t)GRAIN_BYTES));
+    arena->given++;
     if (at + size == arena->at) { /* the last one */
-        set_end(&grains, at + size - 1, false);
+        set_end(&arena->grains, at + size - 1, false);
         arena->at = at;
-        arena->taken--;
     } else {
-        MP_CHECK(set_free(&grains, at, size), FAULT_DOUBLE_FREE, p);
-        arena->given++;
+        MP_CHECK(set_free(&arena->grains, at, size), FAULT_DOUBLE_FREE, p);
     }
-    if (arena->taken == arena->given && arena->at != 0)
+    if (arena->at == 0) /* no bit is set */
+        start_counts(arena);
+    else if (arena->taken == arena->given)
         rewind_chunk(arena);
     return true;
 }
@@ -241,7 +251,7 @@ bool arena_free(void *p)
     if (is_arena) {
         uint32_t first = *space_head(unit), at;
         const struct grains grains = grains_of(first);
-        uint32_t size = size_of(&grains, first, p, &at);
+        uint32_t size = size_of(&grains, space_address(first), p, &at);
         MP_CHECK(set_free(&grains, at, size), FAULT_DOUBLE_FREE, p);
         cache_count_given(size_class_of(size * (size_t)GRAIN_BYTES));
         atomic_fetch_add_explicit(&chunk_at(first)->given, 1, memory_order_release);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "allocators/cache.h"
+#include "allocators/grains.h"
 #include "allocators/mixed.h"
 #include "allocators/space.h"
 
@@ -25,15 +26,17 @@ enum { ARENA_UNITS = 4 };
 
 /* Of a transaction; its thread's. All 0: nothing was allocated. */
 struct arena {
-    uint32_t chunk;      /* first unit of the one that is filled; UNIT_NONE: none */
-    uint32_t at;         /* grains of it that were handed out */
-    uint32_t taken;      /* A1: blocks that have an end bit there */
-    uint32_t given;      /* A1: of these, freed by the owner */
-    uint32_t older;      /* first unit of the fullest chunk but that one; they are chained */
-    uint32_t chunks;     /* both */
-    uint32_t *spare;     /* of the thread that has it entered: a chunk, or UNIT_NONE */
-    uint64_t blocks;     /* taken in all */
-    struct arena *outer; /* that the thread had entered before */
+    uint32_t chunk;       /* first unit of the one that is filled; UNIT_NONE: none */
+    struct grains grains; /* its bits, */
+    char *base;           /* and its first byte */
+    uint32_t at;          /* grains of it that were handed out */
+    uint32_t taken;       /* A1: blocks that were cut from it */
+    uint32_t given;       /* A1: of these, freed by the owner */
+    uint32_t older;       /* first unit of the fullest chunk but that one; they are chained */
+    uint32_t chunks;      /* both */
+    uint32_t *spare;      /* of the thread that has it entered: a chunk, or UNIT_NONE */
+    uint64_t blocks;      /* taken in all, but for `taken` */
+    struct arena *outer;  /* that the thread had entered before */
     _Atomic(struct hand *) owner; /* whose thread has it entered; NULL: nobody's */
 };
 
@@ -56,6 +59,12 @@ bool arena_free(void *p);
 
 /* The class of the block that begins at p, in a chunk; 0: none does. */
 unsigned arena_class_of(const void *p);
+
+/* Blocks that malloc had of it. */
+static inline uint64_t arena_blocks(const struct arena *arena)
+{
+    return arena->blocks + arena->taken;
+}
 
 /* Another thread than this one has it entered. */
 static inline bool arena_is_others(const struct arena *arena)

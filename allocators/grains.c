@@ -81,26 +81,6 @@ void grains_give(const struct grains *grains, uint32_t first, uint32_t size)
     set_word(grains->end, last / 64, grains->end[last / 64] & ~(UINT64_C(1) << (last % 64)));
 }
 
-/* Acquire: pairs with the release in set_word, so that bits are seen in the order they were set. */
-static uint64_t peek_word(const uint64_t *words, uint32_t at)
-{
-    return __atomic_load_n(&words[at / 64], __ATOMIC_ACQUIRE) >> (at % 64);
-}
-
-uint32_t grains_peek(const struct grains *grains, uint32_t at)
-{
-    if ((peek_word(grains->free, at) & 1) != 0)
-        return 0;
-    if (at != 0 && ((peek_word(grains->end, at - 1) | peek_word(grains->free, at - 1)) & 1) == 0)
-        return 0;
-    uint64_t rest = peek_word(grains->end, at);
-    if (rest != 0)
-        return (uint32_t)__builtin_ctzll(rest) + 1;
-    uint32_t next = (at / 64 + 1) * 64;
-    rest = next < grains->count ? peek_word(grains->end, next) : 0;
-    return rest != 0 ? next + (uint32_t)__builtin_ctzll(rest) + 1 - at : 0;
-}
-
 uint32_t grains_first_of(const struct grains *grains, uint32_t at)
 {
     return behind_last(grains, at, 0, true);

@@ -233,7 +233,7 @@ size_t mixed_taken(unsigned class)
     return taken;
 }
 
-void mixed_read_stats(struct mixed_stats *stats)
+MP_RARE void mixed_read_stats(struct mixed_stats *stats)
 {
     lock_take(&mixed.lock);
     stats->zones = mixed.zones;

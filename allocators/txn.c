@@ -317,7 +317,8 @@ void txn_end(struct txn *txn, enum txn_end how)
 {
     MP_CHECK(!arena_is_others(&txn->arena), FAULT_TXN_ENTERED, txn);
     roll_children_back(txn, 0);
-    struct txn_ended ended = {how, txn->blocks, txn_used(txn), txn->reserved, txn->arena.blocks, 0};
+    struct txn_ended ended = {
+        how, txn->blocks, txn_used(txn), txn->reserved, arena_blocks(&txn->arena), 0};
     ended.escaped = end_arena(&txn->arena);
     if (MP_UNLIKELY(txn->watch[0] != 0))
         tell_end(txn, &ended);

@@ -5,15 +5,14 @@
 
 #include "allocators/arena.h"
 #include "allocators/heap.h"
-#include "preload/init.h"
-#include "preload/view.h"
+#include "preload/door.h"
 #include "preload/watch.h"
 #include "tracer/format.h"
 
-static bool come_in(void)
+/* A gate that is open says that nobody wants to see the call, nor asks for anything. */
+static inline bool come_in(bool is_open)
 {
-    bool is_quiet = atomic_load_explicit(&init_mark->is_quiet, memory_order_relaxed);
-    if (view() != DOOR_SEES_LITTLE || !is_quiet || watch_is_on() || hand.inside != 0)
+    if (MP_UNLIKELY(!is_open || watch_is_on() || hand.inside != 0))
         return false;
     hand.inside = 1;
     return true;
@@ -21,18 +20,19 @@ static bool come_in(void)
 
 void *entered_alloc(size_t bytes, unsigned bits)
 {
-    if (bytes > MIXED_BYTES_MAX || !come_in())
+    unsigned class = bytes <= MIXED_BYTES_MAX ? gate_class_of(bytes) : 0;
+    if (!come_in(class != 0))
         return NULL;
-    unsigned class = size_class_of(bytes);
-    size_t usable = size_tables.classes[class].bytes;
-    void *p = usable <= MIXED_BYTES_MAX ? arena_alloc(class, 1) : NULL;
+    void *p = arena_alloc(class, 1);
     door_go_out();
-    return p != NULL && (bits & TRACE_ZEROED) != 0 ? memset(p, 0, usable) : p;
+    if (p != NULL && (bits & TRACE_ZEROED) != 0)
+        memset(p, 0, size_tables.classes[class].bytes);
+    return p;
 }
 
 bool entered_free_own(void *p)
 {
-    if (!come_in())
+    if (!come_in(space_owns_open(p)))
         return false;
     bool is_freed = arena_free_own(p);
     door_go_out();

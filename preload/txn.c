@@ -246,7 +246,7 @@ void mpress_txn_stats(const struct mpress_txn *txn, struct mpress_txn_stats *sta
                                        .used = txn_used(inside),
                                        .reserved = inside->reserved,
                                        .chunks = inside->chunks,
-                                       .malloc_blocks = inside->arena.blocks,
+                                       .malloc_blocks = arena_blocks(&inside->arena),
                                        .malloc_live = arena_live(&inside->arena)};
 }
 

@@ -167,6 +167,10 @@ static void malloc_comes_from_what_is_entered(void)
     CHECK(mpress_txn_leave(txn) == EINVAL);
     CHECK(mpress_txn_enter(txn) == 0 && mpress_txn_enter(txn) == EBUSY);
     uint64_t blocks = stats_of(txn).malloc_blocks;
+    for (int i = 0; i < 1000; i++)
+        free(malloc((size_t)i % 900));
+    CHECK(stats_of(txn).malloc_blocks == blocks + 1000);
+    blocks = stats_of(txn).malloc_blocks;
     char *text = strdup("libc's own malloc"), *zeroed = calloc(10, 10);
     char *aligned = aligned_alloc(256, 100), *large = malloc(100000);
     CHECK(stats_of(txn).malloc_blocks == blocks + 3 && is_aligned(aligned, 256));
