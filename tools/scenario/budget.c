@@ -132,7 +132,7 @@ static bool is_of(const struct victim *victim, uint32_t process_id)
 }
 
 /* The sum of one word over the target's processes. */
-static uint64_t sum(const struct pressure *pressure, size_t offset, bool is_net)
+static uint64_t sum(const struct pressure *pressure, size_t offset)
 {
     const struct budget_page *page = shared_of(pressure)->page;
     uint64_t total = 0;
@@ -141,33 +141,50 @@ static uint64_t sum(const struct pressure *pressure, size_t offset, bool is_net)
         uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
         if (process_id == 0 || !is_of(pressure->victim, process_id))
             continue;
-        uint64_t word = read_word((const _Atomic uint64_t *)((const char *)slot + offset));
-        uint64_t inherited = is_net ? read_word(&slot->inherited) : 0;
-        total += word > inherited ? word - inherited : 0;
+        total += read_word((const _Atomic uint64_t *)((const char *)slot + offset));
     }
     return total;
 }
 
-/* What they told last, or what is seen from outside. */
-static uint64_t get_used(const struct pressure *pressure)
+static const struct budget_slot *find_slot(const struct budget_page *page, pid_t process)
 {
-    uint64_t told = sum(pressure, offsetof(struct budget_slot, used), true);
-    uint64_t seen = pressure->victim->now.rss_anon;
-    return told > seen ? told : seen;
+    for (size_t i = 0; i < BUDGET_SLOTS; i++) {
+        const struct budget_slot *slot = &page->slots[i];
+        if (atomic_load_explicit(&slot->process_id, memory_order_acquire) == (uint32_t)process)
+            return slot;
+    }
+    return NULL;
 }
 
+/* As the library counts: what each told last, or what is seen of it from outside, without what a
+ * fork left it with. */
+static uint64_t get_used(const struct pressure *pressure)
+{
+    const struct victim *victim = pressure->victim;
+    uint64_t total = 0;
+    for (size_t i = 0; i < victim->pids; i++) {
+        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim->pid[i]);
+        uint64_t told = slot == NULL ? 0 : read_word(&slot->used);
+        uint64_t inherited = slot == NULL ? 0 : read_word(&slot->inherited);
+        uint64_t used = told > victim->anon[i] ? told : victim->anon[i];
+        total += used > inherited ? used - inherited : 0;
+    }
+    return total;
+}
+
+/* Several had theirs at different times. */
 static uint64_t get_most(const struct pressure *pressure)
 {
-    return sum(pressure, offsetof(struct budget_slot, peak), false);
+    return pressure->victim->pids > 1 ? 0 : sum(pressure, offsetof(struct budget_slot, peak));
 }
 
 static void get_heap(const struct pressure *pressure, struct pressure_heap *heap)
 {
-    heap->asked = sum(pressure, offsetof(struct budget_slot, asked), false);
-    heap->objects = sum(pressure, offsetof(struct budget_slot, objects), false);
-    heap->resident = sum(pressure, offsetof(struct budget_slot, heap), false);
-    heap->mapped = sum(pressure, offsetof(struct budget_slot, mapped), false);
-    heap->rss_anon = sum(pressure, offsetof(struct budget_slot, rss_anon), false);
+    heap->asked = sum(pressure, offsetof(struct budget_slot, asked));
+    heap->objects = sum(pressure, offsetof(struct budget_slot, objects));
+    heap->resident = sum(pressure, offsetof(struct budget_slot, heap));
+    heap->mapped = sum(pressure, offsetof(struct budget_slot, mapped));
+    heap->rss_anon = sum(pressure, offsetof(struct budget_slot, rss_anon));
 }
 
 static void add_histogram(const struct budget_histogram *histogram, uint64_t *seen, uint64_t *into)

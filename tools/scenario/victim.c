@@ -74,6 +74,7 @@ void victim_glance(struct victim *victim)
     uint64_t data_most = 0, sum = 0, anon = 0;
     for (size_t i = 0; i < victim->pids; i++) {
         char path[64], text[256];
+        victim->anon[i] = 0;
         unsigned long long resident = 0, shared = 0, data = 0;
         snprintf(path, sizeof path, "/proc/%d/statm", (int)victim->pid[i]);
         if (victim_read_file(path, text, sizeof text) == 0 ||
@@ -82,6 +83,7 @@ void victim_glance(struct victim *victim)
         data_most = data > data_most ? data : data_most;
         sum += resident;
         anon += resident - shared;
+        victim->anon[i] = (resident - shared) * page_bytes();
     }
     victim->now.data = data_most * page_bytes();
     victim->now.resident = sum * page_bytes();
@@ -141,7 +143,9 @@ void victim_look(struct victim *victim)
 {
     struct victim_state state = {0};
     for (size_t i = 0; i < victim->pids; i++) {
+        uint64_t before = state.rss_anon;
         add_memory(victim->pid[i], &state);
+        victim->anon[i] = state.rss_anon - before;
         add_faults(victim->pid[i], &state);
         add_wait(victim->pid[i], &state);
     }

@@ -23,6 +23,7 @@ struct victim_state {
 struct victim {
     pid_t root;
     pid_t pid[VICTIM_PROCESSES];
+    uint64_t anon[VICTIM_PROCESSES]; /* bytes of each; what a fork shares counts in both */
     size_t pids;
     struct victim_state now;
 };
