@@ -202,8 +202,8 @@ void budget_fork_child(uint64_t used)
 {
     if (page != NULL)
         take_slot();
+    budget_set(&budget_slot->inherited, used); /* first: others add up the difference meanwhile */
     budget_set(&budget_slot->used, used);
-    budget_set(&budget_slot->inherited, used);
 }
 
 void budget_end(void)

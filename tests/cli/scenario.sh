@@ -70,13 +70,20 @@ a_recovery_is_seen_to_last_however_short_it_is_waited_for() {
 the_library_keeps_a_budget_and_tells_what_it_holds() {
     [ -n "$LIBRARY" ] || return 0
     run-experiment --pressure budget --scenario linear --levels 2 --limit 24M --no-search --json \
-        --strategy none:UNUSED=1 -- "$CACHE" flat --units 5 --unit-us 500
+        --strategy none:UNUSED=1 -- "$CACHE" flat --units 20
     expect-json 'r["pressure"]["mechanism"] == "budget" and r["baseline"]["peak"] > 32 << 20' \
         'r["levels"][1]["end"] == "held" and abs(r["levels"][1]["used_most"] / (24 << 20) - 1) < 0.05' \
         '0.9 < r["levels"][1]["coverage"] < 1.2 and 0.5 < r["levels"][1]["asked_share"] < 1' \
         'r["levels"][1]["objects_a_mib"] > 0.5 and r["result"]["d50"] > 0 and r["result"]["d99"] > 0' \
         'r["strategies"][0]["measured"] and abs(r["strategies"][0]["reduction"]) < 0.15'
     # (Whether it counts is a matter of chance: one interval in twenty does not hold the truth.)
+}
+
+what_a_fork_shares_counts_once() {
+    [ -n "$LIBRARY" ] || return 0
+    run-experiment --pressure budget --scenario linear --levels 2 --limit 7M --no-search --strategy none --json \
+        -- "$CACHE" flat --units 75 --mib 8 --forks 3
+    expect-json '8 << 20 < r["baseline"]["peak"] < 14 << 20'
 }
 
 a_trace_is_put_under_pressure_under_any_allocator() {

@@ -2,7 +2,7 @@
  * at its own RLIMIT_DATA as a cache looks at its configured size, and works the longer the less of
  * what it wants it may have.
  *
- *     cache SHAPE [--units N] [--unit-us N] [--mib N] [--ANY WORD]
+ *     cache SHAPE [--units N] [--unit-us N] [--mib N] [--forks N] [--ANY WORD]
  *
  *     linear   1 to 4 times as long, by the share that is missing
  *     cliff    8 times as long below half of what it wants
@@ -15,7 +15,8 @@
  *     leaks    a tenth more memory with each second
  *
  * A unit of work is a line "unit"; with --units N it ends after so many. It touches the memory it
- * wants (--mib, 32) at first, or as much of it as it gets. */
+ * wants (--mib, 32) at first, or as much of it as it gets; --forks children that do nothing share
+ * it. */
 #define _GNU_SOURCE /* clock_gettime */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ enum { MIB = 1 << 20, BLOCKS_MOST = 4096 };
 
 static struct {
     const char *shape;
-    unsigned long units, unit_us, mib;
+    unsigned long units, unit_us, mib, forks;
     char *block[BLOCKS_MOST];
     unsigned long blocks;
     double slow_until; /* CLOCK_MONOTONIC */
@@ -136,11 +137,17 @@ int main(int argc, char **argv)
             cache.units = number;
         else if (strcmp(argv[i], "--unit-us") == 0)
             cache.unit_us = number;
+        else if (strcmp(argv[i], "--forks") == 0)
+            cache.forks = number;
         else if (strcmp(argv[i], "--mib") == 0)
             cache.mib = number;
     }
     cache.began = now();
     grow_to(cache.mib);
+    for (unsigned long i = 0; i < cache.forks; i++) {
+        if (fork() == 0)
+            return (int)sleep(1000);
+    }
     for (unsigned long unit = 0; cache.units == 0 || unit < cache.units; unit++)
         work();
     return 0;

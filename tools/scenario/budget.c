@@ -157,7 +157,7 @@ static const struct budget_slot *find_slot(const struct budget_page *page, pid_t
 }
 
 /* As the library counts: what each told last, or what is seen of it from outside, without what a
- * fork left it with. */
+ * fork left it with. Who has told nothing has only just begun. */
 static uint64_t get_used(const struct pressure *pressure)
 {
     const struct victim *victim = pressure->victim;
@@ -166,7 +166,7 @@ static uint64_t get_used(const struct pressure *pressure)
         const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim->pid[i]);
         uint64_t told = slot == NULL ? 0 : read_word(&slot->used);
         uint64_t inherited = slot == NULL ? 0 : read_word(&slot->inherited);
-        uint64_t used = told > victim->anon[i] ? told : victim->anon[i];
+        uint64_t used = told > victim->anon[i] || told == 0 ? told : victim->anon[i];
         total += used > inherited ? used - inherited : 0;
     }
     return total;

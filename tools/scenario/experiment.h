@@ -178,6 +178,9 @@ void service_lap(struct experiment *experiment, size_t windows, double seconds);
 /* -- search.c, strategies.c ------------------------------------------------------------------- */
 
 void search_breaking_point(struct experiment *experiment);
+/* When a search is to end (process_now()): after at most `longest` seconds, and within five minutes
+ * of the whole experiment, if that leaves it at least `least`. */
+double search_until(const struct experiment *experiment, double least, double longest);
 /* Probes until the bracket is small enough, or `until` (process_now()): false. */
 bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until);
 

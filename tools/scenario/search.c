@@ -6,6 +6,8 @@
 
 enum { PROBE_WINDOWS = 3 };
 #define SEARCH_LONGEST 150.0 /* seconds; it is said when they are over */
+#define SEARCH_LEAST 40.0
+#define EXPERIMENT_SECONDS 285.0
 
 /* What the levels tell already: nearest good above the largest bad. */
 static void find_bracket(const struct experiment *experiment, double *good, double *bad)
@@ -38,6 +40,12 @@ static enum curve_end probe(struct experiment *experiment, double budget)
     return lap.end;
 }
 
+double search_until(const struct experiment *experiment, double least, double longest)
+{
+    double left = EXPERIMENT_SECONDS - watch_time(experiment);
+    return process_now() + fmax(least, fmin(longest, left));
+}
+
 bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until)
 {
     double budget;
@@ -67,6 +75,6 @@ void search_breaking_point(struct experiment *experiment)
     experiment->phase = "breaking point, probe";
     experiment->has_searched = true;
     experiment->is_out_of_time =
-        !search_go_on(experiment, bisect, process_now() + SEARCH_LONGEST) &&
+        !search_go_on(experiment, bisect, search_until(experiment, SEARCH_LEAST, SEARCH_LONGEST)) &&
         !experiment->is_interrupted;
 }

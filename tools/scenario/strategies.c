@@ -1,6 +1,5 @@
 /* strategies.c - each strategy by runs without, with, without it, at the lowest level that is held
  * without it; then by the breaking point with it and without. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -116,11 +115,9 @@ void strategies_measure(struct experiment *experiment)
 
 /* -- shifts ----------------------------------------------------------------------------------- */
 
-/* Altogether; but the experiment as a whole is to end within five minutes where that is possible.
- */
+/* Seconds, altogether. */
 #define SHIFTS_LONGEST 90.0
-#define SHIFTS_LEAST 20.0
-#define EXPERIMENT_SECONDS 285.0
+#define SHIFTS_LEAST 10.0
 
 /* The breaking point with this strategy (NULL: without), from what is known of another search. */
 static void find_break(struct experiment *experiment, const struct experiment_strategy *strategy,
@@ -155,8 +152,7 @@ static void find_shift(struct experiment *experiment, struct experiment_strategy
 void strategies_find_shifts(struct experiment *experiment)
 {
     struct bisect bare = {0}; /* with none of the library's own */
-    double left = EXPERIMENT_SECONDS - watch_time(experiment);
-    double until = process_now() + fmax(SHIFTS_LEAST, fmin(SHIFTS_LONGEST, left));
+    double until = search_until(experiment, SHIFTS_LEAST, SHIFTS_LONGEST);
     experiment->phase = "strategy's breaking point, probe";
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
