@@ -12,7 +12,7 @@ def geometric_mean(ratios):
 
 
 def spread(figure):
-    return (figure["most"] - figure["least"]) / figure["median"] if figure["median"] else 0
+    return (figure["most"] - figure["least"]) / abs(figure["median"]) if figure["median"] else 0
 
 
 def number(value):

@@ -37,9 +37,10 @@ def make_sqlite(folder, size):
     return plain(["sqlite3", ":memory:"], script)
 
 
-def make_cxx(_folder, _size):
-    """The compiler itself, without the driver; there is no less of it."""
-    said = subprocess.run(["g++", "-###", "-O2", "-S", workload("headers.cpp"), "-o", os.devnull],
+def make_cxx(_folder, size):
+    """The compiler itself, without the driver; for less work it is told to optimise nothing."""
+    level = "-O2" if size >= 0.5 else "-O0"
+    said = subprocess.run(["g++", "-###", level, "-S", workload("headers.cpp"), "-o", os.devnull],
                           capture_output=True, text=True, check=True, env=heaps.GLIBC.environment())
     line = next(line for line in said.stderr.splitlines() if "cc1plus" in line and line[0] == " ")
     return plain([*shlex.split(line), "-quiet"])
