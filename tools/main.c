@@ -7,6 +7,7 @@
 #include "tools/diff/diff.h"
 #include "tools/forecast/forecast.h"
 #include "tools/pack/pack.h"
+#include "tools/propose/propose.h"
 #include "tools/replay/replay.h"
 #include "tools/sweep/sweep.h"
 #include "tools/symbols/kept.h"
@@ -28,6 +29,7 @@ static const struct cli_command commands[] = {
     {"diff", diff_main, "what changed between two traces"},
     {"replay", replay, "run a trace again under several allocators and compare"},
     {"tune", tune_main, "size classes and magazines that would suit a program"},
+    {"propose", propose_main, "where transactions would pay, and how much"},
     {"attach", attach_main, "start a trace in a process that runs already"},
     {"detach", detach_main, "end it"},
     {"dump", dump_main, "copy what it holds, while it goes on"},

@@ -20,7 +20,7 @@ an_unknown_command_is_refused_in_one_line() {
 }
 
 help_is_there_for_every_command_and_fits_80_columns() {
-    for command in record report diff replay tune attach detach dump mark stats leaks forecast pack unpack symbols options; do
+    for command in record report diff replay tune propose attach detach dump mark stats leaks forecast pack unpack symbols options; do
         run "$MPRESS" help $command
         expect_status 0
         expect_out "^Usage: "
@@ -59,7 +59,7 @@ called_mpress_replay_it_is_the_replay_command() {
 }
 
 unknown_options_are_refused_in_one_line() {
-    for command in record report diff replay tune attach detach dump mark stats leaks forecast pack unpack symbols options; do
+    for command in record report diff replay tune propose attach detach dump mark stats leaks forecast pack unpack symbols options; do
         run "$MPRESS" $command --frobnicate
         expect_status 2
         expect_one_line
@@ -80,7 +80,7 @@ missing_and_wrong_values_are_refused_in_one_line() {
         "report --folded=nothing x" "report --json --summary x" "options more" \
         "replay" "replay a b" "replay --runs 0 x" "replay --threads all x" "replay --workload web" "replay --scale 1K x" "tune" "tune a b" \
         "attach" "attach x" "attach 1 2" "attach --for 3 years 1" \
-        "attach --for 0 1" "attach --mode fast 1" "attach -o '' 1" "detach" "dump" "dump 1 2" "mark" "mark 1" "stats" "stats --top 0 1" "stats 1 2" "stats --wait x 1" "tune --runs 1001 x" "forecast" "forecast --limit x y" "forecast --method x y" "forecast --thresholds 1,2,3 y" "tune --output= x"; do
+        "attach --for 0 1" "attach --mode fast 1" "attach -o '' 1" "detach" "dump" "dump 1 2" "mark" "mark 1" "stats" "stats --top 0 1" "stats 1 2" "stats --wait x 1" "tune --runs 1001 x" "propose" "propose a b" "propose --top 9 x" "forecast" "forecast --limit x y" "forecast --method x y" "forecast --thresholds 1,2,3 y" "tune --output= x"; do
         eval "run \"\$MPRESS\" $line"
         expect_status 2
         expect_one_line
@@ -102,7 +102,7 @@ page_of () {
 }
 
 every_option_is_in_the_manual_and_in_the_completion() {
-    for command in record report diff replay tune attach detach dump mark stats leaks forecast pack unpack symbols options; do
+    for command in record report diff replay tune propose attach detach dump mark stats leaks forecast pack unpack symbols options; do
         "$MPRESS" $command --help >help
         for option in $(grep -o -- '--[a-z][a-z-]*' help | sort -u); do
             sed 's/\\//g' "$SOURCE/tools/man/$(page_of $command)" | grep -q -e "$option" ||

@@ -18,10 +18,15 @@ void source_begin(struct source *source)
         source->visit = trace_visit_create(source->trace);
     else
         source->made = workload_visit_create(source->workload);
+    if (source->rewriting != NULL)
+        source->rewriting->begin(source->rewriting->context);
 }
 
 bool source_next(struct source *source, struct trace_event *event)
 {
+    const struct rewriting *rewriting = source->rewriting;
+    if (rewriting != NULL)
+        return rewriting->next(rewriting->context, source->visit, event);
     return source->visit != NULL ? trace_visit_next(source->visit, event)
                                  : workload_visit_next(source->made, event);
 }

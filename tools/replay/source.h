@@ -8,11 +8,19 @@
 #include "tools/replay/workload.h"
 #include "tools/trace/trace.h"
 
+/* Events other than the trace's: the same in every visit. */
+struct rewriting {
+    void (*begin)(void *context); /* a visit */
+    bool (*next)(void *context, struct trace_visit *visit, struct trace_event *event);
+    void *context;
+};
+
 struct source {
-    const struct trace *trace;       /* NULL: a workload */
-    const struct workload *workload; /* NULL: a trace */
-    struct trace_visit *visit;       /* between source_begin and source_end */
-    struct workload_visit *made;     /* the same */
+    const struct trace *trace;         /* NULL: a workload */
+    const struct workload *workload;   /* NULL: a trace */
+    const struct rewriting *rewriting; /* of a trace; NULL: as it is */
+    struct trace_visit *visit;         /* between source_begin and source_end */
+    struct workload_visit *made;       /* the same */
 };
 
 /* For messages: the trace's path, or the workload's name. */

@@ -1,0 +1,113 @@
+/* gain.c - see gain.h */
+#include "tools/propose/gain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+#include "tools/propose/plan.h"
+#include "tools/replay/run.h"
+#include "tools/trace/memory.h"
+
+static void begin_plan(void *plan)
+{
+    plan_begin(plan);
+}
+
+static bool next_of_plan(void *plan, struct trace_visit *visit, struct trace_event *event)
+{
+    return plan_next(plan, visit, event);
+}
+
+enum { ROUNDS_OPERATIONS = 1 << 21, ROUNDS_MOST = 1000 };
+
+/* One of the two programs. */
+struct side {
+    struct compiled compiled;
+    uint64_t own_ns; /* of the replay itself: with calls that do nothing */
+    struct gain_side *result;
+};
+
+/* Short traces are replayed again and again, so that there is something to measure. */
+static uint32_t rounds_of(const struct side *side)
+{
+    uint64_t operations = side->compiled.program->operations | 1;
+    uint64_t rounds = ROUNDS_OPERATIONS / operations + 1;
+    return rounds < ROUNDS_MOST ? (uint32_t)rounds : ROUNDS_MOST;
+}
+
+static bool run_one(const struct side *side, const struct allocator *allocator,
+                    enum program_mode mode, struct result *result, struct gain *gain)
+{
+    const struct run_plan plan = {
+        .compiled = &side->compiled,
+        .orders = {.touch = PROGRAM_TOUCH_PAGES, .copies = 1, .rounds = rounds_of(side)},
+    };
+    memset(result, 0, sizeof *result);
+    run_once(&plan, allocator, mode, result);
+    if (result->is_done == 0)
+        snprintf(gain->error, sizeof gain->error, "%s", result->error);
+    return result->is_done != 0;
+}
+
+/* In turns; false: a run failed. */
+static bool run_all(struct side sides[2], const struct allocator *allocator, struct gain *gain,
+                    struct result *result)
+{
+    for (unsigned run = 0; run < 2 * gain->runs; run++) {
+        struct side *side = &sides[run % 2];
+        if (!run_one(side, allocator, PROGRAM_NULL, result, gain))
+            return false;
+        if (run < 2 || result->wall_ns < side->own_ns)
+            side->own_ns = result->wall_ns;
+        if (!run_one(side, allocator, PROGRAM_PLAIN, result, gain))
+            return false;
+        if (run < 2 || result->wall_ns < side->result->ns)
+            side->result->ns = result->wall_ns;
+        if (run < 2 || result->resident_peak < side->result->peak)
+            side->result->peak = result->resident_peak;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct gain_side *result_of = sides[i].result;
+        result_of->ns -= sides[i].own_ns < result_of->ns ? sides[i].own_ns : result_of->ns;
+        result_of->ns /= rounds_of(&sides[i]);
+    }
+    if (gain->before.ns == 0)
+        snprintf(gain->error, sizeof gain->error, "the replay is too short to be measured");
+    return gain->before.ns != 0;
+}
+
+static int compile_side(const struct trace *trace, struct plan *plan, struct side *side)
+{
+    const struct rewriting rewriting = {begin_plan, next_of_plan, plan};
+    const struct compile_options options = {0};
+    struct source source = {.trace = trace, .rewriting = plan != NULL ? &rewriting : NULL};
+    return compile_source(&source, &options, &side->compiled);
+}
+
+void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struct gain *gain)
+{
+    struct side sides[2] = {{.result = &gain->before}, {.result = &gain->with}};
+    struct allocators *allocators = memory_alloc(1, sizeof *allocators);
+    struct result *result = memory_alloc(1, sizeof *result);
+    struct plan *plan = plan_create(trace, node);
+    *gain = (struct gain){.runs = runs};
+    if (allocators_parse("mpress", allocators) != CLI_OK)
+        snprintf(gain->error, sizeof gain->error, "libmpress.so was not found");
+    else if (compile_side(trace, NULL, &sides[0]) != 0 || compile_side(trace, plan, &sides[1]) != 0)
+        snprintf(gain->error, sizeof gain->error, "no memory for the replay");
+    else
+        (void)run_all(sides, &allocators->all[0], gain, result);
+    compile_free(&sides[0].compiled);
+    compile_free(&sides[1].compiled);
+    plan_destroy(plan);
+    allocators_fini(allocators);
+    free(result);
+}
+
+double gain_percent(const struct gain *gain)
+{
+    double before = (double)gain->before.ns, with = (double)gain->with.ns;
+    return before > 0 ? 100 * (1 - with / before) : 0;
+}
