@@ -76,7 +76,7 @@ def run_bench(library, *arguments):
 
 
 def measure_mixes(preloaded, options):
-    lines = run_bench(preloaded, "--mix", str(3 if options.quick else 15 * options.rounds))
+    lines = run_bench(preloaded, "--mix", str(3 if options.quick else min(1000, 100 * options.rounds)))
     peers = list(dict.fromkeys(line["peer"] for line in lines))
     base = "on mpress's malloc" if preloaded else "on glibc's malloc"
     table = Table(f"Blocks of 16 to 512 bytes, given up together, {base}", "ns a block", peers,
