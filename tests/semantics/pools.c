@@ -30,10 +30,10 @@ static size_t block_bytes(void)
 /* -1: the system has no such pool. */
 static long free_pages(void)
 {
-    FILE *file = fopen(is_of_gigabytes()
-                           ? "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages"
-                           : "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
-                       "re");
+    FILE *file =
+        fopen(is_of_gigabytes() ? "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages"
+                                : "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+              "re");
     long pages = -1;
     if (file == NULL)
         return -1;
