@@ -25,7 +25,6 @@ enum { ROUNDS_OPERATIONS = 1 << 21, ROUNDS_MOST = 1000 };
 /* One of the two programs. */
 struct side {
     struct compiled compiled;
-    uint64_t own_ns; /* of the replay itself: with calls that do nothing */
     struct gain_side *result;
 };
 
@@ -38,44 +37,34 @@ static uint32_t rounds_of(const struct side *side)
 }
 
 static bool run_one(const struct side *side, const struct allocator *allocator,
-                    enum program_mode mode, struct result *result, struct gain *gain)
+                    struct result *result, struct gain *gain)
 {
     const struct run_plan plan = {
         .compiled = &side->compiled,
         .orders = {.touch = PROGRAM_TOUCH_PAGES, .copies = 1, .rounds = rounds_of(side)},
     };
     memset(result, 0, sizeof *result);
-    run_once(&plan, allocator, mode, result);
+    run_once(&plan, allocator, PROGRAM_PLAIN, result);
     if (result->is_done == 0)
         snprintf(gain->error, sizeof gain->error, "%s", result->error);
     return result->is_done != 0;
 }
 
-/* In turns; false: a run failed. */
-static bool run_all(struct side sides[2], const struct allocator *allocator, struct gain *gain,
+/* In turns. */
+static void run_all(struct side sides[2], const struct allocator *allocator, struct gain *gain,
                     struct result *result)
 {
     for (unsigned run = 0; run < 2 * gain->runs; run++) {
         struct side *side = &sides[run % 2];
-        if (!run_one(side, allocator, PROGRAM_NULL, result, gain))
-            return false;
-        if (run < 2 || result->wall_ns < side->own_ns)
-            side->own_ns = result->wall_ns;
-        if (!run_one(side, allocator, PROGRAM_PLAIN, result, gain))
-            return false;
+        if (!run_one(side, allocator, result, gain))
+            return;
         if (run < 2 || result->wall_ns < side->result->ns)
             side->result->ns = result->wall_ns;
         if (run < 2 || result->resident_peak < side->result->peak)
             side->result->peak = result->resident_peak;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        struct gain_side *result_of = sides[i].result;
-        result_of->ns -= sides[i].own_ns < result_of->ns ? sides[i].own_ns : result_of->ns;
-        result_of->ns /= rounds_of(&sides[i]);
-    }
-    if (gain->before.ns == 0)
-        snprintf(gain->error, sizeof gain->error, "the replay is too short to be measured");
-    return gain->before.ns != 0;
+    gain->before.ns /= rounds_of(&sides[0]);
+    gain->with.ns /= rounds_of(&sides[1]);
 }
 
 static int compile_side(const struct trace *trace, struct plan *plan, struct side *side)
@@ -98,7 +87,7 @@ void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struc
     else if (compile_side(trace, NULL, &sides[0]) != 0 || compile_side(trace, plan, &sides[1]) != 0)
         snprintf(gain->error, sizeof gain->error, "no memory for the replay");
     else
-        (void)run_all(sides, &allocators->all[0], gain, result);
+        run_all(sides, &allocators->all[0], gain, result);
     compile_free(&sides[0].compiled);
     compile_free(&sides[1].compiled);
     plan_destroy(plan);

@@ -9,11 +9,10 @@
 #include "tools/replay/program.h"
 #include "tools/trace/trace.h"
 
-/* A proposal pays if the allocator's time gets at least so many percent less. */
+/* A proposal pays if the replay's time gets at least so many percent less. */
 enum { GAIN_LEAST = 3 };
 
-/* Of a replay: the least of all runs, as others disturb it and nobody helps; the time without what
- * the replay takes itself. */
+/* Of a replay: the least of all runs, as others disturb it and nobody helps. */
 struct gain_side {
     uint64_t ns;
     uint64_t peak; /* resident bytes */

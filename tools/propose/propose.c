@@ -11,7 +11,7 @@ static const char help[] =
     "\n"
     "Where transactions (mpress_txn.h) would pay: functions under which blocks are\n"
     "born and die together, again and again. For each the trace is replayed as it is\n"
-    "and with these blocks in transactions, in turns; what does not get the allocator\n"
+    "and with these blocks in transactions, in turns; what does not make the replay\n"
     "at least 3 % faster is not proposed.\n"
     "\n"
     "      --top N          at most so many (default 3, at most 8)\n"

@@ -51,8 +51,8 @@ static void print_gain(const struct proposal *proposal, const struct page *page)
     }
     double percent = gain_percent(gain);
     page_paragraph(page, 5, "",
-                   "replayed with them in transactions: %s in the allocator instead of %s "
-                   "(%+.0f %%), peak %s instead of %s%s.",
+                   "replayed with them in transactions: %s instead of %s (%+.0f %%), peak %s "
+                   "instead of %s%s.",
                    units_duration(gain->with.ns).at, units_duration(gain->before.ns).at, -percent,
                    units_bytes(gain->with.peak).at, units_bytes(gain->before.peak).at,
                    proposal->pays ? "" : "; so it is not proposed");
