@@ -22,6 +22,7 @@
 #include "preload/leaks.h"
 #include "preload/mpress.h"
 #include "preload/signals.h"
+#include "preload/strategies.h"
 #include "preload/summary.h"
 #include "tracer/tracer.h"
 
@@ -223,7 +224,10 @@ static int read_stats(void)
     if (stats == NULL)
         return ENOMEM;
     summary_read(&stats->heap);
-    stats->threads = stats->classes = 0;
+    stats->threads = stats->classes = stats->strategies = 0;
+    while (stats->strategies < CONTROL_STRATEGIES &&
+           strategies_read(stats->strategies, &stats->strategy[stats->strategies]))
+        stats->strategies++;
     while (stats->threads < CONTROL_THREADS &&
            summary_read_thread(stats->threads, &stats->thread[stats->threads]))
         stats->threads++;

@@ -23,10 +23,11 @@
 #include <stdint.h>
 
 #include "preload/mpress.h"
+#include "preload/mpress_strategy.h"
 
 #define CONTROL_MAGIC "mpress control\n"
 enum {
-    CONTROL_LAYOUT = 1, /* of this file; a tool speaks with no other */
+    CONTROL_LAYOUT = 2, /* of this file; a tool speaks with no other */
     CONTROL_RANGES = 3,
     CONTROL_TEXT_BYTES = 1024,
     CONTROL_PATH_BYTES = 2048,
@@ -41,13 +42,15 @@ enum control_operation {
     CONTROL_LEAKS
 };
 
-enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128, LEAKS_SIZES = 1024 };
+enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128, CONTROL_STRATEGIES = 8, LEAKS_SIZES = 1024 };
 
 /* What STATS fills in; valid until the next request. */
 struct control_stats {
     struct mpress_stats heap;
     uint64_t threads; /* as many of the next are filled in */
     uint64_t classes;
+    uint64_t strategies;
+    struct mpress_strategy strategy[CONTROL_STRATEGIES];
     struct mpress_thread thread[CONTROL_THREADS]; /* the first: those that ended */
     struct mpress_class size_class[CONTROL_CLASSES];
 };

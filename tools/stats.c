@@ -145,6 +145,19 @@ static void print_resident(const struct mpress_stats *heap, const struct residen
     print_row("RSS", resident->anonymous + resident->files + resident->shared, "the sum of these");
 }
 
+static void print_strategies(const struct control_stats *stats)
+{
+    puts("\nSTRATEGIES  what each is worth so far");
+    puts("  name          on      runs      saved       time");
+    for (uint64_t i = 0; i < stats->strategies; i++) {
+        const struct mpress_strategy *strategy = &stats->strategy[i];
+        printf("  %-12s %3s %9s %10s %10s\n", strategy->name, strategy->is_on ? "yes" : "no",
+               count(strategy->runs).at,
+               strategy->saved == 0 ? "-" : units_bytes(strategy->saved).at,
+               strategy->ns == 0 ? "-" : units_duration(strategy->ns).at);
+    }
+}
+
 /* Nothing of the process reaches a terminal unfiltered. */
 static void make_name(const struct mpress_thread *thread, char name[24])
 {
@@ -215,6 +228,7 @@ static int print_text(pid_t pid, struct control_stats *stats, const struct reque
     read_resident(pid, &resident);
     print_heap(pid, &stats->heap);
     print_resident(&stats->heap, &resident);
+    print_strategies(stats);
     print_threads(stats, request->top);
     print_classes(stats, request->top);
     return cli_finish(CLI_OK);
@@ -279,13 +293,28 @@ static json_t *make_class(const struct mpress_class *class)
     return object;
 }
 
+static json_t *make_strategy(const struct mpress_strategy *strategy)
+{
+    json_t *object = json_object();
+    values_set_text(object, "name", strategy->name);
+    json_object_set_new(object, "on", json_boolean(strategy->is_on));
+    values_set_number(object, "runs", strategy->runs);
+    values_set_number(object, "saved", strategy->saved);
+    values_set_number(object, "ns", strategy->ns);
+    return object;
+}
+
 static int print_json(pid_t pid, const struct control_stats *stats)
 {
     json_t *root = json_object(), *threads = json_array(), *classes = json_array();
+    json_t *strategies = json_array();
     values_set_text(root, "schema", "mpress-stats/1");
     values_set_number(root, "pid", (uint64_t)pid);
     json_object_set_new(root, "heap", make_heap(&stats->heap));
     json_object_set_new(root, "resident", make_resident(pid, &stats->heap));
+    for (uint64_t i = 0; i < stats->strategies; i++)
+        json_array_append_new(strategies, make_strategy(&stats->strategy[i]));
+    json_object_set_new(root, "strategies", strategies);
     for (uint64_t i = 1; i < stats->threads; i++)
         json_array_append_new(threads, make_thread(&stats->thread[i]));
     json_object_set_new(root, "threads", threads);
@@ -301,8 +330,15 @@ static int print_json(pid_t pid, const struct control_stats *stats)
 /* What came is another process's: its counts are only believed within our arrays. */
 static bool is_sound(struct control_stats *stats)
 {
-    if (stats->threads == 0 || stats->threads > CONTROL_THREADS || stats->classes > CONTROL_CLASSES)
+    if (stats->threads == 0 || stats->threads > CONTROL_THREADS ||
+        stats->classes > CONTROL_CLASSES || stats->strategies > CONTROL_STRATEGIES)
         return false;
+    for (uint64_t i = 0; i < stats->strategies; i++) {
+        struct mpress_strategy *strategy = &stats->strategy[i];
+        strategy->name[sizeof strategy->name - 1] = '\0';
+        if (strspn(strategy->name, "abcdefghijklmnopqrstuvwxyz") != strlen(strategy->name))
+            return false;
+    }
     for (uint64_t i = 0; i < stats->threads; i++)
         stats->thread[i].name[sizeof stats->thread[i].name - 1] = '\0';
     return true;

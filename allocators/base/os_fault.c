@@ -21,6 +21,7 @@
 
 #include "allocators/base/os.h"
 #include "allocators/base/os_call.h"
+#include "allocators/base/say.h"
 
 /* Linux 6.8; Debian 12's headers are older. */
 struct move {
@@ -239,9 +240,39 @@ void os_fault_leave_child(int child)
 
 /* -- processors ------------------------------------------------------------------------------- */
 
+static int processor_of(int id)
+{
+    enum { FIELD = 39, AFTER_NAME = 2 };
+    char buffer[64], stat[512];
+    size_t bytes;
+    struct text path = TEXT_IN(buffer);
+    text_add(&path, "/proc/self/task/%d/stat", id);
+    if (os_file_read(buffer, stat, sizeof(stat), &bytes) == OS_FILE_UNREADABLE)
+        return -1;
+    const char *at = stat;
+    for (const char *c = stat; *c != '\0'; c++)
+        at = *c == ')' ? c + 1 : at; /* the name may have any character */
+    for (int field = AFTER_NAME; field < FIELD && *at != '\0'; at++)
+        field += *at == ' ';
+    return *at == '\0' ? -1 : (int)os_line_number(&at, 10);
+}
+
 void os_fault_follow(int id)
 {
-    (void)id;
+    cpu_set_t processors;
+    int processor = processor_of(id);
+    if (processor < 0 || processor >= CPU_SETSIZE)
+        return;
+    CPU_ZERO(&processors);
+    CPU_SET((size_t)processor, &processors);
+    call3(SYS_sched_setaffinity, 0, sizeof(processors), (long)&processors);
+}
+
+void os_fault_roam(void)
+{
+    cpu_set_t processors;
+    memset(&processors, 0xff, sizeof(processors));
+    call3(SYS_sched_setaffinity, 0, sizeof(processors), (long)&processors);
 }
 
 /* -- pages ------------------------------------------------------------------------------------ */

@@ -81,4 +81,7 @@ void os_fault_leave_child(int child);
 /* Lets the thread run where `id`, a thread of this process, ran last. */
 void os_fault_follow(int id);
 
+/* It may run anywhere again. */
+void os_fault_roam(void);
+
 #endif

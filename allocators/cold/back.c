@@ -15,7 +15,7 @@
 #include "allocators/cold/serve.h"
 #include "allocators/cold/store.h"
 
-enum { GIVEN_UP_TENTHS = 30 };
+enum { GIVEN_UP_TENTHS = 30, FOLLOWED_TOUCHES = 16 };
 
 struct serve serve;
 
@@ -115,10 +115,10 @@ void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
 {
     struct cold_unit *unit = &cold.table[number];
     serve.islands += (uint32_t)serve_is_out(number - 1) + (uint32_t)serve_is_out(number + 1) - 1;
+    back_unwatch(number); /* who waits goes on while the rest is done */
     let_go(unit);
     unit->bytes = (uint16_t)back_soon;
     unit->at = serve_tenth() + tenths;
-    back_unwatch(number);
     serve_set_state(unit, COLD_RESIDENT);
 }
 
@@ -199,6 +199,26 @@ static void complete_child(int child)
     os_fault_leave_child(child);
 }
 
+/* A processor that has to be woken for it takes 60 us in a virtual machine; the one that the
+ * toucher leaves is awake. Where that is, is asked for once in a while. */
+static int followed; /* a thread; 0: none */
+
+static void follow(int id)
+{
+    static unsigned touches;
+    if (id == followed && ++touches % FOLLOWED_TOUCHES != 0)
+        return;
+    followed = id;
+    os_fault_follow(id);
+}
+
+void back_roam(void)
+{
+    if (followed != 0)
+        os_fault_roam();
+    followed = 0;
+}
+
 /* What comes before a fault is answered before it. */
 void back_attend(int ms)
 {
@@ -220,7 +240,7 @@ void back_attend(int ms)
         }
     }
     if (toucher != 0)
-        os_fault_follow(toucher);
+        follow(toucher);
 }
 
 void back_give_all(void)

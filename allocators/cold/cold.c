@@ -13,7 +13,7 @@
 
 enum { PURGE = COLD_STATES }; /* one more in cold_unit.state */
 static const uint64_t POLL_NS = 50 * 1000;
-static const uint64_t ALWAYS_NS = UINT64_C(10000000000);
+static const uint64_t RETRY_NS = UINT64_C(1000000000), FOR_EVER_NS = INT64_MAX;
 
 struct cold cold;
 bool cold_has_table;
@@ -126,8 +126,9 @@ void cold_go_on(uint64_t now)
 {
     if (!own.is_always || now < atomic_load(&own.due_ns))
         return;
-    atomic_store(&own.due_ns, now + ALWAYS_NS / 2);
-    (void)cold_work_for(ALWAYS_NS);
+    atomic_store(&own.due_ns, now + RETRY_NS);
+    if (!has_thread())
+        (void)cold_work_for(FOR_EVER_NS);
 }
 
 /* -- holding ---------------------------------------------------------------------------------- */

@@ -18,7 +18,8 @@ enum {
     PACKED_MAX = UNIT_BYTES / 4 * 3, /* else it stays: a page is to be saved at least */
     STAGED_TENTHS = 10,
     BEAT_MS = 20,
-    BEAT_UNITS = 32, /* taken in a beat: 25 MiB a second, 5 % of a processor */
+    LONG_BEAT_MS = 250, /* when all is packed */
+    BEAT_UNITS = 32,    /* taken in a beat: 25 MiB a second, 5 % of a processor */
     BEAT_LOOKS = 4096,
     ISLANDS_MAX = 8192, /* mappings that taking splits off; a process may have 65,530 */
 };
@@ -33,6 +34,7 @@ static struct {
     uint32_t first, last; /* of the queue: staged[first % COLD_SLOTS].. */
     struct staged staged[COLD_SLOTS];
     uint64_t beat_ns;
+    size_t in_vain; /* units looked at one after another of which none was taken */
 } work_list;
 
 static char packed[PACKED_MAX];
@@ -133,7 +135,7 @@ static bool is_to_be_taken(size_t number, uint32_t now)
            !(is_lone && serve.islands >= ISLANDS_MAX);
 }
 
-static void take_some(void)
+static unsigned take_some(void)
 {
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed) - 1;
     uint32_t now = serve_tenth();
@@ -148,6 +150,7 @@ static void take_some(void)
             break;
         taken++;
     }
+    return taken;
 }
 
 /* -- packing ---------------------------------------------------------------------------------- */
@@ -225,25 +228,33 @@ static void pack_some(void)
 
 /* -- the thread ------------------------------------------------------------------------------- */
 
+static bool is_asleep(void)
+{
+    size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    return work_list.in_vain >= units && work_list.first == work_list.last;
+}
+
+/* What was begun is done to its end: once around the heap. */
 static bool has_work(uint64_t now)
 {
-    return now < atomic_load(&cold.until_ns) || work_list.first != work_list.last;
+    return now < atomic_load(&cold.until_ns) || !is_asleep();
 }
 
 static void work(uint64_t now)
 {
     if (now < work_list.beat_ns)
         return;
+    back_roam();
     work_list.beat_ns = now + BEAT_MS * MS;
     pack_some();
-    if (now < atomic_load(&cold.until_ns))
-        take_some();
+    work_list.in_vain = take_some() == 0 ? work_list.in_vain + BEAT_LOOKS : 0;
     serve_add(&cold.counts.pack_ns, os_time_ns() - now);
 }
 
 static void begin(void)
 {
     work_list.first = work_list.last = 0;
+    work_list.in_vain = 0;
     serve.islands = 0;
     serve.low = SIZE_MAX;
     serve.high = 0;
@@ -261,7 +272,9 @@ static int patience(uint64_t now)
 {
     if (is_held() && atomic_load(&cold.out) != 0)
         return 0;
-    return has_work(now) ? BEAT_MS : OS_FAULT_FOREVER;
+    if (!has_work(now))
+        return OS_FAULT_FOREVER;
+    return is_asleep() ? LONG_BEAT_MS : BEAT_MS;
 }
 
 static int open(void)

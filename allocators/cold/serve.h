@@ -72,4 +72,7 @@ void back_free_slot(uint32_t slot);
 void back_attend(int ms);
 void back_give_all(void);
 
+/* The thread has other things to do than to answer. */
+void back_roam(void);
+
 #endif

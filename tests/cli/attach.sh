@@ -207,6 +207,8 @@ numbers_of_heap_and_threads_are_told() {
     expect_out "^PROCESS $pid"
     expect_out "^THREADS  5 threads"
     expect_out "^RESIDENT MEMORY  of the whole process, now"
+    expect_out "^  pooling *yes "
+    expect_out "^  compression *no "
     expect_out "^  server *$pid "
     run "$MPRESS" stats --json "$pid"
     expect_status 0

@@ -161,6 +161,9 @@ static void add_own_strategies(const struct pressure *pressure, struct plan *pla
     plan_add_own_strategy(plan, "lazy commit", BUDGET_LAZY);
     plan_add_own_strategy(plan, "eviction", BUDGET_EVICTION);
     plan_add_own_strategy(plan, "pooling", BUDGET_POOLING);
+    const char *compression = getenv("MPRESS_COMPRESSION"); /* the program inherits it */
+    if (compression != NULL && strcmp(compression, "on") == 0)
+        plan_add_own_strategy(plan, "compression", BUDGET_COMPRESSION);
 }
 
 static int run(struct plan *plan, json_t *all)
