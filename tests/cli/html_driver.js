@@ -16,7 +16,7 @@
         lines.push((holds ? "ok: " : "FAILED: ") + what);
     }
 
-    const isFull = data.report !== undefined && data.report.stacks.at_peak.length !== 0 && data.title.startsWith("./app");
+    const isFull = data.report !== undefined && data.report.stacks.at_peak.length !== 0 && data.report.scaling === null && data.title.startsWith("./app");
     const views = {
         page: async () => {
             check("the page got ready", document.documentElement.hasAttribute("data-ready"));
@@ -137,6 +137,29 @@
             check("the text is all there", one("#text pre").textContent.includes("FRAGMENTATION"));
         },
     };
+    const habitViews = {
+        scaling: async () => {
+            check("a dot for each mark, and the line", all(".scaling circle").length === 3 && all(".scaling .fit").length === 1);
+            const said = () => one("#scaling .read").textContent;
+            check("what an object costs: " + said(), /^(999\.\d|1000) B an object, and -?\d+ B whatever the count; R² 1.000 over 3 marks$/.test(said()));
+            one(".scaling circle").dispatchEvent(new PointerEvent("pointerenter"));
+            check("a dot tells: " + said(), /^100 objects, 97\.\d KiB held; the line says 97\.\d KiB$/.test(said()));
+            check("and which stack does", all("#scaling tbody tr").length === 1);
+        },
+        lives: async () => {
+            const rows = all("#lives tbody tr"), heads = all("#lives th").map((head) => head.textContent);
+            check("a row for each stack, a column for each power: " + heads.join(), rows.length === 2 && heads.length >= 4);
+            const heats = all("#lives .heat").map((cell) => cell.textContent);
+            check("shares of what was freed: " + heats.join(), heats.includes("100 %"));
+        },
+        flows: async () => {
+            const said = () => one("#flows .read").textContent;
+            check("one band, two bars: " + said(), all(".flows path").length === 1 && all(".flows rect").length === 2 && said() === "48.8 KiB in all");
+            one(".flows path").dispatchEvent(new PointerEvent("pointerenter"));
+            check("a band tells: " + said(), said() === "4711 maker → 4712 eater: 48.8 KiB in 50 blocks");
+            check("bars are named", all(".flows text").map((text) => text.textContent).join() === "4711 maker,4712 eater");
+        },
+    };
     const comparisonViews = {
         comparison: async () => {
             const row = all("#metrics tr").find((line) => line.firstChild.textContent === "peak");
@@ -168,6 +191,8 @@
     Object.assign(views, anyViews);
     if (isFull)
         Object.assign(views, reportViews);
+    if (data.report !== undefined && data.report.scaling !== null)
+        Object.assign(views, habitViews);
     if (data.diff !== undefined && data.diff.stacks.less.length !== 0)
         Object.assign(views, comparisonViews);
     await settle();

@@ -192,6 +192,41 @@ static void fill_hostile(struct builder *builder)
     add_sample(builder, UINT64_MAX, UINT64_MAX);
 }
 
+/* Three marks with a count, 1000 bytes an object; another thread frees half of the first ones. */
+static void fill_habits(struct builder *builder)
+{
+    struct stacks stacks = add_stacks(builder);
+    builder_thread(builder, LANE, TRACE_THREAD_START, 4711, NULL);
+    builder_thread(builder, LANE, TRACE_THREAD_NAME, 0, "maker");
+    for (uint64_t i = 0; i < 300; i++) {
+        char label[32];
+        builder_alloc(builder, LANE, 0x100000 + i * KIB, 1000, stacks.in_leaf, 0, 0);
+        builder_alloc(builder, LANE, 0x900000, 24, stacks.in_trunk, 0, 0);
+        builder_free(builder, LANE, 0x900000);
+        snprintf(label, sizeof label, "loaded count=%u", (unsigned)i + 1);
+        if (i % 100 == 99)
+            builder_mark(builder, label);
+    }
+    builder_sync(builder, LANE);
+    builder_thread(builder, OTHER_LANE, TRACE_THREAD_START, 4712, NULL);
+    builder_thread(builder, OTHER_LANE, TRACE_THREAD_NAME, 0, "eater");
+    for (uint64_t i = 0; i < 50; i++) {
+        builder_sync(builder, OTHER_LANE);
+        builder_free(builder, OTHER_LANE, 0x100000 + i * KIB);
+    }
+}
+
+/* Enough to read for a while. */
+static void fill_long(struct builder *builder)
+{
+    struct stacks stacks = add_stacks(builder);
+    for (uint64_t i = 0; i < 400 * KIB; i++) {
+        uint64_t address = 0x100000 + i % KIB * KIB;
+        builder_alloc(builder, LANE, address, 16 + i % 100, stacks.in_leaf, 0, 0);
+        builder_free(builder, LANE, address);
+    }
+}
+
 static void cut(const char *path, long bytes)
 {
     if (truncate(path, bytes) != 0)
@@ -213,6 +248,8 @@ static const struct {
     {"empty", NULL, true, 0},
     {"changed-module", fill_changed_module, true, 0},
     {"hostile", fill_hostile, true, 0},
+    {"habits", fill_habits, true, 0},
+    {"long", fill_long, true, 0},
     {"cut-header", fill_leaky, true, 100},
     {"cut-block", fill_leaky, true, TRACE_HEADER_BYTES + 300},
 };

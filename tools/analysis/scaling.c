@@ -109,6 +109,20 @@ static void fit_groups(struct scaling *scaling, const struct groups *groups,
         qsort(scaling->group, scaling->groups, sizeof scaling->group[0], by_each);
 }
 
+static void note_points(struct scaling *scaling, struct store *store, const struct points *points,
+                        const int64_t *bytes)
+{
+    scaling->points = points->count;
+    scaling->point = store_alloc(store, points->count, sizeof scaling->point[0]);
+    scaling->least = scaling->most = points->objects[0];
+    for (size_t i = 0; i < points->count; i++) {
+        double count = points->objects[i];
+        scaling->point[i] = (struct scaling_point){count, (double)bytes[points->at[i]]};
+        scaling->least = count < scaling->least ? count : scaling->least;
+        scaling->most = count > scaling->most ? count : scaling->most;
+    }
+}
+
 void scaling_read(struct scaling *scaling, const struct groups *groups)
 {
     const struct analysis *analysis = groups->analysis;
@@ -119,13 +133,7 @@ void scaling_read(struct scaling *scaling, const struct groups *groups)
         store_alloc(groups->analysis->store, analysis->course.moments + 1, sizeof bytes[0]);
     course_read(&analysis->course, analysis->course.delta, bytes);
     if (fit(&points, bytes, &scaling->total)) {
-        scaling->points = points.count;
-        scaling->least = scaling->most = points.objects[0];
-        for (size_t i = 1; i < points.count; i++) {
-            double count = points.objects[i];
-            scaling->least = count < scaling->least ? count : scaling->least;
-            scaling->most = count > scaling->most ? count : scaling->most;
-        }
+        note_points(scaling, analysis->store, &points, bytes);
         fit_groups(scaling, groups, &points, bytes);
     }
     store_free(bytes);

@@ -16,13 +16,19 @@ struct scaling_line {
 bool scaling_fit(const double *count, const double *bytes, size_t points,
                  struct scaling_line *line);
 
+struct scaling_point {
+    double count;
+    double bytes; /* held by all stacks */
+};
+
 struct scaling_group {
     struct group group;
     struct scaling_line line;
 };
 
 struct scaling {
-    size_t points;      /* marks with a count; 0: too few, and nothing follows */
+    size_t points; /* marks with a count; 0: too few, and nothing follows */
+    struct scaling_point *point;
     double least, most; /* counts */
     struct scaling_line total;
     size_t groups; /* whose line rises and fits well, most bytes an object first */

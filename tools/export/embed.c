@@ -13,6 +13,7 @@ EMBED(embed_page_css, "html/page.css");
 EMBED(embed_body_html, "html/body.html");
 EMBED(embed_base_js, "html/base.js");
 EMBED(embed_timeline_js, "html/timeline.js");
+EMBED(embed_patterns_js, "html/patterns.js");
 EMBED(embed_stacks_js, "html/stacks.js");
 EMBED(embed_treemap_js, "html/treemap.js");
 EMBED(embed_heap_map_js, "html/heap_map.js");

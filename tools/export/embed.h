@@ -9,6 +9,7 @@ extern const char embed_page_css[];
 extern const char embed_body_html[];
 extern const char embed_base_js[];
 extern const char embed_timeline_js[];
+extern const char embed_patterns_js[];
 extern const char embed_stacks_js[];
 extern const char embed_treemap_js[];
 extern const char embed_heap_map_js[];

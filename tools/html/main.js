@@ -64,6 +64,12 @@ function showReport() {
     createFlame(show("stacks"), data.measures.filter((measure) => tree[measure.name][0] > 0 || measure.name === "end"));
     if (data.maps.some((map) => map.cells.length !== 0))
         createHeapMap(show("map"));
+    if (data.report.scaling !== null)
+        createScaling(show("scaling"), data.report.scaling);
+    if (data.report.stacks.allocations.some((group) => group.lives.length !== 0))
+        createLives(show("lives"), data.report.stacks.allocations);
+    if (data.report.flows.length !== 0)
+        createFlows(show("flows"), data.report.flows, data.report.threads);
     createTabs("tables", listTabs(data.report));
     show("text").append(make("details", {}, make("summary", {}, "what mpress report prints"), make("pre", {}, data.text)));
 }

@@ -10,8 +10,8 @@
 #include "tools/html/html.h"
 
 static const char *const scripts[] = {
-    embed_base_js,     embed_timeline_js, embed_stacks_js,  embed_treemap_js,
-    embed_heap_map_js, embed_tables_js,   embed_compare_js, embed_main_js,
+    embed_base_js,   embed_timeline_js, embed_stacks_js,  embed_treemap_js, embed_heap_map_js,
+    embed_tables_js, embed_patterns_js, embed_compare_js, embed_main_js,
 };
 
 /* In JSON a < stands in texts only, where an escape means the same: so nothing of the data can

@@ -60,9 +60,13 @@ json_t *report_json_scaling(struct report *report)
     scaling_read(&scaling, &report->groups);
     if (scaling.points == 0)
         return json_null();
-    json_t *object = json_object(), *stacks = json_array();
+    json_t *object = json_object(), *points = json_array(), *stacks = json_array();
     values_set_number(object, "marks", scaling.points);
     set_line(object, &scaling.total);
+    for (size_t i = 0; i < scaling.points; i++)
+        json_array_append_new(points, json_pack("{s:f,s:f}", "count", scaling.point[i].count,
+                                                "bytes", scaling.point[i].bytes));
+    json_object_set_new(object, "points", points);
     for (size_t i = 0; i < scaling.groups && i < report->top; i++) {
         json_t *stack = json_object();
         set_line(stack, &scaling.group[i].line);
