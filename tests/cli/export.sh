@@ -45,6 +45,72 @@ what_cannot_be_written_is_said_and_leaves_the_old_file() {
     done
 }
 
+# Once the file that will be FILE is open: by then the trace is being read.
+an_interrupted_report_leaves_nothing_and_the_old_file() {
+    "$MAKE_TRACE" long t.mpt
+    echo old >kept
+    python3 - "$MPRESS" >said 2>&1 <<'END' || fail "$(cat said)"
+import os, signal, subprocess, sys
+before = sorted(os.listdir())
+
+def interrupt(form, number):
+    """How the report ended: killed as soon as its output is a file without a name."""
+    report = subprocess.Popen([sys.argv[1], "report", form, "-o", "kept", "t.mpt"])
+    while report.poll() is None:
+        try:
+            if "(deleted)" in os.readlink(f"/proc/{report.pid}/fd/1"):
+                report.send_signal(number)
+                break
+        except OSError:
+            pass
+    return report.wait()
+
+for form in "--html", "--json", "--pprof", "--flamegraph", "--speedscope", "--massif", "--folded":
+    number = signal.SIGTERM if form == "--json" else signal.SIGINT
+    for _ in range(20):
+        status = interrupt(form, number)
+        if status == -number:
+            break
+        assert status == 0, (form, status)
+        open("kept", "w").write("old\n")
+    assert status == -number, f"{form}: never interrupted"
+    assert open("kept").read() == "old\n", form
+    assert sorted(os.listdir()) == before, (form, os.listdir())
+END
+}
+
+a_file_system_without_nameless_files_does_too() {
+    cat >refuse.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+int open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    int mode = va_arg(arguments, int);
+    va_end(arguments);
+    if ((flags & O_TMPFILE) == O_TMPFILE)
+        return errno = EOPNOTSUPP, -1;
+    return ((int (*)(const char *, int, int))dlsym(RTLD_NEXT, "open"))(path, flags, mode);
+}
+END
+    cc -shared -fPIC -o refuse.so refuse.c || fail "no compiler"
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --html t.mpt
+    cp out expected
+    echo old >t.html
+    run env LD_PRELOAD="$PWD/refuse.so" "$MPRESS" report --html -o t.html t.mpt
+    expect_status 0
+    cmp -s t.html expected || fail "not what goes to standard output"
+    [ ! -e t.html.new ] || fail "a file is left"
+    run env LD_PRELOAD="$PWD/refuse.so" "$MPRESS" report --html -o no/such/t.html t.mpt
+    expect_status 1
+    expect_one_line
+}
+
 one_form_at_a_time() {
     run "$MPRESS" report --pprof --json t.mpt
     expect_status 2
@@ -98,12 +164,41 @@ speedscope_has_a_profile_for_each_measure() {
     expect_status 0
     python3 - out >said 2>&1 <<'END' || fail "$(cat said)"
 import json, sys
+
+# The file format that speedscope publishes (file-format-schema.json), as far as sampled profiles go.
+FRAME = {"name": str}, {"file": str, "line": int, "col": int}
+PROFILE = ({"type": str, "name": str, "unit": str, "startValue": (int, float), "endValue": (int, float),
+            "samples": list, "weights": list}, {})
+FILE = {"$schema": str, "shared": dict, "profiles": list}, {"name": str, "activeProfileIndex": int, "exporter": str}
+UNITS = "none", "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes"
+
+def check_object(value, kind):
+    needed, allowed = kind
+    assert set(needed) <= set(value) <= set(needed) | set(allowed), sorted(value)
+    for key, one in value.items():
+        assert isinstance(one, {**needed, **allowed}[key]), (key, one)
+
+def check_schema(scope):
+    check_object(scope, FILE)
+    assert scope["$schema"] == "https://www.speedscope.app/file-format-schema.json"
+    assert scope.get("activeProfileIndex", 0) < len(scope["profiles"]) and set(scope["shared"]) == {"frames"}
+    for frame in scope["shared"]["frames"]:
+        check_object(frame, FRAME)
+    for profile in scope["profiles"]:
+        check_object(profile, PROFILE)
+        assert profile["type"] == "sampled" and profile["unit"] in UNITS, profile
+        assert len(profile["samples"]) == len(profile["weights"])
+        assert all(type(w) in (int, float) and w >= 0 for w in profile["weights"])
+        assert all(type(i) is int and 0 <= i < len(scope["shared"]["frames"]) for s in profile["samples"] for i in s)
+        assert profile["startValue"] <= profile["endValue"]
+
 scope = json.load(open(sys.argv[1]))
 name = [frame["name"] for frame in scope["shared"]["frames"]]
 total = {p["name"]: (p["endValue"], sum(p["weights"]), len(p["samples"])) for p in scope["profiles"]}
 assert total["bytes not freed"] == (7168, 7168, 1), total
 assert total["bytes at the peak"] == (167936, 167936, 2), total
 assert total["temporary allocations"][0] == 52, total
+check_schema(scope)
 stack = [name[i] for i in scope["profiles"][0]["samples"][0]]
 assert stack == ["trunk", "branch", "leaf", "bud"], stack
 END
