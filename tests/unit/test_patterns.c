@@ -168,6 +168,28 @@ static void a_stack_knows_the_lives_and_the_moves_of_its_blocks(void **state)
     end(analysis);
 }
 
+/* 20 ns, where the clock is read each 640. */
+static void lives_too_short_for_the_clock_are_one_class(void **state)
+{
+    (void)state;
+    uint32_t stack = builder_node(&builder, 0, 0x1000);
+    builder_alloc(&builder, LANE, 0x90000, 100, stack, 0, 0);
+    for (int i = 0; i < 1000; i++) {
+        builder_alloc(&builder, LANE, 0x10000, 100, stack, 0, 0);
+        builder_free(&builder, LANE, 0x10000);
+    }
+    builder_free(&builder, LANE, 0x90000);
+    struct analysis *analysis = analyse();
+    assert_int_equal(analysis->shortest_life, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(analysis->life[i].blocks + analysis->site[0].life[i], 0);
+    assert_int_equal(analysis->life[3].blocks, 1000); /* below 10 us */
+    assert_int_equal(analysis->life[3].bytes, 100000);
+    assert_int_equal(analysis->life[4].blocks, 1);
+    assert_int_equal(analysis->site[0].life[3], 1000);
+    end(analysis);
+}
+
 /* Levels at marks, also of events that come late in the file. */
 static void each_mark_knows_what_was_held(void **state)
 {
@@ -203,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup(two_counts_are_no_line, begin),
         cmocka_unit_test_setup(blocks_are_counted_from_thread_to_thread, begin),
         cmocka_unit_test_setup(many_pairs_of_threads_are_told_apart, begin),
+        cmocka_unit_test_setup(lives_too_short_for_the_clock_are_one_class, begin),
         cmocka_unit_test_setup(a_stack_knows_the_lives_and_the_moves_of_its_blocks, begin),
         cmocka_unit_test_setup(each_mark_knows_what_was_held, begin),
     };

@@ -140,11 +140,13 @@ static void time_never_runs_backwards_in_a_thread(void **state)
     for (uint64_t i = 0; trace_visit_next(visit, &event); i++) {
         uint64_t real = 1000000 + (i + 1) * 10;
         uint64_t distance = event.time_ns > real ? event.time_ns - real : real - event.time_ns;
-        off = distance > off ? distance : off;
+        if (i < 20000 - 64) /* the last ones have no clock record behind them */
+            off = distance > off ? distance : off;
         assert_true(event.time_ns >= last);
         last = event.time_ns;
     }
-    assert_in_range(off, 0, 640); /* one clock record in 64 events of 10 ns */
+    assert_in_range(off, 0, 20); /* one clock record in 64 events of 10 ns: others are in between */
+    assert_in_range(trace_visit_totals(visit)->resolution_ns, 640, 1280);
     trace_visit_destroy(visit);
     trace_close(trace);
 }

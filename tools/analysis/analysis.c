@@ -326,12 +326,30 @@ static void show_progress(struct progress *progress, const struct batch *batch)
                             batch->events);
 }
 
+/* Lives shorter than the clock's resolution are not told apart: they are put into one class. */
+static void join_lives(struct analysis *analysis)
+{
+    uint64_t resolution_ns = analysis->totals.resolution_ns;
+    unsigned shortest = resolution_ns == 0 ? 0 : find_life_class(resolution_ns - 1);
+    analysis->shortest_life = shortest;
+    for (unsigned i = 0; i < shortest; i++) {
+        analysis->life[shortest].blocks += analysis->life[i].blocks;
+        analysis->life[shortest].bytes += analysis->life[i].bytes;
+        analysis->life[i] = (struct life_class){0};
+        for (size_t k = 0; k < analysis->sites; k++) {
+            analysis->site[k].life[shortest] += analysis->site[k].life[i];
+            analysis->site[k].life[i] = 0;
+        }
+    }
+}
+
 static void finish(struct analysis *analysis, const struct trace_visit *visit)
 {
     analysis->totals = *trace_visit_totals(visit);
     analysis->is_complete = trace_visit_is_complete(visit, &analysis->incomplete_why);
     if (analysis->facts->end != NULL && analysis->facts->end->time_ns > analysis->last_ns)
         analysis->last_ns = analysis->facts->end->time_ns;
+    join_lives(analysis);
     course_finish(analysis);
     live_visit(&analysis->live, note_survivor, analysis);
     book_lost(analysis, visit);

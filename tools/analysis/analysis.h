@@ -122,6 +122,7 @@ struct analysis {
 
     struct size_class size[SIZE_CLASSES];
     struct life_class life[LIFE_CLASSES];
+    unsigned shortest_life; /* class of what is too short for the clock; none below has any */
     struct realloc_facts reallocs;
     uint64_t allocations; /* with reallocations */
     uint64_t allocated_bytes;

@@ -118,6 +118,7 @@ static json_t *make_trace(const struct report *report)
     for (size_t i = 0; trace_warning(report->trace, i) != NULL; i++)
         json_array_append_new(warnings, values_text(trace_warning(report->trace, i)));
     json_object_set_new(object, "warnings", warnings);
+    values_set_number(object, "resolution_ns", analysis->totals.resolution_ns);
     if (facts->end != NULL)
         values_set_number(object, "overhead_ns", facts->end->overhead_ns);
     if (facts->costs != NULL)

@@ -82,18 +82,23 @@ json_t *report_json_scaling(struct report *report)
 
 enum { DECADES = 10, SHORTEST = 2 }; /* 100 ns .. 1000 s; what is beyond is in the first and last */
 
-/* A digit is a share in tenths, '.' less than that, ' ' nothing. */
-static void draw_lives(const struct group *group, char text[DECADES + 1])
+static int find_decade(unsigned life_class)
+{
+    int at = (int)life_class - SHORTEST;
+    return at < 0 ? 0 : at >= DECADES ? DECADES - 1 : at;
+}
+
+/* A digit is a share in tenths, '.' less than that, ' ' nothing, '<' shorter than can be told. */
+static void draw_lives(const struct group *group, unsigned shortest, char text[DECADES + 1])
 {
     uint64_t decade[DECADES] = {0}, all = 0;
-    for (int i = 0; i < LIFE_CLASSES; i++) {
-        int at = i < SHORTEST ? 0 : i - SHORTEST >= DECADES ? DECADES - 1 : i - SHORTEST;
-        decade[at] += group->life[i];
+    for (unsigned i = 0; i < LIFE_CLASSES; i++) {
+        decade[find_decade(i)] += group->life[i];
         all += group->life[i];
     }
     for (int i = 0; i < DECADES; i++) {
         uint64_t tenths = all == 0 ? 0 : decade[i] * 10 / all;
-        text[i] = decade[i] == 0 ? ' '
+        text[i] = decade[i] == 0 ? (i < find_decade(shortest) ? '<' : ' ')
                   : tenths == 0  ? '.'
                   : tenths > 9   ? '#'
                                  : (char)('0' + tenths);
@@ -112,7 +117,7 @@ void report_lives(struct report *report)
     for (size_t i = 0; i < report->groups.groups && i < report->top; i++) {
         const struct group *group = &report->groups.group[i];
         char lives[DECADES + 1], name[PAGE_CELL_BYTES], cell[PAGE_CELL_BYTES];
-        draw_lives(group, lives);
+        draw_lives(group, report->analysis->shortest_life, lives);
         report_name_group(report, group, name);
         page_fit(cell, name, 46, false);
         fprintf(page->out, "  %14s  [%s]  %s\n", units_count(group->all.blocks).at, lives, cell);

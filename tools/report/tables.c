@@ -163,9 +163,9 @@ void report_sizes(struct report *report)
 void report_lifetimes(struct report *report)
 {
     static const char *const names[LIFE_CLASSES] = {
-        "below 10 ns", "to 100 ns",   "to 1 us",    "to 10 us", "to 100 us", "to 1 ms",  "to 10 ms",
-        "to 100 ms",   "to 1 s",      "to 10 s",    "to 100 s", "to 17 min", "to 2.8 h", "to 28 h",
-        "to 12 days",  "to 116 days", "to 3 years", "longer",   "longer",    "longer"};
+        "10 ns",   "100 ns",   "1 us",    "10 us",    "100 us",    "1 ms",  "10 ms",
+        "100 ms",  "1 s",      "10 s",    "100 s",    "17 min",    "2.8 h", "28 h",
+        "12 days", "116 days", "3 years", "30 years", "300 years", "ever"};
     const struct analysis *analysis = report->analysis;
     uint64_t most = 0, blocks = 0;
     for (size_t i = 0; i < LIFE_CLASSES; i++) {
@@ -178,11 +178,17 @@ void report_lifetimes(struct report *report)
         char bar[2 * BAR_COLUMNS + 1];
         if (class->blocks == 0)
             continue;
-        page_make_bar(bar, BAR_COLUMNS + 6, (double)class->blocks, (double)most);
-        fprintf(report->page.out, "  %-11s%14s %7s %-26s%12s\n", names[i],
+        page_make_bar(bar, BAR_COLUMNS + 2, (double)class->blocks, (double)most);
+        fprintf(report->page.out, "  %-5s %-9s%14s %7s %-22s%12s\n",
+                i == analysis->shortest_life ? "below" : "to", names[i],
                 units_count(class->blocks).at, units_percent(class->blocks, blocks).at, bar,
                 units_bytes(class->bytes).at);
     }
+    if (analysis->shortest_life != 0)
+        page_paragraph(&report->page, 2, "",
+                       "Shorter lives are not told apart: the clock was read every %s, or more "
+                       "often, for nine in ten events.",
+                       units_duration(analysis->totals.resolution_ns).at);
 }
 
 /* -- threads ---------------------------------------------------------------------------------- */

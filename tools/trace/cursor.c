@@ -307,7 +307,8 @@ static struct cursor_record gap_record(void)
     return (struct cursor_record){.op = TRACE_OTHER, .kind = TRACE_DROPPED};
 }
 
-/* Spreads the time up to `until` evenly over the records since the last known time. */
+/* Spreads the time up to `until` evenly over the records since the last known time. The first of
+ * them has that time itself. */
 static void spread_time(struct cursor *cursor, struct cursor_record *first,
                         const struct cursor_record *end, uint64_t until)
 {
@@ -318,6 +319,7 @@ static void spread_time(struct cursor *cursor, struct cursor_record *first,
     for (uint64_t i = 0; i < count; i++)
         first[i].time_ns = from + step * i;
     cursor->latest_ns = from + span;
+    cursor->spans[count > 1 && span != 0 ? 64 - __builtin_clzll(span) : 0] += count;
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -387,52 +389,73 @@ static bool enter_block(struct cursor *cursor, struct cursor_record *record)
     return true;
 }
 
-size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t most)
+/* What stands before the next record of the block, and is in no block; false: nothing does. */
+static bool put_in_front(struct cursor *cursor, struct cursor_record *record)
 {
-    size_t count = 0;
-    size_t untimed = 0; /* records from here on wait for the next known time */
-    cursor->txn_count = 0;
-    while (count < most) {
-        struct cursor_record *record = &records[count];
+    if (cursor->is_gap_next) {
+        cursor->is_gap_next = false;
+        *record = gap_record();
+        return true;
+    }
+    if (cursor->is_thread_next) {
+        cursor->is_thread_next = false;
+        *record = thread_record(cursor);
+        return true;
+    }
+    return false;
+}
+
+/* The next record; false: there is none here, but the damage, or the clock, has moved on. */
+static bool decode(struct cursor *cursor, struct cursor_record *record)
+{
+    if (put_in_front(cursor, record))
+        return true;
+    const unsigned char *next = get_record(cursor, record);
+    if (next == NULL) {
+        skip_damaged(cursor);
+        return false;
+    }
+    cursor->at = next;
+    return true;
+}
+
+/* The records that wait refer to what they have beside themselves: it goes with them. */
+static void keep_txns(struct cursor *cursor, struct cursor_record *records, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; cursor->txn_count != 0 && i < count; i++) {
+        struct cursor_record *record = &records[i];
+        if (record->op != TRACE_OTHER ||
+            (record->kind != TRACE_TXN_BEGIN && record->kind != TRACE_TXN_END))
+            continue;
+        cursor->txns[kept] = cursor->txns[record->old_units];
+        record->old_units = kept++;
+    }
+    cursor->txn_count = kept;
+}
+
+size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t *count, size_t most)
+{
+    size_t timed = 0;
+    keep_txns(cursor, records, *count);
+    while (*count < most) {
+        struct cursor_record *record = &records[*count];
         if (cursor->block == NULL || is_at_end_of_block(cursor)) {
             record->op = 0;
-            bool is_entered = enter_block(cursor, record);
-            bool is_sync = is_entered && record->op == TRACE_SYNC;
-            spread_time(cursor, &records[untimed], record + is_sync,
-                        is_entered ? cursor->time_ns : 0);
-            count += is_sync;
-            untimed = count;
-            if (!is_entered || is_sync)
-                return count;
+            if (!enter_block(cursor, record))
+                break;
+            *count += record->op == TRACE_SYNC;
+        } else if (!decode(cursor, record)) {
+            continue;
+        } else if (record->op != TRACE_TIME) {
+            ++*count;
             continue;
         }
-        if (cursor->is_gap_next) {
-            cursor->is_gap_next = false;
-            *record = gap_record();
-            count++;
-            continue;
-        }
-        if (cursor->is_thread_next) {
-            cursor->is_thread_next = false;
-            *record = thread_record(cursor);
-            count++;
-            continue;
-        }
-        const unsigned char *next = get_record(cursor, record);
-        if (next == NULL) {
-            skip_damaged(cursor);
-            continue;
-        }
-        cursor->at = next;
-        if (record->op == TRACE_TIME) {
-            spread_time(cursor, &records[untimed], record, cursor->time_ns);
-            untimed = count;
-            continue;
-        }
-        count++;
-        if (record->op == TRACE_SYNC)
-            break;
+        spread_time(cursor, &records[timed], &records[*count], cursor->time_ns);
+        timed = *count;
     }
-    spread_time(cursor, &records[untimed], &records[count], 0);
-    return count;
+    if (timed != 0 && *count == most)
+        return timed;
+    spread_time(cursor, &records[timed], &records[*count], 0);
+    return *count;
 }

@@ -8,6 +8,8 @@
 /* Kind of a THREAD record that no file has: the lane begins in the middle of this thread. */
 enum { CURSOR_GOES_ON = 0 };
 
+enum { CURSOR_SPANS = 65 };
+
 /* A decoded record. TIME records are not among them: they are in time_ns. */
 struct cursor_record {
     uint8_t op;             /* enum trace_op */
@@ -56,13 +58,15 @@ struct cursor {
     uint32_t damaged_byte;  /* and where in the block */
     uint64_t time_ns;
     uint64_t latest_ns; /* never runs backwards */
+    uint64_t
+        spans[CURSOR_SPANS]; /* records between readings of the clock 2^(n-1) <= ns < 2^n apart */
     uint64_t epoch;
     uint64_t freed_at;
     uint32_t stacks[TRACE_SLOTS];
     uint64_t sizes[TRACE_SLOTS];
     uint64_t alloc_at[TRACE_SLOTS];
     uint64_t recent[TRACE_RECENT_SLOTS];
-    struct cursor_txn *txns; /* of the last call of cursor_fill */
+    struct cursor_txn *txns; /* of the records that the last call of cursor_fill left */
     size_t txn_count, txn_capacity;
 };
 
@@ -70,9 +74,11 @@ void cursor_init(struct cursor *cursor, const struct trace *trace, const struct 
                  struct unpacker *unpacker);
 void cursor_fini(struct cursor *cursor);
 
-/* Decodes up to `most` records, but none behind a SYNC. Fewer than `most` without a SYNC at the
- * end: the lane is over. */
-size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t most);
+/* Decodes records behind the *count ones that still wait for the next reading of the clock, until
+ * there are `most`. How many of them have their times now, and so can be used: all, if there was no
+ * reading. 0: the lane is over. */
+size_t cursor_fill(struct cursor *cursor, struct cursor_record *records, size_t *count,
+                   size_t most);
 
 /* Payload bytes of the lane that lie behind us. */
 uint64_t cursor_bytes(const struct cursor *cursor);

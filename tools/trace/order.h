@@ -19,6 +19,9 @@ void order_destroy(struct order *order);
 /* The next record; `objects` are those that its death will be looked up in, soon. */
 bool order_next(struct order *order, const struct objects *objects, struct order_step *step);
 
+/* See struct trace_totals; of an order that is over. */
+uint64_t order_get_resolution(const struct order *order);
+
 /* The cursor of a lane, for its damage and its progress. */
 const struct cursor *order_cursor(const struct order *order, uint32_t lane);
 

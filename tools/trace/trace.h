@@ -261,6 +261,9 @@ struct trace_totals {
     uint64_t peak_bytes; /* the most live_bytes ever was */
     uint64_t peak_event; /* `events` when that was first reached */
     uint64_t peak_time_ns;
+    uint64_t resolution_ns; /* nine in ten events lie between two readings of the clock that are at
+                             * most so far apart; their times are interpolated. Of a visit that is
+                             * over */
 };
 
 /* All events of all threads in one order that can have happened (format.h, ORDER): each free

@@ -422,6 +422,7 @@ bool trace_visit_next(struct trace_visit *visit, struct trace_event *event)
         if (apply_record(visit, &step, event))
             return true;
     }
+    visit->totals.resolution_ns = order_get_resolution(visit->order);
     return false;
 }
 
