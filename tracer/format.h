@@ -483,9 +483,8 @@ static inline uint64_t trace_checksum(const unsigned char *payload, size_t bytes
     uint64_t sum = 1;
     uint64_t sum_of_sums = 0;
     for (size_t i = 0; i < bytes; i += 4) {
-        uint32_t word = 0;
-        for (size_t k = 0; k < 4 && i + k < bytes; k++)
-            word |= (uint32_t)payload[i + k] << (8 * k);
+        uint32_t word = 0; /* little-endian, as the file is */
+        __builtin_memcpy(&word, payload + i, bytes - i < 4 ? bytes - i : 4);
         sum += word;
         sum_of_sums += sum;
     }
