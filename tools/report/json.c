@@ -220,19 +220,6 @@ json_t *report_json_frames(struct report *report, uint32_t node)
     return array;
 }
 
-static json_t *make_lives(const uint64_t life[LIFE_CLASSES])
-{
-    json_t *array = json_array();
-    uint64_t below_ns = 10;
-    for (size_t i = 0; i < LIFE_CLASSES; i++) {
-        if (life[i] != 0)
-            json_array_append_new(array, json_pack("{s:o,s:o}", "below_ns", values_number(below_ns),
-                                                   "blocks", values_number(life[i])));
-        below_ns = below_ns > UINT64_MAX / 10 ? UINT64_MAX : below_ns * 10;
-    }
-    return array;
-}
-
 static json_t *make_group(struct report *report, const struct group *group)
 {
     uint64_t end_ns = report->analysis->last_ns;
@@ -251,7 +238,7 @@ static json_t *make_group(struct report *report, const struct group *group)
     values_set_number(object, "temporary", group->temporary);
     values_set_number(object, "moved", group->moved);
     values_set_number(object, "copied_bytes_at_most", group->copied);
-    json_object_set_new(object, "lives", make_lives(group->life));
+    json_object_set_new(object, "lives", report_json_lives(group->life));
     if (group->end.blocks != 0) {
         values_set_number(object, "oldest_age_ns",
                           end_ns > group->oldest_ns ? end_ns - group->oldest_ns : 0);

@@ -124,6 +124,19 @@ void report_lives(struct report *report)
     }
 }
 
+json_t *report_json_lives(const uint64_t life[LIFE_CLASSES])
+{
+    json_t *array = json_array();
+    uint64_t below_ns = 10;
+    for (size_t i = 0; i < LIFE_CLASSES; i++) {
+        if (life[i] != 0)
+            json_array_append_new(array, json_pack("{s:o,s:o}", "below_ns", values_number(below_ns),
+                                                   "blocks", values_number(life[i])));
+        below_ns = below_ns > UINT64_MAX / 10 ? UINT64_MAX : below_ns * 10;
+    }
+    return array;
+}
+
 /* -- who frees whose blocks ------------------------------------------------------------------- */
 
 static void name_thread(const struct analysis *analysis, uint32_t number, char out[32])

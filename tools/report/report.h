@@ -103,6 +103,7 @@ json_t *report_json_growth(struct report *report);
 json_t *report_json_maps(struct report *report);
 json_t *report_json_scaling(struct report *report);
 json_t *report_json_flows(const struct report *report);
+json_t *report_json_lives(const uint64_t life[LIFE_CLASSES]);
 json_t *report_json_stages(struct report *report);
 json_t *report_json_transactions(struct report *report);
 json_t *report_json_suppressed(const struct report *report);
