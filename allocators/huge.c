@@ -228,9 +228,13 @@ void *huge_alloc_growing(size_t bytes)
 {
     bytes = round_up(bytes, os_page_bytes());
     struct huge_mapping mapping = {.bytes = bytes, .room = room_for(bytes)};
-    mapping.start = growth_take(bytes) ? os_map(mapping.room) : NULL;
-    if (mapping.start == NULL)
+    if (!growth_take(bytes))
         return NULL;
+    mapping.start = os_map(mapping.room);
+    if (mapping.start == NULL) {
+        growth_give(bytes);
+        return NULL;
+    }
     choose_pages(&mapping, false);
     strategy_take_pages(mapping.start, bytes);
     return enter(&mapping);
@@ -297,8 +301,10 @@ void *huge_realloc(void *p, size_t bytes)
     if (block_table_grow(&huge.table, p, bytes))
         return p;
     old.bytes = block_table_remove(&huge.table, p, &old.room);
-    if (old.bytes == 0)
+    if (old.bytes == 0) {
+        growth_give(more);
         return NULL;
+    }
     char *moved = remap(&old, bytes, &room);
     if (moved == NULL && huge_purge() > 0)
         moved = remap(&old, bytes, &room);
@@ -306,6 +312,8 @@ void *huge_realloc(void *p, size_t bytes)
                                   : block_table_insert(&huge.table, p, old.bytes, old.room);
     MP_ASSERT(is_known); /* a slot was just emptied */
     (void)is_known;
+    if (moved == NULL)
+        growth_give(more);
     return moved;
 }
 

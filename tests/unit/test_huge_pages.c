@@ -4,6 +4,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/os.h"
+#include "allocators/growth.h"
 #include "allocators/huge.h"
 #include "allocators/unit.h"
 
@@ -23,6 +24,7 @@ static struct {
     char *wished_start;
     size_t wished_bytes;
     unsigned remaps;
+    bool refuses_remaps;
 } sys;
 
 #define WRAPPED(result, name, ...)                                                                 \
@@ -60,6 +62,8 @@ WRAPPED(int, os_purge, void *start, size_t bytes)
 WRAPPED(void *, os_remap, void *start, size_t old_bytes, size_t new_bytes)
 {
     sys.remaps++;
+    if (sys.refuses_remaps)
+        return NULL;
     if (is_of_pool(start) && (new_bytes > old_bytes || new_bytes % POOL_PAGE != 0))
         return NULL;
     return __real_os_remap(start, old_bytes, new_bytes);
@@ -310,6 +314,22 @@ static void a_block_that_grows_once_stays_in_the_reservation(void **state)
         unit_free(wall, 1);
 }
 
+/* What was taken of a limit for it is there for the next one. */
+static void growth_that_the_system_refuses_is_given_back(void **state)
+{
+    (void)state;
+    start(CONF_THP_OFF, CONF_HUGETLB_OFF, 0);
+    const int64_t left = (int64_t)1 << 50;
+    growth_allow(left);
+    char *p = huge_alloc(64 * MIB, 1, false);
+    sys.refuses_remaps = true;
+    assert_null(huge_realloc(p, 128 * MIB));
+    assert_null(huge_alloc_growing((size_t)1 << 47));
+    assert_true(atomic_load(&growth.left) == left - 64 * MIB);
+    growth_allow(GROWTH_ANY);
+    assert_true(huge_free(p));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -334,6 +354,7 @@ int main(void)
         cmocka_unit_test(what_lies_behind_a_growing_block_goes_back),
         cmocka_unit_test(a_block_that_grows_again_and_again_is_hardly_ever_moved),
         cmocka_unit_test(a_block_that_grows_once_stays_in_the_reservation),
+        cmocka_unit_test(growth_that_the_system_refuses_is_given_back),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
