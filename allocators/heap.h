@@ -254,6 +254,10 @@ struct heap_stats {
 /* Sums over all classes and threads while they go on. */
 void heap_read_stats(struct heap_stats *stats);
 
+/* Bytes that the heap has of the system: units with pages, own mappings, bookkeeping. Pages that
+ * were purged within slabs count, so it is at least what is resident; quick. */
+size_t heap_taken_bytes(void);
+
 /* Counts a block that another heap gave this thread, or took back (negative). */
 void heap_count_other(ptrdiff_t bytes, int blocks);
 

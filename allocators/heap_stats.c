@@ -61,6 +61,13 @@ static size_t less(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+size_t heap_taken_bytes(void)
+{
+    struct huge_stats own;
+    huge_read_stats(&own);
+    return unit_resident_bytes() + own.bytes + own.warm_bytes + space_meta_bytes() + meta_bytes();
+}
+
 void heap_read_stats(struct heap_stats *stats)
 {
     struct txn_totals txns;

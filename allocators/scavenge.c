@@ -54,6 +54,7 @@ static struct {
     _Atomic bool is_napping; /* longer than NAP_NS */
     void *memory;
     _Atomic uint32_t helper_id;
+    void (*_Atomic on_nap)(void);
     _Atomic uint32_t forbidders; /* while there are some it ends, and none is started */
 } scavenger = {.lock = LOCK_INIT(LOCK_RANK_SCAVENGE)};
 
@@ -124,6 +125,14 @@ static size_t help_once(void)
     return bytes;
 }
 
+static void call_on_nap(void)
+{
+    /* acquire: pairs with the release in scavenge_on_nap */
+    void (*function)(void) = atomic_load_explicit(&scavenger.on_nap, memory_order_acquire);
+    if (function != NULL)
+        function();
+}
+
 static bool has_dirty_bytes(void)
 {
     struct unit_stats stats;
@@ -146,6 +155,7 @@ static void help(void)
     while (!is_forbidden() && (idle_ns < PATIENCE_NS || has_dirty_bytes())) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
         nap(ns);
+        call_on_nap();
         idle_ns += ns;
         ns = ns < LONGEST_NAP_NS ? 2 * ns : ns;
         if (help_once() > 0 ||
@@ -215,6 +225,11 @@ MP_RARE void scavenge_allow_helper(void)
 }
 
 /* -- the passers-by --------------------------------------------------------------------------- */
+
+void scavenge_on_nap(void (*function)(void))
+{
+    atomic_store_explicit(&scavenger.on_nap, function, memory_order_release);
+}
 
 bool scavenge_may_wait(void)
 {

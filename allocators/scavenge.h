@@ -30,6 +30,10 @@ void scavenge_release(void);
 /* Bytes given back to the system by all this so far. */
 size_t scavenge_given_bytes(void);
 
+/* From now on the helper calls this after each nap, without locks. It may ask the system, not the
+ * heap. */
+void scavenge_on_nap(void (*function)(void));
+
 /* The helper runs or sleeps. */
 bool scavenge_has_helper(void);
 

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "preload/actions.h"
 #include "preload/door.h"
 #include "preload/foresee.h"
 #include "preload/init.h"
 #include "preload/leaks.h"
+#include "preload/mpress_pressure.h"
 #include "preload/respond.h"
 #include "preload/summary.h"
 #include "preload/watch.h"
@@ -166,4 +168,30 @@ int mpress_pressure_subscribe(void (*function)(int level, void *context), void *
 int mpress_pressure_unsubscribe(void (*function)(int level, void *context), void *context)
 {
     return respond_unsubscribe(function, context);
+}
+
+int mpress_signals_read(struct mpress_signals *signals)
+{
+    return watch_read_signals(signals);
+}
+
+bool api_read_action(size_t index, struct mpress_action *action)
+{
+    struct action_counts counts;
+    if (index >= ACTIONS)
+        return false;
+    actions_read((enum action)index, &counts);
+    *action = (struct mpress_action){.from_level = (int)actions_from((enum action)index),
+                                     .is_allowed = actions_may((enum action)index),
+                                     .runs = counts.runs,
+                                     .bytes = counts.bytes,
+                                     .ns = counts.ns};
+    const char *word = actions_word((enum action)index);
+    memcpy(action->name, word, strlen(word) + 1);
+    return true;
+}
+
+int mpress_action_read(size_t index, struct mpress_action *action)
+{
+    return api_read_action(index, action) ? 0 : ENOENT;
 }

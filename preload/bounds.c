@@ -3,85 +3,171 @@
 
 #include <stddef.h>
 
-#include "allocators/base/os.h"
 #include "allocators/space.h"
 #include "allocators/unit.h"
 
-enum { GROUPS = 4 }; /* that have a limit; the innermost ones */
-static const uint64_t RENEW_NS = UINT64_C(1000000000);
+enum { GROUPS = 4 };
+static const uint64_t LIMITS_NS = UINT64_C(1000000000), GROUPS_NS = UINT64_C(16000000000);
+
+struct group {
+    struct os_kept used_file, max_file, stat_file;
+    bool is_unified;
+    uint64_t used, max; /* max 0: none */
+    uint64_t files;     /* the part of `used` that gives way */
+};
 
 static struct {
-    uint64_t due_ns;
-    uint64_t address_limit, data_limit;
+    uint64_t limits_due_ns, groups_due_ns;
+    uint64_t address_limit, data_limit; /* UINT64_MAX: none */
     unsigned groups;
-    struct os_group group[GROUPS];
-    uint64_t group_limit[GROUPS];
-} bounds;
+    struct group group[GROUPS];
+    struct os_kept stalls_file; /* of the innermost */
+    struct os_sizes sizes;
+} bounds = {.address_limit = UINT64_MAX, .data_limit = UINT64_MAX};
 
-/* The root has none, and says a number that no machine has, or nothing. */
+/* -- which there are -------------------------------------------------------------------------- */
+
+static void close_group(struct group *group)
+{
+    os_kept_close(&group->used_file);
+    os_kept_close(&group->max_file);
+    os_kept_close(&group->stat_file);
+}
+
+static void forget_groups(void)
+{
+    for (unsigned i = 0; i < bounds.groups; i++)
+        close_group(&bounds.group[i]);
+    os_kept_close(&bounds.stalls_file);
+    bounds.groups = 0;
+}
+
+static void add_group(const struct os_group *found, uint64_t max)
+{
+    struct group *group = &bounds.group[bounds.groups];
+    if (bounds.groups++ == 0)
+        os_group_keep(found, OS_GROUP_PRESSURE, &bounds.stalls_file);
+    os_group_keep(found, OS_GROUP_USED, &group->used_file);
+    os_group_keep(found, OS_GROUP_MAX, &group->max_file);
+    os_group_keep(found, OS_GROUP_STAT, &group->stat_file);
+    group->is_unified = found->is_unified;
+    group->max = max;
+    group->files = 0;
+}
+
+/* The root has no limit, and says a number that no machine has, or nothing. */
 static void look_up_groups(void)
 {
     struct os_group group;
-    bounds.groups = 0;
+    forget_groups();
     os_group_find(&group);
     for (bool is_there = group.folder[0] != '\0'; is_there && bounds.groups < GROUPS;
          is_there = os_group_climb(&group)) {
         uint64_t used, max;
-        if (!os_group_read(&group, &used, &max) || max == 0)
-            continue;
-        bounds.group[bounds.groups] = group;
-        bounds.group_limit[bounds.groups++] = max;
+        if (os_group_read(&group, &used, &max) && max != 0)
+            add_group(&group, max);
     }
 }
 
-static void look_up(void)
+/* -- sampling --------------------------------------------------------------------------------- */
+
+static bool is_beyond(const struct group *group, uint64_t tenths)
 {
-    bounds.address_limit = os_address_limit();
-    bounds.data_limit = os_data_limit();
-    look_up_groups();
+    return group->used / 10 >= group->max / 100 * tenths;
 }
 
-static void consider(struct bounds_reading *nearest, uint64_t used, uint64_t limit)
+static void sample_group(struct group *group, bool is_due)
 {
-    struct bounds_reading reading = {used, limit};
-    if (limit != 0 && limit != UINT64_MAX && bounds_is_nearer(&reading, nearest))
+    uint64_t max;
+    if (is_due && os_kept_number(&group->max_file, &max))
+        group->max = max > UINT64_MAX / 4 ? 0 : max;
+    if (group->max == 0 || !os_kept_number(&group->used_file, &group->used)) {
+        group->used = group->max = 0;
+        return;
+    }
+    if (is_beyond(group, 9) || (is_due && is_beyond(group, 7)))
+        (void)os_kept_files(&group->stat_file, group->is_unified, &group->files);
+    else if (is_due)
+        group->files = 0;
+}
+
+static bool is_due(uint64_t *due_ns, uint64_t now_ns, uint64_t pause_ns)
+{
+    if (now_ns < *due_ns)
+        return false;
+    *due_ns = now_ns + pause_ns;
+    return true;
+}
+
+void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes)
+{
+    bool looks_up = is_due(&bounds.limits_due_ns, now_ns, LIMITS_NS);
+    if (is_due(&bounds.groups_due_ns, now_ns, GROUPS_NS))
+        look_up_groups();
+    if (looks_up) {
+        bounds.address_limit = os_address_limit();
+        bounds.data_limit = os_data_limit();
+    }
+    for (unsigned i = 0; i < bounds.groups; i++)
+        sample_group(&bounds.group[i], looks_up);
+    bounds.sizes = *sizes;
+}
+
+/* -- reading ---------------------------------------------------------------------------------- */
+
+static struct bounds_reading reading_of(const struct group *group)
+{
+    uint64_t used = group->used > group->files ? group->used - group->files : 0;
+    return (struct bounds_reading){used, group->max};
+}
+
+static void consider(struct bounds_reading *nearest, struct bounds_reading reading)
+{
+    if (reading.limit != 0 && reading.limit != UINT64_MAX && bounds_is_nearer(&reading, nearest))
         *nearest = reading;
 }
 
-static void consider_group(struct bounds_reading *nearest, unsigned index)
+/* What of the address space only the heap's reservation takes is not used. */
+static uint64_t used_space(void)
 {
-    uint64_t used, max, files;
-    if (!os_group_read(&bounds.group[index], &used, &max))
-        return;
-    (void)os_group_files_read(&bounds.group[index], &files);
-    consider(nearest, used > files ? used - files : 0, bounds.group_limit[index]);
-}
-
-static void consider_own(struct bounds_reading *nearest)
-{
-    uint64_t mapped, data;
     size_t reserved;
-    if ((bounds.address_limit == UINT64_MAX && bounds.data_limit == UINT64_MAX) ||
-        !os_space_read(&mapped, &data))
-        return;
     (void)space_memory(&reserved);
     uint64_t taken = unit_resident_bytes();
     uint64_t idle = reserved > taken ? reserved - taken : 0;
-    consider(nearest, mapped > idle ? mapped - idle : 0, bounds.address_limit);
-    consider(nearest, data, bounds.data_limit);
+    return bounds.sizes.space > idle ? bounds.sizes.space - idle : 0;
 }
 
-bool bounds_read(struct bounds_reading *reading, uint64_t now_ns)
+bool bounds_read(struct bounds_reading *nearest)
 {
-    if (now_ns >= bounds.due_ns) {
-        bounds.due_ns = now_ns + RENEW_NS;
-        look_up();
-    }
-    *reading = (struct bounds_reading){0};
+    *nearest = (struct bounds_reading){0};
     for (unsigned i = 0; i < bounds.groups; i++)
-        consider_group(reading, i);
-    consider_own(reading);
-    return reading->limit != 0;
+        consider(nearest, reading_of(&bounds.group[i]));
+    if (bounds.address_limit != UINT64_MAX)
+        consider(nearest, (struct bounds_reading){used_space(), bounds.address_limit});
+    consider(nearest, (struct bounds_reading){bounds.sizes.data, bounds.data_limit});
+    return nearest->limit != 0;
+}
+
+static uint64_t left_of(const struct bounds_reading *reading)
+{
+    return reading->limit > reading->used ? reading->limit - reading->used : 0;
+}
+
+bool bounds_read_group(struct bounds_reading *nearest)
+{
+    *nearest = (struct bounds_reading){0};
+    for (unsigned i = 0; i < bounds.groups; i++) {
+        struct bounds_reading reading = reading_of(&bounds.group[i]);
+        bool is_less = nearest->limit == 0 || left_of(&reading) < left_of(nearest);
+        if (reading.limit != 0 && is_less)
+            *nearest = reading;
+    }
+    return nearest->limit != 0;
+}
+
+bool bounds_read_stalls(struct os_pressure *stalls)
+{
+    return bounds.groups > 0 && os_kept_stalls(&bounds.stalls_file, stalls);
 }
 
 uint64_t bounds_total(void)
@@ -90,6 +176,12 @@ uint64_t bounds_total(void)
     (void)os_total_read(&total);
     look_up_groups();
     for (unsigned i = 0; i < bounds.groups; i++)
-        total = bounds.group_limit[i] < total ? bounds.group_limit[i] : total;
+        total = bounds.group[i].max < total ? bounds.group[i].max : total;
     return total;
+}
+
+void bounds_close(void)
+{
+    forget_groups();
+    bounds.limits_due_ns = bounds.groups_due_ns = 0;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allocators/base/os.h"
+
 struct bounds_reading {
     uint64_t used;
     uint64_t limit;
@@ -18,13 +20,28 @@ static inline bool bounds_is_nearer(const struct bounds_reading *one,
            (double)one->used / (double)one->limit > (double)other->used / (double)other->limit;
 }
 
-/* The limit of which the largest part is used: of the control group and those around it (without
- * pages of files, which give way), of RLIMIT_AS (without what only the heap's reservation takes)
- * and of RLIMIT_DATA. False: there is none. The limits are looked up once a second. One caller at a
- * time. */
-bool bounds_read(struct bounds_reading *reading, uint64_t now_ns);
+/* What the control groups that have a limit, the innermost four of the process's own and those
+ * around it, use now. Their limits are looked at once a second, which groups they are every 16;
+ * their pages of files, which are dear to ask for and count only near a limit, once a second where
+ * seven tenths are used with them, each time from nine tenths on. One caller at a time, of all of
+ * this. */
+void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes);
+
+/* As sampled last: the limit of which the largest part is used: of the groups (without pages of
+ * files, which give way), of RLIMIT_AS (without what only the heap's reservation takes) and of
+ * RLIMIT_DATA. False: there is none. */
+bool bounds_read(struct bounds_reading *reading);
+
+/* The same of that group alone which has least left: in it growth ends with SIGKILL. */
+bool bounds_read_group(struct bounds_reading *reading);
+
+/* For how long the innermost of them had to wait for memory. False: it does not say. */
+bool bounds_read_stalls(struct os_pressure *stalls);
 
 /* Memory that the control groups leave, or that the machine has. */
 uint64_t bounds_total(void);
+
+/* Closes the files, and forgets which groups there are. */
+void bounds_close(void);
 
 #endif

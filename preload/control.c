@@ -24,6 +24,7 @@
 #include "preload/signals.h"
 #include "preload/strategies.h"
 #include "preload/summary.h"
+#include "preload/watch.h"
 #include "tracer/tracer.h"
 
 static struct control_block block = {
@@ -224,7 +225,8 @@ static int read_stats(void)
     if (stats == NULL)
         return ENOMEM;
     summary_read(&stats->heap);
-    stats->threads = stats->classes = stats->strategies = 0;
+    stats->has_signals = watch_read_signals(&stats->signals) == 0;
+    stats->threads = stats->classes = stats->actions = stats->strategies = 0;
     while (stats->strategies < CONTROL_STRATEGIES &&
            strategies_read(stats->strategies, &stats->strategy[stats->strategies]))
         stats->strategies++;
@@ -234,6 +236,9 @@ static int read_stats(void)
     while (stats->classes < CONTROL_CLASSES &&
            api_read_class(stats->classes, &stats->size_class[stats->classes]))
         stats->classes++;
+    while (stats->actions < CONTROL_ACTIONS &&
+           api_read_action(stats->actions, &stats->action[stats->actions]))
+        stats->actions++;
     return 0;
 }
 

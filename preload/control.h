@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "preload/mpress.h"
+#include "preload/mpress_pressure.h"
 #include "preload/mpress_strategy.h"
 
 #define CONTROL_MAGIC "mpress control\n"
@@ -42,17 +43,27 @@ enum control_operation {
     CONTROL_LEAKS
 };
 
-enum { CONTROL_THREADS = 1024, CONTROL_CLASSES = 128, CONTROL_STRATEGIES = 8, LEAKS_SIZES = 1024 };
+enum {
+    CONTROL_THREADS = 1024,
+    CONTROL_CLASSES = 128,
+    CONTROL_STRATEGIES = 8,
+    CONTROL_ACTIONS = 16,
+    LEAKS_SIZES = 1024
+};
 
 /* What STATS fills in; valid until the next request. */
 struct control_stats {
     struct mpress_stats heap;
+    uint64_t has_signals;
+    struct mpress_signals signals;
     uint64_t threads; /* as many of the next are filled in */
     uint64_t classes;
     uint64_t strategies;
     struct mpress_strategy strategy[CONTROL_STRATEGIES];
+    uint64_t actions;
     struct mpress_thread thread[CONTROL_THREADS]; /* the first: those that ended */
     struct mpress_class size_class[CONTROL_CLASSES];
+    struct mpress_action action[CONTROL_ACTIONS];
 };
 
 /* Lost blocks by usable size: how many. */

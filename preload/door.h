@@ -42,6 +42,9 @@ void door_go_out(void);
 struct heap_stats;
 bool door_read_stats(struct heap_stats *stats);
 
+/* heap_taken_bytes between the two; 0 in such a handler. */
+size_t door_taken_bytes(void);
+
 /* After route_init, while one thread runs. */
 void door_init(void);
 

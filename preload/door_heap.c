@@ -15,6 +15,15 @@ bool door_read_stats(struct heap_stats *stats)
     return true;
 }
 
+size_t door_taken_bytes(void)
+{
+    if (!door_come_in())
+        return 0;
+    size_t bytes = heap_taken_bytes();
+    door_go_out();
+    return bytes;
+}
+
 size_t door_compact(void)
 {
     if (!door_come_in())

@@ -25,14 +25,18 @@ static bool read_outlook(const struct bounds_reading *nearest, struct outlook *o
     return is_there;
 }
 
-uint32_t foresee_chance(const struct bounds_reading *nearest)
+void foresee_warning(const struct bounds_reading *nearest, struct foresee *foreseen)
 {
     struct outlook outlook;
-    if (nearest->limit == 0 || !read_outlook(nearest, &outlook))
-        return 0;
-    if (!outlook.reading.is_warned[WARNED_OF])
-        return 0;
-    return (uint32_t)(100 * outlook.reading.at[WARNED_AT].chance[WARNED_OF]);
+    *foreseen = (struct foresee){false, 0, UINT64_MAX};
+    if (nearest->limit == 0 || !read_outlook(nearest, &outlook) ||
+        !outlook.reading.is_warned[WARNED_OF])
+        return;
+    double soonest = outlook.reading.soonest[WARNED_OF];
+    foreseen->is_warned = true;
+    foreseen->percent = (uint32_t)(100 * outlook.reading.at[WARNED_AT].chance[WARNED_OF]);
+    if (soonest >= 0)
+        foreseen->soonest_ns = (uint64_t)(soonest * 1e9);
 }
 
 static uint64_t bytes_of(double points, uint64_t limit)

@@ -11,8 +11,10 @@
 #include "allocators/cold/cold.h"
 #include "allocators/cold/swap.h"
 #include "allocators/heap.h"
+#include "preload/actions.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
+#include "preload/journal.h"
 #include "preload/route.h"
 
 enum { SUBSCRIBERS = 16, SWAP_BYTES = 32 * 1024 * 1024 /* in one step */ };
@@ -27,14 +29,8 @@ struct subscriber {
 
 static struct {
     struct lock lock; /* of the list; a call is made of a copy, without it */
-    bool is_verbose;
     struct subscriber list[SUBSCRIBERS];
 } respond = {.lock = LOCK_INIT(LOCK_RANK_SUBSCRIBERS)};
-
-void respond_set_verbose(void)
-{
-    respond.is_verbose = true;
-}
 
 /* -- steps ------------------------------------------------------------------------------------ */
 
@@ -45,74 +41,77 @@ static uint64_t anonymous_bytes(void)
     return rss_anon;
 }
 
-/* The parts of a step of the aggressive level and above. */
-struct parts {
+/* True: it was done. The two that give back are one strategy to the tool. */
+static bool trim(void)
+{
+    if (!budget_allows(BUDGET_EVICTION) || !door_come_in())
+        return false;
+    heap_trim();
+    door_go_out();
+    return true;
+}
+
+/* All that holds no block: free spans, free pages in slabs, the ends of huge pages. */
+static bool compact(void)
+{
     struct heap_squeezed squeezed;
-    size_t swapped_bytes; /* asked to be */
-    bool has_swap;
-    int packing; /* cold_work_for */
+    if (!budget_allows(BUDGET_EVICTION) || !door_come_in())
+        return false;
+    route_squeeze(&squeezed);
+    door_go_out();
+    journal_squeezed(&squeezed);
+    return true;
+}
+
+static bool swap(void)
+{
+    if (!budget_allows(BUDGET_EVICTION) || !os_has_swap() || !door_come_in())
+        return false;
+    cold_swap_out(SWAP_BYTES);
+    door_go_out();
+    return true;
+}
+
+/* By the thread of its own that packs; what it gains comes later. */
+static bool pack(void)
+{
+    return budget_allows(BUDGET_COMPRESSION) && cold_work_for(PACKING_NS) == 0;
+}
+
+static bool call(void)
+{
+    return respond_tell(PRESSURE_EMERGENCY);
+}
+
+static bool (*const functions[ACTIONS])(void) = {
+    [ACTION_TRIM] = trim, [ACTION_COMPACT] = compact, [ACTION_SWAP] = swap,
+    [ACTION_PACK] = pack, [ACTION_CALL] = call,
 };
 
-static void give_all_back(struct parts *parts)
+/* *resident: RssAnon before, and then after. Bytes by which it fell. */
+static uint64_t act(enum action action, const struct respond_reason *reason, uint64_t *resident)
 {
-    route_squeeze(&parts->squeezed);
-    parts->has_swap = os_has_swap();
-    if (parts->has_swap)
-        parts->swapped_bytes = cold_swap_out(SWAP_BYTES);
-}
-
-static void give_back(enum pressure_level step, struct parts *parts)
-{
-    if (budget_allows(BUDGET_EVICTION) && door_come_in()) {
-        if (step >= PRESSURE_AGGRESSIVE)
-            give_all_back(parts);
-        else
-            heap_trim();
-        door_go_out();
-    }
-    if (step >= PRESSURE_AGGRESSIVE && budget_allows(BUDGET_COMPRESSION))
-        parts->packing = cold_work_for(PACKING_NS);
-}
-
-static void say_step(const struct respond_reason *reason, uint64_t gained, uint64_t ns)
-{
-    uint64_t percent = reason->limit == 0 ? 0 : reason->used * 100 / reason->limit;
-    say("pressure: %s%s at %lu %% of %lu KiB: %lu KiB given back in %lu us",
-        pressure_name(reason->step), reason->by_forecast ? " (foreseen)" : "", percent,
-        reason->limit / 1024, gained / 1024, ns / 1000);
-}
-
-static void say_parts(const struct parts *parts)
-{
-    struct cold_stats cold;
-    cold_read_stats(&cold);
-    say("pressure: of it %lu KiB free spans and pages, %lu KiB ends of huge pages; %lu KiB of "
-        "holes "
-        "opened to all sizes; %s, %lu KiB to it; packed so far: %lu KiB saved%s",
-        parts->squeezed.purged_bytes / 1024, parts->squeezed.slack_bytes / 1024,
-        parts->squeezed.melted_bytes / 1024, parts->has_swap ? "swap space" : "no swap space",
-        parts->swapped_bytes / 1024, cold.saved_bytes / 1024,
-        !cold_is_on()         ? " (off)"
-        : parts->packing != 0 ? " (refused now)"
-                              : "");
+    uint64_t start = os_time_ns();
+    if (functions[action] == NULL || !actions_may(action) || !functions[action]())
+        return 0;
+    uint64_t after = anonymous_bytes(), ns = os_time_ns() - start;
+    uint64_t gained = *resident > after ? *resident - after : 0;
+    *resident = after;
+    actions_note(action, gained, ns);
+    journal_action(action, reason, gained, ns);
+    return gained;
 }
 
 uint64_t respond_step(const struct respond_reason *reason)
 {
-    uint64_t start = os_time_ns(), before = anonymous_bytes();
-    struct parts parts = {.packing = 0};
-    give_back(reason->step, &parts);
-    if (reason->step == PRESSURE_EMERGENCY)
-        respond_tell(PRESSURE_EMERGENCY);
-    uint64_t after = anonymous_bytes(), ns = os_time_ns() - start;
-    uint64_t gained = before > after ? before - after : 0;
+    uint64_t start = os_time_ns(), resident = anonymous_bytes(), gained = 0;
+    for (unsigned i = 0; i < ACTIONS; i++) {
+        if (actions_from((enum action)i) <= reason->step)
+            gained += act((enum action)i, reason, &resident);
+    }
     budget_add(&budget_slot->runs[BUDGET_EVICTION], 1);
     budget_add(&budget_slot->gained[BUDGET_EVICTION], gained);
-    budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], ns);
-    if (respond.is_verbose)
-        say_step(reason, gained, ns);
-    if (respond.is_verbose && reason->step >= PRESSURE_AGGRESSIVE)
-        say_parts(&parts);
+    budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], os_time_ns() - start);
     return gained;
 }
 
@@ -167,18 +166,22 @@ int respond_unsubscribe(void (*function)(int level, void *context), void *contex
     return at != NULL ? 0 : ENOENT;
 }
 
-void respond_tell(enum pressure_level level)
+bool respond_tell(enum pressure_level level)
 {
+    bool has_called = false;
     struct subscriber copy[SUBSCRIBERS];
     if (!lock_list())
-        return;
+        return false;
     for (unsigned i = 0; i < SUBSCRIBERS; i++)
         copy[i] = respond.list[i];
     unlock_list();
     for (unsigned i = 0; i < SUBSCRIBERS; i++) {
-        if (copy[i].function != NULL)
-            copy[i].function((int)level, copy[i].context);
+        if (copy[i].function == NULL)
+            continue;
+        copy[i].function((int)level, copy[i].context);
+        has_called = true;
     }
+    return has_called;
 }
 
 /* A list that the fork cut in the middle of a change has one half-written pair at worst: none that

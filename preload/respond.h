@@ -8,10 +8,8 @@
 
 #include "allocators/pressure/pressure.h"
 
-/* Lines on stderr for every step. */
-void respond_set_verbose(void);
-
-/* Does the step of a level; bytes by which RssAnon fell. `used` and `limit` are for the line. */
+/* Does the step of a level: its actions and those of the levels below it. Bytes by which RssAnon
+ * fell. `used` and `limit` are for the line. */
 struct respond_reason {
     enum pressure_level step;
     bool by_forecast;
@@ -23,8 +21,8 @@ uint64_t respond_step(const struct respond_reason *reason);
 int respond_subscribe(void (*function)(int level, void *context), void *context);
 int respond_unsubscribe(void (*function)(int level, void *context), void *context);
 
-/* Calls all that are subscribed. */
-void respond_tell(enum pressure_level level);
+/* Calls all that are subscribed. False: nobody is. */
+bool respond_tell(enum pressure_level level);
 
 void respond_fork_child(void);
 

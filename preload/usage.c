@@ -1,7 +1,6 @@
 /* usage.c - see usage.h. */
 #include "preload/usage.h"
 
-#include "allocators/base/os.h"
 #include "allocators/cold/cold.h"
 #include "allocators/heap.h"
 #include "allocators/strategy.h"
@@ -21,11 +20,27 @@ static uint64_t min(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-void usage_read(struct usage *usage)
+static struct {
+    uint64_t taken; /* by the heap, of the system */
+    uint64_t heap, kept, live, asked, parked_hits;
+} last;
+
+static void add_up(struct usage *usage, const struct os_sizes *sizes)
+{
+    usage->now_ns = os_time_ns();
+    usage->mapped = mapped_bytes();
+    usage->rss_anon = sizes->rss_anon;
+    uint64_t counted = usage->heap + usage->mapped;
+    usage->used = counted > usage->rss_anon ? counted : usage->rss_anon;
+    usage->all = budget_is_for_family() ? budget_used_by_others() + without_inherited(usage->used)
+                                        : usage->used;
+}
+
+void usage_read(struct usage *usage, const struct os_sizes *sizes)
 {
     struct heap_stats heap;
-    uint64_t rss;
-    *usage = (struct usage){.now_ns = os_time_ns(), .mapped = mapped_bytes()};
+    *usage = (struct usage){0};
+    last.taken = door_taken_bytes();
     if (door_read_stats(&heap)) {
         usage->live = heap.live_bytes;
         usage->asked = heap.live_bytes - heap.internal_bytes;
@@ -35,11 +50,23 @@ void usage_read(struct usage *usage)
         usage->heap = heap.live_bytes + heap.external_bytes + usage->kept + heap.meta_bytes;
         usage->heap -= min(usage->heap, cold_saved_bytes());
     }
-    os_resident(&rss, &usage->rss_anon);
-    uint64_t counted = usage->heap + usage->mapped;
-    usage->used = counted > usage->rss_anon ? counted : usage->rss_anon;
-    usage->all = budget_is_for_family() ? budget_used_by_others() + without_inherited(usage->used)
-                                        : usage->used;
+    last.heap = usage->heap;
+    last.kept = usage->kept;
+    last.live = usage->live;
+    last.asked = usage->asked;
+    last.parked_hits = usage->parked_hits;
+    add_up(usage, sizes);
+}
+
+void usage_estimate(struct usage *usage, const struct os_sizes *sizes)
+{
+    uint64_t taken = door_taken_bytes();
+    uint64_t given = last.taken > taken ? last.taken - taken : 0;
+    uint64_t more = taken > last.taken ? taken - last.taken : 0;
+    *usage = (struct usage){
+        .kept = last.kept, .live = last.live, .asked = last.asked, .parked_hits = last.parked_hits};
+    usage->heap = last.heap > given ? last.heap - given + more : more;
+    add_up(usage, sizes);
 }
 
 void usage_publish(const struct usage *usage, int level)
@@ -65,17 +92,24 @@ void usage_publish(const struct usage *usage, int level)
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
 }
 
-/* Of objects, as the threads' counts tell. */
-void usage_publish_progress(void)
+void usage_read_flow(struct usage_flow *flow)
 {
-    uint64_t bytes = 0;
+    *flow = (struct usage_flow){0, 0};
     if (!door_come_in())
         return;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
         struct cache_counts counts = {0};
         cache_read_counts(class, &counts);
-        bytes += counts.taken * size_tables.classes[class].bytes;
+        flow->taken += counts.taken * size_tables.classes[class].bytes;
+        flow->given += counts.given * size_tables.classes[class].bytes;
     }
     door_go_out();
-    budget_set(&budget_slot->progress, bytes);
+}
+
+void usage_publish_progress(void)
+{
+    struct usage_flow flow;
+    usage_read_flow(&flow);
+    if (flow.taken != 0)
+        budget_set(&budget_slot->progress, flow.taken);
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "allocators/base/os.h"
+
 struct usage {
     uint64_t now_ns;
     uint64_t heap;        /* resident */
@@ -19,7 +21,19 @@ struct usage {
 };
 
 /* Sums over the heap: some ten microseconds. Outside the door. */
-void usage_read(struct usage *usage);
+void usage_read(struct usage *usage, const struct os_sizes *sizes);
+
+/* The same by what the heap took of the system since usage_read was called last: half a
+ * microsecond. What the program holds of it, and what could be given back, is as it was then. One
+ * caller at a time, of both. */
+void usage_estimate(struct usage *usage, const struct os_sizes *sizes);
+
+/* Bytes of blocks of up to 32 KiB that threads took and gave so far, at least: between two slow
+ * calls of a thread in a class only the difference is seen. */
+struct usage_flow {
+    uint64_t taken, given;
+};
+void usage_read_flow(struct usage_flow *flow);
 
 /* Writes it into the slot (budget.h). */
 void usage_publish(const struct usage *usage, int level);

@@ -11,17 +11,19 @@
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
 #include "allocators/cold/cold.h"
+#include "allocators/cache.h"
 #include "allocators/growth.h"
-#include "allocators/heap.h"
 #include "allocators/pressure/pressure.h"
+#include "allocators/scavenge.h"
 #include "allocators/strategy.h"
-#include "preload/bounds.h"
+#include "preload/actions.h"
 #include "preload/budget_slot.h"
 #include "preload/door.h"
 #include "preload/foresee.h"
+#include "preload/journal.h"
 #include "preload/mapped.h"
 #include "preload/respond.h"
-#include "preload/usage.h"
+#include "preload/watch_limits.h"
 #include "preload/watch_options.h"
 
 #define MS UINT64_C(1000000)
@@ -40,10 +42,10 @@ static struct {
     _Atomic uint64_t due_ns;
     _Atomic uint64_t seen_budget; /* at the last look */
     _Atomic uint32_t level;
-    _Atomic uint64_t soft, hard; /* mpress_limit_set, MPRESS_LIMIT; 0: none */
-    _Atomic bool follows_bounds; /* MPRESS_PRESSURE, or somebody subscribed */
-    struct pressure pressure;    /* who acts */
-    struct pressure_over over;   /* the same */
+    struct pressure pressure; /* who acts; the same: */
+    struct pressure_over over;
+    uint64_t foresee_due_ns;
+    struct foresee foreseen; /* then */
 } watch;
 
 static _Thread_local struct {
@@ -72,88 +74,81 @@ static void end_acting(void)
     atomic_store_explicit(&watch.is_acting, false, memory_order_release);
 }
 
-/* -- limits ----------------------------------------------------------------------------------- */
-
-/* The program's own: refused at once beyond `hard`, slowed down for large requests shortly before.
- */
-static bool read_own_limit(struct pressure_limit *limit)
-{
-    uint64_t hard = atomic_load_explicit(&watch.hard, memory_order_relaxed);
-    uint64_t soft = atomic_load_explicit(&watch.soft, memory_order_relaxed);
-    if (hard == 0)
-        return false;
-    *limit = (struct pressure_limit){
-        .soft = soft,
-        .hard = hard,
-        .wall = hard,
-        .throttle_from = hard - hard / 20,
-        .throttle_full = hard,
-        .throttle_bytes = 64 * 1024,
-        .throttles = true,
-        .refuses = true,
-    };
-    return true;
-}
-
-/* The lower one. */
-static void read_limit(struct pressure_limit *limit)
-{
-    struct pressure_limit own_limit;
-    bool has_own = read_own_limit(&own_limit);
-    *limit = (struct pressure_limit){0};
-    if (!budget_read_limit(limit) || (has_own && own_limit.hard < limit->hard))
-        *limit = has_own ? own_limit : *limit;
-}
-
-/* Between two looks the heap may grow as far as the soft limit; then it asks. */
-static void set_left(const struct pressure_limit *limit, const struct usage *usage)
-{
-    if (limit->hard == 0)
-        growth_allow(GROWTH_ANY);
-    else
-        growth_allow(usage->all < limit->soft ? (int64_t)(limit->soft - usage->all) : 0);
-}
-
 /* -- looks ------------------------------------------------------------------------------------ */
 
-/* The limit that is nearest. */
-static struct bounds_reading nearest_of(const struct pressure_limit *limit,
-                                        const struct usage *usage, bool follows_bounds)
+/* Between two looks the heap may grow as far as the soft limit; then it asks. */
+static void set_left(const struct watch_limit *kept)
 {
-    struct bounds_reading nearest = {usage->all, limit->hard}, kernel;
-    if (!follows_bounds || !bounds_read(&kernel, usage->now_ns))
-        return nearest;
-    return bounds_is_nearer(&kernel, &nearest) ? kernel : nearest;
+    if (kept->limit.hard == 0)
+        growth_allow(GROWTH_ANY);
+    else
+        growth_allow(kept->used < kept->limit.soft ? (int64_t)(kept->limit.soft - kept->used) : 0);
 }
 
-static struct pressure_sample sample_of(const struct pressure_limit *limit,
-                                        const struct usage *usage)
+/* A tick of the forecaster is a second; between two it has nothing new to say. */
+static uint32_t find_chance(const struct bounds_reading *nearest, uint64_t now)
 {
-    struct bounds_reading nearest = nearest_of(limit, usage, watch.follows_bounds);
-    return (struct pressure_sample){usage->now_ns, nearest.used, nearest.limit,
-                                    foresee_chance(&nearest)};
+    if (now >= watch.foresee_due_ns) {
+        watch.foresee_due_ns = now + 1000 * MS;
+        foresee_warning(nearest, &watch.foreseen);
+        journal_warning(&watch.foreseen, nearest);
+    }
+    return watch.foreseen.percent;
 }
 
-static void consider_machine(struct bounds_reading *nearest)
+static struct pressure_sample sample_of(const struct gauge *gauge)
 {
-    uint64_t available, total = bounds_total();
-    if (os_available_read(&available) && total > available)
-        *nearest = (struct bounds_reading){total - available, total};
+    struct watch_nearest nearest;
+    watch_limits_nearest(&nearest, gauge, false);
+    return (struct pressure_sample){
+        .now_ns = gauge->usage.now_ns,
+        .used = nearest.reading.used,
+        .limit = nearest.reading.limit,
+        .forecast_percent = find_chance(&nearest.reading, gauge->usage.now_ns),
+        .stalls_100 = watch_limits_stalls(gauge),
+        .is_machine = nearest.is_machine,
+    };
 }
 
-int watch_read_nearest(struct bounds_reading *nearest)
+int watch_read_nearest(struct bounds_reading *found)
 {
-    struct pressure_limit limit;
-    struct usage usage;
+    struct watch_nearest nearest;
     if (!begin_acting())
         return EAGAIN;
-    read_limit(&limit);
-    usage_read(&usage);
-    *nearest = nearest_of(&limit, &usage, true);
-    if (nearest->limit == 0)
-        consider_machine(nearest);
+    watch_limits_nearest(&nearest, gauge_read(os_time_ns(), true), true);
     end_acting();
-    return nearest->limit == 0 ? ENOENT : 0;
+    *found = nearest.reading;
+    return found->limit == 0 ? ENOENT : 0;
+}
+
+int watch_read_signals(struct mpress_signals *signals)
+{
+    struct watch_nearest nearest;
+    struct bounds_reading group;
+    if (!begin_acting())
+        return EAGAIN;
+    const struct gauge *gauge = gauge_read(os_time_ns(), true);
+    watch_limits_nearest(&nearest, gauge, true);
+    (void)bounds_read_group(&group);
+    gauge_copy(gauge, signals);
+    end_acting();
+    signals->used = nearest.reading.used;
+    signals->limit = nearest.reading.limit;
+    signals->group_used = group.used;
+    signals->group_limit = group.limit;
+    signals->level = watch_level();
+    return 0;
+}
+
+/* Called by the helper thread, which sees to it that a program that sleeps is not forgotten. */
+static void sample_meanwhile(void)
+{
+    uint64_t now = os_time_coarse_ns();
+    uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
+    if (now < due + LOOK_NS || !begin_acting())
+        return;
+    gauge_sample_system(now);
+    end_acting();
 }
 
 /* Does what the level wants. True: memory was given back. */
@@ -161,8 +156,10 @@ static bool act(const struct pressure_sample *sample)
 {
     struct pressure_advice advice = pressure_take(&watch.pressure, sample);
     atomic_store_explicit(&watch.level, advice.level, memory_order_relaxed);
-    if (advice.has_changed)
+    if (advice.has_changed) {
+        journal_level(advice.level, sample);
         respond_tell(advice.level);
+    }
     if (advice.step == PRESSURE_CALM)
         return false;
     const struct respond_reason reason = {advice.step, advice.by_forecast, sample->used,
@@ -172,11 +169,11 @@ static bool act(const struct pressure_sample *sample)
     return gained > 0;
 }
 
-static void look(struct pressure_limit *limit, struct usage *usage)
+/* What the next growth is judged by. */
+static void find_limit(struct watch_limit *kept, const struct gauge *gauge)
 {
-    read_limit(limit);
-    usage_read(usage);
-    if (limit->hard == 0 || usage->all <= limit->hard)
+    watch_limits_find(kept, gauge);
+    if (kept->limit.hard == 0 || kept->used <= kept->limit.hard)
         watch.over = (struct pressure_over){0};
 }
 
@@ -190,21 +187,30 @@ static void choose_strategies(void)
         door_compact();
 }
 
+/* A tool wants to see all of it. */
+static const struct gauge *take_sample(void)
+{
+    uint64_t now = os_time_ns();
+    if (!budget_is_attached())
+        return gauge_sample(now);
+    usage_publish_progress();
+    return gauge_read(now, false);
+}
+
 static void look_and_act(uint64_t now)
 {
-    struct pressure_limit limit;
-    struct usage usage;
+    struct watch_limit kept;
     atomic_store_explicit(&watch.due_ns, now + LOOK_NS, memory_order_relaxed);
     atomic_store_explicit(&watch.seen_budget, budget_bytes(), memory_order_relaxed);
     choose_strategies();
-    look(&limit, &usage);
-    struct pressure_sample sample = sample_of(&limit, &usage);
+    journal_write_refused();
+    const struct gauge *gauge = take_sample();
+    struct pressure_sample sample = sample_of(gauge);
     if (act(&sample))
-        look(&limit, &usage);
-    set_left(&limit, &usage);
-    if (budget_is_attached())
-        usage_publish_progress();
-    usage_publish(&usage, watch_level());
+        gauge = gauge_read(os_time_ns(), false);
+    find_limit(&kept, gauge);
+    set_left(&kept);
+    usage_publish(&gauge->usage, watch_level());
 }
 
 static void pass(void)
@@ -231,6 +237,7 @@ void watch_begin(struct watch_call *call)
 {
     call->start_ns = budget_is_attached() ? os_time_ns() : 0;
     own.injected_ns = 0;
+    growth_wanted = 0; /* of the request before */
 }
 
 void watch_end(const struct watch_call *call, size_t bytes)
@@ -260,6 +267,7 @@ static void sleep_throttled(uint64_t ns)
     os_sleep(ns);
     uint64_t slept = os_time_ns() - start;
     own.injected_ns += slept;
+    actions_note(ACTION_THROTTLE, 0, slept);
     budget_add(&budget_slot->throttles, 1);
     budget_add(&budget_slot->throttled_ns, slept);
 }
@@ -277,28 +285,40 @@ static void hold(void)
 
 static void note_refused(size_t bytes)
 {
+    actions_note(ACTION_REFUSE, bytes, 0);
+    journal_note_refused(bytes);
     budget_add(&budget_slot->refused, 1);
     budget_raise(&budget_slot->largest_refused, bytes);
 }
 
+static const struct gauge *look(struct watch_limit *kept)
+{
+    const struct gauge *gauge = gauge_read(os_time_ns(), false);
+    find_limit(kept, gauge);
+    return gauge;
+}
+
 /* What the heap keeps goes back at once when that is all that is missing; else as the level's
  * pauses have it. */
-static void make_room(const struct pressure_limit *limit, struct usage *usage, size_t bytes)
+static const struct gauge *make_room(struct watch_limit *kept, const struct gauge *gauge,
+                                     size_t bytes)
 {
-    struct pressure_limit same;
-    uint64_t needed = usage->all + bytes;
-    if (needed <= limit->soft)
-        return;
-    const struct pressure_sample sample = {usage->now_ns, needed, limit->hard, 0};
-    bool helps = needed > limit->hard && usage->kept >= needed - limit->hard;
-    bool has_given = act(&sample);
-    if (has_given)
-        look(&same, usage);
-    if (helps && usage->all + bytes > limit->hard) {
-        const struct respond_reason reason = {PRESSURE_AGGRESSIVE, false, needed, limit->hard};
+    uint64_t needed = kept->used + bytes, hard = kept->limit.hard;
+    if (needed <= kept->limit.soft || (kept->limit.whole != 0 && bytes > kept->limit.whole))
+        return gauge;
+    const struct pressure_sample sample = {.now_ns = gauge->usage.now_ns,
+                                           .used = needed,
+                                           .limit = hard,
+                                           .stalls_100 = PRESSURE_STALLS_UNKNOWN};
+    bool helps = needed > hard && gauge->usage.kept >= needed - hard;
+    if (act(&sample))
+        gauge = look(kept);
+    if (helps && kept->used + bytes > hard) {
+        const struct respond_reason reason = {PRESSURE_AGGRESSIVE, false, needed, hard};
         respond_step(&reason);
-        look(&same, usage);
+        gauge = look(kept);
     }
+    return gauge;
 }
 
 /* In one of the program's functions, which we call: nothing can be given back, nobody waits. */
@@ -310,17 +330,16 @@ static struct pressure_answer judge_within(size_t bytes)
 
 static struct pressure_answer judge(size_t bytes, bool is_block)
 {
-    struct pressure_limit limit;
-    struct usage usage;
+    struct watch_limit kept;
     uint64_t start = os_time_ns();
-    look(&limit, &usage);
-    if (limit.hard == 0 && growth_is_limited())
-        set_left(&limit, &usage);
-    else if (limit.hard != 0)
-        make_room(&limit, &usage, bytes);
-    const struct pressure_request request = {usage.now_ns, usage.all, bytes, is_block};
-    struct pressure_answer answer = pressure_judge(&limit, &request, &watch.over);
-    usage_publish(&usage, watch_level());
+    const struct gauge *gauge = look(&kept);
+    if (kept.limit.hard == 0 && growth_is_limited())
+        set_left(&kept);
+    else if (kept.limit.hard != 0)
+        gauge = make_room(&kept, gauge, bytes);
+    const struct pressure_request request = {gauge->usage.now_ns, kept.used, bytes, is_block};
+    struct pressure_answer answer = pressure_judge(&kept.limit, &request, &watch.over);
+    usage_publish(&gauge->usage, watch_level());
     own.injected_ns += os_time_ns() - start;
     return answer;
 }
@@ -390,13 +409,13 @@ static void start(void)
     if (atomic_exchange_explicit(&watch_state.is_on, true, memory_order_relaxed))
         return;
     mapped_start();
+    scavenge_on_nap(sample_meanwhile);
 }
 
 /* From now on, not from the next look. */
 static void start_with(uint64_t soft, uint64_t hard)
 {
-    atomic_store_explicit(&watch.soft, soft, memory_order_relaxed);
-    atomic_store_explicit(&watch.hard, hard, memory_order_relaxed);
+    watch_limits_set(soft, hard);
     atomic_store_explicit(&watch.due_ns, 0, memory_order_relaxed);
     start();
     if (begin_acting()) {
@@ -407,7 +426,7 @@ static void start_with(uint64_t soft, uint64_t hard)
 
 void watch_follow_bounds(void)
 {
-    watch.follows_bounds = true;
+    watch_limits_follow();
     start();
 }
 
@@ -425,14 +444,15 @@ void watch_init(const struct conf *conf)
 {
     struct pressure_rules rules = watch_option_levels(conf->pressure_levels);
     pressure_init(&watch.pressure, &rules);
-    watch.follows_bounds = conf->pressure != CONF_PRESSURE_OFF;
+    watch_limits_init(conf);
+    actions_allow(watch_option_actions(conf->pressure_actions));
     if (conf->pressure == CONF_PRESSURE_VERBOSE)
-        respond_set_verbose();
+        journal_set_verbose();
     budget_set_own_strategies(conf->lazy, conf->eviction, conf->pooling, cold_is_on());
     strategy_set(conf->lazy, conf->pooling);
     uint64_t hard = watch_option_limit(conf->limit);
     bool has_budget = budget_attach(conf->budget_file);
-    if (hard != 0 || has_budget || watch.follows_bounds)
+    if (hard != 0 || has_budget || conf->pressure != CONF_PRESSURE_OFF)
         start_with(hard - hard / 10, hard);
 }
 
@@ -446,13 +466,14 @@ void watch_fork_child(void)
     respond_fork_child();
     if (!watch_is_on())
         return;
-    struct usage usage;
-    usage_read(&usage);
-    budget_fork_child(usage.used);
+    gauge_fork_child();
+    budget_fork_child(gauge_read(os_time_ns(), false)->usage.used);
 }
 
 void watch_exit(void)
 {
-    if (watch_is_on())
-        budget_end();
+    if (!watch_is_on())
+        return;
+    journal_write_refused();
+    budget_end();
 }

@@ -15,6 +15,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/conf.h"
 #include "preload/bounds.h"
+#include "preload/mpress_pressure.h"
 
 struct watch_state {
     _Atomic bool is_on;
@@ -51,6 +52,9 @@ int watch_set_limit(uint64_t soft, uint64_t hard);
 /* The limit that is nearest, the system's among them, or else the machine's memory. 0; EAGAIN:
  * another thread looks at them just now; ENOENT: none is known. */
 int watch_read_nearest(struct bounds_reading *nearest);
+
+/* mpress_signals_read (mpress_pressure.h). */
+int watch_read_signals(struct mpress_signals *signals);
 
 /* enum mpress_pressure. */
 int watch_level(void);

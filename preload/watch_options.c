@@ -6,6 +6,7 @@
 #include "allocators/base/conf.h"
 #include "allocators/base/say.h"
 #include "allocators/growth.h"
+#include "preload/actions.h"
 #include "preload/bounds.h"
 
 uint64_t watch_option_limit(const char *text)
@@ -47,4 +48,13 @@ struct pressure_rules watch_option_levels(const char *text)
         return rules;
     say("MPRESS_PRESSURE_LEVELS: %s is not four rising percentages", text);
     return pressure_default_rules;
+}
+
+uint32_t watch_option_actions(const char *text)
+{
+    uint32_t set;
+    if (actions_parse(text, &set))
+        return set;
+    say("MPRESS_PRESSURE_ACTIONS: %s is no list of actions", text);
+    return ACTIONS_ALL;
 }

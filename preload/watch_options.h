@@ -1,4 +1,4 @@
-/* watch_options.h - what MPRESS_LIMIT and MPRESS_PRESSURE_LEVELS say. A text that says nothing is
+/* watch_options.h - what MPRESS_LIMIT and MPRESS_PRESSURE_* say. A text that says nothing is
  * named in a line, and the default stays. */
 #ifndef MPRESS_WATCH_OPTIONS_H
 #define MPRESS_WATCH_OPTIONS_H
@@ -12,5 +12,8 @@ uint64_t watch_option_limit(const char *text);
 
 /* "70,80,90,95": percent of the limit. */
 struct pressure_rules watch_option_levels(const char *text);
+
+/* "trim,compact" or "-refuse": a set of actions (actions.h). */
+uint32_t watch_option_actions(const char *text);
 
 #endif

@@ -149,6 +149,11 @@ void tracer_write_leaks(const struct trace_leaks *leaks)
     (void)leaks;
 }
 
+void tracer_pressure(const struct trace_pressure *pressure)
+{
+    (void)pressure;
+}
+
 void tracer_mark(const char *label)
 {
     (void)label;

@@ -7,15 +7,17 @@
 
 #include "tools/cli.h"
 #include "tools/remote.h"
+#include "tools/stats_pressure.h"
 #include "tools/units.h"
 #include "tools/values.h"
 
 static const char help[] =
     "Usage: mpress stats [OPTION]... PID\n"
     "\n"
-    "Prints what the heap of a process holds that runs under libmpress.so, and what\n"
-    "its threads did: they count all the time, whether a trace runs or not. The\n"
-    "process answers at its next allocation.\n"
+    "Prints what the heap of a process holds that runs under libmpress.so, how near\n"
+    "its limits are and what was done about that, and what its threads did: they\n"
+    "count all the time, whether a trace runs or not. The process answers at its\n"
+    "next allocation.\n"
     "\n"
     "      --json         as JSON, with all threads and size classes\n"
     "      --top N        so many threads and size classes (default: 10)\n"
@@ -229,6 +231,7 @@ static int print_text(pid_t pid, struct control_stats *stats, const struct reque
     print_heap(pid, &stats->heap);
     print_resident(&stats->heap, &resident);
     print_strategies(stats);
+    stats_pressure_print(stats);
     print_threads(stats, request->top);
     print_classes(stats, request->top);
     return cli_finish(CLI_OK);
@@ -315,6 +318,7 @@ static int print_json(pid_t pid, const struct control_stats *stats)
     for (uint64_t i = 0; i < stats->strategies; i++)
         json_array_append_new(strategies, make_strategy(&stats->strategy[i]));
     json_object_set_new(root, "strategies", strategies);
+    json_object_set_new(root, "pressure", stats_pressure_json(stats));
     for (uint64_t i = 1; i < stats->threads; i++)
         json_array_append_new(threads, make_thread(&stats->thread[i]));
     json_object_set_new(root, "threads", threads);
@@ -341,7 +345,7 @@ static bool is_sound(struct control_stats *stats)
     }
     for (uint64_t i = 0; i < stats->threads; i++)
         stats->thread[i].name[sizeof stats->thread[i].name - 1] = '\0';
-    return true;
+    return stats_pressure_is_sound(stats);
 }
 
 static int print(struct remote *remote, const struct request *request, struct control_stats *stats)

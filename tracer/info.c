@@ -109,6 +109,12 @@ bool info_write_exact(uint32_t node)
     return write_record(TRACE_INFO_EXACT, &piece, 1);
 }
 
+bool info_write_pressure(const struct trace_pressure *pressure)
+{
+    struct piece piece = {pressure, sizeof(*pressure)};
+    return write_record(TRACE_INFO_PRESSURE, &piece, 1);
+}
+
 bool info_write_signal(const struct trace_signal *signal)
 {
     struct piece piece = {signal, sizeof(*signal)};

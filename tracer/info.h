@@ -24,6 +24,7 @@ bool info_write_leaks(const struct trace_leaks *leaks);
 bool info_write_lost(const unsigned char *entries, size_t bytes);
 bool info_write_exact(uint32_t node);
 bool info_write_signal(const struct trace_signal *signal);
+bool info_write_pressure(const struct trace_pressure *pressure);
 bool info_write_unmodule(uintptr_t start);
 
 /* By which stack; `mapping` is tracer.h's. */

@@ -232,6 +232,12 @@ void tracer_write_leaks(const struct trace_leaks *leaks)
         end_aside(info_write_leaks(leaks));
 }
 
+void tracer_pressure(const struct trace_pressure *pressure)
+{
+    if (begin_aside())
+        end_aside(info_write_pressure(pressure));
+}
+
 void tracer_sample(void)
 {
     if (!begin_aside())

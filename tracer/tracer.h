@@ -158,6 +158,10 @@ const void *tracer_block(void);
  * then the sum. Nothing without a trace. */
 void tracer_write_lost(const unsigned char *entries, size_t bytes);
 void tracer_write_leaks(const struct trace_leaks *leaks);
+
+/* Memory runs short, or something was done about it. */
+void tracer_pressure(const struct trace_pressure *pressure);
+
 /* The calling thread has got a signal that ends the process once its handler returns; `caller`: who
  * called that. Records it with its call stack. For handlers: nothing is done inside the tracer. */
 void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller);

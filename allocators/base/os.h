@@ -323,6 +323,38 @@ struct os_pressure {
 };
 bool os_pressure_read(struct os_pressure *pressure);
 
+/* -- the same, read again and again ------------------------------------------------------------ */
+
+/* A file of the system that stays open between two readings. One thread at a time. */
+enum { OS_KEPT_BYTES = 320 };
+struct os_kept {
+    int fd;
+    bool is_open;    /* as far as we know: the program may have closed it */
+    bool is_passing; /* until the end of this reading only */
+    struct os_identity identity;
+    char path[OS_KEPT_BYTES]; /* "": none */
+};
+void os_kept_init(struct os_kept *kept, const char *path);
+
+/* The child of a fork has its parent's, and those in /proc/self are its parent's too: it closes
+ * all. */
+void os_kept_close(struct os_kept *kept);
+
+/* False: it cannot be read (then it is opened anew the next time). */
+bool os_kept_number(struct os_kept *kept, uint64_t *number); /* "max": UINT64_MAX */
+
+struct os_sizes { /* /proc/self/statm; bytes */
+    uint64_t space, data, rss, rss_anon;
+};
+bool os_kept_sizes(struct os_kept *kept, struct os_sizes *sizes);
+
+struct os_machine { /* /proc/meminfo; bytes */
+    uint64_t total, available, swap /* free */;
+};
+bool os_kept_machine(struct os_kept *kept, struct os_machine *machine);
+bool os_kept_stalls(struct os_kept *kept, struct os_pressure *pressure);
+bool os_kept_files(struct os_kept *kept, bool is_unified, uint64_t *bytes);
+
 /* The control group that counts this process's memory. */
 enum { OS_GROUP_BYTES = 256 };
 struct os_group {
@@ -334,6 +366,10 @@ bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max);
 
 /* The part of what a group uses that are pages of files: they go when memory is short. */
 bool os_group_files_read(const struct os_group *group, uint64_t *bytes);
+
+/* A file of the group, to keep. */
+enum os_group_file { OS_GROUP_USED, OS_GROUP_MAX, OS_GROUP_PRESSURE, OS_GROUP_STAT };
+void os_group_keep(const struct os_group *group, enum os_group_file file, struct os_kept *kept);
 
 /* The group around it; false: there is none. */
 bool os_group_climb(struct os_group *group);

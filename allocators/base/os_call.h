@@ -71,6 +71,18 @@ bool os_visit_lines(const char *path, os_line *take, void *context);
 uint64_t os_line_number(const char **at, unsigned base);
 const char *os_line_skip(const char *line);
 
+/* The line of statm; false: it is none. */
+struct os_sizes;
+bool os_statm_parse(const char *line, struct os_sizes *sizes);
+
+/* A line of a pressure file, for a struct os_pressure; one of a group's memory.stat. */
+void os_pressure_take(const char *line, void *pressure);
+struct os_group_files {
+    uint64_t bytes;
+    bool is_unified;
+};
+void os_group_take_files(const char *line, void *files);
+
 /* Adds the line's number of KiB when it is `name`'s. */
 bool os_line_take(const char *line, const char *name, uint64_t *bytes);
 

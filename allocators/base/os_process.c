@@ -111,37 +111,47 @@ bool os_process_is_there(int process)
 /* Pages: size, resident, shared (file and shmem), text, 0, data and stack. */
 enum { STATM_FIELDS = 6 };
 
-static bool read_statm(uint64_t pages[STATM_FIELDS])
+bool os_statm_parse(const char *line, struct os_sizes *sizes)
+{
+    uint64_t pages[STATM_FIELDS];
+    for (int field = 0; field < STATM_FIELDS; field++) {
+        pages[field] = os_line_number(&line, 10);
+        line += *line == ' ';
+    }
+    *sizes = (struct os_sizes){
+        .space = pages[0] * os_page_bytes(),
+        .data = pages[5] * os_page_bytes(),
+        .rss = pages[1] * os_page_bytes(),
+        .rss_anon = pages[1] > pages[2] ? (pages[1] - pages[2]) * os_page_bytes() : 0,
+    };
+    return pages[0] != 0;
+}
+
+static bool read_sizes(struct os_sizes *sizes)
 {
     char text[128];
     size_t bytes;
-    if (os_file_read("/proc/self/statm", text, sizeof(text), &bytes) != OS_FILE_WHOLE)
-        return false;
-    const char *at = text;
-    for (int field = 0; field < STATM_FIELDS; field++) {
-        pages[field] = os_line_number(&at, 10);
-        at += *at == ' ';
-    }
-    return true;
+    return os_file_read("/proc/self/statm", text, sizeof(text), &bytes) == OS_FILE_WHOLE &&
+           os_statm_parse(text, sizes);
 }
 
 bool os_resident(uint64_t *rss, uint64_t *rss_anon)
 {
-    uint64_t pages[STATM_FIELDS];
-    if (!read_statm(pages))
+    struct os_sizes sizes;
+    if (!read_sizes(&sizes))
         return false;
-    *rss = pages[1] * os_page_bytes();
-    *rss_anon = pages[1] > pages[2] ? (pages[1] - pages[2]) * os_page_bytes() : 0;
+    *rss = sizes.rss;
+    *rss_anon = sizes.rss_anon;
     return true;
 }
 
 bool os_space_read(uint64_t *space, uint64_t *data)
 {
-    uint64_t pages[STATM_FIELDS];
-    if (!read_statm(pages))
+    struct os_sizes sizes;
+    if (!read_sizes(&sizes))
         return false;
-    *space = pages[0] * os_page_bytes();
-    *data = pages[5] * os_page_bytes();
+    *space = sizes.space;
+    *data = sizes.data;
     return true;
 }
 
@@ -202,7 +212,7 @@ bool os_total_read(uint64_t *bytes)
 }
 
 /* some avg10=0.00 avg60=0.00 avg300=0.00 total=0 */
-static void take_pressure(const char *line, void *context)
+void os_pressure_take(const char *line, void *context)
 {
     struct os_pressure *pressure = context;
     bool is_full = line[0] == 'f';
@@ -224,7 +234,7 @@ static void take_pressure(const char *line, void *context)
 bool os_pressure_read(struct os_pressure *pressure)
 {
     *pressure = (struct os_pressure){0};
-    return os_visit_lines("/proc/pressure/memory", take_pressure, pressure);
+    return os_visit_lines("/proc/pressure/memory", os_pressure_take, pressure);
 }
 
 /* -- the control group ------------------------------------------------------------------------ */
@@ -233,7 +243,6 @@ static const char *const group_names[2][4] = {
     {"/memory.usage_in_bytes", "/memory.limit_in_bytes", "/memory.pressure", "/memory.stat"},
     {"/memory.current", "/memory.max", "/memory.pressure", "/memory.stat"},
 };
-enum { GROUP_USED, GROUP_MAX, GROUP_PRESSURE, GROUP_STAT };
 
 static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *name)
 {
@@ -242,7 +251,15 @@ static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *na
     memcpy(path + length, name, strlen(name) + 1);
 }
 
-static bool visit_group(const struct os_group *group, int name, os_line *take, void *context)
+void os_group_keep(const struct os_group *group, enum os_group_file file, struct os_kept *kept)
+{
+    char path[GROUP_PATH_BYTES];
+    join(path, group->folder, group_names[group->is_unified][file]);
+    os_kept_init(kept, path);
+}
+
+static bool visit_group(const struct os_group *group, enum os_group_file name, os_line *take,
+                        void *context)
 {
     char path[GROUP_PATH_BYTES];
     if (group->folder[0] == '\0')
@@ -259,7 +276,7 @@ static void take_number(const char *line, void *context)
 static bool has_used(const struct os_group *group)
 {
     uint64_t used = 0;
-    return visit_group(group, GROUP_USED, take_number, &used) && used != 0;
+    return visit_group(group, OS_GROUP_USED, take_number, &used) && used != 0;
 }
 
 /* In a container its own group is often mounted as the root. */
@@ -309,9 +326,9 @@ void os_group_find(struct os_group *group)
 bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max)
 {
     *used = *max = 0;
-    if (!visit_group(group, GROUP_USED, take_number, used))
+    if (!visit_group(group, OS_GROUP_USED, take_number, used))
         return false;
-    if (!visit_group(group, GROUP_MAX, take_number, max) || *max > UINT64_MAX / 4)
+    if (!visit_group(group, OS_GROUP_MAX, take_number, max) || *max > UINT64_MAX / 4)
         *max = 0;
     return true;
 }
@@ -319,20 +336,15 @@ bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max)
 bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pressure)
 {
     *pressure = (struct os_pressure){0};
-    return visit_group(group, GROUP_PRESSURE, take_pressure, pressure);
+    return visit_group(group, OS_GROUP_PRESSURE, os_pressure_take, pressure);
 }
 
-struct group_files {
-    uint64_t bytes;
-    bool is_unified;
-};
-
 /* Of version 1 the sums over the groups within. */
-static void take_group_files(const char *line, void *context)
+void os_group_take_files(const char *line, void *context)
 {
     static const char names[2][2][24] = {{"total_inactive_file ", "total_active_file "},
                                          {"inactive_file ", "active_file "}};
-    struct group_files *files = context;
+    struct os_group_files *files = context;
     for (int i = 0; i < 2; i++) {
         const char *name = names[files->is_unified][i];
         if (strncmp(line, name, strlen(name)) != 0)
@@ -344,8 +356,8 @@ static void take_group_files(const char *line, void *context)
 
 bool os_group_files_read(const struct os_group *group, uint64_t *bytes)
 {
-    struct group_files files = {0, group->is_unified};
-    bool is_read = visit_group(group, GROUP_STAT, take_group_files, &files);
+    struct os_group_files files = {0, group->is_unified};
+    bool is_read = visit_group(group, OS_GROUP_STAT, os_group_take_files, &files);
     *bytes = files.bytes;
     return is_read;
 }

@@ -2,11 +2,8 @@
 #include "allocators/pressure/outlook.h"
 
 #include "allocators/base/check.h"
-#include "allocators/huge.h"
-#include "allocators/meta.h"
+#include "allocators/heap.h"
 #include "allocators/scavenge.h"
-#include "allocators/space.h"
-#include "allocators/unit.h"
 
 #define MS UINT64_C(1000000)
 
@@ -36,13 +33,6 @@ void outlook_init(bool is_on)
     outlook.is_on = is_on;
 }
 
-static uint64_t read_heap_bytes(void)
-{
-    struct huge_stats own;
-    huge_read_stats(&own);
-    return unit_resident_bytes() + own.bytes + own.warm_bytes + space_meta_bytes() + meta_bytes();
-}
-
 /* Bytes a second, since the youngest look that is a second old, or the oldest. */
 static int64_t read_growth(void)
 {
@@ -62,7 +52,7 @@ void outlook_tick(uint64_t now_ns)
     if (!outlook.is_on || now_ns < outlook.due_ns)
         return;
     outlook.due_ns = now_ns + LOOK_NS;
-    uint64_t bytes = read_heap_bytes();
+    uint64_t bytes = heap_taken_bytes();
     if (outlook.looks == 0 && bytes < LEAST_BYTES)
         return;
     if (outlook.looks == 0)

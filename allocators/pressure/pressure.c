@@ -13,6 +13,8 @@ const struct pressure_rules pressure_default_rules = {
     .longest_pause_ns = 10000 * MS,
     .gain_permille = 1,
     .forecast_percent = 50,
+    .confirmed_100 = 100,
+    .hurting_100 = 1000,
 };
 
 const char *pressure_name(enum pressure_level level)
@@ -62,11 +64,23 @@ static enum pressure_level level_at(const struct pressure_rules *rules,
     return PRESSURE_CALM;
 }
 
+static enum pressure_level measure(const struct pressure_rules *rules,
+                                   const struct pressure_sample *sample, uint32_t lower)
+{
+    enum pressure_level level = level_at(rules, sample, lower);
+    if (sample->stalls_100 == PRESSURE_STALLS_UNKNOWN)
+        return level;
+    if (level == PRESSURE_MONITOR && sample->stalls_100 >= rules->hurting_100)
+        return PRESSURE_GENTLE;
+    bool is_confirmed = !sample->is_machine || sample->stalls_100 >= rules->confirmed_100;
+    return level > PRESSURE_GENTLE && !is_confirmed ? PRESSURE_GENTLE : level;
+}
+
 static enum pressure_level next_level(const struct pressure *pressure,
                                       const struct pressure_sample *sample)
 {
-    enum pressure_level rising = level_at(&pressure->rules, sample, 0);
-    enum pressure_level falling = level_at(&pressure->rules, sample, pressure->rules.leave_percent);
+    enum pressure_level rising = measure(&pressure->rules, sample, 0);
+    enum pressure_level falling = measure(&pressure->rules, sample, pressure->rules.leave_percent);
     if (rising > pressure->level)
         return rising;
     bool has_dwelt = sample->now_ns >= pressure->since_ns + pressure->rules.dwell_ns;
@@ -190,6 +204,8 @@ struct pressure_answer pressure_judge(const struct pressure_limit *limit,
         return (struct pressure_answer){.verdict = PRESSURE_GRANT, .left = UINT64_MAX};
     if (needed < request->bytes)
         return (struct pressure_answer){.verdict = PRESSURE_REFUSE};
+    if (limit->whole != 0 && request->bytes > limit->whole)
+        return (struct pressure_answer){.verdict = PRESSURE_GRANT_FREE};
     if (needed <= limit->hard)
         return grant_below_hard(limit, request, needed);
     if (over->since_ns == 0)

@@ -11,7 +11,8 @@
  *
  * A level is entered at once, and left when use is some percent below its threshold and it has been
  * held for the dwell time. A step that gains nothing is not tried again at once: the pause doubles.
- * A forecast alone leads to the gentle step at most: it is cheap, and forecasts are often wrong. */
+ * A forecast alone leads to the gentle step at most: it is cheap, and forecasts are often wrong.
+ * Stalls (PSI) confirm: a machine whose memory is full of what others use well does not stall. */
 #ifndef MPRESS_PRESSURE_H
 #define MPRESS_PRESSURE_H
 
@@ -38,9 +39,12 @@ struct pressure_rules {
     uint64_t longest_pause_ns; /* and what it doubles up to */
     uint32_t gain_permille;    /* of the limit: less is in vain */
     uint32_t forecast_percent; /* a forecast as probable as this counts */
+    uint32_t confirmed_100;    /* stalls, in hundredths of a percent of the time: with fewer a */
+                               /* machine's memory leads no further than gentle */
+    uint32_t hurting_100;      /* and as many raise monitor to gentle */
 };
 
-/* 70, 80, 90 and 95 %; 3 points lower, 5 s; 100 ms to 10 s; 1/1000; 50 %. */
+/* 70, 80, 90 and 95 %; 3 points lower, 5 s; 100 ms to 10 s; 1/1000; 50 %; 1 and 10 %. */
 extern const struct pressure_rules pressure_default_rules;
 
 /* Monitor is at the least 1 %, emergency at the most 100 %, and each above the one before. */
@@ -51,7 +55,11 @@ struct pressure_sample {
     uint64_t used;
     uint64_t limit;            /* 0: there is none */
     uint32_t forecast_percent; /* probability that the limit will be met soon; 0: not known */
+    uint32_t stalls_100;       /* of the last ten seconds tasks had to wait for memory in so many */
+                               /* hundredths of a percent */
+    bool is_machine;           /* it is the memory of all programs: little of it is ours to give */
 };
+#define PRESSURE_STALLS_UNKNOWN UINT32_MAX
 
 struct pressure {
     struct pressure_rules rules; /* constant after pressure_init */
@@ -96,6 +104,7 @@ struct pressure_limit {
         throttle_from; /* growth is slowed down from here: by 50 ms at throttle_full, with the */
     uint64_t throttle_full;  /* square of the distance */
     uint64_t throttle_bytes; /* requests of at least so many */
+    uint64_t whole;          /* a request for more is for address space, and granted; 0: none is */
     bool throttles;
     bool refuses;
     bool holds; /* instead of refusing */

@@ -209,12 +209,17 @@ numbers_of_heap_and_threads_are_told() {
     expect_out "^RESIDENT MEMORY  of the whole process, now"
     expect_out "^  pooling *yes "
     expect_out "^  compression *no "
+    expect_out "^PRESSURE  "
+    expect_out "^  compact  *aggressive  *0 "
     expect_out "^  server *$pid "
     run "$MPRESS" stats --json "$pid"
     expect_status 0
     expect_out '"schema": "mpress-stats/1"'
     python3 -c '
 import json
+pressure = json.load(open("out"))["pressure"]
+assert pressure["available"] > 0 and pressure["limit"] > 0 and pressure["rss_anon"] > 0, pressure
+assert [row["name"] for row in pressure["actions"]][:2] == ["trim", "compact"], pressure
 now = json.load(open("out"))["resident"]
 assert now["heap"] > 0 and sum(now[part] for part in ("heap", "other", "files", "shared")) == now["rss"] > 1000000, now
 ' 2>err || fail "$(cat err)"

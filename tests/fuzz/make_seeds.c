@@ -108,6 +108,8 @@ int main(int argc, char **argv)
         builder_failed(&builder, 2, 1, 100);
         builder_dropped(&builder, 2, 3);
         add_look(&builder);
+        const struct trace_pressure pressure = {.what = TRACE_PRESSURE_ACTION, .action = "trim"};
+        builder_info(&builder, TRACE_INFO_PRESSURE, &pressure, sizeof(pressure));
         builder_end(&builder, TRACE_END_EXIT);
         threads_truth_fini(&truth);
         int failed = write_seed(argv[1], number, &builder);

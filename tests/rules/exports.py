@@ -22,7 +22,8 @@ def exported(library):
 
 LIBRARY = rules.library_path()
 WANTED, EXPORTED = wanted(), exported(LIBRARY)
-HEADERS = ("preload/mpress.h", "preload/mpress_strategy.h", "preload/mpress_txn.h")
+HEADERS = ("preload/mpress.h", "preload/mpress_pressure.h", "preload/mpress_strategy.h",
+           "preload/mpress_txn.h")
 DECLARED = {name for header in HEADERS
             for name in re.findall(r"^MPRESS_API[^;(]*?(\w+)\(", rules.read(header), re.M)}
 for name in sorted(WANTED - EXPORTED):

@@ -12,7 +12,8 @@ MAY_INCLUDE = {
     "allocators": ("allocators/",),
     "tracer": ("tracer/", "allocators/base/"),
     "preload": ("preload/", "tracer/", "allocators/"),
-    "tools": ("tools/", "tracer/format.h", "preload/mpress.h", "preload/mpress_txn.h", "preload/control.h",
+    "tools": ("tools/", "tracer/format.h", "preload/mpress.h", "preload/mpress_pressure.h",
+              "preload/mpress_txn.h", "preload/control.h",
               "preload/budget.h", "allocators/pressure/forecast"),  # the last: pure, no part of a process
     "tests": ("",),
 }

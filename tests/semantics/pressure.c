@@ -94,6 +94,19 @@ static void a_limit_can_be_raised_and_lifted(void)
     CHECK(malloc(hidden_size(40 * MIB)) != NULL);
 }
 
+/* The second request fails by the system; what it is granted meanwhile is for itself. */
+static void what_was_refused_before_is_no_claim_to_more(void)
+{
+    need_library();
+    CHECK(mpress_limit_set(32 * MIB, 64 * MIB) == 0);
+    CHECK(malloc(hidden_size(1024 * (size_t)MIB)) == NULL);
+    CHECK(aligned_alloc((size_t)1 << 47, hidden_size(4 * KIB)) == NULL);
+    size_t count = 0;
+    while (count < 200 && malloc(hidden_size(MIB)) != NULL)
+        count++;
+    CHECK(count > 40 && count < 64);
+}
+
 static void *map(size_t bytes, int flags)
 {
     return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
@@ -385,11 +398,15 @@ static void has_no_limit(void)
 
 CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
            CASE(near_the_soft_limit_no_size_is_refused), CASE(what_was_freed_can_be_had_again),
-           CASE(a_limit_can_be_raised_and_lifted), CASE(what_the_program_maps_counts),
-           CASE(the_option_sets_a_limit), CASE(the_program_is_asked_to_drop_what_it_can),
-           CASE(threads_share_the_limit), CASE(nobody_is_refused_because_another_thread_acts),
-           CASE(a_tool_sees_what_it_refused), CASE(each_process_has_a_slot),
-           CASE(a_page_needs_no_name), CASE(who_is_held_goes_on_when_the_budget_is_raised),
+           CASE(a_limit_can_be_raised_and_lifted),
+           CASE(what_was_refused_before_is_no_claim_to_more), CASE(what_the_program_maps_counts),
+           CASE(the_option_sets_a_limit),
+
+           CASE(the_program_is_asked_to_drop_what_it_can), CASE(threads_share_the_limit),
+           CASE(nobody_is_refused_because_another_thread_acts), CASE(a_tool_sees_what_it_refused),
+           CASE(each_process_has_a_slot), CASE(a_page_needs_no_name),
+           CASE(who_is_held_goes_on_when_the_budget_is_raised),
            CASE(a_page_of_another_version_is_named), HELPER(is_refused_40_megabytes),
+
            HELPER(fill_to_the_brim), HELPER(forks), HELPER(starts_another),
            HELPER(takes_60_megabytes), HELPER(has_no_limit))

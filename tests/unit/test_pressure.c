@@ -17,7 +17,8 @@ static int init(void **state)
 /* A sample of a limit of 1000 MiB. */
 static struct pressure_advice take(uint64_t now_ns, uint64_t permille)
 {
-    const struct pressure_sample sample = {now_ns, permille * MIB, 1000 * MIB, 0};
+    const struct pressure_sample sample = {
+        .now_ns = now_ns, .used = permille * MIB, .limit = 1000 * MIB};
     return pressure_take(&pressure, &sample);
 }
 
@@ -83,22 +84,50 @@ static void a_step_that_gains_is_repeated_soon(void **state)
 static void a_forecast_alone_is_answered_gently(void **state)
 {
     (void)state;
-    struct pressure_sample sample = {SECOND, 100 * MIB, 1000 * MIB, 99};
+    struct pressure_sample sample = {SECOND, 100 * MIB, 1000 * MIB, 99, 0, false};
     struct pressure_advice advice = pressure_take(&pressure, &sample);
     assert_int_equal(advice.level, PRESSURE_CALM);
     assert_int_equal(advice.step, PRESSURE_GENTLE);
     assert_true(advice.by_forecast);
-    sample = (struct pressure_sample){SECOND, 100 * MIB, 1000 * MIB, 49};
+    sample = (struct pressure_sample){SECOND, 100 * MIB, 1000 * MIB, 49, 0, false};
     assert_int_equal(pressure_take(&pressure, &sample).step, PRESSURE_CALM);
 }
 
 static void without_a_limit_all_is_calm(void **state)
 {
     (void)state;
-    const struct pressure_sample sample = {SECOND, UINT64_MAX, 0, 100};
+    const struct pressure_sample sample = {SECOND, UINT64_MAX, 0, 100, 0, false};
     struct pressure_advice advice = pressure_take(&pressure, &sample);
     assert_int_equal(advice.level, PRESSURE_CALM);
     assert_int_equal(advice.step, PRESSURE_CALM);
+}
+
+static enum pressure_level level_of_machine(uint64_t permille, uint32_t stalls_100)
+{
+    const struct pressure_sample sample = {.now_ns = 1,
+                                           .used = permille * MIB,
+                                           .limit = 1000 * MIB,
+                                           .stalls_100 = stalls_100,
+                                           .is_machine = true};
+    pressure_init(&pressure, &pressure_default_rules);
+    return pressure_take(&pressure, &sample).level;
+}
+
+static void a_full_machine_that_does_not_stall_is_answered_gently(void **state)
+{
+    (void)state;
+    assert_int_equal(level_of_machine(750, 0), PRESSURE_MONITOR);
+    assert_int_equal(level_of_machine(960, 0), PRESSURE_GENTLE);
+    assert_int_equal(level_of_machine(960, 99), PRESSURE_GENTLE);
+    assert_int_equal(level_of_machine(960, 100), PRESSURE_EMERGENCY);
+    assert_int_equal(level_of_machine(910, PRESSURE_STALLS_UNKNOWN), PRESSURE_AGGRESSIVE);
+}
+
+static void stalls_raise_what_is_watched(void **state)
+{
+    (void)state;
+    assert_int_equal(level_of_machine(750, 1000), PRESSURE_GENTLE);
+    assert_int_equal(level_of_machine(690, 10000), PRESSURE_CALM);
 }
 
 static void thresholds_rise(void **state)
@@ -167,6 +196,18 @@ static void beyond_the_wall_nothing_is_granted(void **state)
     assert_int_equal(ask(SECOND, 10 * MIB, UINT64_MAX, &over).verdict, PRESSURE_REFUSE);
 }
 
+static void a_request_for_more_than_there_can_be_is_for_address_space(void **state)
+{
+    (void)state;
+    struct pressure_limit whole = budget;
+    whole.whole = 200 * MIB;
+    struct pressure_over over = {0};
+    struct pressure_request request = {SECOND, 150 * MIB, 201 * MIB, true};
+    assert_int_equal(pressure_judge(&whole, &request, &over).verdict, PRESSURE_GRANT_FREE);
+    request.bytes = 200 * MIB;
+    assert_int_equal(pressure_judge(&whole, &request, &over).verdict, PRESSURE_REFUSE);
+}
+
 static void small_requests_have_a_reserve(void **state)
 {
     (void)state;
@@ -203,10 +244,13 @@ int main(void)
         cmocka_unit_test_setup(a_step_that_gains_is_repeated_soon, init),
         cmocka_unit_test_setup(a_forecast_alone_is_answered_gently, init),
         cmocka_unit_test_setup(without_a_limit_all_is_calm, init),
+        cmocka_unit_test(a_full_machine_that_does_not_stall_is_answered_gently),
+        cmocka_unit_test(stalls_raise_what_is_watched),
         cmocka_unit_test(thresholds_rise),
         cmocka_unit_test(below_the_soft_limit_growth_is_allowed_up_to_it),
         cmocka_unit_test(beyond_the_limit_growth_is_slowed_down_and_then_refused),
         cmocka_unit_test(beyond_the_wall_nothing_is_granted),
+        cmocka_unit_test(a_request_for_more_than_there_can_be_is_for_address_space),
         cmocka_unit_test(small_requests_have_a_reserve),
         cmocka_unit_test(who_may_be_held_waits),
     };

@@ -469,6 +469,7 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "course", make_course(analysis));
     json_object_set_new(root, "stages", report_json_stages(report));
     json_object_set_new(root, "growth", report_json_growth(report));
+    json_object_set_new(root, "pressure", report_json_pressure(report));
     json_object_set_new(root, "scaling", report_json_scaling(report));
     json_object_set_new(root, "flows", report_json_flows(report));
     json_object_set_new(root, "not_freed", make_amount(analysis, analysis->total.now));

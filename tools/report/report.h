@@ -62,6 +62,7 @@ void report_fragmentation(struct report *report); /* tables.c ... */
 void report_growth(struct report *report);        /* growth.c */
 void report_say_growth(struct report *report);    /* of the verdict */
 void report_stages(struct report *report);        /* stages.c */
+void report_pressure(struct report *report);      /* pressure.c */
 void report_memory(struct report *report);        /* memory.c */
 void report_scaling(struct report *report);       /* patterns.c ... */
 void report_lives(struct report *report);
@@ -106,6 +107,7 @@ json_t *report_json_flows(const struct report *report);
 json_t *report_json_lives(const uint64_t life[LIFE_CLASSES]);
 json_t *report_json_stages(struct report *report);
 json_t *report_json_transactions(struct report *report);
+json_t *report_json_pressure(const struct report *report);
 json_t *report_json_suppressed(const struct report *report);
 
 /* The innermost function of a group and who called it, in a few words. */

@@ -97,6 +97,7 @@ void report_text(struct report *report)
     if (report->analysis->allocations != 0) {
         print_course(report);
         report_stages(report);
+        report_pressure(report);
         report_growth(report);
         report_scaling(report);
         report_transactions(report);

@@ -59,6 +59,7 @@ struct trace {
     bool lost_is_told; /* its LEAKS record was there */
     size_t leak_capacity;
     size_t mark_capacity;
+    size_t pressure_capacity;
     char *command; /* what facts.argument points into */
     struct trace_end end;
     struct trace_signal signal;

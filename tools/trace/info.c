@@ -116,6 +116,22 @@ static void read_mark(struct trace *trace, struct payload *from)
     facts->mark = grown;
 }
 
+static void read_pressure(struct trace *trace, struct payload *from)
+{
+    struct trace_facts *facts = &trace->facts;
+    struct trace_pressure pressure;
+    payload_take_bytes(from, &pressure, sizeof(pressure));
+    if (from->is_short)
+        return;
+    pressure.action[sizeof(pressure.action) - 1] = '\0';
+    for (char *at = pressure.action; *at != '\0'; at++)
+        *at = *at < 'a' || *at > 'z' ? '?' : *at; /* for terminals */
+    struct trace_pressure *grown = memory_grow((void *)(uintptr_t)facts->pressure, facts->pressures,
+                                               &trace->pressure_capacity, sizeof(*grown));
+    grown[facts->pressures++] = pressure;
+    facts->pressure = grown;
+}
+
 static void drop_lost(struct trace *trace)
 {
     for (size_t i = 0; i < trace->lost_records; i++)
@@ -245,6 +261,9 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
     case TRACE_INFO_LEAKS:
         read_leaks(trace, from);
         break;
+    case TRACE_INFO_PRESSURE:
+        read_pressure(trace, from);
+        break;
     case TRACE_INFO_SIGNAL:
         read_signal(trace, from);
         break;
@@ -360,6 +379,7 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->sample);
     free((void *)(uintptr_t)facts->mark);
     free((void *)(uintptr_t)facts->leak_look);
+    free((void *)(uintptr_t)facts->pressure);
     drop_lost(trace);
     free(trace->lost_record);
     free((void *)(uintptr_t)facts->argument);

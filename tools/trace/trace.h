@@ -90,6 +90,8 @@ struct trace_facts {
     const struct trace_leaks *leak_look;
     const struct trace_costs *costs; /* NULL: the trace does not say */
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
+    size_t pressures;                /* what was done about memory that ran short, in order */
+    const struct trace_pressure *pressure;
     const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
     size_t event_lanes;
     uint64_t older_events;      /* written over: the trace begins behind them (format.h, RING) */

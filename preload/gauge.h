@@ -1,0 +1,51 @@
+/* gauge.h - what the system and the heap say of memory, taken down ten times a second by who acts
+ * (watch.h): each source as often as it is cheap, so that a sample takes two microseconds on
+ * average.
+ *
+ *     each sample   what control groups use (bounds.h), what the heap took
+ *     1/2 s         RssAnon (statm)
+ *     1 s           limits, stalls (PSI)
+ *     1 to 30 s     what the heap holds, and its flow: the longer that takes the less often
+ *     4 s           the machine's memory (meminfo)
+ *
+ * Who judges a request for growth reads what it is judged by anew (gauge_read). Files of the system
+ * stay open for all this (os_kept). One caller at a time. */
+#ifndef MPRESS_GAUGE_H
+#define MPRESS_GAUGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocators/base/os.h"
+#include "preload/mpress_pressure.h"
+#include "preload/usage.h"
+
+struct gauge {
+    struct os_sizes sizes;
+    struct usage usage;        /* as usage_estimate has it */
+    struct os_machine machine; /* total 0: not known */
+    struct os_pressure stalls; /* of the innermost group with a limit, else of the machine */
+    bool has_stalls;
+    uint64_t taken_rate, given_rate; /* bytes a second, as in struct usage_flow */
+    uint64_t samples, sample_ns;     /* so far, and how long they took together */
+};
+
+/* From now on the system's numbers beside RssAnon are sampled, too. */
+void gauge_follow_system(void);
+
+/* Takes a sample. */
+const struct gauge *gauge_sample(uint64_t now_ns);
+
+/* The same for a thread that may not ask the heap: without its numbers. */
+void gauge_sample_system(uint64_t now_ns);
+
+/* Anew what growth is judged by: RssAnon, groups, the heap as it is; `all`: and all the rest. Tens
+ * of microseconds. */
+const struct gauge *gauge_read(uint64_t now_ns, bool all);
+
+/* As the program sees it: all but the limits and the level. */
+void gauge_copy(const struct gauge *from, struct mpress_signals *signals);
+
+void gauge_fork_child(void);
+
+#endif
