@@ -119,7 +119,8 @@ static void what_cannot_be_is_a_warning_and_not_believed(void **state)
 static void a_table_without_its_last_record_is_none(void **state)
 {
     (void)state;
-    static const unsigned char half[] = {1, TRACE_AREAS_MARK, 0, TRACE_AREA_OWN, 2, 1, 0};
+    static const unsigned char half[] = {
+        1, TRACE_AREAS_MARK, TRACE_AREAS_FIRST, TRACE_AREA_OWN, 2, 1, 0};
     builder_info(&builder, TRACE_INFO_AREAS, half, sizeof(half));
     builder_end(&builder, TRACE_END_EXIT);
     struct trace *trace = open_good();
