@@ -18,6 +18,7 @@
 #include "preload/entered.h"
 #include "preload/failing.h"
 #include "preload/init.h"
+#include "preload/latency.h"
 #include "preload/recorded.h"
 #include "preload/route.h"
 #include "preload/sampled.h"
@@ -122,11 +123,6 @@ static void *allocate_in_emergency(const struct request *request)
     return p;
 }
 
-static void *serve_sample(const struct request *request)
-{
-    return sampled_alloc(request->alignment, request->bytes, (request->bits & TRACE_ZEROED) != 0);
-}
-
 /* The watch found no room at first. */
 static __attribute__((noinline, cold)) void *insist(const struct request *request)
 {
@@ -146,13 +142,14 @@ static __attribute__((noinline, cold)) void *insist(const struct request *reques
 static void *allocate_now(const struct request *request, struct tracer_caller caller)
 {
     void *p = NULL;
-    bool is_sample = false;
+    bool is_sample = false, is_zeroed = (request->bits & TRACE_ZEROED) != 0;
+    uint64_t begun_ns = latency_begin(view() == DOOR_SEES_ALL);
     if (MP_UNLIKELY(!way_come_in(caller.ip)))
         return allocate_in_emergency(request);
     bool is_possible = !failing_refuses() && request->bytes <= PTRDIFF_MAX;
     if (MP_LIKELY(is_possible)) {
         if (is_sampling() && tracer_takes(request->bytes))
-            is_sample = (p = serve_sample(request)) != NULL;
+            is_sample = (p = sampled_alloc(request->alignment, request->bytes, is_zeroed)) != NULL;
         if (p == NULL)
             p = serve(request);
     }
@@ -161,6 +158,7 @@ static void *allocate_now(const struct request *request, struct tracer_caller ca
         p = insist(request);
     else if (MP_UNLIKELY(p == NULL))
         errno = ENOMEM;
+    latency_end(begun_ns);
     if (!way_is_recorded())
         return p;
     if (p == NULL)

@@ -27,10 +27,12 @@
 #include "preload/door.h"
 #include "preload/entry.h"
 #include "preload/failing.h"
+#include "preload/latency.h"
 #include "preload/mpress.h"
 #include "preload/route.h"
 #include "preload/signals.h"
 #include "preload/summary.h"
+#include "preload/traced_heap.h"
 #include "preload/txn.h"
 #include "preload/view.h"
 #include "preload/watch.h"
@@ -113,6 +115,8 @@ static void on_fork_child(void)
     set_quiet();
     uint32_t inside = hand.inside;
     hand.inside = 1; /* a signal handler must wait until all is whole again */
+    if (tracer_is_on())
+        latency_forget();
     tracer_fork_child(init.conf.trace_pid == 0);
     cold_fork_child();
     heap_fork_child();
@@ -153,22 +157,6 @@ static void watch_forks(void)
 
 /* -- start and end ---------------------------------------------------------------------------- */
 
-/* The heap's part of a sample; the terms are the same. */
-static void sample_heap(struct trace_sample *sample)
-{
-    struct heap_stats stats;
-    if (!door_read_stats(&stats))
-        return;
-    sample->live = stats.live_bytes;
-    sample->live_objects = stats.live_objects;
-    sample->external = stats.external_bytes;
-    sample->cached = stats.cached_bytes;
-    sample->dirty = stats.dirty_bytes;
-    sample->meta = stats.meta_bytes;
-    sample->largest_free = stats.largest_free_bytes;
-    sample->total_free = stats.total_free_bytes;
-}
-
 static bool is_to_be_traced(const struct conf *conf)
 {
     return conf->trace_pid == 0 || conf->trace_pid == (uint64_t)os_process_id();
@@ -182,10 +170,10 @@ static void note_last_signal(int number, int code, const void *address, const ui
         tracer_signal(number, code, address, &caller);
 }
 
-static int start_trace(const struct conf *conf, const char *path, enum conf_trace mode)
+static MP_RARE int start_trace(const struct conf *conf, const char *path, enum conf_trace mode)
 {
     bool is_sampled = mode == CONF_TRACE_SAMPLE;
-    const struct tracer_options options = {
+    struct tracer_options options = {
         .path = path,
         .address_shift = 4,
         .depth = mode == CONF_TRACE_EVENTS ? 0 : (unsigned)conf->trace_depth,
@@ -194,8 +182,11 @@ static int start_trace(const struct conf *conf, const char *path, enum conf_trac
         .most_bytes = conf->trace_max_size,
         .drops = conf->trace_policy == CONF_POLICY_DROP,
         .ordered_by_caller = !is_sampled && !route_is_mixed(),
-        .sample_heap = sample_heap,
+        .sample_heap = traced_heap_sample,
+        .write_latency = latency_write,
     };
+    options.classes_bytes = traced_heap_describe(&options.classes);
+    latency_forget();
     door_set_view(is_sampled ? DOOR_SEES_SAMPLES : DOOR_SEES_ALL);
     int error = tracer_start(&options);
     if (error != 0)

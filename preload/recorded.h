@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "allocators/heap.h"
+#include "preload/latency.h"
 #include "preload/route.h"
 #include "tracer/tracer.h"
 
@@ -15,7 +16,13 @@
 static inline void *recorded_pass(size_t bytes)
 {
     bool is_ours = bytes <= SIZE_SLAB_MAX && bytes < route_mimalloc_from;
-    return MP_LIKELY(is_ours && hand.inside == 0) ? heap_pop(size_class_of(bytes)) : NULL;
+    if (MP_UNLIKELY(!is_ours || hand.inside != 0))
+        return NULL;
+    uint64_t begun_ns = latency_begin(latency_is_due());
+    void *p = heap_pop(size_class_of(bytes));
+    if (MP_UNLIKELY(begun_ns != 0) && p != NULL) /* else the rest of the door times it */
+        latency_end_pass(begun_ns);
+    return p;
 }
 
 #endif

@@ -154,6 +154,11 @@ void tracer_pressure(const struct trace_pressure *pressure)
     (void)pressure;
 }
 
+void tracer_write_latency(const unsigned char *payload, size_t bytes)
+{
+    (void)payload, (void)bytes;
+}
+
 void tracer_mark(const char *label)
 {
     (void)label;

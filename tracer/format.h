@@ -141,6 +141,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tracer/format_heap.h"     /* what TRACE_INFO_CLASSES and TRACE_INFO_LATENCY hold */
 #include "tracer/format_pressure.h" /* what TRACE_INFO_PRESSURE holds */
 
 #define TRACE_MAGIC UINT64_C(0x31454341525450ef) /* bytes ef 50 54 52 41 43 45 31: ".PTRACE1" */
@@ -221,6 +222,8 @@ enum trace_info {
     TRACE_INFO_COSTS = 13,    /* struct trace_costs; right before END */
     TRACE_INFO_SIGNAL = 14,   /* struct trace_signal */
     TRACE_INFO_PRESSURE = 15, /* struct trace_pressure */
+    TRACE_INFO_CLASSES = 16,  /* format_heap.h */
+    TRACE_INFO_LATENCY = 17,  /* format_heap.h */
     TRACE_INFO_LEAKS =
         32, /* struct trace_leaks; the LOST records since the one before belong to it */
     TRACE_INFO_LOST = 33, /* blocks that are not TRACE_LEAK_REACHABLE, each a uvarint:

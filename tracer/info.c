@@ -182,6 +182,18 @@ bool info_write_areas(const unsigned char *payload, size_t bytes)
     return write_record(TRACE_INFO_AREAS, &piece, 1);
 }
 
+bool info_write_classes(const unsigned char *payload, size_t bytes)
+{
+    struct piece piece = {payload, bytes};
+    return bytes == 0 || write_record(TRACE_INFO_CLASSES, &piece, 1);
+}
+
+bool info_write_latency(const unsigned char *payload, size_t bytes)
+{
+    struct piece piece = {payload, bytes};
+    return write_record(TRACE_INFO_LATENCY, &piece, 1);
+}
+
 /* -- life of the lane ------------------------------------------------------------------------- */
 
 static bool write_process(void)

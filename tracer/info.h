@@ -32,8 +32,10 @@ struct tracer_mapping;
 bool info_write_mapped(const struct tracer_mapping *mapping, uint32_t stack);
 bool info_write_unmapped(uintptr_t start, size_t bytes);
 
-/* A payload that was made elsewhere (areas.c). */
+/* Payloads that were made elsewhere (areas.c, tracer.h). */
 bool info_write_areas(const unsigned char *payload, size_t bytes);
+bool info_write_classes(const unsigned char *payload, size_t bytes);
+bool info_write_latency(const unsigned char *payload, size_t bytes);
 
 struct info_module {
     uint64_t bias;

@@ -38,6 +38,9 @@ struct recorder {
     _Atomic uint64_t txns;       /* transactions that any trace of this process knew */
     _Atomic uint64_t older_txns; /* of these, before the one that runs */
     _Atomic bool drop_is_said;
+    void (*write_latency)(bool is_last); /* constant while ON, as are the next two */
+    const unsigned char *classes;        /* as in struct tracer_options */
+    size_t classes_bytes;
 };
 
 extern struct recorder recorder;

@@ -110,6 +110,12 @@ static bool take(uint64_t now_ns, bool with_system, uint64_t *rss)
     return is_written;
 }
 
+static void write_latency(bool is_last)
+{
+    if (recorder.write_latency != NULL)
+        recorder.write_latency(is_last);
+}
+
 static uint64_t pause_at(uint64_t now_ns)
 {
     uint64_t start_ns = atomic_load_explicit(&samples.start_ns, memory_order_relaxed);
@@ -140,13 +146,17 @@ bool samples_take(uint64_t now_ns)
     uint64_t rss;
     if (!take(now_ns, false, &rss))
         return false;
+    write_latency(false);
     return !areas_are_due(now_ns, rss) || areas_write(now_ns, TRACE_AREAS_GROWN);
 }
 
 bool samples_take_with_areas(uint64_t now_ns, enum trace_areas_reason reason)
 {
     uint64_t rss;
-    return take(now_ns, true, &rss) && areas_write(now_ns, reason);
+    if (!take(now_ns, true, &rss))
+        return false;
+    write_latency(reason == TRACE_AREAS_END);
+    return areas_write(now_ns, reason);
 }
 
 bool samples_take_at_mark(uint64_t now_ns)

@@ -69,7 +69,8 @@ static int open_trace(bool forked)
     if (error != 0)
         return error;
     recorder.start_ns = header.start_ns;
-    bool ready = info_create() && stacks_create() && modules_write();
+    bool ready = info_create() && info_write_classes(recorder.classes, recorder.classes_bytes) &&
+                 stacks_create() && modules_write();
     if (ready)
         return 0;
     error = file_error() != 0 ? file_error() : ENOMEM;
@@ -155,6 +156,9 @@ static int start(const struct tracer_options *options)
     recorder.ordered_by_caller = options->ordered_by_caller;
     recorder.sample_period = options->sample_period;
     recorder.sample_heap = options->sample_heap;
+    recorder.write_latency = options->write_latency;
+    recorder.classes = options->classes;
+    recorder.classes_bytes = options->classes_bytes;
     recorder.clock_ns = measure_clock();
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
     if (recorder.depth != 0 && !can_unwind())
@@ -236,6 +240,11 @@ void tracer_pressure(const struct trace_pressure *pressure)
 {
     if (begin_aside())
         end_aside(info_write_pressure(pressure));
+}
+
+void tracer_write_latency(const unsigned char *payload, size_t bytes)
+{
+    (void)info_write_latency(payload, bytes); /* a full disk is met by the next event */
 }
 
 void tracer_sample(void)

@@ -35,9 +35,14 @@ struct tracer_options {
                              * events are dropped, and counted */
     bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
                              * every event by itself (heaps that do not tell when objects move) */
+    const unsigned char *classes; /* as TRACE_INFO_CLASSES has them; not copied: they stay */
+    size_t classes_bytes;         /* 0: the heap does not tell */
     /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from
      * any thread that records, with no lock of the tracer held. */
     void (*sample_heap)(struct trace_sample *sample);
+    /* Behind each sample, in the same way: may call tracer_write_latency. `is_last`: no other
+     * sample follows. NULL: it is not known. */
+    void (*write_latency)(bool is_last);
 };
 
 /* Starts recording into a new file. The name taken is `path` with %p replaced; if that exists,
@@ -161,6 +166,9 @@ void tracer_write_leaks(const struct trace_leaks *leaks);
 
 /* Memory runs short, or something was done about it. */
 void tracer_pressure(const struct trace_pressure *pressure);
+
+/* How long allocations took: a payload as TRACE_INFO_LATENCY has it. Only for write_latency. */
+void tracer_write_latency(const unsigned char *payload, size_t bytes);
 
 /* The calling thread has got a signal that ends the process once its handler returns; `caller`: who
  * called that. Records it with its call stack. For handlers: nothing is done inside the tracer. */

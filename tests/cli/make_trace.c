@@ -124,11 +124,36 @@ static void add_sample(struct builder *builder, uint64_t live, uint64_t rss)
     builder_info(builder, TRACE_INFO_SAMPLE, &sample, sizeof sample);
 }
 
+/* Classes of 16, 128, 256 and 1152 bytes, larger ones in pages; 999 calls of less than 100 ns and
+ * one of 6 ms. */
+static void add_heap(struct builder *builder)
+{
+    static const uint64_t classes[] = {4096, 16, 112, 128, 896};
+    const uint64_t latency[] = {builder->now_ns,
+                                40,
+                                15,
+                                64,
+                                6000000,
+                                trace_latency_bucket(98),
+                                999,
+                                trace_latency_bucket(6000000) - trace_latency_bucket(98),
+                                1};
+    unsigned char payload[128], *at = payload;
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        at = trace_put_uvarint(at, classes[i]);
+    builder_info(builder, TRACE_INFO_CLASSES, payload, (size_t)(at - payload));
+    at = payload;
+    for (size_t i = 0; i < sizeof latency / sizeof latency[0]; i++)
+        at = trace_put_uvarint(at, latency[i]);
+    builder_info(builder, TRACE_INFO_LATENCY, payload, (size_t)(at - payload));
+}
+
 /* 100 blocks of 1 KiB from leaf, of which some stay; 1 from branch, in force at the peak;
  * 50 temporary ones of 16 bytes from trunk; a realloc that grows. */
 static void fill(struct builder *builder, uint64_t staying, uint64_t branch_bytes)
 {
     struct stacks stacks = add_stacks(builder);
+    add_heap(builder);
     builder_thread(builder, LANE, TRACE_THREAD_START, 4711, NULL);
     builder_thread(builder, LANE, TRACE_THREAD_NAME, 0, "worker");
     for (uint64_t i = 0; i < 100; i++)

@@ -75,6 +75,15 @@ assert abs(look["scatter"] - 0.36) < 1e-9
 top = r["stacks"]["not_freed"][0]
 assert [f["function"] for f in top["frames"]] == ["bud", "leaf", "branch", "trunk"]
 assert top["frames"][0]["inlined"] is True and top["frames"][1]["line"] > 0
+over = r["over_allocation"]
+assert over["requests"] == {"blocks": 153, "asked": 169036, "spare": 12884}, over
+assert over["at_largest"]["spare"] == 12800 and over["internal"] == 16 * 1024
+assert over["stacks"][0]["frames"][0]["function"] == "bud"
+rate = r["rate"]
+assert sum(w["allocations"] for w in rate["windows"]) == 153
+assert rate["busiest"]["allocations"][0]["stacks"][0]["frames"][0]["function"] == "bud"
+assert r["latency"]["calls"] == 1000 and r["latency"]["max_ns"] == 6000000
+assert sum(b["calls"] for b in r["latency"]["buckets"]) == 1000
 assert r["reallocations"] == {"calls": 1, "in_place": 0, "moved": 1, "grown": 1, "shrunk": 0,
                               "copied_bytes_at_most": 100}
 assert [s["allocations"] for s in r["sizes"]] == [50, 1, 1, 100, 1]
@@ -83,6 +92,41 @@ assert r["threads"][0]["at_peak"] == {k: r["peak"][k] for k in ("bytes", "blocks
 assert len(r["course"]["asked"]) == 64 and max(r["course"]["asked"]) == r["peak"]["bytes"]
 assert r["signal"] is None
 END
+}
+
+over_allocation_is_told_by_class_and_stack() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_out "^OVER-ALLOCATION  12.5 KiB (7.1 %) when most was resident"
+    expect_out "^  requests it is 12.6 KiB (7.1 %); the heap itself counted, when most was$"
+    expect_out "257 to 1152 *100 *12.5 KiB *11.1 % *100 *12.5 KiB *11.1 %"
+    expect_out "1. 12.5 KiB spare (100 %) in 100 blocks of 100 KiB, 12.5 KiB over all"
+    expect_out "2. 84 B over all"
+    expect_80_columns
+    "$MAKE_TRACE" clean c.mpt
+    run "$MPRESS" report c.mpt
+    expect_out "^OVER-ALLOCATION  not known: the heap did not tell"
+}
+
+the_rate_is_told_over_time_with_the_busiest_moments() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_out "^ALLOCATION RATE  [0-9.]* [kMG]/s and [0-9.]* [KMG]iB/s on average"
+    expect_out "^  after [0-9.]* [nu]s  [0-9.]* [kMG]/s, "
+    expect_out "^ *[0-9.]* %  leaf, called by branch"
+}
+
+latencies_are_told_and_can_fail_a_build() {
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report t.mpt
+    expect_out "^LATENCY  of malloc, calloc, new and aligned: 1,000 calls"
+    expect_out " 99 % *97 ns$"
+    expect_out " all *6.00 ms$"
+    run "$MPRESS" report --summary --fail-on 'peak>1G' --fail-on 'max_malloc>5ms' t.mpt
+    expect_status 3
+    expect_err "^mpress: failed: max_malloc>5ms (max_malloc is 6.00 ms)$"
+    run "$MPRESS" report --summary --fail-on 'peak>1G' --fail-on 'p99_malloc>5ms' t.mpt
+    expect_status 0
 }
 
 folded_stacks_are_one_line_each_outermost_first() {
@@ -211,8 +255,11 @@ a_condition_that_holds_is_said_and_is_status_3() {
 a_condition_that_cannot_be_told_or_read_is_refused() {
     "$MAKE_TRACE" clean t.mpt
     run "$MPRESS" report --summary --fail-on 'rss>1G' t.mpt
-    expect_status 1
+    expect_status 2
     expect_err "does not tell rss"
+    run "$MPRESS" report --summary --fail-on 'p99_malloc>5ms' t.mpt
+    expect_status 2
+    expect_err "^mpress: --fail-on 'p99_malloc>5ms': the trace does not tell p99_malloc$"
     for condition in 'peak' 'peak>' 'peak>+5%' 'peak>x' 'peak>1X' 'peak>-1' 'peak>nan' 'weight>1' '>1' \
         'duration>5' 'fragmentation>5K' 'allocations>5%'; do
         run "$MPRESS" report --fail-on "$condition" t.mpt

@@ -219,11 +219,11 @@ static void buckets_are_exact_below_16_and_within_a_sixteenth_above(void **state
 {
     (void)state;
     for (uint64_t ns = 0; ns < 100000; ns++) {
-        uint64_t least = result_bucket_ns(result_bucket(ns));
+        uint64_t least = trace_latency_ns(trace_latency_bucket(ns));
         assert_true(least <= ns);
         assert_true(ns < 16 ? least == ns : ns - least <= least / 16);
     }
-    assert_true(result_bucket(UINT64_MAX) < RESULT_BUCKETS);
+    assert_true(trace_latency_bucket(UINT64_MAX) < TRACE_LATENCY_BUCKETS);
 }
 
 static void medians_and_percentiles_are_those_of_the_runs(void **state)

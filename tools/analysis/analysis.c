@@ -126,6 +126,8 @@ static void book_birth(struct analysis *analysis, const struct trace_event *even
     held_add_amount(&analysis->total, &one, serial);
     looks_add(analysis, event->time_ns, one.bytes);
     course_add(analysis, number, event->time_ns, one.bytes);
+    spares_add(analysis, number, event, &one);
+    rate_add(analysis, number, event->time_ns, &one);
     live_insert(&analysis->live, event->seat,
                 &(struct block){.object = event->object,
                                 .bytes = event->size,
@@ -183,6 +185,7 @@ static void book_free(struct analysis *analysis, const struct trace_event *event
     const struct amount one = weigh(analysis, block.bytes, block.object);
     thread->frees += one.blocks;
     note_life(analysis, &block, &one, event->time_ns);
+    rate_add_free(analysis, event->time_ns, one.blocks);
     if (block.thread != event->thread) {
         thread->frees_of_others += one.blocks;
         analysis->frees_of_others += one.blocks;
@@ -247,6 +250,8 @@ static void book(struct analysis *analysis, const struct trace_visit *visit,
         moments_take(analysis, event->time_ns);
     if (event->txn != 0 && is_of_txn(event))
         txns_book(&analysis->txns, analysis->store, visit, event);
+    if (event->time_ns > analysis->spares.next_ns)
+        spares_take(analysis);
     switch (event->kind) {
     case TRACE_EVENT_ALLOC:
         end_stale(analysis, event);
@@ -346,6 +351,7 @@ static void join_lives(struct analysis *analysis)
 static void finish(struct analysis *analysis, const struct trace_visit *visit)
 {
     analysis->totals = *trace_visit_totals(visit);
+    rate_finish(analysis);
     analysis->is_complete = trace_visit_is_complete(visit, &analysis->incomplete_why);
     if (analysis->facts->end != NULL && analysis->facts->end->time_ns > analysis->last_ns)
         analysis->last_ns = analysis->facts->end->time_ns;
@@ -355,6 +361,7 @@ static void finish(struct analysis *analysis, const struct trace_visit *visit)
     book_lost(analysis, visit);
     looks_finish(analysis);
     txns_finish(&analysis->txns);
+    spares_take(analysis);
     maps_take(analysis, visit, UINT64_MAX);
 }
 
@@ -373,6 +380,8 @@ static struct analysis *create(const struct trace *trace)
     timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
     moments_init(analysis);
     maps_init(analysis);
+    spares_init(analysis);
+    rate_init(analysis);
     looks_init(analysis);
     course_init(analysis);
     return analysis;

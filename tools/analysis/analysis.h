@@ -16,6 +16,8 @@
 #include "tools/analysis/live.h"
 #include "tools/analysis/map.h"
 #include "tools/analysis/moments.h"
+#include "tools/analysis/rate.h"
+#include "tools/analysis/spare.h"
 #include "tools/analysis/timeline.h"
 #include "tools/analysis/txns.h"
 #include "tools/progress.h"
@@ -47,6 +49,8 @@ struct site {
     uint64_t life[LIFE_CLASSES]; /* blocks, by how long they lived */
     struct leak leak;            /* of what is alive at the end */
     uint64_t *course;            /* see course_read; NULL: it never held anything */
+    struct site_rate rate;       /* in the window that is open */
+    struct site_spare spare;     /* what its blocks can hold beyond what was asked for */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };
@@ -131,9 +135,11 @@ struct analysis {
     struct flows flows; /* of these, from whom to whom */
     uint64_t failed;
     struct timeline timeline; /* of total.now.bytes */
+    struct rate rate;         /* of allocations */
     struct moments moments;   /* of what each site holds */
     struct maps maps;         /* of where the blocks lie */
     struct txns_booked txns;  /* what became of them */
+    struct spares spares;     /* what they can hold beyond what was asked for */
 
     struct course course; /* what sites held at the marks */
 

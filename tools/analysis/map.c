@@ -32,8 +32,7 @@ struct taking {
 
 /* -- planning --------------------------------------------------------------------------------- */
 
-/* Among the samples within 2 % of the largest resident set, the one with most in use. */
-static const struct trace_sample *find_largest(const struct trace_facts *facts)
+const struct trace_sample *maps_find_largest(const struct trace_facts *facts)
 {
     uint64_t most = 0;
     const struct trace_sample *best = NULL;
@@ -67,7 +66,7 @@ static void sort(struct maps *maps)
 void maps_init(struct analysis *analysis)
 {
     const struct trace_facts *facts = analysis->facts;
-    const struct trace_sample *largest = find_largest(facts);
+    const struct trace_sample *largest = maps_find_largest(facts);
     struct maps *maps = &analysis->maps;
     size_t marks = facts->marks < MOST_MARKS ? facts->marks : MOST_MARKS;
     *maps = (struct maps){.largest = SIZE_MAX};

@@ -32,8 +32,8 @@ static const char help[] =
     "  -o, --output FILE  write there instead of to standard output\n"
     "      --suppressions FILE  losses that are known (or MPRESS_SUPPRESSIONS=FILE)\n"
     "\n"
-    "Exit status: 0, 1 when a trace cannot be read, 2 for a wrong command line,\n"
-    "3 when a condition of --fail-on holds.\n";
+    "Exit status: 0, 1 when a trace cannot be read, 2 for a wrong command line or\n"
+    "a condition that a trace cannot tell, 3 when one of --fail-on holds.\n";
 
 struct request {
     unsigned top, depth;

@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "tracer/format.h"
+
 #define PROGRAM_MAGIC UINT64_C(0x3150525352504d01)
 #define PROGRAM_NO_THREAD UINT32_MAX
 
@@ -128,7 +130,7 @@ struct program_orders {
 };
 
 /* What a child reports, in a memory file that it and its parent map. */
-enum { RESULT_BUCKETS = 64 * 16, RESULT_TEXT_BYTES = 256 };
+enum { RESULT_TEXT_BYTES = 256 };
 
 struct result {
     struct program_orders orders; /* of the parent, before the child starts */
@@ -146,8 +148,8 @@ struct result {
     uint64_t internal_mean;  /* over the ends of all windows */
     uint64_t minor_faults;
     uint64_t major_faults;
-    uint64_t waits;                   /* for objects of other threads that were not there yet */
-    uint64_t latency[RESULT_BUCKETS]; /* calls by duration: see result_bucket */
+    uint64_t waits; /* for objects of other threads that were not there yet */
+    uint64_t latency[TRACE_LATENCY_BUCKETS]; /* calls by duration: see trace_latency_bucket */
     uint64_t latency_max_ns;
     uint64_t clock_ns;               /* what measuring a call adds; already taken off */
     uint64_t call_ns;                /* all measured calls together */
@@ -156,23 +158,5 @@ struct result {
     char error[RESULT_TEXT_BYTES];
     char owner[RESULT_TEXT_BYTES]; /* the library that malloc came from */
 };
-
-/* Bucket of a duration: 16 steps per doubling (HdrHistogram's way), exact below 16 ns. */
-static inline unsigned result_bucket(uint64_t ns)
-{
-    if (ns < 16)
-        return (unsigned)ns;
-    unsigned log = 63U - (unsigned)__builtin_clzll(ns);
-    return (log - 3) * 16 + (unsigned)((ns >> (log - 4)) & 15);
-}
-
-/* The smallest duration of a bucket. */
-static inline uint64_t result_bucket_ns(unsigned bucket)
-{
-    if (bucket < 16)
-        return bucket;
-    unsigned log = bucket / 16 + 3;
-    return (UINT64_C(1) << log) | ((uint64_t)(bucket & 15) << (log - 4));
-}
 
 #endif

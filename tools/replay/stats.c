@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "tools/analysis/latency.h"
 #include "tools/trace/memory.h"
 
 static int compare(const void *left, const void *right)
@@ -20,41 +21,18 @@ static struct stats_figure figure_of(uint64_t *values, size_t count)
     return (struct stats_figure){low + (high - low) / 2, values[0], values[count - 1]};
 }
 
-/* The median of the bucket's range, for those that are no longer exact. */
-static uint64_t value_of_bucket(unsigned bucket)
-{
-    uint64_t from = result_bucket_ns(bucket);
-    uint64_t to = bucket + 1 < RESULT_BUCKETS ? result_bucket_ns(bucket + 1) : from;
-    return to > from ? from + (to - from - 1) / 2 : from;
-}
-
-static uint64_t percentile(const struct result *timed, uint64_t calls, double share)
-{
-    uint64_t wanted = (uint64_t)((double)calls * share);
-    uint64_t seen = 0;
-    for (unsigned bucket = 0; bucket < RESULT_BUCKETS; bucket++) {
-        seen += timed->latency[bucket];
-        if (seen > wanted) {
-            uint64_t value = value_of_bucket(bucket);
-            return value < timed->latency_max_ns ? value : timed->latency_max_ns;
-        }
-    }
-    return timed->latency_max_ns;
-}
-
 static struct stats_latency latency_of(const struct result *timed)
 {
-    uint64_t calls = 0;
-    for (unsigned bucket = 0; bucket < RESULT_BUCKETS; bucket++)
-        calls += timed->latency[bucket];
-    if (calls == 0)
+    const uint64_t *calls = timed->latency, most = timed->latency_max_ns;
+    uint64_t count = latency_count(calls);
+    if (count == 0)
         return (struct stats_latency){.is_known = false};
     return (struct stats_latency){.is_known = true,
-                                  .mean = (double)timed->call_ns / (double)calls,
-                                  .p50 = percentile(timed, calls, 0.5),
-                                  .p99 = percentile(timed, calls, 0.99),
-                                  .p999 = percentile(timed, calls, 0.999),
-                                  .most = timed->latency_max_ns,
+                                  .mean = (double)timed->call_ns / (double)count,
+                                  .p50 = latency_quantile(calls, most, 0.5),
+                                  .p99 = latency_quantile(calls, most, 0.99),
+                                  .p999 = latency_quantile(calls, most, 0.999),
+                                  .most = most,
                                   .clock_ns = timed->clock_ns};
 }
 

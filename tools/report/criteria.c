@@ -147,7 +147,7 @@ int criteria_check(const struct criteria *criteria, const struct analysis *analy
         double value = get_value(criterion, is, was);
         if (isnan(value)) {
             cli_say("--fail-on '%s': the trace does not tell %s", criterion->text, metric->name);
-            status = CLI_FAILED;
+            status = CLI_USAGE;
         } else if (is_met(criterion, value)) {
             say_met(criterion, is, was);
             status = status == CLI_OK ? CLI_CRITERIA : status;

@@ -29,7 +29,7 @@ struct criteria {
 int criteria_add(struct criteria *criteria, const char *command, bool is_diff, const char *text);
 
 /* `before` may be NULL. One line on stderr for each that holds. CLI_OK; CLI_CRITERIA if one does;
- * CLI_FAILED if one cannot be told. */
+ * CLI_USAGE if one cannot be told. */
 int criteria_check(const struct criteria *criteria, const struct analysis *analysis,
                    const struct analysis *before);
 

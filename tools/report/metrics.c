@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "tools/analysis/latency.h"
+
 static double get_not_freed(const struct analysis *analysis)
 {
     return (double)analysis->total.now.bytes;
@@ -82,6 +84,33 @@ static double get_duration(const struct analysis *analysis)
     return (double)analysis_since_start(analysis, analysis->last_ns);
 }
 
+static double get_latency(const struct analysis *analysis, double share)
+{
+    const struct trace_latency *latency = analysis->facts->latency;
+    return latency == NULL ? NAN
+                           : (double)latency_quantile(latency->calls, latency->most_ns, share);
+}
+
+static double get_p50_malloc(const struct analysis *analysis)
+{
+    return get_latency(analysis, 0.5);
+}
+
+static double get_p99_malloc(const struct analysis *analysis)
+{
+    return get_latency(analysis, 0.99);
+}
+
+static double get_p999_malloc(const struct analysis *analysis)
+{
+    return get_latency(analysis, 0.999);
+}
+
+static double get_max_malloc(const struct analysis *analysis)
+{
+    return get_latency(analysis, 1);
+}
+
 const struct metric metrics[METRICS] = {
     {"peak", "asked for at the peak", METRIC_BYTES, get_peak},
     {"not_freed", "not freed", METRIC_BYTES, get_not_freed},
@@ -97,6 +126,10 @@ const struct metric metrics[METRICS] = {
     {"failed", "failed allocations", METRIC_COUNT, get_failed},
     {"dropped", "events that were dropped", METRIC_COUNT, get_dropped},
     {"duration", "duration", METRIC_TIME, get_duration},
+    {"p50_malloc", "half of the mallocs within", METRIC_TIME, get_p50_malloc},
+    {"p99_malloc", "99 % of the mallocs within", METRIC_TIME, get_p99_malloc},
+    {"p999_malloc", "99.9 % of the mallocs within", METRIC_TIME, get_p999_malloc},
+    {"max_malloc", "the longest malloc", METRIC_TIME, get_max_malloc},
 };
 
 struct units metric_describe(enum metric_kind kind, double value)

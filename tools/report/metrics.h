@@ -14,7 +14,7 @@ struct metric {
     double (*get)(const struct analysis *analysis); /* NAN where a trace does not tell */
 };
 
-enum { METRICS = 14 };
+enum { METRICS = 18 };
 extern const struct metric metrics[METRICS];
 
 /* A value >= 0 of that kind as people read it. */

@@ -54,11 +54,12 @@ static const char help[] =
     "                     METRIC>LIMIT or METRIC<LIMIT; can be repeated. METRIC:\n"
     "                     lost, lost_blocks, not_freed, not_freed_blocks, peak, rss,\n"
     "                     resident_heap, fragmentation, allocations, allocated,\n"
-    "                     temporary, failed, dropped, duration\n"
+    "                     temporary, failed, dropped, duration, p50_malloc,\n"
+    "                     p99_malloc, p999_malloc, max_malloc\n"
     "\n"
     "The trace of a process that was killed is read as far as it is whole.\n"
-    "Exit status: 0, 1 when the trace cannot be read, 2 for a wrong command line,\n"
-    "3 when a condition of --fail-on holds.\n";
+    "Exit status: 0, 1 when the trace cannot be read, 2 for a wrong command line or\n"
+    "a condition that the trace cannot tell, 3 when one of --fail-on holds.\n";
 
 /* The report, or one of the forms for other programs. */
 enum form { TEXT, SUMMARY, JSON, FOLDED, FLAMEGRAPH, PPROF, SPEEDSCOPE, MASSIF, HTML };

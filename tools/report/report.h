@@ -74,6 +74,9 @@ void report_threads(struct report *report);
 void report_reallocs(struct report *report);
 void report_resident(struct report *report);     /* resident.c */
 void report_map(struct report *report);          /* map.c */
+void report_spares(struct report *report);       /* spare.c */
+void report_rate(struct report *report);         /* rate.c */
+void report_latency(struct report *report);      /* latency.c */
 int report_json(struct report *report);          /* json.c: to stdout; the exit status */
 json_t *report_make_json(struct report *report); /* the same as data */
 
@@ -102,6 +105,9 @@ json_t *report_json_groups(struct report *report, enum groups_order order);
 json_t *report_json_heap(const struct resident_moment *moment); /* its part of that moment */
 json_t *report_json_growth(struct report *report);
 json_t *report_json_maps(struct report *report);
+json_t *report_json_spares(struct report *report);
+json_t *report_json_rate(struct report *report);
+json_t *report_json_latency(const struct report *report);
 json_t *report_json_scaling(struct report *report);
 json_t *report_json_flows(const struct report *report);
 json_t *report_json_lives(const uint64_t life[LIFE_CLASSES]);
@@ -109,6 +115,12 @@ json_t *report_json_stages(struct report *report);
 json_t *report_json_transactions(struct report *report);
 json_t *report_json_pressure(const struct report *report);
 json_t *report_json_suppressed(const struct report *report);
+
+/* A chart of '#' over the time of the run, chart.c; `describe` makes words of the largest value. */
+enum { CHART_COLUMNS = 64 };
+typedef struct units chart_describe(double value);
+void report_chart(const struct report *report, const double value[CHART_COLUMNS], size_t rows,
+                  chart_describe *describe);
 
 /* The innermost function of a group and who called it, in a few words. */
 void report_name_group(struct report *report, const struct group *group, char out[PAGE_CELL_BYTES]);

@@ -5,49 +5,23 @@
 
 #include "tools/units.h"
 
-enum { COURSE_COLUMNS = 64, COURSE_ROWS = 6 };
-
-static uint64_t find_course_most(const struct timeline *timeline)
+static struct units describe_bytes(double bytes)
 {
-    uint64_t most = 0;
-    for (size_t i = 0; i < COURSE_COLUMNS; i++) {
-        uint64_t one = timeline_get(timeline, i, COURSE_COLUMNS);
-        most = one > most ? one : most;
-    }
-    return most;
-}
-
-/* A cell is filled if the column reaches at least to its middle; the lowest row shows anything. */
-static void draw_row(const struct timeline *timeline, uint64_t most, size_t row, char *out)
-{
-    double limit = row == 0 ? 0 : (double)most * ((double)row + 0.5) / COURSE_ROWS;
-    for (size_t i = 0; i < COURSE_COLUMNS; i++)
-        out[i] = (double)timeline_get(timeline, i, COURSE_COLUMNS) > limit ? '#' : ' ';
-    out[COURSE_COLUMNS] = '\0';
-    for (size_t i = COURSE_COLUMNS; i > 0 && out[i - 1] == ' '; i--)
-        out[i - 1] = '\0';
+    return units_bytes((uint64_t)bytes);
 }
 
 /* The bytes asked for, over time. */
 static void print_course(struct report *report)
 {
-    const struct analysis *analysis = report->analysis;
-    const struct page *page = &report->page;
-    uint64_t most = find_course_most(&analysis->timeline);
-    if (most == 0)
+    enum { ROWS = 6 };
+    const struct timeline *timeline = &report->analysis->timeline;
+    double most[CHART_COLUMNS];
+    if (report->analysis->peak_bytes == 0)
         return;
-    page_heading(page, "COURSE", "bytes asked for and not yet freed, over time");
-    for (size_t row = COURSE_ROWS; row-- > 0;) {
-        char line[COURSE_COLUMNS + 1];
-        draw_row(&analysis->timeline, most, row, line);
-        fprintf(page->out, "  %10s |%s\n",
-                row + 1 == COURSE_ROWS ? units_bytes(most).at
-                : row == 0             ? "0"
-                                       : "",
-                line);
-    }
-    fprintf(page->out, "  %10s +0%*s\n", "", COURSE_COLUMNS - 1,
-            units_duration(analysis_since_start(analysis, analysis->last_ns)).at);
+    for (size_t i = 0; i < CHART_COLUMNS; i++)
+        most[i] = (double)timeline_get(timeline, i, CHART_COLUMNS);
+    page_heading(&report->page, "COURSE", "bytes asked for and not yet freed, over time");
+    report_chart(report, most, ROWS, describe_bytes);
 }
 
 static void print_changed_modules(struct report *report)
@@ -96,6 +70,8 @@ void report_text(struct report *report)
     report_verdict(report);
     if (report->analysis->allocations != 0) {
         print_course(report);
+        report_rate(report);
+        report_latency(report);
         report_stages(report);
         report_pressure(report);
         report_growth(report);
@@ -106,6 +82,7 @@ void report_text(struct report *report)
         report_stacks_at_end(report);
         report_stacks_at_peak(report);
         report_fragmentation(report);
+        report_spares(report);
         report_map(report);
         report_resident(report);
         report_sizes(report);

@@ -64,6 +64,7 @@ struct trace {
     struct trace_end end;
     struct trace_signal signal;
     struct trace_costs costs;
+    struct trace_latency latency;
     uint64_t *node_ips; /* by node id */
     uint32_t *node_parents;
     uint8_t *node_is_exact;

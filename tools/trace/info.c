@@ -222,6 +222,55 @@ static void read_costs(struct trace *trace, struct payload *from)
     trace->facts.costs = &trace->costs;
 }
 
+/* Only the first such record is believed. */
+static void read_classes(struct trace *trace, struct payload *from)
+{
+    enum { CLASSES_MOST = 4096 };
+    struct trace_facts *facts = &trace->facts;
+    uint64_t step = payload_take_uvarint(from), bytes = 0;
+    size_t left = (size_t)(from->end - from->at), count = 0;
+    if (from->is_short || left == 0 || left > CLASSES_MOST || facts->classes != 0)
+        return;
+    uint32_t *classes = memory_alloc(left, sizeof(*classes));
+    while (!from->is_short && from->at < from->end) {
+        uint64_t more = payload_take_uvarint(from);
+        from->is_short |= more == 0 || more > UINT32_MAX - bytes;
+        bytes += more;
+        classes[count++] = (uint32_t)bytes;
+    }
+    if (from->is_short || (step & (step - 1)) != 0) {
+        free(classes);
+        return;
+    }
+    facts->class_step = step;
+    facts->classes = count;
+    facts->class_bytes = classes;
+}
+
+/* Each has all that the ones before it have. */
+static void read_latency(struct trace *trace, struct payload *from)
+{
+    struct trace_latency latency = {0};
+    uint64_t bucket = 0, calls = 0;
+    latency.time_ns = payload_take_uvarint(from);
+    latency.timed = payload_take_uvarint(from);
+    latency.passes = payload_take_uvarint(from);
+    latency.one_in = payload_take_uvarint(from);
+    latency.most_ns = payload_take_uvarint(from);
+    while (!from->is_short && from->at < from->end) {
+        uint64_t step = payload_take_uvarint(from), more = payload_take_uvarint(from);
+        from->is_short |= step >= TRACE_LATENCY_BUCKETS - bucket || more > INT64_MAX - calls;
+        if (from->is_short)
+            break;
+        latency.calls[bucket += step] += more;
+        calls += more;
+    }
+    if (from->is_short || calls == 0)
+        return;
+    trace->latency = latency;
+    trace->facts.latency = &trace->latency;
+}
+
 static void read_text(const char **text, struct payload *from)
 {
     if (*text == NULL)
@@ -272,6 +321,12 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         break;
     case TRACE_INFO_COSTS:
         read_costs(trace, from);
+        break;
+    case TRACE_INFO_CLASSES:
+        read_classes(trace, from);
+        break;
+    case TRACE_INFO_LATENCY:
+        read_latency(trace, from);
         break;
     case TRACE_INFO_MAPPED:
     case TRACE_INFO_UNMAPPED:
@@ -380,6 +435,7 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->mark);
     free((void *)(uintptr_t)facts->leak_look);
     free((void *)(uintptr_t)facts->pressure);
+    free((void *)(uintptr_t)facts->class_bytes);
     drop_lost(trace);
     free(trace->lost_record);
     free((void *)(uintptr_t)facts->argument);

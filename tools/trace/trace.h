@@ -68,6 +68,16 @@ struct trace_lost_place {
     uint64_t units;
 };
 
+/* How long allocations took (format_heap.h). */
+struct trace_latency {
+    uint64_t time_ns;
+    uint64_t timed;  /* calls that needed more than what their thread had at hand: each; */
+    uint64_t passes; /* of the others, so many, */
+    uint64_t one_in; /* one in so many */
+    uint64_t most_ns;
+    uint64_t calls[TRACE_LATENCY_BUCKETS]; /* all, as far as the timed ones tell */
+};
+
 /* What the file says about the process as a whole. Times are those of the events: CLOCK_MONOTONIC;
  * subtract header.start_ns for "since the start". */
 struct trace_facts {
@@ -92,7 +102,11 @@ struct trace_facts {
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     size_t pressures;                /* what was done about memory that ran short, in order */
     const struct trace_pressure *pressure;
-    const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
+    const struct trace_signal *signal;   /* that ended it; NULL: none, or not known */
+    const struct trace_latency *latency; /* NULL: the trace does not tell */
+    size_t classes;                      /* of sizes, of the heap; 0: it does not tell */
+    const uint32_t *class_bytes;         /* ascending */
+    uint64_t class_step;                 /* of what is larger (format_heap.h); 0: not known */
     size_t event_lanes;
     uint64_t older_events;      /* written over: the trace begins behind them (format.h, RING) */
     uint64_t whole_since_ns;    /* from then on no event was; 0: none was at all */

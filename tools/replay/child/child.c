@@ -108,7 +108,7 @@ static void add_latencies(void)
     size_t timed = child.mode == PROGRAM_TIMED ? child.runners : 0;
     for (size_t i = 0; i < timed; i++) {
         const struct counters *counters = &child.counters[i];
-        for (size_t k = 0; k < RESULT_BUCKETS; k++)
+        for (size_t k = 0; k < TRACE_LATENCY_BUCKETS; k++)
             child.result->latency[k] += counters->latency[k];
         child.result->call_ns += counters->call_ns;
         if (counters->latency_max_ns > child.result->latency_max_ns)

@@ -23,7 +23,7 @@ struct counters {
     uint64_t waits;
     uint64_t call_ns;
     uint64_t latency_max_ns;
-    uint64_t latency[RESULT_BUCKETS];
+    uint64_t latency[TRACE_LATENCY_BUCKETS];
 };
 
 /* The process. */

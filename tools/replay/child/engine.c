@@ -36,8 +36,9 @@ static inline void note_duration(struct runner *runner, uint64_t ticks)
     const struct child *of = runner->child;
     uint64_t net = ticks > of->tick_overhead ? ticks - of->tick_overhead : 0;
     uint64_t ns = (uint64_t)((double)net * of->ns_per_tick);
-    unsigned bucket = result_bucket(ns);
-    runner->counters->latency[bucket < RESULT_BUCKETS ? bucket : RESULT_BUCKETS - 1]++;
+    unsigned bucket = trace_latency_bucket(ns);
+    runner->counters
+        ->latency[bucket < TRACE_LATENCY_BUCKETS ? bucket : TRACE_LATENCY_BUCKETS - 1]++;
     runner->counters->call_ns += ns;
     if (ns > runner->counters->latency_max_ns)
         runner->counters->latency_max_ns = ns;

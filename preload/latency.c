@@ -1,0 +1,122 @@
+/* latency.c - one histogram for all threads: what is timed is rare enough. */
+#include "preload/latency.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "tracer/format.h"
+#include "tracer/tracer.h"
+
+enum {
+    HEAD_BYTES = 5 * 10,
+    BUCKET_BYTES = 2 + 10, /* of a record, at most */
+    CLOCK_TRIES = 16,
+};
+
+_Thread_local __attribute__((tls_model("initial-exec"))) uint32_t latency_passes;
+
+static struct {
+    _Atomic uint64_t calls[TRACE_LATENCY_BUCKETS]; /* that took so long, as far as can be told */
+    _Atomic uint64_t passes;                       /* timed, of the magazine's; */
+    _Atomic uint64_t others;
+    _Atomic uint64_t most_ns;
+    uint64_t clock_ns;     /* what reading the clock adds to each */
+    uint64_t written;      /* timed calls when it was written last; taken */
+    _Atomic bool is_taken; /* somebody writes; the rest is its own */
+    unsigned char record[HEAD_BYTES + BUCKET_BYTES * TRACE_LATENCY_BUCKETS];
+} latency;
+
+/* -- timing ----------------------------------------------------------------------------------- */
+
+static void raise_most(uint64_t ns)
+{
+    uint64_t most = atomic_load_explicit(&latency.most_ns, memory_order_relaxed);
+    while (ns > most &&
+           !atomic_compare_exchange_weak_explicit(&latency.most_ns, &most, ns, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        ;
+}
+
+static void add(uint64_t begun_ns, uint64_t calls)
+{
+    uint64_t ns = os_time_ns() - begun_ns;
+    ns = ns > latency.clock_ns ? ns - latency.clock_ns : 0;
+    atomic_fetch_add_explicit(&latency.calls[trace_latency_bucket(ns)], calls,
+                              memory_order_relaxed);
+    raise_most(ns);
+}
+
+void latency_end_pass(uint64_t begun_ns)
+{
+    add(begun_ns, LATENCY_ONE_IN);
+    atomic_fetch_add_explicit(&latency.passes, 1, memory_order_relaxed);
+}
+
+void latency_end(uint64_t begun_ns)
+{
+    if (begun_ns == 0)
+        return;
+    add(begun_ns, 1);
+    atomic_fetch_add_explicit(&latency.others, 1, memory_order_relaxed);
+}
+
+/* At best: what a call took beyond that is its own. */
+static uint64_t measure_clock(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < CLOCK_TRIES; i++) {
+        uint64_t before = os_time_ns();
+        uint64_t took = os_time_ns() - before;
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+/* Calls that are being timed just now may be in it or not. */
+void latency_forget(void)
+{
+    for (size_t i = 0; i < TRACE_LATENCY_BUCKETS; i++)
+        atomic_store_explicit(&latency.calls[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&latency.passes, 0, memory_order_relaxed);
+    atomic_store_explicit(&latency.others, 0, memory_order_relaxed);
+    atomic_store_explicit(&latency.most_ns, 0, memory_order_relaxed);
+    latency.clock_ns = measure_clock();
+    latency.written = 0;
+    atomic_store_explicit(&latency.is_taken, false, memory_order_relaxed);
+}
+
+/* -- writing ---------------------------------------------------------------------------------- */
+
+static size_t make_record(uint64_t passes, uint64_t others)
+{
+    unsigned char *at = trace_put_uvarint(latency.record, os_time_ns());
+    at = trace_put_uvarint(at, others);
+    at = trace_put_uvarint(at, passes);
+    at = trace_put_uvarint(at, LATENCY_ONE_IN);
+    at = trace_put_uvarint(at, atomic_load_explicit(&latency.most_ns, memory_order_relaxed));
+    size_t last = 0;
+    for (size_t i = 0; i < TRACE_LATENCY_BUCKETS; i++) {
+        uint64_t calls = atomic_load_explicit(&latency.calls[i], memory_order_relaxed);
+        if (calls == 0)
+            continue;
+        at = trace_put_uvarint(at, i - last);
+        at = trace_put_uvarint(at, calls);
+        last = i;
+    }
+    return (size_t)(at - latency.record);
+}
+
+void latency_write(bool is_last)
+{
+    uint64_t passes = atomic_load_explicit(&latency.passes, memory_order_relaxed);
+    uint64_t others = atomic_load_explicit(&latency.others, memory_order_relaxed);
+    /* acquire, release: writers come one after another */
+    if (passes + others == 0 ||
+        atomic_exchange_explicit(&latency.is_taken, true, memory_order_acquire))
+        return;
+    if (is_last || passes + others > latency.written + latency.written / 4) {
+        latency.written = passes + others;
+        tracer_write_latency(latency.record, make_record(passes, others));
+    }
+    atomic_store_explicit(&latency.is_taken, false, memory_order_release);
+}
