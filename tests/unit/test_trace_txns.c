@@ -241,6 +241,29 @@ static void names_are_summed_up(void **state)
     trace_close(trace);
 }
 
+/* Two threads' times are not exact: what one began another may end at an earlier one. */
+static void no_transaction_lives_less_than_no_time(void **state)
+{
+    (void)state;
+    builder_thread(&builder, LANE, TRACE_THREAD_START, 100, NULL);
+    builder_thread(&builder, OTHER, TRACE_THREAD_START, 101, NULL);
+    builder.now_ns += 1000000;
+    builder_close_block(&builder, LANE);
+    begin_txn(LANE, 1, 0, "late");
+    builder_sync(&builder, OTHER);
+    builder_txn(&builder, OTHER, TRACE_TXN_ADOPT, 1, NULL, 0, NULL);
+    end_txn(OTHER, 1, TRACE_TXN_COMMITTED, 0, 0);
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    struct analysis *analysis = analysis_run(trace, NULL);
+    const struct txn_name *late = find_name(analysis, "late");
+    assert_int_equal(late->ended[TRACE_TXN_COMMITTED], 1);
+    assert_in_range(late->lived_most_ns, 0, 2000000);
+    assert_in_range(late->lived_ns, 0, 2000000);
+    analysis_destroy(analysis);
+    trace_close(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_began_before_a_ring_is_not_missed, begin, finish),
         cmocka_unit_test_setup_teardown(no_record_of_a_transaction_is_believed, begin, finish),
         cmocka_unit_test_setup_teardown(names_are_summed_up, begin, finish),
+        cmocka_unit_test_setup_teardown(no_transaction_lives_less_than_no_time, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,8 @@ static void end(struct txns_booked *txns, const struct trace_event *event)
     struct txn_name *name = &txns->name[open->name];
     struct txn_open *parent = find(txns, open->parent);
     uint64_t how = event->ended.how < 3 ? event->ended.how : TRACE_TXN_ABANDONED;
-    uint64_t lived_ns = open->begun_ns != 0 ? event->time_ns - open->begun_ns : 0;
+    bool is_timed = open->begun_ns != 0 && event->time_ns > open->begun_ns; /* by another's clock */
+    uint64_t lived_ns = is_timed ? event->time_ns - open->begun_ns : 0;
     name->ended[how]++;
     txns->ended[how]++;
     name->lived_ns += lived_ns;
