@@ -2,25 +2,12 @@
  */
 #include "preload/mpress.h"
 #include "preload/mpress_pressure.h"
-#include "tests/semantics/check.h"
-
-enum { KIB = 1024, MIB = 1024 * KIB, BLOCKS = 16 * KIB };
+#include "tests/semantics/fill.h"
 
 static void need_library(void)
 {
     if (mpress_signals_read == NULL)
         SKIP("the library's own call");
-}
-
-static void *blocks[BLOCKS];
-
-/* Takes blocks, and writes to them, until there are no more. */
-static size_t fill(size_t bytes)
-{
-    size_t count = 0;
-    while (count < BLOCKS && (blocks[count] = malloc(bytes)) != NULL)
-        memset(blocks[count++], 0x11, bytes);
-    return count;
 }
 
 /* -- actions, each by itself ------------------------------------------------------------------ */
