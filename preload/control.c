@@ -24,6 +24,7 @@
 #include "preload/signals.h"
 #include "preload/strategies.h"
 #include "preload/summary.h"
+#include "preload/txn.h"
 #include "preload/watch.h"
 #include "tracer/tracer.h"
 
@@ -239,6 +240,7 @@ static int read_stats(void)
     while (stats->actions < CONTROL_ACTIONS &&
            api_read_action(stats->actions, &stats->action[stats->actions]))
         stats->actions++;
+    txn_tell(&stats->txns);
     return 0;
 }
 

@@ -28,7 +28,7 @@
 
 #define CONTROL_MAGIC "mpress control\n"
 enum {
-    CONTROL_LAYOUT = 2, /* of this file; a tool speaks with no other */
+    CONTROL_LAYOUT = 3, /* of this file; a tool speaks with no other */
     CONTROL_RANGES = 3,
     CONTROL_TEXT_BYTES = 1024,
     CONTROL_PATH_BYTES = 2048,
@@ -48,7 +48,25 @@ enum {
     CONTROL_CLASSES = 128,
     CONTROL_STRATEGIES = 8,
     CONTROL_ACTIONS = 16,
+    CONTROL_TXNS = 256,
     LEAKS_SIZES = 1024
+};
+
+/* Transactions of a name that ended, as struct mpress_txn_name; of these `blocks` with `used` bytes
+ * in `reserved` ones. */
+struct control_txn {
+    char name[64];
+    uint64_t committed, rolled_back, abandoned;
+    uint64_t blocks, used, reserved;
+    uint64_t malloced, escaped;
+    uint64_t most_used, first_bytes;
+};
+
+struct control_txns {
+    uint64_t open; /* now, with */
+    uint64_t blocks, used, reserved;
+    uint64_t names; /* as many of the next are filled in */
+    struct control_txn name[CONTROL_TXNS];
 };
 
 /* What STATS fills in; valid until the next request. */
@@ -64,6 +82,7 @@ struct control_stats {
     struct mpress_thread thread[CONTROL_THREADS]; /* the first: those that ended */
     struct mpress_class size_class[CONTROL_CLASSES];
     struct mpress_action action[CONTROL_ACTIONS];
+    struct control_txns txns;
 };
 
 /* Lost blocks by usable size: how many. */

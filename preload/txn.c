@@ -10,6 +10,7 @@
 #include "allocators/heap.h"
 #include "allocators/txn.h"
 #include "preload/caller.h"
+#include "preload/control.h"
 #include "preload/door.h"
 #include "preload/init.h"
 #include "preload/txn.h"
@@ -250,23 +251,54 @@ void mpress_txn_stats(const struct mpress_txn *txn, struct mpress_txn_stats *sta
                                        .malloc_live = arena_live(&inside->arena)};
 }
 
+static void tell_name(const struct txn_record *record, struct control_txn *told)
+{
+    const struct txn_sums *sums = &record->sums;
+    memcpy(told->name, record->text, sizeof(told->name));
+    told->committed = txn_sum_read(&sums->ended[TXN_COMMITTED]);
+    told->abandoned = txn_sum_read(&sums->ended[TXN_ABANDONED]);
+    told->rolled_back = txn_sum_read(&sums->ended[TXN_ROLLED_BACK]) + told->abandoned;
+    told->blocks = txn_sum_read(&sums->blocks);
+    told->used = txn_sum_read(&sums->used);
+    told->reserved = txn_sum_read(&sums->reserved);
+    told->malloced = txn_sum_read(&sums->malloced);
+    told->escaped = txn_sum_read(&sums->escaped);
+    told->most_used = txn_sum_read(&sums->most_used);
+    told->first_bytes = record->first_bytes;
+}
+
 int mpress_txn_name_read(size_t index, struct mpress_txn_name *name)
 {
     struct txn_record record;
+    struct control_txn told;
     if (!txn_read_record(index, &record))
         return ENOENT;
-    memset(name, 0, sizeof(*name));
-    memcpy(name->name, record.text, sizeof(name->name));
-    name->committed = txn_sum_read(&record.sums.ended[TXN_COMMITTED]);
-    name->abandoned = txn_sum_read(&record.sums.ended[TXN_ABANDONED]);
-    name->rolled_back = txn_sum_read(&record.sums.ended[TXN_ROLLED_BACK]) + name->abandoned;
-    name->blocks = txn_sum_read(&record.sums.blocks);
-    name->used = txn_sum_read(&record.sums.used);
-    name->reserved = txn_sum_read(&record.sums.reserved);
-    name->malloc_blocks = txn_sum_read(&record.sums.malloced);
-    name->escaped = txn_sum_read(&record.sums.escaped);
-    name->most_used = txn_sum_read(&record.sums.most_used);
-    name->first_bytes = record.first_bytes;
-    name->profile = txn_profile_of(record.first_bytes);
+    tell_name(&record, &told);
+    *name = (struct mpress_txn_name){.committed = told.committed,
+                                     .rolled_back = told.rolled_back,
+                                     .abandoned = told.abandoned,
+                                     .blocks = told.blocks,
+                                     .used = told.used,
+                                     .reserved = told.reserved,
+                                     .malloc_blocks = told.malloced,
+                                     .escaped = told.escaped,
+                                     .most_used = told.most_used,
+                                     .first_bytes = told.first_bytes,
+                                     .profile = txn_profile_of(told.first_bytes)};
+    memcpy(name->name, told.name, sizeof(name->name));
     return 0;
+}
+
+MP_RARE void txn_tell(struct control_txns *told)
+{
+    struct txn_totals totals;
+    struct txn_record record;
+    txn_read_totals(&totals);
+    told->open = totals.open;
+    told->blocks = totals.blocks;
+    told->used = totals.used;
+    told->reserved = totals.reserved;
+    for (told->names = 0; told->names < CONTROL_TXNS && txn_read_record(told->names, &record);
+         told->names++)
+        tell_name(&record, &told->name[told->names]);
 }

@@ -5,4 +5,8 @@
 /* Traces hear of the ends of transactions; while one thread runs. */
 void txn_trace_init(void);
 
+/* Of all threads: those that are open, and by name those that ended. */
+struct control_txns;
+void txn_tell(struct control_txns *told);
+
 #endif

@@ -8,6 +8,7 @@
 #include "tools/cli.h"
 #include "tools/remote.h"
 #include "tools/stats_pressure.h"
+#include "tools/stats_txns.h"
 #include "tools/units.h"
 #include "tools/values.h"
 
@@ -20,7 +21,7 @@ static const char help[] =
     "next allocation.\n"
     "\n"
     "      --json         as JSON, with all threads and size classes\n"
-    "      --top N        so many threads and size classes (default: 10)\n"
+    "      --top N        so many threads, size classes, names (default: 10)\n"
     "      --wait TIME    give up when it has not allocated by then: 10s, 1m\n"
     "  -h, --help         this text\n"
     "\n"
@@ -232,6 +233,7 @@ static int print_text(pid_t pid, struct control_stats *stats, const struct reque
     print_resident(&stats->heap, &resident);
     print_strategies(stats);
     stats_pressure_print(stats);
+    stats_txns_print(&stats->txns, request->top);
     print_threads(stats, request->top);
     print_classes(stats, request->top);
     return cli_finish(CLI_OK);
@@ -319,6 +321,7 @@ static int print_json(pid_t pid, const struct control_stats *stats)
         json_array_append_new(strategies, make_strategy(&stats->strategy[i]));
     json_object_set_new(root, "strategies", strategies);
     json_object_set_new(root, "pressure", stats_pressure_json(stats));
+    json_object_set_new(root, "transactions", stats_txns_json(&stats->txns));
     for (uint64_t i = 1; i < stats->threads; i++)
         json_array_append_new(threads, make_thread(&stats->thread[i]));
     json_object_set_new(root, "threads", threads);
@@ -345,7 +348,7 @@ static bool is_sound(struct control_stats *stats)
     }
     for (uint64_t i = 0; i < stats->threads; i++)
         stats->thread[i].name[sizeof stats->thread[i].name - 1] = '\0';
-    return stats_pressure_is_sound(stats);
+    return stats_pressure_is_sound(stats) && stats_txns_are_sound(&stats->txns);
 }
 
 static int print(struct remote *remote, const struct request *request, struct control_stats *stats)

@@ -11,6 +11,13 @@ static void need_mpress(void)
         SKIP("this heap has no transactions");
 }
 
+static struct mpress_txn_stats stats_of(const struct mpress_txn *txn)
+{
+    struct mpress_txn_stats stats;
+    mpress_txn_stats(txn, &stats);
+    return stats;
+}
+
 static void blocks_live_until_the_end(void)
 {
     enum { BLOCKS = 20000 };
@@ -30,6 +37,26 @@ static void blocks_live_until_the_end(void)
         CHECK(stats.blocks == BLOCKS && stats.used >= BLOCKS * 64 && stats.reserved >= stats.used);
         mpress_txn_rollback(txn);
     }
+}
+
+/* In a transaction that has no memory yet, in one that has, and in one that lent all it has. */
+static void no_bytes_have_an_address_too(void)
+{
+    need_mpress();
+    struct mpress_txn *txn = mpress_txn_begin(NULL, "no bytes", 0);
+    for (size_t alignment = 0; alignment <= 4096; alignment = alignment != 0 ? 2 * alignment : 1) {
+        struct mpress_txn *fresh = mpress_txn_begin(NULL, "no bytes", 0);
+        void *p = mpress_txn_alloc(fresh, 0, alignment);
+        CHECK(p != NULL && is_aligned(p, alignment != 0 ? alignment : 16));
+        mpress_txn_rollback(fresh);
+        CHECK(mpress_txn_alloc(txn, 0, alignment) != NULL);
+    }
+    struct mpress_txn *child = mpress_txn_begin(txn, "no bytes", 0);
+    CHECK(mpress_txn_alloc(child, 0, 1) != NULL && mpress_txn_alloc(txn, 0, 1) != NULL);
+    CHECK(stats_of(txn).blocks == 15 && stats_of(child).blocks == 1);
+    errno = 0;
+    CHECK(mpress_txn_alloc(txn, 0, 3) == NULL && errno == EINVAL);
+    mpress_txn_commit(txn);
 }
 
 static void refusals_say_why(void)
@@ -142,13 +169,6 @@ static void a_forked_child_has_the_callers(void)
     }
     CHECK(is_filled(kept, 'k', 100));
     mpress_txn_commit(txn);
-}
-
-static struct mpress_txn_stats stats_of(const struct mpress_txn *txn)
-{
-    struct mpress_txn_stats stats;
-    mpress_txn_stats(txn, &stats);
-    return stats;
 }
 
 /* A sample lies apart. */
@@ -371,9 +391,10 @@ static void without(void)
     CHECK(mpress_txn_begin == NULL);
 }
 
-CHECK_MAIN(CASE(blocks_live_until_the_end), CASE(refusals_say_why), CASE(children_and_marks_nest),
-           CASE(a_thread_that_ends_is_named), CASE(threads_have_their_own),
-           CASE(a_forked_child_has_the_callers), CASE(malloc_comes_from_what_is_entered),
-           CASE(blocks_outlive_the_transaction), CASE(entered_ones_nest),
-           CASE(any_thread_frees_them), CASE(a_thread_may_end_within), CASE(a_fork_within_goes_on),
-           CASE(numbers_hold_within), CASE(the_library_may_be_missing), HELPER(without))
+CHECK_MAIN(CASE(blocks_live_until_the_end), CASE(no_bytes_have_an_address_too),
+           CASE(refusals_say_why), CASE(children_and_marks_nest), CASE(a_thread_that_ends_is_named),
+           CASE(threads_have_their_own), CASE(a_forked_child_has_the_callers),
+           CASE(malloc_comes_from_what_is_entered), CASE(blocks_outlive_the_transaction),
+           CASE(entered_ones_nest), CASE(any_thread_frees_them), CASE(a_thread_may_end_within),
+           CASE(a_fork_within_goes_on), CASE(numbers_hold_within), CASE(the_library_may_be_missing),
+           HELPER(without))
