@@ -42,6 +42,7 @@ int setns(int descriptor, int kind);
 void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset);
 void *mmap64(void *start, size_t bytes, int protection, int flags, int fd, long offset);
 int munmap(void *start, size_t bytes);
+int mprotect(void *start, size_t bytes, int protection);
 void *mremap(void *start, size_t bytes, size_t new_bytes, int flags, ...);
 void *sbrk(intptr_t bytes);
 int brk(void *end);

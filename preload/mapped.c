@@ -15,6 +15,7 @@ enum { RANGES = 4096 };
 
 struct range {
     uintptr_t start, end;
+    bool counts; /* else it is reserved */
 };
 
 static struct {
@@ -68,6 +69,12 @@ static size_t find(uintptr_t address)
     return from;
 }
 
+static void add_bytes(bool counts, size_t bytes)
+{
+    if (counts)
+        atomic_fetch_add_explicit(&mapped.bytes, bytes, memory_order_relaxed);
+}
+
 /* Makes room for `number` ranges (or takes so many away) at `at`. */
 static void shift(size_t at, ptrdiff_t number)
 {
@@ -87,16 +94,15 @@ static void cut(uintptr_t start, uintptr_t end)
         uintptr_t from = range->start > start ? range->start : start;
         uintptr_t to = range->end < end ? range->end : end;
         bool has_front = range->start<from, has_back = range->end> to;
-        atomic_fetch_sub_explicit(&mapped.bytes, to - from, memory_order_relaxed);
+        add_bytes(range->counts, from - to);
         if (has_front && has_back && mapped.count < RANGES) {
             shift(at, 1);
-            mapped.at[at].end = from;
-            mapped.at[at + 1].start = to;
+            mapped.at[at + 1] = (struct range){to, range->end, range->counts};
+            range->end = from;
             return;
         }
         if (has_front) { /* (and its back, where there is no room for it) */
-            atomic_fetch_sub_explicit(&mapped.bytes, has_back ? range->end - to : 0,
-                                      memory_order_relaxed);
+            add_bytes(range->counts, has_back ? to - range->end : 0);
             range->end = from;
             at++;
         } else if (has_back) {
@@ -109,34 +115,46 @@ static void cut(uintptr_t start, uintptr_t end)
 }
 
 /* No part of it is known. */
-static void insert(uintptr_t start, uintptr_t end)
+static void insert(uintptr_t start, uintptr_t end, bool counts)
 {
     size_t at = find(start);
-    bool joins_left = at > 0 && mapped.at[at - 1].end == start;
-    bool joins_right = at < mapped.count && mapped.at[at].start == end;
+    struct range *left = at > 0 ? &mapped.at[at - 1] : NULL;
+    struct range *right = at < mapped.count ? &mapped.at[at] : NULL;
+    bool joins_left = left != NULL && left->end == start && left->counts == counts;
+    bool joins_right = right != NULL && right->start == end && right->counts == counts;
     if (!joins_left && !joins_right && mapped.count == RANGES)
         return;
-    atomic_fetch_add_explicit(&mapped.bytes, end - start, memory_order_relaxed);
+    add_bytes(counts, end - start);
     if (joins_left && joins_right) {
-        mapped.at[at - 1].end = mapped.at[at].end;
+        left->end = right->end;
         shift(at, -1);
     } else if (joins_left) {
-        mapped.at[at - 1].end = end;
+        left->end = end;
     } else if (joins_right) {
-        mapped.at[at].start = start;
+        right->start = start;
     } else {
         shift(at, 1);
-        mapped.at[at] = (struct range){start, end};
+        mapped.at[at] = (struct range){start, end, counts};
     }
 }
 
-void mapped_add(uintptr_t start, size_t bytes)
+static void set(uintptr_t start, size_t bytes, bool counts)
 {
     if (!come_in())
         return;
     cut(start, start + bytes);
-    insert(start, start + bytes);
+    insert(start, start + bytes, counts);
     go_out();
+}
+
+void mapped_add(uintptr_t start, size_t bytes)
+{
+    set(start, bytes, true);
+}
+
+void mapped_reserve(uintptr_t start, size_t bytes)
+{
+    set(start, bytes, false);
 }
 
 void mapped_remove(uintptr_t start, size_t bytes)
@@ -153,11 +171,53 @@ void mapped_move(uintptr_t start, size_t bytes, uintptr_t new_start, size_t new_
         return;
     size_t at = find(start);
     bool is_known = at < mapped.count && mapped.at[at].start <= start;
+    bool counts = is_known && mapped.at[at].counts;
     if (!stays)
         cut(start, start + bytes);
     cut(new_start, new_start + new_bytes);
     if (is_known)
-        insert(new_start, new_start + new_bytes);
+        insert(new_start, new_start + new_bytes, counts);
+    go_out();
+}
+
+/* The part of the first range behind *at, up to `end`, that does not count, or does; *at moves
+ * behind it. False: there is none. */
+static bool next_part(uintptr_t *at, uintptr_t end, bool counts, struct range *part)
+{
+    for (size_t i = find(*at); *at < end && i < mapped.count && mapped.at[i].start < end; i++) {
+        *part = mapped.at[i];
+        part->start = part->start > *at ? part->start : *at;
+        part->end = part->end < end ? part->end : end;
+        *at = part->end;
+        if (part->counts == counts)
+            return true;
+    }
+    return false;
+}
+
+size_t mapped_reserved(uintptr_t start, size_t bytes)
+{
+    size_t sum = 0;
+    uintptr_t at = start;
+    struct range part;
+    if (!come_in())
+        return 0;
+    while (next_part(&at, start + bytes, false, &part))
+        sum += part.end - part.start;
+    go_out();
+    return sum;
+}
+
+void mapped_change(uintptr_t start, size_t bytes, bool counts)
+{
+    uintptr_t at = start;
+    struct range part;
+    if (!come_in())
+        return;
+    while (next_part(&at, start + bytes, !counts, &part)) {
+        cut(part.start, part.end);
+        insert(part.start, part.end, counts);
+    }
     go_out();
 }
 

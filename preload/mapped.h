@@ -1,6 +1,7 @@
 /* mapped.h - the memory that the program maps for itself to write to: what of it counts against a
- * limit. Ranges are known from the first one that comes after mapped_start; a range that is not
- * known, or one too many, counts as what RssAnon shows of it. */
+ * limit. What it only reserves counts when it is made writable. Ranges are known from the first one
+ * that comes after mapped_start; a range that is not known, or one too many, counts as what RssAnon
+ * shows of it. */
 #ifndef MPRESS_MAPPED_H
 #define MPRESS_MAPPED_H
 
@@ -10,14 +11,21 @@
 
 void mapped_start(void);
 
-/* The program mapped this; or unmapped it, or mapped something else there. */
+/* The program mapped this; or reserved it, which may be written to later; or unmapped it, or mapped
+ * something else there. */
 void mapped_add(uintptr_t start, size_t bytes);
+void mapped_reserve(uintptr_t start, size_t bytes);
 void mapped_remove(uintptr_t start, size_t bytes);
 
 /* It moved a range, and changed its length; `stays`: the old one is still there. */
 void mapped_move(uintptr_t start, size_t bytes, uintptr_t new_start, size_t new_bytes, bool stays);
 
-/* Bytes of all that are known. */
+/* What lies in the range is from now on all to be counted, or reserved only; bytes in it that are
+ * not counted so far. */
+void mapped_change(uintptr_t start, size_t bytes, bool counts);
+size_t mapped_reserved(uintptr_t start, size_t bytes);
+
+/* Bytes of all that count. */
 size_t mapped_bytes(void);
 
 void mapped_fork_child(void);

@@ -72,6 +72,14 @@ static void count_mapped(uintptr_t start, size_t bytes, bool counts)
         mapped_remove(start, bytes);
 }
 
+static void count_request(uintptr_t start, const struct os_request *request, bool counts)
+{
+    if (watch_is_on() && os_request_reserves(request) && hand.inside == 0)
+        mapped_reserve(start, request->bytes);
+    else
+        count_mapped(start, request->bytes, counts);
+}
+
 /* -- mmap ------------------------------------------------------------------------------------- */
 
 EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd, long offset)
@@ -88,7 +96,7 @@ EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd
         return give(0, ENOMEM);
     uintptr_t mapped = os_program_map(&request, &error);
     if (error == 0)
-        count_mapped(mapped, bytes, counts);
+        count_request(mapped, &request, counts);
     else if (counts)
         growth_give(bytes);
     if (error == 0 && is_recorded()) {
@@ -103,6 +111,26 @@ EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd
 
 EXPORTED void *mmap64(void *start, size_t bytes, int protection, int flags, int fd, long offset)
     __attribute__((alias("mmap")));
+
+/* -- mprotect --------------------------------------------------------------------------------- */
+
+/* What was reserved counts once it can be written to, and no more when nobody can reach it: so V8
+ * takes memory and gives it back. Pages that are left there all the same, RssAnon shows. */
+EXPORTED int mprotect(void *start, size_t bytes, int protection)
+{
+    int kept = errno;
+    bool commits = os_protection_writes(protection);
+    bool changes = watch_is_on() && (commits || os_protection_hides(protection));
+    size_t more = commits && changes ? mapped_reserved((uintptr_t)start, bytes) : 0;
+    bool may = more == 0 || may_map(more);
+    int error = may ? os_program_protect((uintptr_t)start, bytes, protection) : ENOMEM;
+    if (error == 0 && changes)
+        mapped_change((uintptr_t)start, bytes, commits);
+    else if (error != 0 && may && more != 0)
+        growth_give(more);
+    errno = error == 0 ? kept : error;
+    return error == 0 ? 0 : -1;
+}
 
 /* -- munmap ----------------------------------------------------------------------------------- */
 

@@ -148,9 +148,14 @@ struct os_request {
 };
 /* mmap: private memory to write to, of no file, that the system promises. */
 bool os_request_counts(const struct os_request *request);
+/* mmap: such memory that cannot be written to so far; and what mprotect's argument says. */
+bool os_request_reserves(const struct os_request *request);
+bool os_protection_writes(int protection);
+bool os_protection_hides(int protection);
 uintptr_t os_program_map(const struct os_request *request, int *error);
 uintptr_t os_program_remap(const struct os_request *request, int *error);
 int os_program_unmap(uintptr_t start, size_t bytes);
+int os_program_protect(uintptr_t start, size_t bytes, int protection);
 uintptr_t os_program_break(void);
 
 /* shmat and shmdt: shared memory of System V. What an attached segment is like, as mmap's arguments

@@ -133,6 +133,23 @@ bool os_request_counts(const struct os_request *request)
            (request->protection & PROT_WRITE) != 0;
 }
 
+bool os_request_reserves(const struct os_request *request)
+{
+    int others = MAP_SHARED | MAP_HUGETLB;
+    return (request->flags & MAP_ANONYMOUS) != 0 && (request->flags & others) == 0 &&
+           (request->protection & PROT_WRITE) == 0;
+}
+
+bool os_protection_writes(int protection)
+{
+    return (protection & PROT_WRITE) != 0;
+}
+
+bool os_protection_hides(int protection)
+{
+    return (protection & (PROT_READ | PROT_WRITE | PROT_EXEC)) == 0;
+}
+
 uintptr_t os_program_map(const struct os_request *request, int *error)
 {
     return result_of(call6(SYS_mmap, (long)request->start, (long)request->bytes,
@@ -153,6 +170,11 @@ int os_program_unmap(uintptr_t start, size_t bytes)
 }
 
 /* The kernel answers a break that cannot be with the one there is. */
+int os_program_protect(uintptr_t start, size_t bytes, int protection)
+{
+    return error_of(call3(SYS_mprotect, (long)start, (long)bytes, protection));
+}
+
 uintptr_t os_program_break(void)
 {
     return (uintptr_t)call3(SYS_brk, 0, 0, 0);

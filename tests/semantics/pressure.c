@@ -114,6 +114,31 @@ static void what_the_program_maps_counts(void)
     CHECK(map(40 * MIB, 0) != MAP_FAILED);
 }
 
+static void *reserve(size_t bytes, int flags)
+{
+    return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static void what_was_reserved_counts_when_it_is_made_writable(void)
+{
+    need_library();
+    CHECK(mpress_limit_set(0, 64 * MIB) == 0);
+    char *start = reserve(1024 * (size_t)MIB, MAP_NORESERVE);
+    CHECK(start != MAP_FAILED);
+    CHECK(mprotect(start + MIB, 40 * MIB, PROT_READ | PROT_WRITE) == 0);
+    CHECK(mprotect(start + 2 * MIB, 30 * MIB, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+    errno = 0;
+    CHECK(mprotect(start + 20 * MIB, 60 * MIB, PROT_READ | PROT_WRITE) == -1 && errno == ENOMEM);
+    CHECK(mprotect(start + 10 * MIB, 20 * MIB, PROT_READ | PROT_EXEC) == 0); /* may be written to */
+    CHECK(malloc(hidden_size(40 * MIB)) == NULL);
+    CHECK(mprotect(start, 30 * MIB, PROT_NONE) == 0);
+    CHECK(mprotect(start + 500 * MIB, 40 * MIB, PROT_READ | PROT_WRITE) == 0);
+    CHECK(mprotect(start, MIB, PROT_READ) == 0);
+    CHECK(munmap(start, 1024 * (size_t)MIB) == 0);
+    CHECK(malloc(hidden_size(40 * MIB)) != NULL);
+    CHECK(mprotect(start, MIB, PROT_READ) == -1); /* nothing is there */
+}
+
 static void the_option_sets_a_limit(void)
 {
     need_library();
@@ -387,7 +412,7 @@ CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
            CASE(near_the_soft_limit_no_size_is_refused), CASE(what_was_freed_can_be_had_again),
            CASE(a_limit_can_be_raised_and_lifted),
            CASE(what_was_refused_before_is_no_claim_to_more), CASE(what_the_program_maps_counts),
-           CASE(the_option_sets_a_limit),
+           CASE(what_was_reserved_counts_when_it_is_made_writable), CASE(the_option_sets_a_limit),
 
            CASE(the_program_is_asked_to_drop_what_it_can), CASE(threads_share_the_limit),
            CASE(nobody_is_refused_because_another_thread_acts), CASE(a_tool_sees_what_it_refused),
