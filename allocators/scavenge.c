@@ -10,6 +10,7 @@
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
 #include "allocators/cold/cold.h"
+#include "allocators/cold/swap.h"
 #include "allocators/depot.h"
 #include "allocators/huge.h"
 #include "allocators/huge_warm.h"
@@ -92,6 +93,7 @@ static size_t scavenge(uint64_t now, size_t most_bytes, bool is_helper)
     txn_chunk_put_back();
     outlook_tick(now);
     cold_tick(now);
+    cold_swap_go_on();
     do_slowly(depot_tick, now, &scavenger.depot_due_ns);
     if (is_helper) /* takes system calls that a sandbox may not have allowed */
         do_slowly(reclaim, now, &scavenger.reclaim_due_ns);
@@ -290,6 +292,7 @@ void scavenge_fork_child(void)
 {
     lock_reset(&scavenger.lock);
     outlook_fork_child();
+    cold_swap_fork_child();
     unit_set_unused(0);
     atomic_store_explicit(&scavenger.alive, 0, memory_order_relaxed);
     atomic_store_explicit(&scavenger.forbidders, 0, memory_order_relaxed);

@@ -4,15 +4,15 @@
 #include "preload/bounds.h"
 
 #define SECOND_NS UINT64_C(1000000000)
-static const uint64_t LONGEST_NS = 30 * SECOND_NS; /* between two sums over the heap */
+static const uint64_t LONGEST_NS = 30 * SECOND_NS; /* between two looks at anything */
 
 static struct {
     bool follows_system;
     struct gauge newest;
-    uint64_t sizes_due_ns, second_due_ns, machine_due_ns, heap_due_ns;
+    uint64_t sizes_due_ns, swapped_due_ns, second_due_ns, machine_due_ns, heap_due_ns;
     uint64_t flow_ns; /* when `flow` was read; 0: never */
     struct usage_flow flow;
-    struct os_kept sizes_file, machine_file, stalls_file;
+    struct os_kept sizes_file, swapped_file, machine_file, stalls_file;
 } gauge;
 
 void gauge_follow_system(void)
@@ -33,6 +33,7 @@ static void name_files(void)
     if (gauge.sizes_file.path[0] != '\0')
         return;
     os_kept_init(&gauge.sizes_file, "/proc/self/statm");
+    os_kept_init(&gauge.swapped_file, "/proc/self/status");
     os_kept_init(&gauge.machine_file, "/proc/meminfo");
     os_kept_init(&gauge.stalls_file, "/proc/pressure/memory");
 }
@@ -42,6 +43,12 @@ static void sample_sizes(void)
     name_files();
     if (!os_kept_sizes(&gauge.sizes_file, &gauge.newest.sizes))
         gauge.newest.sizes = (struct os_sizes){0};
+}
+
+static void sample_swapped(void)
+{
+    if (!os_kept_swapped(&gauge.swapped_file, &gauge.newest.swapped))
+        gauge.newest.swapped = 0;
 }
 
 static void sample_system(uint64_t now_ns)
@@ -60,6 +67,8 @@ static void sample(uint64_t now_ns)
 {
     if (is_due(&gauge.sizes_due_ns, now_ns, SECOND_NS / 2))
         sample_sizes();
+    if (is_due(&gauge.swapped_due_ns, now_ns, LONGEST_NS))
+        sample_swapped();
     if (gauge.follows_system)
         sample_system(now_ns);
 }
@@ -88,10 +97,10 @@ static void sample_heap(uint64_t now_ns)
 {
     struct gauge *newest = &gauge.newest;
     if (now_ns < gauge.heap_due_ns) {
-        usage_estimate(&newest->usage, &newest->sizes);
+        usage_estimate(&newest->usage, &newest->sizes, newest->swapped);
         return;
     }
-    usage_read(&newest->usage, &newest->sizes);
+    usage_read(&newest->usage, &newest->sizes, newest->swapped);
     sample_flow(now_ns);
     uint64_t pause_ns = (os_time_ns() - now_ns) * 333333;
     pause_ns = pause_ns < SECOND_NS ? SECOND_NS : pause_ns;
@@ -123,6 +132,7 @@ void gauge_sample_system(uint64_t now_ns)
 static void close_files(void)
 {
     os_kept_close(&gauge.sizes_file);
+    os_kept_close(&gauge.swapped_file);
     os_kept_close(&gauge.machine_file);
     os_kept_close(&gauge.stalls_file);
     bounds_close();
@@ -133,9 +143,10 @@ const struct gauge *gauge_read(uint64_t now_ns, bool all)
     if (all)
         gauge.machine_due_ns = gauge.second_due_ns = 0;
     sample_sizes();
+    sample_swapped();
     if (all || gauge.follows_system)
         sample_system(now_ns);
-    usage_read(&gauge.newest.usage, &gauge.newest.sizes);
+    usage_read(&gauge.newest.usage, &gauge.newest.sizes, gauge.newest.swapped);
     if (all)
         sample_flow(now_ns);
     if (all && !gauge.follows_system)
@@ -171,7 +182,8 @@ void gauge_copy(const struct gauge *from, struct mpress_signals *signals)
 void gauge_fork_child(void)
 {
     close_files();
-    gauge.sizes_due_ns = gauge.second_due_ns = gauge.machine_due_ns = gauge.heap_due_ns = 0;
+    gauge.sizes_due_ns = gauge.swapped_due_ns = gauge.second_due_ns = gauge.machine_due_ns =
+        gauge.heap_due_ns = 0;
     gauge.flow_ns = 0;
     gauge.newest.samples = gauge.newest.sample_ns = 0;
 }

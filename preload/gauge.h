@@ -7,6 +7,7 @@
  *     1 s           limits, stalls (PSI)
  *     1 to 30 s     what the heap holds, and its flow: the longer that takes the less often
  *     4 s           the machine's memory (meminfo)
+ *     30 s          what of this process is in swap space (status)
  *
  * Who judges a request for growth reads what it is judged by anew (gauge_read). Files of the system
  * stay open for all this (os_kept). One caller at a time. */
@@ -22,6 +23,7 @@
 
 struct gauge {
     struct os_sizes sizes;
+    uint64_t swapped;
     struct usage usage;        /* as usage_estimate has it */
     struct os_machine machine; /* total 0: not known */
     struct os_pressure stalls; /* of the innermost group with a limit, else of the machine */

@@ -25,8 +25,9 @@ static struct {
     uint64_t heap, kept, live, asked, parked_hits;
 } last;
 
-static void add_up(struct usage *usage, const struct os_sizes *sizes)
+static void add_up(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped)
 {
+    usage->heap -= min(usage->heap, swapped);
     usage->now_ns = os_time_ns();
     usage->mapped = mapped_bytes();
     usage->rss_anon = sizes->rss_anon;
@@ -36,7 +37,7 @@ static void add_up(struct usage *usage, const struct os_sizes *sizes)
                                         : usage->used;
 }
 
-void usage_read(struct usage *usage, const struct os_sizes *sizes)
+void usage_read(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped)
 {
     struct heap_stats heap;
     *usage = (struct usage){0};
@@ -55,10 +56,10 @@ void usage_read(struct usage *usage, const struct os_sizes *sizes)
     last.live = usage->live;
     last.asked = usage->asked;
     last.parked_hits = usage->parked_hits;
-    add_up(usage, sizes);
+    add_up(usage, sizes, swapped);
 }
 
-void usage_estimate(struct usage *usage, const struct os_sizes *sizes)
+void usage_estimate(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped)
 {
     uint64_t taken = door_taken_bytes();
     uint64_t given = last.taken > taken ? last.taken - taken : 0;
@@ -66,7 +67,7 @@ void usage_estimate(struct usage *usage, const struct os_sizes *sizes)
     *usage = (struct usage){
         .kept = last.kept, .live = last.live, .asked = last.asked, .parked_hits = last.parked_hits};
     usage->heap = last.heap > given ? last.heap - given + more : more;
-    add_up(usage, sizes);
+    add_up(usage, sizes, swapped);
 }
 
 void usage_publish(const struct usage *usage, int level)

@@ -8,7 +8,7 @@
 
 struct usage {
     uint64_t now_ns;
-    uint64_t heap;        /* resident */
+    uint64_t heap;        /* resident: without what is packed or swapped out */
     uint64_t kept;        /* the part of it that can be given back */
     uint64_t live;        /* the part that the program holds */
     uint64_t asked;       /* what it asked for of that, about */
@@ -20,13 +20,14 @@ struct usage {
     uint64_t all;  /* by its family, if a budget is for that; without what a fork left it with */
 };
 
-/* Sums over the heap: some ten microseconds. Outside the door. */
-void usage_read(struct usage *usage, const struct os_sizes *sizes);
+/* Sums over the heap: some ten microseconds. Outside the door. `swapped`: bytes of this process in
+ * swap space, which are taken for the heap's, as far as it has so many. */
+void usage_read(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped);
 
 /* The same by what the heap took of the system since usage_read was called last: half a
  * microsecond. What the program holds of it, and what could be given back, is as it was then. One
  * caller at a time, of both. */
-void usage_estimate(struct usage *usage, const struct os_sizes *sizes);
+void usage_estimate(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped);
 
 /* Bytes of blocks of up to 32 KiB that threads took and gave so far, at least: between two slow
  * calls of a thread in a class only the difference is seen. */

@@ -357,6 +357,7 @@ struct os_machine { /* /proc/meminfo; bytes */
     uint64_t total, available, swap /* free */;
 };
 bool os_kept_machine(struct os_kept *kept, struct os_machine *machine);
+bool os_kept_swapped(struct os_kept *kept, uint64_t *bytes); /* /proc/self/status */
 bool os_kept_stalls(struct os_kept *kept, struct os_pressure *pressure);
 bool os_kept_files(struct os_kept *kept, bool is_unified, uint64_t *bytes);
 

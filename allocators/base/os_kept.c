@@ -152,3 +152,14 @@ bool os_kept_machine(struct os_kept *kept, struct os_machine *machine)
     *machine = (struct os_machine){0};
     return visit(kept, take_machine, machine) && machine->available != 0;
 }
+
+static void take_swapped(const char *line, void *bytes)
+{
+    os_line_take(line, "VmSwap:", bytes);
+}
+
+bool os_kept_swapped(struct os_kept *kept, uint64_t *bytes)
+{
+    *bytes = 0;
+    return visit(kept, take_swapped, bytes);
+}

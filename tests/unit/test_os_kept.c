@@ -98,6 +98,22 @@ static void what_the_system_says_is_understood(void **state)
     os_kept_close(&kept);
 }
 
+static void swapped_bytes_are_read_off_the_status(void **state)
+{
+    (void)state;
+    struct os_kept kept;
+    uint64_t bytes = 1;
+    os_kept_init(&kept, "/proc/self/status");
+    assert_true(os_kept_swapped(&kept, &bytes));
+    os_kept_close(&kept);
+    write_file(path,
+               "Name:\tVmSwap: 7 kB\nVmRSS:\t    5120 kB\nVmSwap:\t      12 kB\nThreads:\t1\n");
+    os_kept_init(&kept, path);
+    assert_true(os_kept_swapped(&kept, &bytes));
+    assert_int_equal(bytes, 12288);
+    os_kept_close(&kept);
+}
+
 static void long_files_are_read_to_their_end(void **state)
 {
     (void)state;
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_gone_is_not_known),
         cmocka_unit_test(without_numbers_out_of_the_way_none_is_kept),
         cmocka_unit_test(what_the_system_says_is_understood),
+        cmocka_unit_test(swapped_bytes_are_read_off_the_status),
         cmocka_unit_test(long_files_are_read_to_their_end),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
