@@ -151,10 +151,14 @@ unsigned os_fault_read(struct os_fault_event events[OS_FAULT_EVENTS], int ms)
     struct pollfd polled[2] = {{fault.heap, POLLIN, 0}, {fault.own, POLLIN, 0}};
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     long ready = call6(SYS_ppoll, (long)polled, 2, ms < 0 ? 0 : (long)&time, 0, 8, 0);
+    unsigned count = 0;
     if (failed(ready) || ready == 0)
         return 0;
-    unsigned count = read_from(fault.own, events, 1);
-    return count + read_from(fault.heap, events + count, OS_FAULT_EVENTS - count);
+    if (polled[1].revents != 0)
+        count = read_from(fault.own, events, 1);
+    if (polled[0].revents != 0)
+        count += read_from(fault.heap, events + count, OS_FAULT_EVENTS - count);
+    return count;
 }
 
 void os_fault_ring(void *bell)
@@ -190,14 +194,14 @@ void os_fault_wake(void *start, size_t bytes)
 }
 
 /* The kernel may be at a page just then (EAGAIN): a few tries. */
-static int move(int fd, void *to, void *from, size_t bytes)
+static int move(int fd, void *to, void *from, size_t bytes, uint64_t mode)
 {
     enum { TRIES = 8 };
     size_t done = 0;
     int error = EAGAIN;
     for (int i = 0; i < TRIES && done < bytes && (error == EAGAIN || error == 0); i++) {
         struct move part = {(uintptr_t)to + done, (uintptr_t)from + done, bytes - done,
-                            MOVE_DONTWAKE | MOVE_ALLOW_HOLES, 0};
+                            mode | MOVE_ALLOW_HOLES, 0};
         error = control(fd, MOVE, &part);
         done += part.moved > 0 ? (size_t)part.moved : 0;
     }
@@ -206,25 +210,28 @@ static int move(int fd, void *to, void *from, size_t bytes)
 
 int os_fault_take(void *own, void *from, size_t bytes)
 {
-    return move(fault.own, own, from, bytes);
+    return move(fault.own, own, from, bytes, MOVE_DONTWAKE);
 }
 
 int os_fault_put(void *to, void *own, size_t bytes)
 {
-    return move(fault.heap, to, own, bytes);
+    return move(fault.heap, to, own, bytes, 0);
 }
 
-/* Page by page, where some are there already. */
+/* Page by page, where some are there already: for these the system wakes nobody. */
 int os_fault_fill(int child, void *to, const void *from, size_t bytes)
 {
     size_t page = os_page_bytes();
+    bool is_parent = child == OS_FAULT_PARENT;
     for (size_t done = 0; done < bytes;) {
         struct uffdio_copy copy = {.dst = (uintptr_t)to + done,
                                    .src = (uintptr_t)from + done,
                                    .len = bytes - done,
-                                   .mode = UFFDIO_COPY_MODE_DONTWAKE};
-        int error = control(child == OS_FAULT_PARENT ? fault.heap : child, UFFDIO_COPY, &copy);
+                                   .mode = is_parent ? 0 : UFFDIO_COPY_MODE_DONTWAKE};
+        int error = control(is_parent ? fault.heap : child, UFFDIO_COPY, &copy);
         done += copy.copy > 0 ? (size_t)copy.copy : 0;
+        if (error == EEXIST && is_parent)
+            os_fault_wake((char *)to + done, page);
         if (error == EEXIST)
             done += page;
         else if (error != 0 && copy.copy <= 0)

@@ -68,11 +68,11 @@ void os_fault_wake(void *start, size_t bytes);
 /* Moves pages from a watched range to own memory. EBUSY: they are not this process's alone. */
 int os_fault_take(void *own, void *from, size_t bytes);
 
-/* The way back; nobody is woken. */
+/* The way back; when all is there, who waits for it is woken. */
 int os_fault_put(void *to, void *own, size_t bytes);
 
-/* A copy, for the parent or a child. Pages that are there already stay as they are. EAGAIN: there
- * are events to be read first. */
+/* A copy, for the parent, where those who wait for it are woken, or a child. Pages that are there
+ * already stay as they are. EAGAIN: there are events to be read first. */
 int os_fault_fill(int child, void *to, const void *from, size_t bytes);
 
 /* The child is whole: from now on it is on its own. */

@@ -15,9 +15,32 @@
 #include "allocators/cold/serve.h"
 #include "allocators/cold/store.h"
 
-enum { GIVEN_UP_TENTHS = 30, FOLLOWED_TOUCHES = 16 };
+enum { GIVEN_UP_TENTHS = 30, WATCHED_MAX = 1024, REST_UNITS = 64 };
+static const uint64_t FOLLOW_NS = 4 * 1000 * 1000;
 
 struct serve serve;
+
+/* What kept a unit that was out. */
+struct keep {
+    uint32_t number, at;
+    uint16_t bytes; /* in the store; 0: `at` is a slot */
+};
+
+/* Those of units that are in their place as wholes, and still watched. To split and to join
+ * mappings, and to give pages back, takes as long as all else that a touch costs: it is done at the
+ * next beats. */
+static struct {
+    struct keep keeps[WATCHED_MAX];
+    uint32_t first, last; /* keeps[first % WATCHED_MAX].. */
+} watched;
+
+/* A processor that has to be woken for it takes 60 us in a virtual machine; the one that the
+ * toucher leaves is awake. Where that is, is asked for once in a while: it takes as long as a
+ * fault. */
+static struct {
+    int id; /* a thread; 0: none */
+    uint64_t asked_ns;
+} followed;
 
 static char unpacked[UNIT_BYTES] __attribute__((aligned(PAGE_BYTES)));
 static char zeros[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
@@ -41,6 +64,7 @@ bool back_put_staged(char *to, char *from, unsigned pages)
         if ((pages >> page & 1) != 0 && !put_page(to + page * PAGE_BYTES, from + page * PAGE_BYTES))
             return false;
     }
+    os_fault_wake(to, UNIT_BYTES);
     return true;
 }
 
@@ -83,19 +107,14 @@ void back_free_slot(uint32_t slot)
     serve.free_slots[serve.slots++] = (uint16_t)slot;
 }
 
-/* What kept the contents is free. */
-static void let_go(struct cold_unit *unit)
+static void free_keep(const struct keep *keep)
 {
-    bool is_staged = cold_state(unit) == COLD_STAGED;
-    if (is_staged) {
-        back_free_slot(unit->at);
-    } else {
-        store_drop(unit->at, unit->bytes);
-        cold.counts.packed_pages -= bits_of(unit->pages);
-        atomic_store_explicit(&cold.counts.store_bytes, store_bytes(), memory_order_relaxed);
+    if (keep->bytes == 0) {
+        back_free_slot(keep->at);
+        return;
     }
-    serve_add(is_staged ? &cold.counts.staged : &cold.counts.packed, UINT64_MAX);
-    atomic_fetch_sub(&cold.out, 1);
+    store_drop(keep->at, keep->bytes);
+    atomic_store_explicit(&cold.counts.store_bytes, store_bytes(), memory_order_relaxed);
 }
 
 /* Whoever waits goes on. Where the system has no room to split a mapping the unit stays watched:
@@ -111,15 +130,59 @@ void back_unwatch(size_t number)
 }
 
 /* The unit is in its place, and is left alone for some time. */
-void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
+static struct keep settle(size_t number, unsigned back_soon, uint32_t tenths)
 {
     struct cold_unit *unit = &cold.table[number];
+    bool is_staged = cold_state(unit) == COLD_STAGED;
+    struct keep keep = {(uint32_t)number, unit->at, is_staged ? 0 : unit->bytes};
     serve.islands += (uint32_t)serve_is_out(number - 1) + (uint32_t)serve_is_out(number + 1) - 1;
-    back_unwatch(number); /* who waits goes on while the rest is done */
-    let_go(unit);
+    serve_add(is_staged ? &cold.counts.staged : &cold.counts.packed, UINT64_MAX);
+    if (!is_staged)
+        cold.counts.packed_pages -= bits_of(unit->pages);
     unit->bytes = (uint16_t)back_soon;
     unit->at = serve_tenth() + tenths;
     serve_set_state(unit, COLD_RESIDENT);
+    return keep;
+}
+
+void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
+{
+    back_unwatch(number); /* who waits goes on while the rest is done */
+    struct keep keep = settle(number, back_soon, tenths);
+    free_keep(&keep);
+    atomic_fetch_sub(&cold.out, 1);
+}
+
+/* Of one that came back as a whole: nobody misses a page of it until some are given up, and then
+ * `return_touched` is told. */
+static void settle_watched(size_t number, unsigned back_soon)
+{
+    watched.keeps[watched.last++ % WATCHED_MAX] =
+        settle(number, back_soon, REST_TENTHS << back_soon);
+}
+
+void back_begin(void)
+{
+    watched.first = watched.last = 0;
+    followed.id = 0;
+}
+
+bool back_has_watched(void)
+{
+    return watched.first != watched.last;
+}
+
+/* Those that were taken again meanwhile stay it. */
+static void unwatch_some(unsigned most)
+{
+    for (unsigned done = 0; done < most && back_has_watched(); done++) {
+        const struct keep keep = watched.keeps[watched.first++ % WATCHED_MAX];
+        if (!serve_is_out(keep.number))
+            back_unwatch(keep.number);
+        free_keep(&keep);
+        atomic_fetch_sub(&cold.out, 1);
+        back_attend(0);
+    }
 }
 
 /* False: not just now; who waits asks again. */
@@ -148,7 +211,10 @@ static void return_touched(size_t number)
     back_soon += !was_packed && back_soon < BACK_SOON_MAX;
     if (!back_give(number))
         return;
-    back_settle(number, back_soon, REST_TENTHS << back_soon);
+    if (unit->pages == ALL_PAGES && watched.last - watched.first < WATCHED_MAX)
+        settle_watched(number, back_soon);
+    else
+        back_settle(number, back_soon, REST_TENTHS << back_soon);
     serve_add(&cold.counts.returns, 1);
     serve_add(&cold.counts.unpacks, was_packed);
     serve_add(&cold.counts.return_ns, os_time_ns() - start);
@@ -199,24 +265,22 @@ static void complete_child(int child)
     os_fault_leave_child(child);
 }
 
-/* A processor that has to be woken for it takes 60 us in a virtual machine; the one that the
- * toucher leaves is awake. Where that is, is asked for once in a while. */
-static int followed; /* a thread; 0: none */
-
 static void follow(int id)
 {
-    static unsigned touches;
-    if (id == followed && ++touches % FOLLOWED_TOUCHES != 0)
+    uint64_t now = os_time_ns();
+    if (now - followed.asked_ns < FOLLOW_NS)
         return;
-    followed = id;
+    followed.asked_ns = now;
+    followed.id = id;
     os_fault_follow(id);
 }
 
-void back_roam(void)
+void back_rest(void)
 {
-    if (followed != 0)
+    if (followed.id != 0)
         os_fault_roam();
-    followed = 0;
+    followed.id = 0;
+    unwatch_some(REST_UNITS);
 }
 
 /* What comes before a fault is answered before it. */
@@ -245,6 +309,7 @@ void back_attend(int ms)
 
 void back_give_all(void)
 {
+    unwatch_some(WATCHED_MAX);
     for (size_t number = serve.low; number < serve.high && cold.out != 0; number++) {
         if (!serve_is_out(number))
             continue;

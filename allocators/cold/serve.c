@@ -41,24 +41,6 @@ static char packed[PACKED_MAX];
 
 /* -- out of the heap -------------------------------------------------------------------------- */
 
-/* It is watched first: from then on no madvise passes unseen. */
-static int try_to_move(char *from, char *slot)
-{
-    int error = os_fault_watch(from, UNIT_BYTES);
-    if (error == 0)
-        error = os_fault_take(slot, from, UNIT_BYTES);
-    return error;
-}
-
-/* A part of it may have been moved: that is put back first, again and again while a fork is at
- * it. */
-static void undo(size_t number, char *slot)
-{
-    while (!back_put_staged(space_address(number), slot, ALL_PAGES))
-        back_attend(1);
-    back_unwatch(number);
-}
-
 /* Pages that a child of a fork had too become this process's alone; none comes into being. */
 static bool unshare(char *start)
 {
@@ -77,18 +59,35 @@ static void note_range(size_t number)
     serve.high = number >= serve.high ? number + 1 : serve.high;
 }
 
-static bool move_out(size_t number, char *slot)
+/* A part of it may have been moved: that is put back first, again and again while a fork is at
+ * it. */
+static void undo(size_t number, char *slot)
+{
+    while (!back_put_staged(space_address(number), slot, ALL_PAGES))
+        back_attend(1);
+    back_unwatch(number);
+}
+
+/* It is watched first: from then on no madvise passes unseen. */
+static int try_to_move(size_t number, char *slot)
 {
     char *from = space_address(number);
-    serve.moving = slot;
-    note_range(number);
-    int error = try_to_move(from, slot);
-    for (int tries = 0; error == EBUSY && tries < 1; tries++) {
-        undo(number, slot);
-        error = unshare(from) ? try_to_move(from, slot) : ENOTSUP;
-    }
+    int error = os_fault_watch(from, UNIT_BYTES);
+    if (error != 0)
+        return error;
+    error = os_fault_take(slot, from, UNIT_BYTES);
     if (error != 0)
         undo(number, slot);
+    return error;
+}
+
+static bool move_out(size_t number, char *slot)
+{
+    serve.moving = slot;
+    note_range(number);
+    int error = try_to_move(number, slot);
+    if (error == EBUSY && unshare(space_address(number)))
+        error = try_to_move(number, slot);
     return error == 0;
 }
 
@@ -244,8 +243,10 @@ static void work(uint64_t now)
 {
     if (now < work_list.beat_ns)
         return;
-    back_roam();
     work_list.beat_ns = now + BEAT_MS * MS;
+    back_rest();
+    if (!has_work(now))
+        return;
     pack_some();
     work_list.in_vain = take_some() == 0 ? work_list.in_vain + BEAT_LOOKS : 0;
     serve_add(&cold.counts.pack_ns, os_time_ns() - now);
@@ -256,6 +257,7 @@ static void begin(void)
     work_list.first = work_list.last = 0;
     work_list.in_vain = 0;
     serve.islands = 0;
+    back_begin();
     serve.low = SIZE_MAX;
     serve.high = 0;
     serve.slots = 0;
@@ -272,6 +274,8 @@ static int patience(uint64_t now)
 {
     if (is_held() && atomic_load(&cold.out) != 0)
         return 0;
+    if (back_has_watched())
+        return BEAT_MS;
     if (!has_work(now))
         return OS_FAULT_FOREVER;
     return is_asleep() ? LONG_BEAT_MS : BEAT_MS;
@@ -297,7 +301,7 @@ void cold_serve(void)
         uint64_t now = os_time_ns();
         if (is_held())
             back_give_all();
-        else if (has_work(now))
+        else
             work(now);
     }
     os_fault_close();

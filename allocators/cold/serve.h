@@ -58,7 +58,7 @@ static inline void serve_set_state(struct cold_unit *unit, unsigned state)
  */
 bool back_give(size_t number);
 
-/* The unit is in its place, and is left alone for some time. */
+/* The unit is in its place, watched no more, and is left alone for some time. */
 void back_settle(size_t number, unsigned back_soon, uint32_t tenths);
 
 /* Puts those pages of a slot back. False: not just now. */
@@ -72,7 +72,12 @@ void back_free_slot(uint32_t slot);
 void back_attend(int ms);
 void back_give_all(void);
 
-/* The thread has other things to do than to answer. */
-void back_roam(void);
+void back_begin(void);
+
+/* There are units that came back and are still watched. */
+bool back_has_watched(void);
+
+/* Between answers: some of these are watched no more, and the thread may run anywhere. */
+void back_rest(void);
 
 #endif

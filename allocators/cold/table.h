@@ -40,7 +40,7 @@ struct cold {
     void *bell;
     _Atomic uint64_t until_ns; /* there is work until then */
     _Atomic uint32_t holders;
-    _Atomic uint32_t out;       /* units that are not in their place */
+    _Atomic uint32_t out;       /* units that are not in their place, or watched still */
     _Atomic uint32_t is_taking; /* the thread is about to take one */
     _Atomic uint32_t is_to_end;
     _Atomic uint32_t status; /* COLD_NEW, or what opening it came to */
