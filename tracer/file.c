@@ -17,8 +17,8 @@ enum {
     FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
     FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
     FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
-    FILE_TIMELINE_SHARE = 4, /* of the blocks of a ring at most one in so many is the timeline's, */
-    FILE_TIMELINE_MOST = 256, /* and no more: 16 MiB are the samples of a week */
+    FILE_ASIDE_SHARE = 4,    /* of the blocks of a ring one in so many at most is the timeline's, */
+    FILE_ASIDE_MOST = 256, /* and no more: 16 MiB are the samples of a week; the same for stacks */
 };
 
 static struct {
@@ -32,7 +32,8 @@ static struct {
     uint64_t mapped;             /* blocks the file has disk space for; lock */
     uint64_t most;               /* blocks it may have; constant while it is open */
     uint32_t lane_most;          /* and each event lane; 0: any number; likewise */
-    uint32_t timeline_most;      /* and the timeline; likewise */
+    uint32_t timeline_most;      /* and the timeline; */
+    uint32_t stacks_most;        /* and the stack lane; likewise */
     bool drops;                  /* a lack of room may pass; likewise */
     uint64_t retry_ns;           /* not before this is room asked for again; lock */
     _Atomic int full;            /* 0, or why there is no room for the moment; lock for writing */
@@ -69,6 +70,8 @@ uint32_t file_lane_blocks_most(uint32_t lane)
 {
     if (lane == TRACE_LANE_TIMELINE)
         return file.timeline_most;
+    if (lane == TRACE_LANE_STACKS)
+        return file.stacks_most;
     return trace_lane_has_events(lane) ? file.lane_most : 0;
 }
 
@@ -289,7 +292,7 @@ void file_put_block(struct file_block block, uint32_t lane)
 {
     lock_take(&file.lock); /* whoever maps at the same address next does so behind us */
     unmap_range(block.start, TRACE_BLOCK_BYTES);
-    if (file.is_ring && lane >= TRACE_LANE_EVENTS)
+    if (file.is_ring && lane != TRACE_LANE_INFO)
         ring_put((block.offset - TRACE_HEADER_BYTES) / TRACE_BLOCK_BYTES, lane);
     lock_drop(&file.lock);
 }
@@ -359,14 +362,21 @@ static int create_and_map(void)
     return error;
 }
 
-static uint32_t timeline_blocks(const struct trace_header *start)
+static uint32_t least_of(uint32_t limit, uint32_t most)
 {
-    uint32_t most = FILE_TIMELINE_MOST;
-    if (start->blocks_most != 0 && start->blocks_most / FILE_TIMELINE_SHARE < most)
-        most = start->blocks_most / FILE_TIMELINE_SHARE;
-    if (start->lane_blocks_most != 0 && start->lane_blocks_most < most)
-        most = start->lane_blocks_most;
-    return most > 2 ? most : 2;
+    return limit != 0 && limit < most ? limit : most;
+}
+
+static void set_limits(const struct trace_header *start)
+{
+    uint32_t share = start->blocks_most / FILE_ASIDE_SHARE;
+    uint32_t most = least_of(start->blocks_most != 0 && share < 2 ? 2 : share, FILE_ASIDE_MOST);
+    uint32_t timeline = least_of(start->lane_blocks_most, most);
+    file.most = start->blocks_most != 0 ? start->blocks_most : UINT32_MAX;
+    file.lane_most = start->lane_blocks_most;
+    file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
+    file.timeline_most = timeline > 2 ? timeline : 2;
+    file.stacks_most = file.is_ring ? most : 0;
 }
 
 int file_create(const struct trace_header *start, bool drops)
@@ -376,13 +386,10 @@ int file_create(const struct trace_header *start, bool drops)
     atomic_store_explicit(&file.blocks, 0, memory_order_relaxed);
     file.mapped = 0;
     file.window_blocks = 0;
-    file.most = start->blocks_most != 0 ? start->blocks_most : UINT32_MAX;
     file.drops = drops;
     atomic_store_explicit(&file.full, 0, memory_order_relaxed);
-    file.lane_most = start->lane_blocks_most;
-    file.timeline_most = timeline_blocks(start);
+    set_limits(start);
     file.process_start = start->process_start;
-    file.is_ring = start->blocks_most != 0 || start->lane_blocks_most != 0;
     ring_clear();
     int error = create_and_map();
     if (error != 0)

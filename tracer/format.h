@@ -26,9 +26,12 @@
  * header.events of the first block says how many events came before it. A block that is taken
  * becomes open (used = 0: all its records are there still), free (magic = 0), zeroed, and then
  * somebody's next one, in this order: whenever the process is killed, each block is a whole one or
- * none. Info and stack lanes are never written over. What the info lane would get again and again
- * (trace_info_recurs) is in a ring in a lane of the same records, TRACE_LANE_TIMELINE. It has a
- * quarter of B blocks at most, L, and 256, but two; from then on it writes over its own oldest.
+ * none. The info lane is never written over. What it would get again and again (trace_info_recurs)
+ * is in a ring in a lane of the same records, TRACE_LANE_TIMELINE. It has a quarter of B blocks at
+ * most, L, and 256, but two, and the stack lane a quarter of B and 256, but two; from then on they
+ * write over their own oldest. What is needed to read the newest events is written again before
+ * half of what is there has been written over: the MODULE records of what is loaded, as they were;
+ * and the nodes of all frames that are met, from a new tree, none of whose parents is in the old.
  *
  * NUMBERS. uvarint: 7 bits a byte, lowest first, high bit = more follows; at most 10 bytes.
  * svarint: zigzag, (n << 1) ^ (n >> 63), as uvarint.
@@ -118,10 +121,11 @@
  * child, or has one ended), had its last one in another lane: ORDER holds for them as for blocks.
  * None is in a trace of samples. TXN_ALLOC counts as an event.
  *
- * STACK LANE. A tree of frames; node ids are implied: 1, 2, 3... in file order; id 0 = no stack.
- *     uvarint (own id - parent id) (never zero: parents come first; parent 0 = outermost frame)
+ * STACK LANE. A tree of frames; node ids are implied: 1, 2, 3... in file order, the first one of a
+ * block is its header.events + 1; id 0 = no stack.
+ *     uvarint (own id - parent id) << 1 | is_exact (parents come first; parent 0 = outermost frame)
  *     svarint ip - ip of the previous record of this block (0 at the start of a block)
- * ip is a return address (look up ip - 1), except in nodes flagged by the info lane's EXACT record.
+ * ip is a return address (look up ip - 1), or, exact, where a signal interrupted the function.
  *
  * INFO LANE. u8 type, uvarint length, payload. Types: enum trace_info. Strings are not terminated.
  *
@@ -206,12 +210,12 @@ enum trace_txn_end {
 enum trace_info {
     TRACE_INFO_COMMAND = 1,   /* the command line: arguments, each ended by a NUL byte */
     TRACE_INFO_EXE = 2,       /* path of the executable */
-    TRACE_INFO_MODULE = 3,    /* uvarint time_ns, u64 bias (load address - link address), u64 start,
-                               * u64 end (mapped range), u8 n, n bytes of build-id, path (rest) */
+    TRACE_INFO_MODULE = 3,    /* uvarint time_ns when it was seen first, u64 bias (load address -
+                               * link address), u64 start, u64 end (mapped range), u8 n, n bytes of
+                               * build-id, path (rest); in rings the same again, see RING */
     TRACE_INFO_UNMODULE = 4,  /* uvarint time_ns, u64 start: the module that began there is gone */
     TRACE_INFO_SAMPLE = 5,    /* struct trace_sample */
     TRACE_INFO_MARK = 6,      /* uvarint time_ns, label */
-    TRACE_INFO_EXACT = 7,     /* uvarint node id: its ip is exact (interrupted by a signal) */
     TRACE_INFO_END = 8,       /* struct trace_end: nothing is written behind it */
     TRACE_INFO_CWD = 9,       /* working directory at start */
     TRACE_INFO_MAPPED = 10,   /* u8 bits (enum trace_mapped_bits), then uvarints: time_ns, stack id,
@@ -422,7 +426,8 @@ static inline bool trace_lane_has_info(uint32_t lane)
 /* Whether records of the type are without number; in rings they are in the timeline. */
 static inline bool trace_info_recurs(unsigned type)
 {
-    return type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK || type == TRACE_INFO_MAPPED ||
+    return type == TRACE_INFO_MODULE || type == TRACE_INFO_UNMODULE || type == TRACE_INFO_PRESSURE ||
+           type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK || type == TRACE_INFO_MAPPED ||
            type == TRACE_INFO_UNMAPPED || type == TRACE_INFO_AREAS || type == TRACE_INFO_LEAKS ||
            type == TRACE_INFO_LOST;
 }

@@ -5,6 +5,7 @@
 
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
+#include "tracer/file.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
 #include "tracer/tracer.h"
@@ -22,6 +23,7 @@ static struct {
     struct lock lock;
     struct lane *lane;     /* NULL: no trace; lock */
     struct lane *timeline; /* of a ring: for what recurs; else NULL; lock */
+    uint32_t modules_at;   /* its blocks when its modules were written last; lock */
 } info = {.lock = LOCK_INIT(LOCK_RANK_TRACE_INFO)};
 
 struct piece {
@@ -102,13 +104,6 @@ bool info_write_lost(const unsigned char *entries, size_t bytes)
     return write_record(TRACE_INFO_LOST, &piece, 1);
 }
 
-bool info_write_exact(uint32_t node)
-{
-    unsigned char head[10];
-    struct piece piece = {head, (size_t)(trace_put_uvarint(head, node) - head)};
-    return write_record(TRACE_INFO_EXACT, &piece, 1);
-}
-
 bool info_write_pressure(const struct trace_pressure *pressure)
 {
     struct piece piece = {pressure, sizeof(*pressure)};
@@ -132,7 +127,7 @@ bool info_write_module(const struct info_module *module)
     unsigned char head[10 + 3 * 8 + 1 + INFO_BUILD_ID_BYTES];
     size_t id_bytes = module->build_id_bytes <= INFO_BUILD_ID_BYTES ? module->build_id_bytes
                                                                     : INFO_BUILD_ID_BYTES;
-    unsigned char *at = trace_put_uvarint(head, os_time_ns());
+    unsigned char *at = trace_put_uvarint(head, module->seen_ns);
     at = put_u64(at, module->bias);
     at = put_u64(at, module->start);
     at = put_u64(at, module->end);
@@ -143,6 +138,18 @@ bool info_write_module(const struct info_module *module)
     struct piece pieces[2] = {{head, (size_t)(at - head)},
                               {module->path, length_of(module->path, INFO_PATH_BYTES)}};
     return write_record(TRACE_INFO_MODULE, pieces, 2);
+}
+
+bool info_modules_are_due(void)
+{
+    lock_take(&info.lock);
+    uint32_t most = file_lane_blocks_most(TRACE_LANE_TIMELINE);
+    bool are_due =
+        info.timeline != NULL && info.timeline->sequence - info.modules_at >= most / 2;
+    if (are_due)
+        info.modules_at = info.timeline->sequence;
+    lock_drop(&info.lock);
+    return are_due;
 }
 
 bool info_write_unmodule(uintptr_t start)
@@ -219,6 +226,7 @@ bool info_create(void)
         return false;
     if (file_is_ring())
         info.timeline = lane_create(TRACE_LANE_TIMELINE);
+    info.modules_at = 1; /* they come next, into its first block */
     return !file_is_ring() || info.timeline != NULL;
 }
 

@@ -22,7 +22,6 @@ bool info_write_sample(const struct trace_sample *sample);
 bool info_write_mark(const char *label, uint64_t time_ns);
 bool info_write_leaks(const struct trace_leaks *leaks);
 bool info_write_lost(const unsigned char *entries, size_t bytes);
-bool info_write_exact(uint32_t node);
 bool info_write_signal(const struct trace_signal *signal);
 bool info_write_pressure(const struct trace_pressure *pressure);
 bool info_write_unmodule(uintptr_t start);
@@ -44,8 +43,12 @@ struct info_module {
     const unsigned char *build_id;
     size_t build_id_bytes;
     const char *path;
+    uint64_t seen_ns; /* when it was first */
 };
 bool info_write_module(const struct info_module *module);
+
+/* True once in each half of the timeline: what is loaded is to be written again. */
+bool info_modules_are_due(void);
 
 /* Nothing follows. When the lock is not to be had (its holder may be the thread that asks, in a
  * signal handler) nothing is written and the lane stays open. */

@@ -1,12 +1,13 @@
-/* mappings.c - the records of what the program maps by itself: in the info lane, since they are few
- * and one order for all threads is what a reader needs. */
+/* mappings.c - the records of what the program maps by itself: in the info lane, or a ring's timeline,
+ * since they are few and one order for all threads is what a reader needs. */
 #include "tracer/info.h"
+#include "tracer/modules.h"
 #include "tracer/recorder.h"
 #include "tracer/tracer.h"
 
 static bool write_mapped(const void *mapping, uint32_t stack)
 {
-    return info_write_mapped(mapping, stack);
+    return info_write_mapped(mapping, stack) && modules_write_if_due();
 }
 
 void tracer_mapped(const struct tracer_mapping *mapping, const struct tracer_caller *caller)

@@ -20,6 +20,7 @@ struct module {
     struct module_place place;
     uintptr_t bias;
     uint64_t seen; /* the loader's count of changes when it was last in its list */
+    uint64_t seen_ns; /* when it was first written to this trace; 0: not yet */
     bool is_written;
     uint8_t build_id_bytes;
     unsigned char build_id[MODULES_BUILD_ID_BYTES];
@@ -44,8 +45,20 @@ uint64_t modules_version(void)
 
 /* -- one module ------------------------------------------------------------------------------- */
 
+static const char *find_path(const char *path)
+{
+    const char *end = modules.paths + modules.paths_used;
+    const char *at = modules.paths;
+    while (at < end && strcmp(at, path) != 0)
+        at += strlen(at) + 1;
+    return at < end ? at : NULL;
+}
+
 static const char *copy_path(const char *path)
 {
+    const char *known = path[0] != '\0' ? find_path(path) : NULL;
+    if (known != NULL) /* of what was unloaded since, mostly */
+        return known;
     char *copy = modules.paths + modules.paths_used;
     if (modules.paths_used + MODULES_PATH_BYTES > MODULES_PATHS_BYTES)
         return "";
@@ -138,6 +151,8 @@ static bool take_unwritten(struct module *unwritten)
         if (modules.list[i].is_written)
             continue;
         modules.list[i].is_written = true;
+        if (modules.list[i].seen_ns == 0)
+            modules.list[i].seen_ns = os_time_ns();
         *unwritten = modules.list[i];
         found = true;
     }
@@ -156,6 +171,7 @@ static bool write_unwritten(void)
             .build_id = module.build_id,
             .build_id_bytes = module.build_id_bytes,
             .path = module.path,
+            .seen_ns = module.seen_ns,
         };
         if (!info_write_module(&record))
             return false;
@@ -185,7 +201,7 @@ bool modules_refresh(void)
         return true;
     struct module gone;
     while (remove_gone(changes, &gone)) {
-        if (gone.is_written && !info_write_unmodule(gone.place.start))
+        if (gone.seen_ns != 0 && !info_write_unmodule(gone.place.start))
             return false;
     }
     atomic_store_explicit(&modules.version, changes + 1, memory_order_relaxed);
@@ -219,11 +235,24 @@ bool modules_write(void)
     return write_unwritten();
 }
 
+bool modules_write_if_due(void)
+{
+    if (!info_modules_are_due())
+        return true;
+    lock_take(&modules.lock);
+    for (size_t i = 0; i < modules.count; i++)
+        modules.list[i].is_written = false;
+    lock_drop(&modules.lock);
+    return write_unwritten();
+}
+
 static void forget(void)
 {
     modules.is_open = false;
-    for (size_t i = 0; i < modules.count; i++)
+    for (size_t i = 0; i < modules.count; i++) {
         modules.list[i].is_written = false;
+        modules.list[i].seen_ns = 0;
+    }
 }
 
 void modules_forget(void)

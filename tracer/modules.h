@@ -31,6 +31,10 @@ bool modules_find(uintptr_t address, struct module_place *place);
 /* Writes the whole list to a trace that has just been opened. */
 bool modules_write(void);
 
+/* Writes it again as it was, to a ring whose records of it would be written over by and by. Asked
+ * behind records of the timeline. */
+bool modules_write_if_due(void);
+
 /* Another trace begins: none of it is written. */
 void modules_forget(void);
 

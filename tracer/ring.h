@@ -1,5 +1,5 @@
 /* ring.h - the closed blocks of the file, oldest first, that may be written over: those of event
- * lanes and of the timeline.
+ * lanes, of the timeline and of the stack lane.
  *
  * Only the numbers of blocks and lanes are kept, in memory of our own. file.c asks, under its lock.
  *

@@ -8,6 +8,7 @@
 #include "tracer/areas.h"
 #include "tracer/info.h"
 #include "tracer/lane.h"
+#include "tracer/modules.h"
 #include "tracer/recorder.h"
 #include "tracer/stacks.h"
 
@@ -107,7 +108,7 @@ static bool take(uint64_t now_ns, bool with_system, uint64_t *rss)
     bool is_written = info_write_sample(&sample);
     atomic_fetch_add_explicit(&samples.count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&samples.took_ns, os_time_ns() - now_ns, memory_order_relaxed);
-    return is_written;
+    return is_written && modules_write_if_due();
 }
 
 static void write_latency(bool is_last)

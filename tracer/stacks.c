@@ -6,13 +6,17 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
-#include "tracer/info.h"
+#include "tracer/file.h"
 #include "tracer/lane.h"
 #include "tracer/recorder.h"
 #include "tracer/table.h"
 
 /* In the table: key = address, its top bit for exact ones (user addresses have none); value =
- * parent << 32 | id. Roots have no parent; their place holds a generation with the top bit set. */
+ * parent << 32 | id. Roots have no parent; their place holds a generation with the top bit set.
+ *
+ * In a ring the tree begins anew when its nodes fill half of the lane's blocks, in a block of its
+ * own: so what is written over then is half of the lane old. A walk that began before that has
+ * parents of the tree before; it gets no node and begins anew too (unwind.c). */
 #define STACKS_EXACT (UINT64_C(1) << 63)
 #define STACKS_TAG_MASK UINT64_C(0xffffffff00000000)
 #define STACKS_ROOT UINT32_C(0x80000000)
@@ -20,6 +24,8 @@
 static struct {
     struct lock lock;
     struct lane *lane;           /* lock; NULL: no trace */
+    uint32_t first;              /* id of the tree's first node; lock */
+    uint32_t first_block;        /* of the lane, with that node; lock */
     _Atomic uint32_t count;      /* nodes so far = id of the last; lock for writing */
     _Atomic uint32_t generation; /* of roots */
     struct table nodes;          /* lock for writing */
@@ -47,31 +53,59 @@ static uint64_t tag_of(uint32_t parent)
     return (uint64_t)(parent != 0 ? parent : STACKS_ROOT | generation) << 32;
 }
 
-/* Appends the record of the node that will have the next id. */
-static bool write_node(struct lane *lane, uint32_t id, uint32_t parent, uintptr_t ip)
+uint32_t stacks_generation(void)
 {
-    if (!lane_has_room(lane) && !lane_renew(lane))
-        return false;
+    return atomic_load_explicit(&stacks.generation, memory_order_relaxed);
+}
+
+void stacks_start_anew(void)
+{
+    atomic_fetch_add_explicit(&stacks.generation, 1, memory_order_relaxed);
+}
+
+static void begin_tree_if_due(const struct lane *lane)
+{
+    uint32_t most = file_lane_blocks_most(TRACE_LANE_STACKS);
+    if (most == 0 || lane->sequence - stacks.first_block < most / 2)
+        return;
+    stacks.first = stacks_count() + 1;
+    stacks.first_block = lane->sequence;
+    stacks_start_anew();
+    table_clear(&stacks.nodes);
+}
+
+static bool have_room(struct lane *lane)
+{
+    if (lane_has_room(lane))
+        return true;
+    begin_tree_if_due(lane);
+    return lane_renew(lane);
+}
+
+/* Appends the record of the node that will have the next id. */
+static void write_node(struct lane *lane, uint32_t id, uint32_t parent, uintptr_t ip, bool is_exact)
+{
     unsigned char first[10];
     unsigned char *at = lane->at + 1;
-    unsigned char *head = trace_put_uvarint(first, id - parent);
+    unsigned char *head = trace_put_uvarint(first, (uint64_t)(id - parent) << 1 | is_exact);
     for (unsigned char *from = first + 1; from < head; from++)
         *at++ = *from;
     at = trace_put_svarint(at, (int64_t)(ip - lane->last_ip));
     lane->last_ip = ip;
+    lane->events++;
     lane_commit(lane, first[0], at);
-    return true;
 }
 
-static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip)
+static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip, bool is_exact)
 {
     uint32_t found = (uint32_t)table_find(&stacks.nodes, key, tag_of(parent));
     if (found != 0 || stacks.lane == NULL)
         return found;
     uint32_t id = stacks_count() + 1;
     MP_ASSERT(parent < id);
-    if (id >= STACKS_ROOT || !write_node(stacks.lane, id, parent, ip))
+    if (id >= STACKS_ROOT || !have_room(stacks.lane) || (parent != 0 && parent < stacks.first))
         return 0;
+    write_node(stacks.lane, id, parent, ip, is_exact);
     atomic_store_explicit(&stacks.count, id, memory_order_relaxed);
     /* Without memory for the table the node is found by nobody and written again next time. */
     (void)table_insert(&stacks.nodes, key, tag_of(parent) | id);
@@ -85,17 +119,9 @@ uint32_t stacks_get_node(uint32_t parent, uintptr_t ip, bool is_exact)
     if (MP_LIKELY(id != 0))
         return id;
     lock_take(&stacks.lock);
-    uint32_t count = stacks_count();
-    id = add_node(key, parent, ip);
+    id = add_node(key, parent, ip, is_exact);
     lock_drop(&stacks.lock);
-    if (id > count && is_exact && !info_write_exact(id))
-        return 0;
     return id;
-}
-
-void stacks_start_anew(void)
-{
-    atomic_fetch_add_explicit(&stacks.generation, 1, memory_order_relaxed);
 }
 
 void stacks_finish(void)
@@ -116,6 +142,7 @@ static void forget(void)
 {
     atomic_store_explicit(&stacks.count, 0, memory_order_relaxed);
     stacks.lane = NULL;
+    stacks.first = stacks.first_block = 0;
     table_clear(&stacks.nodes);
 }
 

@@ -16,11 +16,15 @@ struct trace_end;
 bool stacks_create(void);
 
 /* The child of `parent` (0: a root) at that address, added if it is new. `is_exact`: the address
- * was interrupted, not returned to. 0: the disk or the memory is full. The thread is busy. */
+ * was interrupted, not returned to. 0: the disk or the memory is full, or, if the generation has
+ * changed, the parent is of a tree that is gone. The thread is busy. */
 uint32_t stacks_get_node(uint32_t parent, uintptr_t ip, bool is_exact);
 
 /* Code was unmapped: roots from now on are new, so that a node never means two functions. */
 void stacks_start_anew(void);
+
+/* Changes when nodes that somebody remembers are not to be used any more. */
+uint32_t stacks_generation(void);
 
 /* Closes the lane; no node is added any more. Not possible when the thread that asks interrupted
  * itself adding one: then the lane stays open. */

@@ -40,7 +40,7 @@ uint64_t table_find(const struct table *table, uint64_t key, uint64_t tag);
  * False: no memory; nothing changed. */
 bool table_insert(struct table *table, uint64_t key, uint64_t value);
 
-/* Empties it; no other thread is using it. */
+/* Empties it, as the writer; a reader may still find what was there. */
 void table_clear(struct table *table);
 
 /* Memory it holds. */

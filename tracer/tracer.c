@@ -210,7 +210,7 @@ void tracer_mark(const char *label)
         return;
     /* the thread's events before the mark are told from those behind it */
     uint64_t now = os_time_ns();
-    end_aside(turn_write_time(now) && info_write_mark(label, now) &&
+    end_aside(turn_write_time(now) && info_write_mark(label, now) && modules_write_if_due() &&
               samples_take_at_mark(os_time_ns()));
 }
 

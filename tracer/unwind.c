@@ -64,7 +64,7 @@ static const uint64_t unlike[2] = {0, 1}; /* one of them is unlike any bp */
 /* One thread's memory; lives with the lane. */
 struct walk {
     uint32_t count;      /* frames remembered; frame[count] is the innermost */
-    uint32_t generation; /* of the rules they came from */
+    uint32_t generation; /* of the stacks that their nodes and rules are of */
     bool is_whole;       /* W1 */
     uint32_t next_step;  /* the entry of step[] that is replaced next */
     struct memory memory;
@@ -100,9 +100,9 @@ static struct walk *walk_of(struct lane *lane)
     if (MP_UNLIKELY(lane->walk == NULL))
         lane->walk = os_map(round_up(sizeof(struct walk), os_page_bytes()));
     struct walk *walk = lane->walk;
-    if (walk != NULL && walk->generation != rules_generation()) {
+    if (walk != NULL && walk->generation != stacks_generation()) {
         walk_forget(walk);
-        walk->generation = rules_generation();
+        walk->generation = stacks_generation();
     }
     return walk;
 }
@@ -354,12 +354,9 @@ static inline bool remember(struct walk *walk, struct progress *progress)
     return is_named;
 }
 
-bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id)
+static inline bool find_stack(struct lane *lane, struct walk *walk,
+                              const struct tracer_caller *caller, unsigned depth)
 {
-    struct walk *walk = walk_of(lane);
-    *id = 0;
-    if (walk == NULL || caller->ip == 0)
-        return true;
     MP_ASSERT(depth > 0 && depth <= WALK_DEPTH);
     walk->frame[0].at.sp = UINTPTR_MAX;
     struct progress progress = {
@@ -371,8 +368,20 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
     lane->walks++;
     lane->proven += count_kept(walk, &progress);
     lane->stepped += progress.fresh;
-    if (!remember(walk, &progress))
-        return false;
+    return remember(walk, &progress);
+}
+
+bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned depth, uint32_t *id)
+{
+    struct walk *walk = walk_of(lane);
+    *id = 0;
+    if (walk == NULL || caller->ip == 0)
+        return true;
+    while (MP_UNLIKELY(!find_stack(lane, walk, caller, depth))) {
+        if (walk->generation == stacks_generation())
+            return false;
+        (void)walk_of(lane); /* the tree began anew under the walk */
+    }
     *id = walk->frame[walk->count].node;
     return true;
 }
@@ -393,6 +402,7 @@ void unwind_forget_code(void)
 {
     stacks_start_anew(); /* first: who sees new rules makes new roots */
     rules_forget();
+    stacks_start_anew(); /* who forgot between the two has old rules again */
 }
 
 void unwind_count(struct trace_costs *costs)

@@ -9,7 +9,7 @@ static void build_everything(void)
     builder_info(&builder, TRACE_INFO_CWD, "/ho\x1bme", 6);
     builder_module(&builder, 5, 0x1000, 0x400000, 0x500000, "/lib/a.so");
     uint32_t root = builder_node(&builder, 0, 0x401000);
-    uint32_t leaf = builder_node(&builder, root, 0x402000);
+    uint32_t leaf = builder_exact_node(&builder, root, 0x402000);
     builder_thread(&builder, 2, TRACE_THREAD_START, 100, NULL);
     builder_thread(&builder, 2, TRACE_THREAD_NAME, 0, "main");
     builder_alloc(&builder, 2, 0x10000, 100, root, 0, 0);
@@ -24,9 +24,6 @@ static void build_everything(void)
     builder_mark(&builder, "half");
     builder_alloc(&builder, 2, 0x10000, 7, 0, 0, TRACE_CPP);
     builder_free(&builder, 2, 0x20000);
-    uint64_t exact = leaf;
-    unsigned char number = (unsigned char)exact;
-    builder_info(&builder, TRACE_INFO_EXACT, &number, 1);
     struct trace_sample sample = {.time_ns = 77, .live = 88};
     builder_info(&builder, TRACE_INFO_SAMPLE, &sample, sizeof(sample));
 }
@@ -251,7 +248,7 @@ static void a_cut_stack_lane_leaves_later_stacks_unknown(void **state)
 {
     (void)state;
     uint32_t node = builder_node(&builder, 0, 0x1000);
-    builder_raw(&builder, TRACE_LANE_STACKS, "\x09\x02", 2); /* a parent that cannot be */
+    builder_raw(&builder, TRACE_LANE_STACKS, "\x12\x02", 2); /* a parent that cannot be */
     builder_node(&builder, node, 0x2000);
     builder_alloc(&builder, 2, 0x10000, 10, 2, 0, 0);
     builder_end(&builder, TRACE_END_EXIT);

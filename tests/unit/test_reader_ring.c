@@ -90,6 +90,78 @@ static void only_a_ring_may_begin_late(void **state)
     trace_close(trace);
 }
 
+/* -- stacks ----------------------------------------------------------------------------------- */
+
+/* Nodes 1 to 1000 are gone. */
+static void a_stack_of_gone_nodes_is_unknown_and_of_gone_callers_cut(void **state)
+{
+    (void)state;
+    builder_header(&builder)->blocks_most = 40;
+    builder.lanes[TRACE_LANE_STACKS].sequence = 9;
+    builder.lanes[TRACE_LANE_STACKS].events = builder.nodes = 1000;
+    uint32_t cut = builder_node(&builder, 990, 0x1000);
+    uint32_t root = builder_node(&builder, 0, 0x2000);
+    uint32_t leaf = builder_node(&builder, root, 0x3000);
+    const uint32_t asked[] = {1000, cut, leaf, 1, 0, 1004};
+    for (size_t i = 0; i < 6; i++)
+        builder_alloc(&builder, 2, 0x10000 * (i + 1), 10, asked[i], 0, 0);
+    builder_failed(&builder, 2, leaf, 10);
+    builder_mapped(&builder, 0x100000, 0x1000, leaf, 0);
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    assert_null(trace_warning(trace, 0));
+    assert_int_equal(trace_facts(trace)->nodes, 4);
+    const uint32_t shown[] = {0, 1, 3, 0, 0, 0, 3};
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct trace_event event;
+    for (size_t i = 0; trace_visit_next(visit, &event); i++)
+        assert_int_equal(event.stack, shown[i]);
+    trace_visit_destroy(visit);
+    assert_int_equal(trace_node(trace, 1).parent, 0);
+    assert_int_equal(trace_node(trace, 3).parent, 2);
+    assert_int_equal(trace_node(trace, 3).ip, 0x3000);
+    struct trace_mappings *mappings = trace_mappings_create(trace);
+    struct trace_mapping mapping;
+    assert_true(trace_mappings_next(mappings, &mapping));
+    assert_int_equal(mapping.stack, 3);
+    trace_mappings_destroy(mappings);
+    trace_close(trace);
+}
+
+/* -- modules ---------------------------------------------------------------------------------- */
+
+static void unload(uint64_t time_ns, uint64_t start)
+{
+    unsigned char payload[18];
+    unsigned char *end = trace_put_uvarint(payload, time_ns);
+    memcpy(end, &start, sizeof(start));
+    builder_info(&builder, TRACE_INFO_UNMODULE, payload, (size_t)(end - payload) + sizeof(start));
+}
+
+static void a_module_that_is_told_again_is_one_module(void **state)
+{
+    (void)state;
+    builder_header(&builder)->blocks_most = 40;
+    builder.has_timeline = true;
+    builder.lanes[BUILDER_TIMELINE].sequence = 9;
+    builder_module(&builder, 50, 0, 0x9000, 0xa000, "/lib/late.so");
+    builder_module(&builder, 7, 0, 0x1000, 0x2000, "/lib/a.so"); /* again: the first is gone */
+    builder_module(&builder, 7, 0, 0x3000, 0x4000, "/lib/b.so");
+    builder_module(&builder, 50, 0, 0x9000, 0xa000, "/lib/late.so");
+    unload(60, 0x9000);
+    builder_module(&builder, 70, 0, 0x9000, 0xa000, "/lib/later.so");
+    builder_module(&builder, 7, 0, 0x1000, 0x2000, "/lib/a.so");
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    assert_int_equal(trace_facts(trace)->modules, 4);
+    assert_string_equal(trace_module_find(trace, 0x1000, 10)->path, "/lib/a.so");
+    assert_string_equal(trace_module_find(trace, 0x3000, 90)->path, "/lib/b.so");
+    assert_string_equal(trace_module_find(trace, 0x9000, 55)->path, "/lib/late.so");
+    assert_null(trace_module_find(trace, 0x9000, 65));
+    assert_string_equal(trace_module_find(trace, 0x9000, 75)->path, "/lib/later.so");
+    trace_close(trace);
+}
+
 /* -- the timeline ----------------------------------------------------------------------------- */
 
 static void begin_timeline_late(void)
@@ -176,6 +248,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_birth_is_not_what_an_old_free_meant, begin, finish),
         cmocka_unit_test_setup_teardown(a_hole_in_a_ring_is_still_damage, begin, finish),
         cmocka_unit_test_setup_teardown(only_a_ring_may_begin_late, begin, finish),
+        cmocka_unit_test_setup_teardown(a_stack_of_gone_nodes_is_unknown_and_of_gone_callers_cut,
+                                        begin, finish),
+        cmocka_unit_test_setup_teardown(a_module_that_is_told_again_is_one_module, begin, finish),
         cmocka_unit_test_setup_teardown(the_timeline_may_begin_late, begin, finish),
         cmocka_unit_test_setup_teardown(a_table_without_its_beginning_is_left_out, begin, finish),
     };

@@ -302,16 +302,27 @@ void builder_txn(struct builder *builder, unsigned number, enum trace_other_kind
 
 /* -- stacks and info -------------------------------------------------------------------------- */
 
-uint32_t builder_node(struct builder *builder, uint32_t parent, uint64_t ip)
+static uint32_t put_node(struct builder *builder, uint32_t parent, uint64_t ip, bool is_exact)
 {
     struct builder_lane *lane = begin_record(builder, TRACE_LANE_STACKS, TRACE_EVENT_BYTES_MAX);
     unsigned char record[TRACE_EVENT_BYTES_MAX];
     uint64_t id = ++builder->nodes;
-    unsigned char *end = trace_put_uvarint(record, id - parent);
+    unsigned char *end = trace_put_uvarint(record, (id - parent) << 1 | is_exact);
     end = trace_put_svarint(end, (int64_t)(ip - lane->ip));
     lane->ip = ip;
     put_record(builder, lane, record, (size_t)(end - record));
+    lane->events++;
     return (uint32_t)id;
+}
+
+uint32_t builder_node(struct builder *builder, uint32_t parent, uint64_t ip)
+{
+    return put_node(builder, parent, ip, false);
+}
+
+uint32_t builder_exact_node(struct builder *builder, uint32_t parent, uint64_t ip)
+{
+    return put_node(builder, parent, ip, true);
 }
 
 void builder_info(struct builder *builder, enum trace_info type, const void *payload, size_t bytes)

@@ -75,6 +75,7 @@ void builder_raw(struct builder *builder, unsigned lane, const void *bytes, size
 
 /* Returns the node's id. */
 uint32_t builder_node(struct builder *builder, uint32_t parent, uint64_t ip);
+uint32_t builder_exact_node(struct builder *builder, uint32_t parent, uint64_t ip);
 
 void builder_info(struct builder *builder, enum trace_info type, const void *payload, size_t bytes);
 void builder_module(struct builder *builder, uint64_t time_ns, uint64_t bias, uint64_t start,

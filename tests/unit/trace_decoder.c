@@ -270,13 +270,14 @@ static bool read_nodes(struct cursor *cursor)
     uint64_t ip = 0;
     while (!is_at_end(cursor)) {
         uint64_t step;
-        uint64_t id = decoded->node_count + 1;
-        if (!get_u(cursor, &step) || step == 0 || step > id)
+        uint64_t id = decoded->nodes_older + decoded->node_count + 1;
+        if (!get_u(cursor, &step) || step >> 1 == 0 || step >> 1 > id)
             return wrong_here(cursor, "a parent that does not come first");
         if (!add_s(cursor, &ip))
             return false;
         decoded->nodes = grown(decoded->nodes, decoded->node_count + 1, sizeof(*decoded->nodes));
-        decoded->nodes[id] = (struct decoded_node){.parent = id - step, .ip = ip};
+        decoded->nodes[id - decoded->nodes_older] = (struct decoded_node){
+            .parent = id - (step >> 1), .ip = ip, .is_exact = (step & 1) != 0};
         decoded->node_count++;
     }
     return true;
@@ -284,8 +285,9 @@ static bool read_nodes(struct cursor *cursor)
 
 static bool recurs(unsigned type)
 {
-    return (type >= TRACE_INFO_SAMPLE && type <= TRACE_INFO_MARK) ||
-           (type >= TRACE_INFO_MAPPED && type <= TRACE_INFO_AREAS) || type >= TRACE_INFO_LEAKS;
+    return (type >= TRACE_INFO_MODULE && type <= TRACE_INFO_MARK) ||
+           (type >= TRACE_INFO_MAPPED && type <= TRACE_INFO_AREAS) ||
+           type == TRACE_INFO_PRESSURE || type >= TRACE_INFO_LEAKS;
 }
 
 static bool is_ring(const struct decoded *decoded)
@@ -365,12 +367,20 @@ static bool check_sequence(struct decoded *decoded, const unsigned char *block,
     struct trace_block_header header = header_at(block);
     size_t at = (size_t)(block - decoded->file);
     bool is_first = before == NULL || header_at(before).lane != header.lane;
-    if (is_first && header.sequence != 0 && (header.lane < TRACE_LANE_EVENTS || !is_ring(decoded)))
+    if (is_first && header.sequence != 0 && (header.lane == TRACE_LANE_INFO || !is_ring(decoded)))
         return wrong(decoded, "a lane without its beginning", at);
     if (!is_first && header.sequence != header_at(before).sequence + 1)
         return wrong(decoded, "a block out of sequence", at);
-    if (header.lane < TRACE_LANE_EVENTS)
+    if (header.lane == TRACE_LANE_INFO)
         return true;
+    if (header.lane == TRACE_LANE_STACKS) {
+        decoded->stack_blocks++;
+        if (is_first)
+            decoded->nodes_older = header.events;
+        if (header.events != decoded->nodes_older + decoded->node_count)
+            return wrong(decoded, "a stack block with the wrong number of nodes before it", at);
+        return true;
+    }
     if (header.lane == TRACE_LANE_TIMELINE) {
         decoded->timeline_blocks++;
         decoded->is_timeline_late |= is_first && header.sequence != 0;
@@ -416,21 +426,6 @@ static bool read_blocks(struct decoded *decoded)
     return is_right;
 }
 
-static bool mark_exact(struct decoded *decoded)
-{
-    for (size_t i = 0; i < decoded->record_count; i++) {
-        struct decoded_record *record = &decoded->records[i];
-        struct cursor cursor = {decoded, record->payload, record->payload + record->bytes, false};
-        uint64_t node;
-        if (record->type != TRACE_INFO_EXACT)
-            continue;
-        if (!get_u(&cursor, &node) || node == 0 || node > decoded->node_count)
-            return wrong(decoded, "EXACT of no node", i);
-        decoded->nodes[node].is_exact = true;
-    }
-    return true;
-}
-
 static bool load(struct decoded *decoded, const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -458,7 +453,7 @@ bool decoder_read(struct decoded *decoded, const char *path)
         header->header_bytes != 4096 || header->block_bytes != 65536)
         return wrong(decoded, "not a header", 0);
     decoded->nodes = grown(NULL, 0, sizeof(*decoded->nodes));
-    return read_blocks(decoded) && mark_exact(decoded);
+    return read_blocks(decoded);
 }
 
 void decoder_free(struct decoded *decoded)

@@ -70,7 +70,9 @@ struct decoded {
     uint64_t blocks; /* of all lanes */
     uint64_t timeline_blocks;
     bool is_timeline_late;      /* its beginning was written over */
-    struct decoded_node *nodes; /* nodes[id]; [0] unused */
+    uint64_t stack_blocks;
+    uint64_t nodes_older;       /* written over */
+    struct decoded_node *nodes; /* nodes[id - nodes_older]; [0] unused */
     size_t node_count;
     struct decoded_record *records;
     size_t record_count;

@@ -274,7 +274,9 @@ bool trace_mappings_next(struct trace_mappings *mappings, struct trace_mapping *
         *mapping = (struct trace_mapping){0};
         if (!next_record(mappings, &record))
             return false;
-        if (apply_record(mappings, &record, mapping))
+        if (apply_record(mappings, &record, mapping)) {
+            mapping->stack = stacks_find(mappings->trace, mapping->stack);
             return true;
+        }
     }
 }

@@ -347,8 +347,12 @@ static void flag_gap(struct trace *trace, const struct file_lane *lane, struct f
 /* The first block of a lane: what was before it was written over, or is missing. */
 static void begin_lane(struct trace *trace, const struct file_lane *lane, struct file_block *block)
 {
-    if (!is_ring(trace) || lane->lane < TRACE_LANE_EVENTS || block->sequence == 0) {
+    if (!is_ring(trace) || lane->lane == TRACE_LANE_INFO || block->sequence == 0) {
         flag_gap(trace, lane, block, 0);
+        return;
+    }
+    if (lane->lane == TRACE_LANE_STACKS) {
+        trace->nodes_gone = block->events;
         return;
     }
     if (lane->lane == TRACE_LANE_TIMELINE) {

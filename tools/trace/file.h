@@ -67,9 +67,11 @@ struct trace {
     struct trace_latency latency;
     uint64_t *node_ips; /* by node id */
     uint32_t *node_parents;
-    uint8_t *node_is_exact;
+    bool *node_is_exact;
     size_t node_ip_capacity;
     size_t node_parent_capacity;
+    size_t node_is_exact_capacity;
+    uint64_t nodes_gone; /* before the first that is there */
     char **warnings;
     size_t warning_count;
     size_t warning_capacity;
@@ -117,6 +119,8 @@ bool info_is_at_end(const struct file_block *block, const unsigned char *at,
                     const unsigned char *end);
 
 void stacks_read(struct trace *trace, struct unpacker *unpacker);
-void stacks_flag_exact(struct trace *trace, uint64_t node);
+
+/* The tools' number of a node of the file; 0: none, or one that is not there. */
+uint32_t stacks_find(const struct trace *trace, uint64_t id);
 
 #endif

@@ -52,9 +52,35 @@ static void read_command(struct trace *trace, struct payload *from)
     trace->facts.argument = arguments;
 }
 
-static void read_module(struct trace *trace, struct payload *from)
+static void free_module(const struct trace_module *module)
+{
+    free((void *)(uintptr_t)module->path);
+    free((void *)(uintptr_t)module->build_id);
+}
+
+/* Modules are kept in the order of their times, so that one that a ring has twice is found. */
+static void add_module(struct trace *trace, const struct trace_module *module)
 {
     struct trace_facts *facts = &trace->facts;
+    struct trace_module *all = memory_grow((void *)(uintptr_t)facts->module, facts->modules,
+                                           &trace->module_capacity, sizeof(*all));
+    facts->module = all;
+    size_t at = facts->modules;
+    while (at > 0 && all[at - 1].loaded_ns > module->loaded_ns)
+        at--;
+    for (size_t i = at; i-- > 0 && all[i].loaded_ns == module->loaded_ns;) {
+        if (all[i].start == module->start) {
+            free_module(module);
+            return;
+        }
+    }
+    memmove(&all[at + 1], &all[at], (facts->modules - at) * sizeof(*all));
+    all[at] = *module;
+    facts->modules++;
+}
+
+static void read_module(struct trace *trace, struct payload *from)
+{
     struct trace_module module = {.unloaded_ns = UINT64_MAX};
     uint8_t build_id_bytes = 0;
     module.loaded_ns = payload_take_uvarint(from);
@@ -72,10 +98,7 @@ static void read_module(struct trace *trace, struct payload *from)
     module.build_id_bytes = build_id_bytes;
     from->at += build_id_bytes;
     module.path = take_text(from);
-    struct trace_module *grown = memory_grow((void *)(uintptr_t)facts->module, facts->modules,
-                                             &trace->module_capacity, sizeof(*grown));
-    grown[facts->modules++] = module;
-    facts->module = grown;
+    add_module(trace, &module);
 }
 
 static void read_unmodule(struct trace *trace, struct payload *from)
@@ -208,6 +231,7 @@ static void read_signal(struct trace *trace, struct payload *from)
     payload_take_bytes(from, &signal, sizeof(signal));
     if (from->is_short || trace->facts.signal != NULL)
         return;
+    signal.stack = stacks_find(trace, signal.stack);
     trace->signal = signal;
     trace->facts.signal = &trace->signal;
 }
@@ -300,9 +324,6 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         break;
     case TRACE_INFO_MARK:
         read_mark(trace, from);
-        break;
-    case TRACE_INFO_EXACT:
-        stacks_flag_exact(trace, payload_take_uvarint(from));
         break;
     case TRACE_INFO_LOST:
         read_lost(trace, from);
@@ -424,10 +445,8 @@ void info_read(struct trace *trace, struct unpacker *unpacker)
 void info_free(struct trace *trace)
 {
     const struct trace_facts *facts = &trace->facts;
-    for (size_t i = 0; i < facts->modules; i++) {
-        free((void *)(uintptr_t)facts->module[i].path);
-        free((void *)(uintptr_t)facts->module[i].build_id);
-    }
+    for (size_t i = 0; i < facts->modules; i++)
+        free_module(&facts->module[i]);
     for (size_t i = 0; i < facts->marks; i++)
         free((void *)(uintptr_t)facts->mark[i].label);
     free((void *)(uintptr_t)facts->module);

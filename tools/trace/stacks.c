@@ -1,23 +1,27 @@
-/* stacks.c - the stack lane: a tree of frames, numbered in file order. */
+/* stacks.c - the stack lane: a tree of frames, numbered in file order. In a ring the first nodes
+ * may be gone: the tools' numbers begin with those that are there. */
 #include "tools/trace/payloads.h"
 
 #include <stdlib.h>
 
 #include "tools/trace/memory.h"
 
-static void add_node(struct trace *trace, uint64_t ip, uint32_t parent)
+static void add_node(struct trace *trace, uint64_t ip, uint32_t parent, bool is_exact)
 {
     size_t id = trace->facts.nodes;
     trace->node_ips =
         memory_grow(trace->node_ips, id, &trace->node_ip_capacity, sizeof(*trace->node_ips));
     trace->node_parents = memory_grow(trace->node_parents, id, &trace->node_parent_capacity,
                                       sizeof(*trace->node_parents));
+    trace->node_is_exact = memory_grow(trace->node_is_exact, id, &trace->node_is_exact_capacity, 1);
     trace->node_ips[id] = ip;
     trace->node_parents[id] = parent;
+    trace->node_is_exact[id] = is_exact;
     trace->facts.nodes++;
 }
 
-/* Reads the nodes of a block; false: the ids of whatever follows cannot be known any more. */
+/* Reads the nodes of a block; false: the ids of whatever follows cannot be known any more. The
+ * parents of those that begin a ring may be gone. */
 static bool read_stack_block(struct trace *trace, const struct file_block *block,
                              const unsigned char *at)
 {
@@ -31,10 +35,13 @@ static bool read_stack_block(struct trace *trace, const struct file_block *block
         if (next == NULL && block->is_open)
             return true; /* cut with the file */
         uint64_t id = trace->facts.nodes;
-        if (next == NULL || up == 0 || up > id || id >= UINT32_MAX)
+        bool is_exact = (up & 1) != 0;
+        up >>= 1;
+        if (next == NULL || up == 0 || (up > id && up - id > trace->nodes_gone) ||
+            id >= UINT32_MAX)
             return false;
         ip += (uint64_t)trace_unzigzag(step);
-        add_node(trace, ip, (uint32_t)(id - up));
+        add_node(trace, ip, up < id ? (uint32_t)(id - up) : 0, is_exact);
         at = next;
     }
     return true;
@@ -58,7 +65,7 @@ static void read_lane(struct trace *trace, const struct file_lane *lane, struct 
 
 void stacks_read(struct trace *trace, struct unpacker *unpacker)
 {
-    add_node(trace, 0, 0);
+    add_node(trace, 0, 0, false);
     const struct file_lane *lane = file_find_lane(trace, TRACE_LANE_STACKS);
     if (lane == NULL)
         return;
@@ -67,19 +74,16 @@ void stacks_read(struct trace *trace, struct unpacker *unpacker)
     payloads_destroy(payloads);
 }
 
-void stacks_flag_exact(struct trace *trace, uint64_t node)
+uint32_t stacks_find(const struct trace *trace, uint64_t id)
 {
-    if (node == 0 || node >= trace->facts.nodes)
-        return;
-    if (trace->node_is_exact == NULL)
-        trace->node_is_exact = memory_alloc(trace->facts.nodes, 1);
-    trace->node_is_exact[node] = 1;
+    uint64_t own = id > trace->nodes_gone ? id - trace->nodes_gone : 0;
+    return own < trace->facts.nodes ? (uint32_t)own : 0;
 }
 
 struct trace_node trace_node(const struct trace *trace, uint32_t id)
 {
     if (id >= trace->facts.nodes)
         return (struct trace_node){0, 0, false};
-    bool is_exact = trace->node_is_exact != NULL && trace->node_is_exact[id] != 0;
-    return (struct trace_node){trace->node_ips[id], trace->node_parents[id], is_exact};
+    return (struct trace_node){trace->node_ips[id], trace->node_parents[id],
+                               trace->node_is_exact[id]};
 }

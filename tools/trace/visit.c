@@ -151,11 +151,6 @@ static uint8_t birth_bits(const struct cursor_record *record)
     return (uint8_t)bits;
 }
 
-static uint32_t known_stack(const struct trace_visit *visit, uint32_t stack)
-{
-    return stack < visit->trace->facts.nodes ? stack : 0;
-}
-
 static void add_object(struct trace_visit *visit, const struct cursor_record *record,
                        struct trace_event *event)
 {
@@ -163,7 +158,7 @@ static void add_object(struct trace_visit *visit, const struct cursor_record *re
     event->seat = seats_take(&visit->seats);
     event->size = record->size;
     event->alignment_log2 = record->alignment_log2;
-    event->stack = known_stack(visit, record->stack);
+    event->stack = stacks_find(visit->trace, record->stack);
     visit->totals.live_objects++;
     visit->totals.live_bytes += record->size;
     note_peak(visit, record->time_ns);
@@ -265,7 +260,7 @@ static void apply_txn(struct trace_visit *visit, const struct order_step *step,
     switch (record->kind) {
     case TRACE_TXN_BEGIN:
         event->kind = TRACE_EVENT_TXN_BEGIN;
-        event->stack = known_stack(visit, record->stack);
+        event->stack = stacks_find(visit->trace, record->stack);
         event->begun = rest->begun;
         event->begun.name = txns_name(&visit->txns, rest->name, rest->name_bytes);
         txns_begin(&visit->txns, event->txn, (uint32_t)rest->begun.parent);
@@ -347,7 +342,7 @@ static bool apply_other(struct trace_visit *visit, const struct order_step *step
     event->size = record->size;
     if (record->kind == TRACE_FAILED) {
         event->kind = TRACE_EVENT_FAILED;
-        event->stack = known_stack(visit, record->stack);
+        event->stack = stacks_find(visit->trace, record->stack);
         visit->totals.events++;
         visit->totals.failed++;
         return true;

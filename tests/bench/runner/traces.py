@@ -130,9 +130,11 @@ def heaptrack_once(run, folder):
     pipe, said = os.path.join(folder, "pipe"), os.path.join(folder, "heaptrack.zst")
     if not os.path.exists(pipe):
         os.mkfifo(pipe)
-    keeper = os.open(pipe, os.O_RDWR)  # the interpreter ends even if nobody tells it anything
     reader = subprocess.Popen(["sh", "-c", '"$0" <"$1" | zstd -q -f -o "$2"', interpreter, pipe,
                                said], env=heaps.GLIBC.environment(), stderr=subprocess.DEVNULL)
+    # The interpreter ends even if nobody tells it anything; a program whose interpreter died (it
+    # may ask for 24 GiB at once) is told so by SIGPIPE, as we do not read.
+    keeper = os.open(pipe, os.O_WRONLY)
     try:
         taken = run(heaps.Heap("heaptrack", library, {"DUMP_HEAPTRACK_OUTPUT": pipe}))
         before = time.perf_counter()
