@@ -17,7 +17,7 @@ enum {
     FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
     FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
     FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
-    FILE_ASIDE_SHARE = 4,    /* of the blocks of a ring one in so many at most is the timeline's, */
+    FILE_ASIDE_SHARE = 4,  /* of the blocks of a ring one in so many at most is the timeline's, */
     FILE_ASIDE_MOST = 256, /* and no more: 16 MiB are the samples of a week; the same for stacks */
 };
 

@@ -146,6 +146,7 @@
 #include <stdint.h>
 
 #include "tracer/format_heap.h"     /* what TRACE_INFO_CLASSES and TRACE_INFO_LATENCY hold */
+#include "tracer/format_numbers.h"  /* NUMBERS, and the checksum of a payload */
 #include "tracer/format_pressure.h" /* what TRACE_INFO_PRESSURE holds */
 
 #define TRACE_MAGIC UINT64_C(0x31454341525450ef) /* bytes ef 50 54 52 41 43 45 31: ".PTRACE1" */
@@ -426,10 +427,10 @@ static inline bool trace_lane_has_info(uint32_t lane)
 /* Whether records of the type are without number; in rings they are in the timeline. */
 static inline bool trace_info_recurs(unsigned type)
 {
-    return type == TRACE_INFO_MODULE || type == TRACE_INFO_UNMODULE || type == TRACE_INFO_PRESSURE ||
-           type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK || type == TRACE_INFO_MAPPED ||
-           type == TRACE_INFO_UNMAPPED || type == TRACE_INFO_AREAS || type == TRACE_INFO_LEAKS ||
-           type == TRACE_INFO_LOST;
+    return type == TRACE_INFO_MODULE || type == TRACE_INFO_UNMODULE ||
+           type == TRACE_INFO_PRESSURE || type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK ||
+           type == TRACE_INFO_MAPPED || type == TRACE_INFO_UNMAPPED || type == TRACE_INFO_AREAS ||
+           type == TRACE_INFO_LEAKS || type == TRACE_INFO_LOST;
 }
 
 /* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
@@ -443,63 +444,6 @@ static inline unsigned trace_recent_slot(uint64_t units)
 {
     unsigned slot = (unsigned)((units * UINT64_C(0x9E3779B97F4A7C15)) >> 59);
     return slot != 0 ? slot : 1;
-}
-
-static inline unsigned char *trace_put_uvarint(unsigned char *at, uint64_t n)
-{
-    while (n >= 0x80) {
-        *at++ = (unsigned char)(n | 0x80);
-        n >>= 7;
-    }
-    *at++ = (unsigned char)n;
-    return at;
-}
-
-static inline uint64_t trace_zigzag(int64_t n)
-{
-    return ((uint64_t)n << 1) ^ (uint64_t)(n >> 63);
-}
-
-static inline int64_t trace_unzigzag(uint64_t n)
-{
-    return (int64_t)(n >> 1) ^ -(int64_t)(n & 1);
-}
-
-static inline unsigned char *trace_put_svarint(unsigned char *at, int64_t n)
-{
-    return trace_put_uvarint(at, trace_zigzag(n));
-}
-
-/* Reads a uvarint of [at, end) into *n; the place behind it, or NULL: cut short or over 64 bits. */
-static inline const unsigned char *trace_get_uvarint(const unsigned char *at,
-                                                     const unsigned char *end, uint64_t *n)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
-        unsigned char byte = *at++;
-        if (shift == 63 && byte > 1)
-            return NULL;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            *n = value;
-            return at;
-        }
-    }
-    return NULL;
-}
-
-/* Two running sums over 32-bit words, the tail padded with zeros (after Fletcher 1982). */
-static inline uint64_t trace_checksum(const unsigned char *payload, size_t bytes)
-{
-    uint64_t sum = 1;
-    uint64_t sum_of_sums = 0;
-    for (size_t i = 0; i < bytes; i += 4) {
-        uint32_t word = 0; /* little-endian, as the file is */
-        __builtin_memcpy(&word, payload + i, bytes - i < 4 ? bytes - i : 4);
-        sum += word;
-        sum_of_sums += sum;
-    }
-    return sum ^ (sum_of_sums << 32 | sum_of_sums >> 32);
 }
 
 #endif

@@ -144,8 +144,7 @@ bool info_modules_are_due(void)
 {
     lock_take(&info.lock);
     uint32_t most = file_lane_blocks_most(TRACE_LANE_TIMELINE);
-    bool are_due =
-        info.timeline != NULL && info.timeline->sequence - info.modules_at >= most / 2;
+    bool are_due = info.timeline != NULL && info.timeline->sequence - info.modules_at >= most / 2;
     if (are_due)
         info.modules_at = info.timeline->sequence;
     lock_drop(&info.lock);

@@ -1,5 +1,5 @@
-/* mappings.c - the records of what the program maps by itself: in the info lane, or a ring's timeline,
- * since they are few and one order for all threads is what a reader needs. */
+/* mappings.c - the records of what the program maps by itself: in the info lane, or a ring's
+ * timeline, since they are few and one order for all threads is what a reader needs. */
 #include "tracer/info.h"
 #include "tracer/modules.h"
 #include "tracer/recorder.h"

@@ -19,7 +19,7 @@ enum {
 struct module {
     struct module_place place;
     uintptr_t bias;
-    uint64_t seen; /* the loader's count of changes when it was last in its list */
+    uint64_t seen;    /* the loader's count of changes when it was last in its list */
     uint64_t seen_ns; /* when it was first written to this trace; 0: not yet */
     bool is_written;
     uint8_t build_id_bytes;

@@ -18,10 +18,15 @@ static const struct tracer_options flight = {
 static const struct tracer_options limited = {
     .address_shift = 4, .ordered_by_caller = true, .most_bytes = 1 << 20};
 
+/* NULL: there is none. Until it is asked for again. */
 static const struct trace_end *find_end(const struct decoded *decoded)
 {
+    static struct trace_end end;
     const struct decoded_record *record = decoder_find(decoded, TRACE_INFO_END, 0);
-    return record == NULL ? NULL : (const struct trace_end *)(const void *)record->payload;
+    if (record == NULL)
+        return NULL;
+    memcpy(&end, record->payload, sizeof(end));
+    return &end;
 }
 
 static uint64_t count_events(const struct decoded *decoded)

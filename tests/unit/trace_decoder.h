@@ -69,7 +69,7 @@ struct decoded {
     size_t lane_count;
     uint64_t blocks; /* of all lanes */
     uint64_t timeline_blocks;
-    bool is_timeline_late;      /* its beginning was written over */
+    bool is_timeline_late; /* its beginning was written over */
     uint64_t stack_blocks;
     uint64_t nodes_older;       /* written over */
     struct decoded_node *nodes; /* nodes[id - nodes_older]; [0] unused */

@@ -37,8 +37,7 @@ static bool read_stack_block(struct trace *trace, const struct file_block *block
         uint64_t id = trace->facts.nodes;
         bool is_exact = (up & 1) != 0;
         up >>= 1;
-        if (next == NULL || up == 0 || (up > id && up - id > trace->nodes_gone) ||
-            id >= UINT32_MAX)
+        if (next == NULL || up == 0 || (up > id && up - id > trace->nodes_gone) || id >= UINT32_MAX)
             return false;
         ip += (uint64_t)trace_unzigzag(step);
         add_node(trace, ip, up < id ? (uint32_t)(id - up) : 0, is_exact);
