@@ -169,12 +169,12 @@ int os_program_unmap(uintptr_t start, size_t bytes)
     return error_of(call3(SYS_munmap, (long)start, (long)bytes, 0));
 }
 
-/* The kernel answers a break that cannot be with the one there is. */
 int os_program_protect(uintptr_t start, size_t bytes, int protection)
 {
     return error_of(call3(SYS_mprotect, (long)start, (long)bytes, protection));
 }
 
+/* The kernel answers a break that cannot be with the one there is. */
 uintptr_t os_program_break(void)
 {
     return (uintptr_t)call3(SYS_brk, 0, 0, 0);
