@@ -126,6 +126,29 @@ static struct found check_stacks(const struct trace *trace)
     return found;
 }
 
+/* A tree begins with each second block of the lane's four: no node has a parent from before its
+ * tree, which is written over first. */
+static void check_trees(const struct decoded *decoded)
+{
+    uint64_t tree_of_block[2] = {0}; /* its first node, by sequence / 2 % 2 */
+    uint64_t tree = 0;
+    struct trace_block_header header;
+    for (size_t at = TRACE_HEADER_BYTES; at < decoded->file_bytes; at += BLOCK) {
+        memcpy(&header, decoded->file + at, sizeof(header));
+        if (header.lane == TRACE_LANE_STACKS && header.sequence % 2 == 0)
+            tree_of_block[header.sequence / 2 % 2] = header.events + 1;
+    }
+    for (size_t i = 1; i <= decoded->node_count; i++) {
+        uint64_t id = decoded->nodes_older + i;
+        if (id == tree_of_block[0] || id == tree_of_block[1])
+            tree = id;
+        uint64_t parent = decoded->nodes[i].parent;
+        if (parent != 0 && parent < tree)
+            fail_msg("node %zu of the tree from %zu on is a child of %zu", (size_t)id, (size_t)tree,
+                     (size_t)parent);
+    }
+}
+
 static void the_newest_stacks_are_whole_and_no_stack_is_anothers(void **state)
 {
     (void)state;
@@ -137,6 +160,7 @@ static void the_newest_stacks_are_whole_and_no_stack_is_anothers(void **state)
     read_right(&decoded, run.path);
     assert_in_range(decoded.file_bytes, 1, LIMIT);
     assert_in_range(decoded.stack_blocks, 1, 4);
+    check_trees(&decoded);
     struct trace *trace = trace_open(run.path, &error);
     assert_non_null(trace);
     assert_null(trace_warning(trace, 0));
