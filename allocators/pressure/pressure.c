@@ -184,12 +184,17 @@ static bool is_final(const struct pressure_limit *limit, uint64_t needed, uint64
     return (limit->refuses || limit->holds) && (needed > limit->wall || over_ns >= limit->grace_ns);
 }
 
-/* The reserve is beyond what was reached before anything was refused. */
+/* The reserve is beyond what was reached before anything was refused. The first request is, however
+ * small: a program of small blocks alone would else use the reserve up before it is told, and have
+ * none to unwind with (redis then fails in its handler of that very failure, again and again). */
 static bool has_reserve(const struct pressure_limit *limit, const struct pressure_request *request,
                         struct pressure_over *over)
 {
+    bool is_told = over->base != 0 || limit->holds;
     if (over->base == 0 || request->used < over->base)
         over->base = request->used;
+    if (!is_told)
+        return false;
     uint64_t reached = request->used - over->base + request->bytes;
     return request->is_block && request->bytes <= PRESSURE_SMALL_BYTES &&
            reached <= pressure_reserve(limit);
