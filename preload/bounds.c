@@ -8,12 +8,15 @@
 
 enum { GROUPS = 4 };
 static const uint64_t LIMITS_NS = UINT64_C(1000000000), GROUPS_NS = UINT64_C(16000000000);
+static const uint64_t USED_NS = UINT64_C(500000000); /* of a group that is far from its limit */
 
 struct group {
-    struct os_kept used_file, max_file, stat_file;
+    struct os_kept used_file, max_file, high_file, stat_file;
     bool is_unified;
-    uint64_t used, max; /* max 0: none */
-    uint64_t files;     /* the part of `used` that gives way */
+    uint64_t used, max, high; /* max, high 0: none */
+    uint64_t files;           /* the part of `used` that gives way */
+    uint64_t due_ns;          /* when `used` is read at the latest */
+    uint64_t taken;           /* by this process, when it was read */
 };
 
 static struct {
@@ -31,6 +34,7 @@ static void close_group(struct group *group)
 {
     os_kept_close(&group->used_file);
     os_kept_close(&group->max_file);
+    os_kept_close(&group->high_file);
     os_kept_close(&group->stat_file);
 }
 
@@ -42,17 +46,20 @@ static void forget_groups(void)
     bounds.groups = 0;
 }
 
-static void add_group(const struct os_group *found, uint64_t max)
+static void add_group(const struct os_group *found, uint64_t max, uint64_t high)
 {
     struct group *group = &bounds.group[bounds.groups];
     if (bounds.groups++ == 0)
         os_group_keep(found, OS_GROUP_PRESSURE, &bounds.stalls_file);
     os_group_keep(found, OS_GROUP_USED, &group->used_file);
     os_group_keep(found, OS_GROUP_MAX, &group->max_file);
+    os_group_keep(found, OS_GROUP_HIGH, &group->high_file);
     os_group_keep(found, OS_GROUP_STAT, &group->stat_file);
     group->is_unified = found->is_unified;
     group->max = max;
+    group->high = high;
     group->files = 0;
+    group->due_ns = 0;
 }
 
 /* The root has no limit, and says a number that no machine has, or nothing. */
@@ -63,31 +70,57 @@ static void look_up_groups(void)
     os_group_find(&group);
     for (bool is_there = group.folder[0] != '\0'; is_there && bounds.groups < GROUPS;
          is_there = os_group_climb(&group)) {
-        uint64_t used, max;
-        if (os_group_read(&group, &used, &max) && max != 0)
-            add_group(&group, max);
+        uint64_t used, max, high = os_group_high(&group);
+        if (os_group_read(&group, &used, &max) && (max != 0 || high != 0))
+            add_group(&group, max, high);
     }
 }
 
 /* -- sampling --------------------------------------------------------------------------------- */
 
-static bool is_beyond(const struct group *group, uint64_t tenths)
+/* The lower one of the two that it may have; 0: none. */
+static uint64_t limit_of(const struct group *group)
 {
-    return group->used / 10 >= group->max / 100 * tenths;
+    bool is_high = group->high != 0 && (group->max == 0 || group->high < group->max);
+    return is_high ? group->high : group->max;
 }
 
-static void sample_group(struct group *group, bool is_due)
+static bool is_beyond(const struct group *group, uint64_t tenths)
 {
-    uint64_t max;
-    if (is_due && os_kept_number(&group->max_file, &max))
-        group->max = max > UINT64_MAX / 4 ? 0 : max;
-    if (group->max == 0 || !os_kept_number(&group->used_file, &group->used)) {
-        group->used = group->max = 0;
+    return group->used / 10 >= limit_of(group) / 100 * tenths;
+}
+
+static void read_limit(struct os_kept *file, uint64_t *limit)
+{
+    uint64_t number;
+    if (os_kept_number(file, &number))
+        *limit = number > UINT64_MAX / 4 ? 0 : number;
+}
+
+/* It is far from its limit, and was looked at a moment ago. */
+static bool may_wait(const struct group *group, uint64_t now_ns, uint64_t taken)
+{
+    uint64_t most = group->taken + limit_of(group) / 64;
+    return now_ns < group->due_ns && taken <= most && !is_beyond(group, 5);
+}
+
+static void sample_group(struct group *group, uint64_t now_ns, uint64_t taken, bool is_due)
+{
+    if (is_due) {
+        read_limit(&group->max_file, &group->max);
+        read_limit(&group->high_file, &group->high);
+    }
+    if (limit_of(group) != 0 && may_wait(group, now_ns, taken))
+        return;
+    group->due_ns = now_ns + USED_NS;
+    group->taken = taken == UINT64_MAX ? group->taken : taken;
+    if (limit_of(group) == 0 || !os_kept_number(&group->used_file, &group->used)) {
+        group->used = group->max = group->high = 0;
         return;
     }
     if (is_beyond(group, 9) || (is_due && is_beyond(group, 7)))
         (void)os_kept_files(&group->stat_file, group->is_unified, &group->files);
-    else if (is_due)
+    else if (!is_beyond(group, 7))
         group->files = 0;
 }
 
@@ -99,7 +132,7 @@ static bool is_due(uint64_t *due_ns, uint64_t now_ns, uint64_t pause_ns)
     return true;
 }
 
-void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes)
+void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes, uint64_t taken)
 {
     bool looks_up = is_due(&bounds.limits_due_ns, now_ns, LIMITS_NS);
     if (is_due(&bounds.groups_due_ns, now_ns, GROUPS_NS))
@@ -109,16 +142,16 @@ void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes)
         bounds.data_limit = os_data_limit();
     }
     for (unsigned i = 0; i < bounds.groups; i++)
-        sample_group(&bounds.group[i], looks_up);
+        sample_group(&bounds.group[i], now_ns, taken, looks_up);
     bounds.sizes = *sizes;
 }
 
 /* -- reading ---------------------------------------------------------------------------------- */
 
-static struct bounds_reading reading_of(const struct group *group)
+static struct bounds_reading reading_of(const struct group *group, uint64_t limit)
 {
     uint64_t used = group->used > group->files ? group->used - group->files : 0;
-    return (struct bounds_reading){used, group->max};
+    return (struct bounds_reading){used, limit};
 }
 
 static void consider(struct bounds_reading *nearest, struct bounds_reading reading)
@@ -141,7 +174,7 @@ bool bounds_read(struct bounds_reading *nearest)
 {
     *nearest = (struct bounds_reading){0};
     for (unsigned i = 0; i < bounds.groups; i++)
-        consider(nearest, reading_of(&bounds.group[i]));
+        consider(nearest, reading_of(&bounds.group[i], limit_of(&bounds.group[i])));
     if (bounds.address_limit != UINT64_MAX)
         consider(nearest, (struct bounds_reading){used_space(), bounds.address_limit});
     consider(nearest, (struct bounds_reading){bounds.sizes.data, bounds.data_limit});
@@ -157,7 +190,7 @@ bool bounds_read_group(struct bounds_reading *nearest)
 {
     *nearest = (struct bounds_reading){0};
     for (unsigned i = 0; i < bounds.groups; i++) {
-        struct bounds_reading reading = reading_of(&bounds.group[i]);
+        struct bounds_reading reading = reading_of(&bounds.group[i], bounds.group[i].max);
         bool is_less = nearest->limit == 0 || left_of(&reading) < left_of(nearest);
         if (reading.limit != 0 && is_less)
             *nearest = reading;
@@ -175,8 +208,10 @@ uint64_t bounds_total(void)
     uint64_t total = 0;
     (void)os_total_read(&total);
     look_up_groups();
-    for (unsigned i = 0; i < bounds.groups; i++)
-        total = bounds.group[i].max < total ? bounds.group[i].max : total;
+    for (unsigned i = 0; i < bounds.groups; i++) {
+        uint64_t limit = limit_of(&bounds.group[i]);
+        total = limit < total ? limit : total;
+    }
     return total;
 }
 

@@ -21,18 +21,20 @@ static inline bool bounds_is_nearer(const struct bounds_reading *one,
 }
 
 /* What the control groups that have a limit, the innermost four of the process's own and those
- * around it, use now. Their limits are looked at once a second, which groups they are every 16;
- * their pages of files, which are dear to ask for and count only near a limit, once a second where
- * seven tenths are used with them, each time from nine tenths on. One caller at a time, of all of
- * this. */
-void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes);
+ * around it, use now. `taken`: what this process took of the system so far; UINT64_MAX: all is read
+ * anew. A group of which less than half is used is read twice a second, and when the process has
+ * taken a 64th of its limit since; the others each time. Their limits are looked at once a second,
+ * which groups they are every 16; their pages of files, which are dear to ask for and count only
+ * near a limit, once a second where seven tenths are used with them, each time from nine tenths on.
+ * One caller at a time, of all of this. */
+void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes, uint64_t taken);
 
-/* As sampled last: the limit of which the largest part is used: of the groups (without pages of
- * files, which give way), of RLIMIT_AS (without what only the heap's reservation takes) and of
- * RLIMIT_DATA. False: there is none. */
+/* As sampled last: the limit of which the largest part is used: of the groups (memory.max, or the
+ * lower memory.high; without pages of files, which give way), of RLIMIT_AS (without what only the
+ * heap's reservation takes) and of RLIMIT_DATA. False: there is none. */
 bool bounds_read(struct bounds_reading *reading);
 
-/* The same of that group alone which has least left: in it growth ends with SIGKILL. */
+/* The same of that group alone whose memory.max leaves least: there growth ends with SIGKILL. */
 bool bounds_read_group(struct bounds_reading *reading);
 
 /* For how long the innermost of them had to wait for memory. False: it does not say. */

@@ -51,10 +51,11 @@ static void sample_swapped(void)
         gauge.newest.swapped = 0;
 }
 
-static void sample_system(uint64_t now_ns)
+/* `taken`: as bounds_sample wants it. */
+static void sample_system(uint64_t now_ns, uint64_t taken)
 {
     struct gauge *newest = &gauge.newest;
-    bounds_sample(now_ns, &newest->sizes);
+    bounds_sample(now_ns, &newest->sizes, taken);
     if (is_due(&gauge.second_due_ns, now_ns, SECOND_NS))
         newest->has_stalls = bounds_read_stalls(&newest->stalls) ||
                              os_kept_stalls(&gauge.stalls_file, &newest->stalls);
@@ -63,14 +64,18 @@ static void sample_system(uint64_t now_ns)
         newest->machine = (struct os_machine){0};
 }
 
-static void sample(uint64_t now_ns)
+static void sample_process_if_due(uint64_t now_ns)
 {
     if (is_due(&gauge.sizes_due_ns, now_ns, SECOND_NS / 2))
         sample_sizes();
     if (is_due(&gauge.swapped_due_ns, now_ns, LONGEST_NS))
         sample_swapped();
+}
+
+static void sample_system_if_followed(uint64_t now_ns)
+{
     if (gauge.follows_system)
-        sample_system(now_ns);
+        sample_system(now_ns, gauge.newest.usage.heap + gauge.newest.usage.mapped);
 }
 
 static uint64_t rate_of(uint64_t before, uint64_t now, uint64_t ns)
@@ -116,8 +121,9 @@ static void count(uint64_t start_ns)
 const struct gauge *gauge_sample(uint64_t now_ns)
 {
     uint64_t start_ns = os_time_ns();
-    sample(now_ns);
+    sample_process_if_due(now_ns);
     sample_heap(now_ns);
+    sample_system_if_followed(now_ns);
     count(start_ns);
     return &gauge.newest;
 }
@@ -125,7 +131,8 @@ const struct gauge *gauge_sample(uint64_t now_ns)
 void gauge_sample_system(uint64_t now_ns)
 {
     uint64_t start_ns = os_time_ns();
-    sample(now_ns);
+    sample_process_if_due(now_ns);
+    sample_system_if_followed(now_ns);
     count(start_ns);
 }
 
@@ -145,7 +152,7 @@ const struct gauge *gauge_read(uint64_t now_ns, bool all)
     sample_sizes();
     sample_swapped();
     if (all || gauge.follows_system)
-        sample_system(now_ns);
+        sample_system(now_ns, UINT64_MAX);
     usage_read(&gauge.newest.usage, &gauge.newest.sizes, gauge.newest.swapped);
     if (all)
         sample_flow(now_ns);

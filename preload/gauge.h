@@ -1,8 +1,9 @@
 /* gauge.h - what the system and the heap say of memory, taken down ten times a second by who acts
- * (watch.h): each source as often as it is cheap, so that a sample takes two microseconds on
- * average.
+ * (watch.h): each source as often as it is cheap, so that a sample takes less than two
+ * microseconds on average.
  *
- *     each sample   what control groups use (bounds.h), what the heap took
+ *     each sample   what the heap took; what control groups use (bounds.h), less often if that is
+ *                   less than half of their limit
  *     1/2 s         RssAnon (statm)
  *     1 s           limits, stalls (PSI)
  *     1 to 30 s     what the heap holds, and its flow: the longer that takes the less often

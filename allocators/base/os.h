@@ -367,14 +367,31 @@ struct os_group {
     char folder[OS_GROUP_BYTES]; /* "": there is none */
     bool is_unified;
 };
+/* Where it is looked for; a test has files of its own. */
+struct os_group_places {
+    const char *membership; /* number:controllers:path, a line each */
+    const char *split;      /* the folder of version 1's groups for memory, */
+    const char *unified;    /* and of version 2's */
+};
+extern struct os_group_places os_group_places;
 void os_group_find(struct os_group *group);
 bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max); /* 0: no limit */
+
+/* Above it the kernel slows the group down and takes memory back; 0: no such limit. */
+uint64_t os_group_high(const struct os_group *group);
 
 /* The part of what a group uses that are pages of files: they go when memory is short. */
 bool os_group_files_read(const struct os_group *group, uint64_t *bytes);
 
 /* A file of the group, to keep. */
-enum os_group_file { OS_GROUP_USED, OS_GROUP_MAX, OS_GROUP_PRESSURE, OS_GROUP_STAT };
+enum os_group_file {
+    OS_GROUP_USED,
+    OS_GROUP_MAX,
+    OS_GROUP_HIGH, /* of version 1 there is none */
+    OS_GROUP_PRESSURE,
+    OS_GROUP_STAT,
+    OS_GROUP_FILES
+};
 void os_group_keep(const struct os_group *group, enum os_group_file file, struct os_kept *kept);
 
 /* The group around it; false: there is none. */

@@ -239,9 +239,12 @@ bool os_pressure_read(struct os_pressure *pressure)
 
 /* -- the control group ------------------------------------------------------------------------ */
 
-static const char *const group_names[2][4] = {
-    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", "/memory.pressure", "/memory.stat"},
-    {"/memory.current", "/memory.max", "/memory.pressure", "/memory.stat"},
+struct os_group_places os_group_places = {"/proc/self/cgroup", "/sys/fs/cgroup/memory",
+                                          "/sys/fs/cgroup"};
+
+static const char *const group_names[2][OS_GROUP_FILES] = {
+    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", NULL, "/memory.pressure", "/memory.stat"},
+    {"/memory.current", "/memory.max", "/memory.high", "/memory.pressure", "/memory.stat"},
 };
 
 static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *name)
@@ -253,18 +256,21 @@ static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *na
 
 void os_group_keep(const struct os_group *group, enum os_group_file file, struct os_kept *kept)
 {
-    char path[GROUP_PATH_BYTES];
-    join(path, group->folder, group_names[group->is_unified][file]);
+    char path[GROUP_PATH_BYTES] = "";
+    const char *name = group_names[group->is_unified][file];
+    if (name != NULL)
+        join(path, group->folder, name);
     os_kept_init(kept, path);
 }
 
-static bool visit_group(const struct os_group *group, enum os_group_file name, os_line *take,
+static bool visit_group(const struct os_group *group, enum os_group_file file, os_line *take,
                         void *context)
 {
     char path[GROUP_PATH_BYTES];
-    if (group->folder[0] == '\0')
+    const char *name = group_names[group->is_unified][file];
+    if (group->folder[0] == '\0' || name == NULL)
         return false;
-    join(path, group->folder, group_names[group->is_unified][name]);
+    join(path, group->folder, name);
     return os_visit_lines(path, take, context);
 }
 
@@ -312,15 +318,15 @@ static void take_group(const char *line, void *context)
     if (path == NULL || group->folder[0] != '\0')
         return;
     if (names_memory(controllers, path))
-        try_folder(group, "/sys/fs/cgroup/memory", path + 1, false);
+        try_folder(group, os_group_places.split, path + 1, false);
     else if (path == controllers + 1)
-        try_folder(group, "/sys/fs/cgroup", path + 1, true);
+        try_folder(group, os_group_places.unified, path + 1, true);
 }
 
 void os_group_find(struct os_group *group)
 {
     *group = (struct os_group){0};
-    os_visit_lines("/proc/self/cgroup", take_group, group);
+    os_visit_lines(os_group_places.membership, take_group, group);
 }
 
 bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max)
@@ -331,6 +337,13 @@ bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max)
     if (!visit_group(group, OS_GROUP_MAX, take_number, max) || *max > UINT64_MAX / 4)
         *max = 0;
     return true;
+}
+
+uint64_t os_group_high(const struct os_group *group)
+{
+    uint64_t high;
+    bool is_set = visit_group(group, OS_GROUP_HIGH, take_number, &high) && high <= UINT64_MAX / 4;
+    return is_set ? high : 0;
 }
 
 bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pressure)
