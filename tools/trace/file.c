@@ -207,6 +207,7 @@ static void read_raw_block(struct trace *trace, size_t index, size_t blocks)
     found.payload_bytes = bytes - sizeof(*header);
     found.is_damaged = header->used > 0 && header->used <= found.payload_bytes &&
                        trace_checksum(start + sizeof(*header), header->used) != header->checksum;
+    mapping_forget(&trace->mapping, start, bytes);
     add_block(trace, &found, blocks);
 }
 
@@ -266,6 +267,7 @@ static void read_packed_blocks(struct trace *trace)
     size_t blocks = count_blocks(trace);
     while ((frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {
         read_packed_frame(trace, frame, blocks);
+        mapping_forget(mapping, frame, packed_frame_bytes(frame));
         if (skipped != 0)
             file_warn(trace,
                       "%zu bytes before byte %zu are damaged; the blocks in them are missing",

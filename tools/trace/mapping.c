@@ -18,7 +18,11 @@
 #include "tools/trace/file.h"
 #include "tools/trace/memory.h"
 
-enum { TRIES = 5 };
+enum {
+    TRIES = 5,
+    AROUND_BYTES =
+        64 * 1024, /* that the kernel maps at once where one is read: fault_around_bytes */
+};
 
 /* One file. */
 struct piece {
@@ -179,6 +183,25 @@ void mapping_close(const struct mapping *mapping)
         munmap((void *)(uintptr_t)mapping->packed, mapping->packed_bytes);
     if (mapping->lock >= 0)
         close(mapping->lock);
+}
+
+/* The part of [start, end) that lies in a piece, and what was mapped around it. */
+static void forget(const unsigned char *base, size_t piece_bytes, uintptr_t start, uintptr_t end)
+{
+    uintptr_t first = (uintptr_t)base, last = first + piece_bytes;
+    uintptr_t from = start & ~(uintptr_t)(AROUND_BYTES - 1);
+    uintptr_t to = (end + AROUND_BYTES - 1) & ~(uintptr_t)(AROUND_BYTES - 1);
+    from = from > first ? from : first;
+    to = to < last ? to : last;
+    if (base != NULL && from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED); /* advice: what is read again comes back */
+}
+
+void mapping_forget(const struct mapping *mapping, const void *start, size_t bytes)
+{
+    uintptr_t from = (uintptr_t)start;
+    forget(mapping->base, mapping->bytes, from, from + bytes);
+    forget(mapping->packed, mapping->packed_bytes, from, from + bytes);
 }
 
 bool mapping_read_head(const char *path, struct trace_header *head)

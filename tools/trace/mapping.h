@@ -22,6 +22,9 @@ struct mapping {
 bool mapping_open(struct mapping *mapping, const char *path, struct trace_error *error);
 void mapping_close(const struct mapping *mapping);
 
+/* These bytes of the file will not be read soon: the memory that they take is given back. */
+void mapping_forget(const struct mapping *mapping, const void *start, size_t bytes);
+
 /* The header of the trace at `path`, packed or not. False: there is none. */
 bool mapping_read_head(const char *path, struct trace_header *head);
 

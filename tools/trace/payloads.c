@@ -20,6 +20,7 @@ struct slot {
 struct payloads {
     struct unpacker *unpacker;
     const struct file_lane *lane;
+    const void *raw; /* payload of the block that was asked for last, if it is not packed */
     struct slot now;
     struct slot next;        /* the thread's while it is RUNNING */
     enum state state;        /* of `next`; lock */
@@ -40,9 +41,20 @@ struct unpacker {
 
 /* -- unpacking -------------------------------------------------------------------------------- */
 
-static void unpack(struct packed_scratch *scratch, struct slot *slot)
+static void unpack(const struct unpacker *unpacker, struct packed_scratch *scratch,
+                   struct slot *slot)
 {
-    slot->is_good = packed_unpack(scratch, slot->frame, slot->payloads);
+    const struct packed_frame *frame = slot->frame;
+    slot->is_good = packed_unpack(scratch, frame, slot->payloads);
+    mapping_forget(&unpacker->trace->mapping, frame, packed_frame_bytes(frame));
+}
+
+/* The block that was read before will not be read again. */
+static void leave(struct payloads *payloads)
+{
+    if (payloads->raw != NULL)
+        mapping_forget(&payloads->unpacker->trace->mapping, payloads->raw, TRACE_PAYLOAD_BYTES);
+    payloads->raw = NULL;
 }
 
 /* Gives a slot a frame to hold and room for it. */
@@ -72,7 +84,7 @@ static void *run_thread(void *context)
         unpacker->first = payloads->behind;
         payloads->state = RUNNING;
         pthread_mutex_unlock(&unpacker->lock);
-        unpack(scratch, &payloads->next);
+        unpack(unpacker, scratch, &payloads->next);
         pthread_mutex_lock(&unpacker->lock);
         payloads->state = DONE;
         pthread_cond_signal(&unpacker->is_done);
@@ -198,7 +210,7 @@ static void move_on(struct payloads *payloads, uint32_t number)
         if (unpacker->scratch == NULL)
             unpacker->scratch = packed_scratch_create();
         assign(&payloads->now, frame);
-        unpack(unpacker->scratch, &payloads->now);
+        unpack(unpacker, unpacker->scratch, &payloads->now);
     }
     look_ahead(payloads, number);
 }
@@ -206,8 +218,9 @@ static void move_on(struct payloads *payloads, uint32_t number)
 const unsigned char *payloads_get(struct payloads *payloads, uint32_t number)
 {
     const struct file_block *block = block_of(payloads, number);
+    leave(payloads);
     if (block->frame == NULL)
-        return file_raw_payload(payloads->unpacker->trace, block->index);
+        return payloads->raw = file_raw_payload(payloads->unpacker->trace, block->index);
     if (payloads->now.frame != block->frame)
         move_on(payloads, number);
     if (!payloads->now.is_good)
@@ -217,6 +230,7 @@ const unsigned char *payloads_get(struct payloads *payloads, uint32_t number)
 
 void payloads_finish(struct payloads *payloads)
 {
+    leave(payloads);
     take_back(payloads);
     free(payloads->now.payloads);
     free(payloads->next.payloads);
