@@ -204,7 +204,7 @@ static void each_mark_knows_what_was_held(void **state)
     struct analysis *analysis = analyse();
     const struct course *course = &analysis->course;
     int64_t *bytes = store_alloc(analysis->store, course->moments + 1, sizeof bytes[0]);
-    course_read(course, course->delta, bytes);
+    course_read(course, bytes);
     int64_t at[2] = {0}, kept = 0;
     for (size_t i = 0; i < course->moments; i++) {
         kept += (int64_t)course->born[i];
@@ -218,6 +218,38 @@ static void each_mark_knows_what_was_held(void **state)
     end(analysis);
 }
 
+/* More marks than a site has room for at first, and in another lane an event at the time of an
+ * early one, which is behind it. */
+static void each_stack_knows_what_it_held_at_each_mark(void **state)
+{
+    (void)state;
+    enum { MARKS = 10, EARLY = 3 };
+    uint32_t stack = builder_node(&builder, 0, 0x1000), other = builder_node(&builder, 0, 0x2000);
+    uint64_t early_ns = 0;
+    for (uint64_t i = 0; i < MARKS; i++) {
+        builder_alloc(&builder, LANE, (i + 1) << 12, 100, stack, 0, 0);
+        if (i == EARLY)
+            early_ns = builder.now_ns;
+        mark("a mark");
+    }
+    builder_alloc(&builder, LANE, 0x900000, 50, other, 0, 0);
+    builder.now_ns = early_ns;
+    builder_alloc(&builder, OTHER, 0x800000, 7, stack, 0, 0);
+    builder.now_ns += 10000;
+    struct analysis *analysis = analyse();
+    const struct course *course = &analysis->course;
+    int64_t *bytes = store_alloc(analysis->store, course->moments + 1, sizeof bytes[0]);
+    course_add_site(course, &analysis->site[analysis->site_of_node[stack] - 1].course, bytes);
+    assert_int_equal(course->moments, MARKS);
+    for (int64_t i = 0; i < MARKS; i++)
+        assert_int_equal(bytes[i], 100 * (i + 1) + (i > EARLY ? 7 : 0));
+    assert_int_equal(bytes[MARKS], 1007);
+    course_add_site(course, &analysis->site[analysis->site_of_node[other] - 1].course, bytes);
+    assert_int_equal(bytes[0], 100);
+    assert_int_equal(bytes[MARKS], 1057);
+    end(analysis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup(lives_too_short_for_the_clock_are_one_class, begin),
         cmocka_unit_test_setup(a_stack_knows_the_lives_and_the_moves_of_its_blocks, begin),
         cmocka_unit_test_setup(each_mark_knows_what_was_held, begin),
+        cmocka_unit_test_setup(each_stack_knows_what_it_held_at_each_mark, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,9 +48,9 @@ struct site {
     uint64_t copied;    /* bytes of them, at most */
     uint64_t life[LIFE_CLASSES]; /* blocks, by how long they lived */
     struct leak leak;            /* of what is alive at the end */
-    uint64_t *course;            /* see course_read; NULL: it never held anything */
-    struct site_rate rate;       /* in the window that is open */
-    struct site_spare spare;     /* what its blocks can hold beyond what was asked for */
+    struct course_changes course;
+    struct site_rate rate;   /* in the window that is open */
+    struct site_spare spare; /* what its blocks can hold beyond what was asked for */
     uint64_t oldest_ns; /* first and last birth of what is alive at the end; set by analysis_run */
     uint64_t newest_ns;
 };

@@ -8,7 +8,7 @@
 
 #include "tools/analysis/analysis.h"
 
-enum { LABEL_BYTES = 256 };
+enum { LABEL_BYTES = 256, FIRST_CHANGES = 4 };
 
 /* -- which marks are cycles ------------------------------------------------------------------- */
 
@@ -162,15 +162,34 @@ static void move_to(struct course *course, uint64_t time_ns)
     course->to_ns = at == course->moments ? UINT64_MAX : course->moment[at].time_ns;
 }
 
+/* Times run back and forth a little: it is the last one or close to it. */
+static struct course_change *find_change(struct store *store, struct course_changes *changes,
+                                         uint32_t moment)
+{
+    uint32_t at = changes->count;
+    while (at > 0 && changes->change[at - 1].moment > moment)
+        at--;
+    if (at > 0 && changes->change[at - 1].moment == moment)
+        return &changes->change[at - 1];
+    if (changes->count == changes->room) {
+        uint32_t room = changes->room == 0 ? FIRST_CHANGES : 2 * changes->room;
+        changes->change =
+            store_grow(store, changes->change, changes->room, room, sizeof changes->change[0]);
+        changes->room = room;
+    }
+    struct course_change *change = &changes->change[at];
+    memmove(change + 1, change, (changes->count++ - at) * sizeof *change);
+    *change = (struct course_change){.moment = moment};
+    return change;
+}
+
 /* Most changes of a site are in the same moment as the one before: they touch only the site. */
 static void flush(struct analysis *analysis, struct site *site)
 {
     struct course *course = &analysis->course;
     if (site->course_delta == 0)
         return;
-    if (site->course == NULL)
-        site->course = store_alloc(analysis->store, course->moments + 1, sizeof site->course[0]);
-    site->course[site->course_at] += site->course_delta;
+    find_change(analysis->store, &site->course, site->course_at)->delta += site->course_delta;
     course->delta[site->course_at] += site->course_delta;
     site->course_delta = 0;
 }
@@ -200,11 +219,25 @@ void course_add_survivor(struct analysis *analysis, uint64_t time_ns, uint64_t b
     course->born[find_moment(course, time_ns)] += bytes;
 }
 
-void course_read(const struct course *course, const uint64_t *delta, int64_t *bytes)
+void course_read(const struct course *course, int64_t *bytes)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; delta != NULL && i <= course->moments; i++) {
-        sum += delta[i];
-        bytes[i] += (int64_t)sum;
+    for (size_t i = 0; i <= course->moments; i++) {
+        sum += course->delta[i];
+        bytes[i] = (int64_t)sum;
     }
+}
+
+void course_add_site(const struct course *course, const struct course_changes *changes,
+                     int64_t *bytes)
+{
+    uint64_t sum = 0;
+    size_t moment = 0;
+    for (uint32_t i = 0; i < changes->count; i++) {
+        for (; moment < changes->change[i].moment; moment++)
+            bytes[moment] += (int64_t)sum;
+        sum += changes->change[i].delta;
+    }
+    for (; moment <= course->moments; moment++)
+        bytes[moment] += (int64_t)sum;
 }

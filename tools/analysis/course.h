@@ -21,11 +21,23 @@ struct course_moment {
     bool is_low;   /* one of those that growth is judged by */
 };
 
+/* What a site changed by between two moments. Most change in few of them, so only these are kept:
+ * by moment, each moment once. */
+struct course_change {
+    uint32_t moment; /* the one behind it; course.moments: the end */
+    uint64_t delta;  /* modulo 2^64 */
+};
+
+struct course_changes {
+    struct course_change *change;
+    uint32_t count, room;
+};
+
 struct course {
     size_t moments; /* by time */
     struct course_moment *moment;
     const char *label; /* of the marks that are cycles, digits as '#'; NULL: there are none */
-    uint64_t *delta;   /* of all sites; see course_read */
+    uint64_t *delta;   /* of all sites together; see course_read */
     uint64_t *born;    /* bytes asked for between moments, and alive at the end */
     size_t at;         /* the moment that events are counted towards now, */
     uint64_t from_ns;  /* those from here on */
@@ -44,8 +56,12 @@ void course_finish(struct analysis *analysis);
 /* A block born at `time_ns` is alive at the end. */
 void course_add_survivor(struct analysis *analysis, uint64_t time_ns, uint64_t bytes);
 
-/* Adds a site's (or the whole's) bytes at each moment and, last, at the end to `bytes`, which has
- * room for moments + 1; `delta` may be NULL. */
-void course_read(const struct course *course, const uint64_t *delta, int64_t *bytes);
+/* The bytes of all sites at each moment and, last, at the end: in `bytes` there is room for
+ * moments + 1. */
+void course_read(const struct course *course, int64_t *bytes);
+
+/* Adds those of a site. */
+void course_add_site(const struct course *course, const struct course_changes *changes,
+                     int64_t *bytes);
 
 #endif

@@ -137,7 +137,7 @@ void groups_read_course(const struct groups *groups, const struct group *group, 
     const struct analysis *analysis = groups->analysis;
     memset(bytes, 0, (analysis->course.moments + 1) * sizeof bytes[0]);
     for (uint32_t site = group->site; site != 0; site = groups->next_site[site - 1])
-        course_read(&analysis->course, analysis->site[site - 1].course, bytes);
+        course_add_site(&analysis->course, &analysis->site[site - 1].course, bytes);
 }
 
 /* -- order ------------------------------------------------------------------------------------ */

@@ -272,7 +272,7 @@ void growth_read(struct growth *growth, const struct groups *groups)
     bool has_changed;
     *growth = (struct growth){.basis = GROWTH_UNKNOWN};
     int64_t *bytes = store_alloc(analysis->store, analysis->course.moments + 1, sizeof bytes[0]);
-    course_read(&analysis->course, analysis->course.delta, bytes);
+    course_read(&analysis->course, bytes);
     find_low_points(analysis, bytes, &low, growth);
     if (growth->basis != GROWTH_UNKNOWN) {
         judge(bytes, &low, &growth->total, &has_changed);

@@ -131,7 +131,7 @@ void scaling_read(struct scaling *scaling, const struct groups *groups)
     find_points(analysis, &points);
     int64_t *bytes =
         store_alloc(groups->analysis->store, analysis->course.moments + 1, sizeof bytes[0]);
-    course_read(&analysis->course, analysis->course.delta, bytes);
+    course_read(&analysis->course, bytes);
     if (fit(&points, bytes, &scaling->total)) {
         note_points(scaling, analysis->store, &points, bytes);
         fit_groups(scaling, groups, &points, bytes);

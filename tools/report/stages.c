@@ -70,7 +70,7 @@ static void read_stages(const struct analysis *analysis, struct stages *stages)
     const struct trace_facts *facts = analysis->facts;
     int64_t *live = store_alloc(analysis->store, course->moments + 1, sizeof live[0]);
     uint64_t kept = 0;
-    course_read(course, course->delta, live);
+    course_read(course, live);
     stages->stage = store_alloc(analysis->store, course->moments + 1, sizeof stages->stage[0]);
     for (size_t i = 0; i < course->moments; i++) {
         const struct course_moment *moment = &course->moment[i];
