@@ -69,6 +69,7 @@ a_python_server_is_attached_marked_and_detached() {
     expect_out ': before-the-end$'
     expect_out 'freed blocks older than the trace\|older than the trace'
     expect_out "bytearray"
+    expect_out "are not on this map: blocks"
     run "$MPRESS" report --json "own $pid.mpt"
     expect_out '"label": "after the start"'
 }

@@ -104,12 +104,72 @@ static void maps_are_of_the_largest_resident_set_of_marks_and_of_the_end(void **
     end(subject);
 }
 
+/* As in a process that was attached, or forked. */
+static void what_the_trace_does_not_know_is_counted(void **state)
+{
+    (void)state;
+    struct subject *subject = begin();
+    struct builder *builder = &subject->builder;
+    builder_header(builder)->forked = 1;
+    for (uint64_t i = 0; i < 100; i++)
+        builder_alloc(builder, LANE, 0x100000 + i * 64, 60, 0, 0, 0);
+    struct trace_sample sample = {.time_ns = builder->now_ns, .live = 50000, .rss = 1 << 20};
+    builder_info(builder, TRACE_INFO_SAMPLE, &sample, sizeof sample);
+    const struct maps *maps = &analyse(subject)->maps;
+    assert_int_equal(maps->taken, 2);
+    assert_int_equal(maps->map[0].in_use, 50000);
+    assert_int_equal(maps->map[0].known, 6000); /* no classes are told: what was asked for */
+    assert_int_equal(maps->map[1].in_use, 0);
+    end(subject);
+}
+
+/* The lane begins with its sixth block. */
+static void a_ring_has_maps_since_it_is_whole_of_blocks_born_since(void **state)
+{
+    (void)state;
+    struct subject *subject = begin();
+    struct builder *builder = &subject->builder;
+    builder_header(builder)->lane_blocks_most = 4;
+    builder_alloc(builder, LANE, 0x100000, 100, 0, 0,
+                  0); /* may have been freed in the other lane */
+    add_sample(builder, 1 << 30);
+    builder->now_ns += 1000;
+    builder->lanes[LANE + 1].sequence = 5;
+    builder->lanes[LANE + 1].events = 1000;
+    builder_alloc(builder, LANE + 1, 0x200000, 200, 0, 0, 0);
+    add_sample(builder, 1 << 20);
+    const struct analysis *analysis = analyse(subject);
+    const struct maps *maps = &analysis->maps;
+    assert_true(analysis->facts->whole_since_ns != 0);
+    assert_int_equal(maps->taken, 2);
+    assert_true(maps->map[0].time_ns >= analysis->facts->whole_since_ns);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(maps->map[i].known, 200);
+        assert_int_equal(maps->map[i].pages[0], 1);
+    }
+    end(subject);
+}
+
+static void samples_do_not_tell_where_blocks_lie(void **state)
+{
+    (void)state;
+    struct subject *subject = begin();
+    builder_header(&subject->builder)->sample_period = 1000;
+    builder_alloc(&subject->builder, LANE, 0x100000, 100, 0, 0, 0);
+    add_sample(&subject->builder, 1 << 20);
+    assert_int_equal(analyse(subject)->maps.taken, 0);
+    end(subject);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_counted_by_what_of_them_is_in_use),
         cmocka_unit_test(what_is_not_in_use_of_a_sparse_page_is_shared_by_its_blocks),
         cmocka_unit_test(maps_are_of_the_largest_resident_set_of_marks_and_of_the_end),
+        cmocka_unit_test(what_the_trace_does_not_know_is_counted),
+        cmocka_unit_test(a_ring_has_maps_since_it_is_whole_of_blocks_born_since),
+        cmocka_unit_test(samples_do_not_tell_where_blocks_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,11 +36,15 @@ const struct trace_sample *maps_find_largest(const struct trace_facts *facts)
 {
     uint64_t most = 0;
     const struct trace_sample *best = NULL;
-    for (size_t i = 0; i < facts->samples; i++)
-        most = facts->sample[i].rss > most ? facts->sample[i].rss : most;
     for (size_t i = 0; i < facts->samples; i++) {
         const struct trace_sample *sample = &facts->sample[i];
-        if (sample->rss >= most - most / 50 && (best == NULL || sample->live > best->live))
+        if (sample->time_ns >= facts->whole_since_ns && sample->rss > most)
+            most = sample->rss;
+    }
+    for (size_t i = 0; i < facts->samples; i++) {
+        const struct trace_sample *sample = &facts->sample[i];
+        if (sample->time_ns >= facts->whole_since_ns && sample->rss >= most - most / 50 &&
+            (best == NULL || sample->live > best->live))
             best = sample;
     }
     return best;
@@ -70,18 +74,21 @@ void maps_init(struct analysis *analysis)
     struct maps *maps = &analysis->maps;
     size_t marks = facts->marks < MOST_MARKS ? facts->marks : MOST_MARKS;
     *maps = (struct maps){.largest = SIZE_MAX};
-    if (analysis_is_estimate(analysis) || facts->whole_since_ns != 0 || facts->header.forked != 0)
+    if (analysis_is_estimate(analysis))
         return;
     for (size_t i = 0; i < marks; i++) {
         const struct trace_mark *mark = &facts->mark[i * facts->marks / marks];
-        plan(maps, mark->time_ns, mark->label);
+        if (mark->time_ns >= facts->whole_since_ns)
+            plan(maps, mark->time_ns, mark->label);
     }
     if (largest != NULL)
         plan(maps, largest->time_ns, NULL);
     sort(maps);
     for (size_t i = 0; i < maps->count; i++) {
-        if (maps->map[i].label == NULL)
-            maps->largest = i;
+        if (maps->map[i].label != NULL)
+            continue;
+        maps->largest = i;
+        maps->map[i].in_use = largest->live;
     }
     plan(maps, UINT64_MAX, NULL); /* the end, whenever that is */
 }
@@ -132,6 +139,14 @@ static uint64_t cut_to_page(uint64_t address, uint64_t end, uint64_t number)
     return (end < to ? end : to) - (address > from ? address : from);
 }
 
+/* NULL: of what is older than a whole ring it is not known whether it lives. */
+static const struct block *find_block(const struct taking *taking, uint32_t seat)
+{
+    const struct block *block = live_find(&taking->analysis->live, seat);
+    uint64_t since_ns = taking->analysis->facts->whole_since_ns;
+    return block != NULL && block->birth_ns >= since_ns ? block : NULL;
+}
+
 static bool is_on_map(uint64_t address, uint64_t size)
 {
     return size < MAP_HUGE_BYTES && address < UINT64_MAX - MAP_HUGE_BYTES;
@@ -140,8 +155,11 @@ static bool is_on_map(uint64_t address, uint64_t size)
 static void add_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
 {
     struct taking *taking = context;
+    const struct block *block = find_block(taking, seat);
     uint64_t end = end_of(address, size);
-    (void)seat;
+    if (block == NULL)
+        return;
+    taking->map->known += spares_usable(taking->analysis, block);
     if (!is_on_map(address, size)) {
         taking->map->huge_blocks++;
         taking->map->huge_bytes += size;
@@ -175,7 +193,7 @@ static bool pin_page(struct taking *taking, struct map_pin *pin, uint64_t number
 static void pin_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
 {
     struct taking *taking = context;
-    const struct block *block = live_find(&taking->analysis->live, seat);
+    const struct block *block = find_block(taking, seat);
     uint64_t end = end_of(address, size);
     if (block == NULL || !is_on_map(address, size))
         return;

@@ -46,6 +46,9 @@ struct map {
     uint64_t bytes[MAP_LEVELS]; /* in use in them */
     uint64_t huge_blocks;
     uint64_t huge_bytes;
+    uint64_t known;  /* what all these blocks can hold */
+    uint64_t in_use; /* by the heap's own count at that moment, as `known`; 0: it did not tell. Of
+                      * blocks that are older than the trace it does not tell where they lie */
     uint64_t pinned; /* M2: the sum over all stacks, as far as whole bytes go */
     size_t pins;     /* largest first */
     struct map_pin *pin;
@@ -58,12 +61,12 @@ struct maps {
     struct map map[MAPS];
 };
 
-/* Plans the moments, which samples and marks tell before the events are read. None where the trace
- * does not hold all blocks. */
+/* Plans the moments, which samples and marks tell before the events are read. None in a trace of
+ * samples, and none before a ring is whole. */
 void maps_init(struct analysis *analysis);
 
-/* The sample with the largest resident set: within 2 %, that with most in use. NULL: there is none.
- */
+/* The sample with the largest resident set since the trace is whole: within 2 %, that with most in
+ * use. NULL: there is none. */
 const struct trace_sample *maps_find_largest(const struct trace_facts *facts);
 
 /* When the next one is to be taken; UINT64_MAX: at the end, or none is left. */

@@ -182,11 +182,18 @@ void spares_add(struct analysis *analysis, uint32_t site, const struct trace_eve
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
+uint64_t spares_usable(const struct analysis *analysis, const struct block *block)
+{
+    if (!analysis->spares.is_known)
+        return block->bytes;
+    return usable_of_block(analysis, block->object, block->bytes);
+}
+
 static void add_block(const struct block *block, void *context)
 {
     struct analysis *analysis = context;
     struct spares *spares = &analysis->spares;
-    uint64_t usable = usable_of_block(analysis, block->object, block->bytes);
+    uint64_t usable = spares_usable(analysis, block);
     const struct amount one =
         estimate_weigh(analysis->facts->header.sample_period, block->bytes, block->object);
     uint64_t spare = (usable - block->bytes) * one.blocks;

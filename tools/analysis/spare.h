@@ -11,6 +11,7 @@
 #include "tools/analysis/held.h"
 
 struct analysis;
+struct block;
 struct trace_event;
 
 enum { SPARE_CLASS_MOST = 1 << 20 }; /* larger classes are not believed */
@@ -62,6 +63,9 @@ void spares_init(struct analysis *analysis);
 /* A block is born, which stands for so many (`one`) at that site. Before live_insert. */
 void spares_add(struct analysis *analysis, uint32_t site, const struct trace_event *event,
                 const struct amount *one);
+
+/* What a block that is alive can hold; what was asked for it, if the trace tells no classes. */
+uint64_t spares_usable(const struct analysis *analysis, const struct block *block);
 
 /* All events up to spares.next_ns are booked, or all. */
 void spares_take(struct analysis *analysis);

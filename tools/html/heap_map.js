@@ -76,7 +76,8 @@ function createHeapMap(box) {
         const quarter = map.quarters.reduce((sum, one) => sum + one.pages, 0);
         read.textContent = cell ? "0x" + cell[0].toString(16) + ": " + cell[1] + " % of " + formatBytes(bytes) +
             " in use, blocks up to " + formatBytes(2 ** cell[2])
-            : formatCount(quarter) + " pages hold blocks; " + formatBytes(map.pinned) + " not in use in pages less than a quarter full";
+            : formatCount(quarter) + " pages hold blocks; " + formatBytes(map.pinned) + " not in use in pages less than a quarter full" +
+                (map.unknown ? "; " + formatBytes(map.unknown) + " of " + formatBytes(map.in_use) + " in use are not on this map" : "");
     }
 
     function restart() {

@@ -5,7 +5,11 @@
 #include "tools/report/report.h"
 #include "tools/units.h"
 
-enum { LEAST_PINNED_PERCENT = 5 }; /* of the pages in use; below, a list says nothing */
+enum {
+    LEAST_PINNED_PERCENT = 5, /* of the pages in use; below, a list says nothing */
+    UNKNOWN_PERCENT = 5,      /* of what is in use; below that or */
+    UNKNOWN_BYTES = 1 << 18,  /* below that, events that lie a little off may be it */
+};
 
 static const char *const levels[MAP_LEVELS] = {
     "less than a quarter in use",
@@ -41,6 +45,30 @@ static void print_levels(const struct page *page, const struct map *map)
                        units_plural(map->huge_blocks, "block").at, units_bytes(map->huge_bytes).at);
 }
 
+/* Blocks that the heap counts and the trace does not know. */
+static uint64_t count_unknown(const struct map *map)
+{
+    uint64_t unknown = map->in_use > map->known ? map->in_use - map->known : 0;
+    bool is_plain = unknown >= UNKNOWN_BYTES && unknown >= map->in_use / 100 * UNKNOWN_PERCENT;
+    return is_plain ? unknown : 0;
+}
+
+static void print_unknown(const struct report *report, const struct map *map)
+{
+    const struct trace_facts *facts = report->analysis->facts;
+    uint64_t unknown = count_unknown(map);
+    if (unknown == 0)
+        return;
+    page_paragraph(&report->page, 2, "",
+                   "Of %s in use then %s (%s) are not on this map: blocks %s. Pages can be fuller "
+                   "than they seem, and less be pinned.",
+                   units_bytes(map->in_use).at, units_bytes(unknown).at,
+                   units_percent(unknown, map->in_use).at,
+                   facts->whole_since_ns != 0  ? "of events that were written over"
+                   : facts->header.forked != 0 ? "of the parent, which forked this process"
+                                               : "older than the trace");
+}
+
 static void print_pins(struct report *report, const struct map *map)
 {
     const struct page *page = &report->page;
@@ -65,6 +93,9 @@ void report_map(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     const struct maps *maps = &analysis->maps;
+    if (analysis_is_estimate(analysis))
+        page_heading(&report->page, "PAGES",
+                     "not known: a trace of samples does not tell where all blocks lie");
     if (maps->largest >= maps->taken)
         return;
     const struct map *map = &maps->map[maps->largest];
@@ -74,6 +105,7 @@ void report_map(struct report *report)
     page_heading(&report->page, "PAGES", "that held blocks when most was resident, after %s",
                  units_duration(analysis_since_start(analysis, map->time_ns)).at);
     print_levels(&report->page, map);
+    print_unknown(report, map);
     if (map->pinned * 100 >= pages * MAP_PAGE_BYTES * LEAST_PINNED_PERCENT)
         print_pins(report, map);
 }
@@ -111,6 +143,10 @@ static json_t *make_map(struct report *report, size_t number)
     json_object_set_new(object, "quarters", quarters);
     values_set_number(object, "huge_blocks", map->huge_blocks);
     values_set_number(object, "huge_bytes", map->huge_bytes);
+    if (number == maps->largest && map->in_use != 0) {
+        values_set_number(object, "in_use", map->in_use);
+        values_set_number(object, "unknown", count_unknown(map));
+    }
     values_set_number(object, "pinned", map->pinned);
     for (size_t i = 0; i < map->pins && i < report->top; i++)
         json_array_append_new(pins, make_pin(report, &map->pin[i]));
