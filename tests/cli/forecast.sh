@@ -60,6 +60,24 @@ a_trace_is_a_series_too() {
     expect_out "^trace: rss_anon, "
 }
 
+a_sample_that_does_not_know_the_heap_is_no_fall_to_nothing() {
+    "$MAKE_TRACE" untold untold.mpt
+    run "$MPRESS" forecast --limit 250K --json untold.mpt
+    expect_status 0
+    python3 - out >err 2>&1 <<'END' || fail "the JSON is not as expected"
+import json, sys
+series = json.load(open(sys.argv[1]))["series"][0]
+assert series["signal"] == "resident_heap" and series["percent"] == 80, series
+assert not [c for c in series["changes"] if c["what"] in ("left", "calm")], series["changes"]
+END
+    run "$MPRESS" forecast --signal rss_anon --limit 250K untold.mpt
+    expect_out "^untold: rss_anon, "
+    "$MAKE_TRACE" leaky leaky.mpt
+    run "$MPRESS" forecast --signal nothing leaky.mpt
+    expect_status 1
+    expect_one_line
+}
+
 what_is_no_series_is_refused_in_one_line() {
     printf 'second,used\n1,5\n1,6\n' >twice.csv
     printf 'a,b\n1,5\n' >columns.csv

@@ -252,6 +252,19 @@ static void fill_long(struct builder *builder)
     }
 }
 
+/* A minute of samples with 200 KiB resident; in every third the heap told nothing. */
+static void fill_untold(struct builder *builder)
+{
+    for (unsigned i = 0; i < 60; i++) {
+        struct trace_sample untold = {.time_ns = builder->now_ns, .rss = 400 * KIB};
+        if (i % 3 == 2)
+            builder_info(builder, TRACE_INFO_SAMPLE, &untold, sizeof untold);
+        else
+            add_sample(builder, 180 * KIB, 400 * KIB);
+        builder->now_ns += 1000 * 1000 * 1000;
+    }
+}
+
 static void cut(const char *path, long bytes)
 {
     if (truncate(path, bytes) != 0)
@@ -275,6 +288,7 @@ static const struct {
     {"hostile", fill_hostile, true, 0},
     {"habits", fill_habits, true, 0},
     {"long", fill_long, true, 0},
+    {"untold", fill_untold, true, 0},
     {"cut-header", fill_leaky, true, 100},
     {"cut-block", fill_leaky, true, TRACE_HEADER_BYTES + 300},
 };

@@ -247,30 +247,60 @@ static double signal_of(const struct trace_sample *sample, const char *signal)
                     sample->meta);
 }
 
-static int read_trace(const char *path, const char *signal, struct series_list *list)
+/* Of the heap a sample knows nothing where another thread was in its tables, or it is a foreign
+ * one: that is no 0. */
+static bool tells(const struct trace_sample *sample, const char *signal)
+{
+    bool is_of_process = strncmp(signal, "rss", 3) == 0;
+    return is_of_process ? signal_of(sample, signal) > 0 : sample->live != 0;
+}
+
+/* The one that is asked for; else the heap's, where it tells. NULL: a trace has no such signal. */
+static const char *choose_signal(const struct trace_facts *facts, const char *wanted)
 {
     static const char *const known[] = {"resident_heap", "rss_anon", "rss", "live"};
-    size_t i = 0;
-    while (signal != NULL && i < sizeof known / sizeof known[0] && strcmp(signal, known[i]) != 0)
-        i++;
-    if (i == sizeof known / sizeof known[0]) {
-        cli_say("%s: a trace has resident_heap, live, rss_anon and rss, no \"%s\"", path, signal);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (wanted != NULL && strcmp(wanted, known[i]) == 0)
+            return known[i];
+        for (size_t s = 0; wanted == NULL && s < facts->samples; s++) {
+            if (tells(&facts->sample[s], known[i]))
+                return known[i];
+        }
+    }
+    return wanted == NULL ? known[0] : NULL;
+}
+
+static int add_samples(const struct trace_facts *facts, const char *path, const char *wanted,
+                       struct series_list *list)
+{
+    const char *signal = choose_signal(facts, wanted);
+    if (signal == NULL) {
+        cli_say("%s: a trace has resident_heap, live, rss_anon and rss, no \"%s\"", path, wanted);
         return CLI_FAILED;
     }
+    struct draft draft = {.series = {.tick_s = 1}};
+    name_after_file(draft.series.name, path);
+    copy(draft.series.signal, sizeof(draft.series.signal), signal);
+    for (size_t i = 0; i < facts->samples; i++) {
+        const struct trace_sample *sample = &facts->sample[i];
+        if (tells(sample, signal))
+            draft_add(&draft, (double)sample->time_ns / 1e9, signal_of(sample, signal));
+    }
+    bool is_told = draft.count != 0 || facts->samples == 0;
+    draft_finish(&draft, list);
+    if (!is_told)
+        cli_say("%s: its samples tell nothing of %s", path, signal);
+    return is_told ? CLI_GO_ON : CLI_FAILED;
+}
+
+static int read_trace(const char *path, const char *signal, struct series_list *list)
+{
     struct trace *trace = cli_open_trace(path);
     if (trace == NULL)
         return CLI_FAILED;
-    const struct trace_facts *facts = trace_facts(trace);
-    struct draft draft = {.series = {.tick_s = 1}};
-    name_after_file(draft.series.name, path);
-    copy(draft.series.signal, sizeof(draft.series.signal), known[i]);
-    for (size_t s = 0; s < facts->samples; s++) {
-        const struct trace_sample *sample = &facts->sample[s];
-        draft_add(&draft, (double)sample->time_ns / 1e9, signal_of(sample, known[i]));
-    }
-    draft_finish(&draft, list);
+    int status = add_samples(trace_facts(trace), path, signal, list);
     trace_close(trace);
-    return CLI_GO_ON;
+    return status;
 }
 
 int series_read(const char *path, const char *signal, struct series_list *list)
