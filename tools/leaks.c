@@ -1,6 +1,7 @@
 /* leaks.c - `mpress leaks`: what nothing in a running process points to any more; if a trace runs
  * there, who allocated it. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,21 @@ static int print_json(struct finding *finding)
 
 /* -- both ------------------------------------------------------------------------------------- */
 
+/* What mpress_leaks_look says there, in words that fit here. */
+static const char *describe_error(int error)
+{
+    switch (error) {
+    case EBUSY:
+        return "it is just looking by itself, or at a mark; try again";
+    case ENOTSUP:
+        return "/proc is missing there, or no signal is left to stop its threads";
+    case ENOMEM:
+        return "no memory there to note what was seen";
+    default:
+        return strerror(error);
+    }
+}
+
 static int ask(struct remote *remote, uint64_t wait_ns, struct control_leaks *leaks)
 {
     const struct remote_request request = {.operation = CONTROL_LEAKS,
@@ -227,7 +243,7 @@ static int ask(struct remote *remote, uint64_t wait_ns, struct control_leaks *le
     if (remote->block.error == 0 && leaks->sizes.count <= LEAKS_SIZES)
         return CLI_GO_ON;
     cli_say("process %d could not look for lost blocks: %s", (int)remote->pid,
-            strerror(remote->block.error));
+            describe_error(remote->block.error));
     return CLI_FAILED;
 }
 
