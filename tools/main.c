@@ -9,6 +9,7 @@
 #include "tools/pack/pack.h"
 #include "tools/propose/propose.h"
 #include "tools/replay/replay.h"
+#include "tools/savings/savings.h"
 #include "tools/sweep/sweep.h"
 #include "tools/symbols/kept.h"
 #include "tools/tune/tune.h"
@@ -23,9 +24,14 @@ static int replay(int argc, char **argv)
     return replay_main(argc, argv);
 }
 
+static int report(int argc, char **argv)
+{
+    return savings_are_asked(argc, argv) ? savings_main(argc, argv) : report_main(argc, argv);
+}
+
 static const struct cli_command commands[] = {
     {"record", record_main, "run a program and write a trace of its heap"},
-    {"report", report_main, "leaks, peak, fragmentation and more, out of a trace"},
+    {"report", report, "leaks, peak, fragmentation and more, out of a trace"},
     {"diff", diff_main, "what changed between two traces"},
     {"replay", replay, "run a trace again under several allocators and compare"},
     {"tune", tune_main, "size classes and magazines that would suit a program"},

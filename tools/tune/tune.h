@@ -15,6 +15,9 @@ int tune_main(int argc, char **argv);
  * file that is there and no profile is left alone. 0, or 1 after a line on stderr. */
 int tune_write(const struct tuning *tuning, const char *path, const char *trace);
 
+/* What it writes. */
+void tune_print_profile(const struct tuning *tuning, const char *trace, FILE *out);
+
 /* text.c: what was found, for a person; then what the replay measured. */
 void tune_print(const struct tuning *tuning, const struct page *page, const char *trace);
 void tune_print_proof(const struct tuning *tuning, const struct page *page,

@@ -49,7 +49,7 @@ static void print_warm(const struct warm *warm, FILE *out)
     fprintf(out, "was %s\n", units_count(warm->doors_before).at);
 }
 
-static void print_profile(const struct tuning *tuning, const char *trace, FILE *out)
+void tune_print_profile(const struct tuning *tuning, const char *trace, FILE *out)
 {
     fputs(FIRST_LINE "# made by mpress tune from ", out);
     print_path(trace, out);
@@ -81,7 +81,7 @@ int tune_write(const struct tuning *tuning, const char *path, const char *trace)
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (out == NULL)
         return fail(path, errno);
-    print_profile(tuning, trace, out);
+    tune_print_profile(tuning, trace, out);
     fchmod(fd, 0644);
     bool is_written = fflush(out) == 0 && !ferror(out);
     if (fclose(out) == 0 && is_written && rename(temporary, path) == 0)
