@@ -87,6 +87,11 @@ bool budget_is_for_family(void)
     return page != NULL && (page->settings.flags & BUDGET_FAMILY) != 0;
 }
 
+bool budget_swaps(void)
+{
+    return page != NULL && (page->settings.flags & BUDGET_SWAP) != 0;
+}
+
 uint64_t budget_used_by_others(void)
 {
     uint64_t sum = 0;

@@ -33,7 +33,7 @@
 #define BUDGET_MAGIC "mpress budget\n"
 
 enum {
-    BUDGET_LAYOUT = 2, /* of this file; the library takes part in no other */
+    BUDGET_LAYOUT = 3, /* of this file; the library takes part in no other */
     BUDGET_SLOTS = 128,
     BUDGET_BUCKETS = 320,
     BUDGET_NAME_BYTES = 16,
@@ -45,6 +45,8 @@ enum budget_flag {
     BUDGET_REFUSE = 2, /* NULL and ENOMEM after the grace time */
     BUDGET_HOLD = 4,   /* who would be refused waits instead, until the budget is raised */
     BUDGET_FAMILY = 8, /* B is for all processes together; else for each */
+    BUDGET_SWAP = 16,  /* what is cold is taken away near B (BUDGET_COMPRESSION, or to swap space),
+                        * also from a program that does not call for memory; set at its start */
 };
 
 /* What the library does to need less; settings.strategies has a bit for each that may be used. */
@@ -128,6 +130,8 @@ struct budget_slot {
     _Atomic uint64_t runs[BUDGET_STRATEGIES]; /* see enum budget_strategy; bytes: */
     _Atomic uint64_t gained[BUDGET_STRATEGIES];
     _Atomic uint64_t strategy_ns[BUDGET_STRATEGIES];
+    _Atomic uint64_t returns; /* of packed and staged memory that was touched, and its time */
+    _Atomic uint64_t return_ns;
     struct budget_histogram slow;     /* slow calls, without what is injected here: */
     struct budget_histogram injected; /* sleeps, waits and strategies within a call */
 };

@@ -27,6 +27,7 @@ bool budget_allows(enum budget_strategy strategy);
 
 /* The budget is for all processes together; and what the others have. */
 bool budget_is_for_family(void);
+bool budget_swaps(void); /* BUDGET_SWAP */
 uint64_t budget_used_by_others(void);
 
 /* One writer or many: counts in the slot. */

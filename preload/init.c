@@ -237,7 +237,7 @@ __attribute__((constructor(101))) static void start(void)
     conf_init(&init.conf);
     conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
     heap_init(&init.conf);
-    if (init.conf.compression != CONF_PACE_OFF)
+    if (init.conf.compression != CONF_COMPRESSION_OFF)
         compression_init(&init.conf);
     outlook_init(init.conf.forecast);
     if (!heap_has_profile())

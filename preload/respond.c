@@ -16,11 +16,14 @@
 #include "preload/door.h"
 #include "preload/journal.h"
 #include "preload/route.h"
+#include "preload/usage.h"
 
 enum { SUBSCRIBERS = 16, SWAP_BYTES = 32 * 1024 * 1024 /* in one step */ };
 
 /* Longer than the level lasts at least, and than two of its steps in vain lie apart. */
 static const uint64_t PACKING_NS = UINT64_C(12000000000);
+/* Longer than the helper's naps. */
+static const uint64_t SWAP_NS = UINT64_C(300000000);
 
 struct subscriber {
     void (*function)(int level, void *context); /* NULL: free */
@@ -72,10 +75,10 @@ static bool swap(void)
     return true;
 }
 
-/* By the thread of its own that packs; what it gains comes later. */
+/* By the thread of its own that packs; what it gains comes later. (Else respond_swap has it.) */
 static bool pack(void)
 {
-    return budget_allows(BUDGET_COMPRESSION) && cold_work_for(PACKING_NS) == 0;
+    return !budget_swaps() && budget_allows(BUDGET_COMPRESSION) && cold_work_for(PACKING_NS) == 0;
 }
 
 static bool call(void)
@@ -113,6 +116,17 @@ uint64_t respond_step(const struct respond_reason *reason)
     budget_add(&budget_slot->gained[BUDGET_EVICTION], gained);
     budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], os_time_ns() - start);
     return gained;
+}
+
+void respond_swap(uint64_t budget)
+{
+    usage_publish_cold();
+    if (budget == 0 || anonymous_bytes() < budget - budget / 10)
+        return;
+    if (budget_allows(BUDGET_COMPRESSION))
+        (void)cold_work_for(SWAP_NS);
+    if (budget_allows(BUDGET_EVICTION) && os_has_swap())
+        cold_swap_out(SWAP_BYTES / 8);
 }
 
 /* -- subscribers ------------------------------------------------------------------------------ */

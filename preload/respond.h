@@ -17,6 +17,10 @@ struct respond_reason {
 };
 uint64_t respond_step(const struct respond_reason *reason);
 
+/* Takes cold memory away while the process alone has nearly `budget` bytes. For the helper: asks
+ * the system, not the heap. */
+void respond_swap(uint64_t budget);
+
 /* mpress_pressure_subscribe and mpress_pressure_unsubscribe (mpress.h). */
 int respond_subscribe(void (*function)(int level, void *context), void *context);
 int respond_unsubscribe(void (*function)(int level, void *context), void *context);

@@ -70,6 +70,18 @@ void usage_estimate(struct usage *usage, const struct os_sizes *sizes, uint64_t 
     add_up(usage, sizes, swapped);
 }
 
+void usage_publish_cold(void)
+{
+    struct budget_slot *slot = budget_slot;
+    struct cold_stats cold;
+    cold_read_stats(&cold);
+    budget_set(&slot->runs[BUDGET_COMPRESSION], cold.packs);
+    budget_set(&slot->gained[BUDGET_COMPRESSION], cold.saved_bytes);
+    budget_set(&slot->strategy_ns[BUDGET_COMPRESSION], cold.pack_ns + cold.return_ns);
+    budget_set(&slot->returns, cold.returns);
+    budget_set(&slot->return_ns, cold.return_ns);
+}
+
 void usage_publish(const struct usage *usage, int level)
 {
     struct budget_slot *slot = budget_slot;
@@ -84,11 +96,7 @@ void usage_publish(const struct usage *usage, int level)
     budget_set(&slot->runs[BUDGET_POOLING], usage->parked_hits);
     budget_set(&slot->runs[BUDGET_LAZY], strategy.uncleared_blocks);
     budget_set(&slot->gained[BUDGET_LAZY], strategy.uncleared_bytes);
-    struct cold_stats cold;
-    cold_read_stats(&cold);
-    budget_set(&slot->runs[BUDGET_COMPRESSION], cold.packs);
-    budget_set(&slot->gained[BUDGET_COMPRESSION], cold.saved_bytes);
-    budget_set(&slot->strategy_ns[BUDGET_COMPRESSION], cold.pack_ns + cold.return_ns);
+    usage_publish_cold();
     budget_set(&slot->updated_ns, usage->now_ns);
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
 }

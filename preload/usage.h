@@ -38,6 +38,7 @@ void usage_read_flow(struct usage_flow *flow);
 
 /* Writes it into the slot (budget.h). */
 void usage_publish(const struct usage *usage, int level);
+void usage_publish_cold(void); /* what is packed, and came back; asks the heap nothing */
 void usage_publish_progress(void);
 
 #endif

@@ -141,13 +141,17 @@ int watch_read_signals(struct mpress_signals *signals)
 }
 
 /* Called by the helper thread, which sees to it that a program that sleeps is not forgotten. */
-static void sample_meanwhile(void)
+static void look_meanwhile(void)
 {
     uint64_t now = os_time_coarse_ns();
     uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
-    if (now < due + LOOK_NS || !begin_acting())
+    bool is_late = now >= due + LOOK_NS;
+    if ((!is_late && !budget_swaps()) || !begin_acting())
         return;
-    gauge_sample_system(now);
+    if (is_late)
+        gauge_sample_system(now);
+    if (budget_swaps())
+        respond_swap(budget_bytes());
     end_acting();
 }
 
@@ -409,7 +413,9 @@ static void start(void)
     if (atomic_exchange_explicit(&watch_state.is_on, true, memory_order_relaxed))
         return;
     mapped_start();
-    scavenge_on_nap(sample_meanwhile);
+    scavenge_on_nap(look_meanwhile);
+    if (budget_swaps())
+        scavenge_keep_helper();
 }
 
 /* From now on, not from the next look. */

@@ -39,6 +39,7 @@ static const uint64_t OWN_FEATURES = UFFD_FEATURE_PAGEFAULT_FLAG_WP | FEATURE_MO
 static struct {
     int heap, own;
     uintptr_t bell;
+    bool is_trusted; /* constant */
 } fault;
 
 static int control(int fd, unsigned long request, void *argument)
@@ -48,11 +49,19 @@ static int control(int fd, unsigned long request, void *argument)
 
 /* -- opening ---------------------------------------------------------------------------------- */
 
-/* Faults in the kernel count too: no UFFD_USER_MODE_ONLY. */
+void os_fault_trust(void)
+{
+    fault.is_trusted = true;
+}
+
+/* Faults in the kernel count too, and forks are told of: for both a right is needed. */
 static int open_with(uint64_t features, int *opened)
 {
+    int flags = O_CLOEXEC | O_NONBLOCK | (fault.is_trusted ? UFFD_USER_MODE_ONLY : 0);
+    if (fault.is_trusted)
+        features &= ~(uint64_t)UFFD_FEATURE_EVENT_FORK;
     struct uffdio_api api = {.api = UFFD_API, .features = features};
-    long fd = call3(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK, 0, 0);
+    long fd = call3(SYS_userfaultfd, flags, 0, 0);
     if (failed(fd))
         return error_of(fd);
     int error = control((int)fd, UFFDIO_API, &api);

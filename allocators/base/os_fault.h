@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The program lets no system call meet such a page, and forks by libc's calls alone: no right is
+ * needed then. Before everything else. */
+void os_fault_trust(void);
+
 /* 0, or why this process may not do so in full: system calls that meet such a page would fail with
  * EFAULT, or the child of a fork would find zeros (EPERM: it lacks the right; ENOSYS, EINVAL: the
  * kernel is too old). */

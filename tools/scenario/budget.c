@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "preload/budget.h"
+#include "tools/place.h"
+#include "tools/scenario/groups.h"
 #include "tools/scenario/pressure.h"
+#include "tools/scenario/process.h"
 #include "tools/trace/memory.h"
 
 enum { GRACE_MS = 200, ALL_STRATEGIES = (1 << BUDGET_STRATEGIES) - 1 };
@@ -205,7 +208,8 @@ static void read_slot(struct shared *shared, const struct budget_slot *slot, str
         return;
     if (seen->process_id != process_id || seen->start != start)
         *seen = (struct seen){.process_id = process_id, .start = start};
-    uint64_t injected = read_word(&slot->throttled_ns) + read_word(&slot->held_ns);
+    uint64_t injected =
+        read_word(&slot->throttled_ns) + read_word(&slot->held_ns) + read_word(&slot->return_ns);
     if (injected > seen->injected_ns)
         shared->injected += (double)(injected - seen->injected_ns) / 1e9;
     seen->injected_ns = injected;
@@ -221,7 +225,7 @@ static const struct pressure_latency *read_latency(const struct pressure *pressu
     return &shared->latency;
 }
 
-/* Sleeps of several threads at once count each. */
+/* Sleeps of several threads at once count each; and what was waited for cold memory. */
 static double get_stalled(const struct pressure *pressure)
 {
     read_latency(pressure);
@@ -229,15 +233,15 @@ static double get_stalled(const struct pressure *pressure)
 }
 
 #define FIGURES                                                                                    \
-    .needs_preload = true, .close = close_page, .prepare = prepare_page, .set = set_page,          \
-    .used = get_used, .most = get_most, .heap = get_heap, .latency = read_latency,                 \
-    .stalled = get_stalled
+    .needs_preload = true, .close = close_page, .set = set_page, .used = get_used,                 \
+    .most = get_most, .heap = get_heap, .latency = read_latency, .stalled = get_stalled
 
 const struct pressure_mechanism pressure_budget = {
     .name = "budget",
     .enforces = "libmpress.so: gives back what it keeps, slows growth down, then refuses (ENOMEM)",
     .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
     .open = open_budget,
+    .prepare = prepare_page,
     FIGURES,
 };
 
@@ -252,5 +256,74 @@ const struct pressure_mechanism pressure_throttle = {
     .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
     .objection = object_to_throttle,
     .open = open_throttle,
+    .prepare = prepare_page,
+    FIGURES,
+};
+
+/* -- swap: what is cold is taken away --------------------------------------------------------- */
+
+/* A replay passes none of its blocks to system calls, so that nobody's rights are needed. */
+static void want_packing(const struct pressure *pressure)
+{
+    setenv("MPRESS_COMPRESSION", pressure->is_replay ? "own" : "on", 1);
+}
+
+static void prepare_swap(struct pressure *pressure)
+{
+    prepare_page(pressure);
+    want_packing(pressure);
+}
+
+static void prepare_question(void *pressure_)
+{
+    const struct pressure *pressure = pressure_;
+    unsetenv("MPRESS_TRACE");
+    want_packing(pressure);
+    place_preload(pressure->library);
+}
+
+/* The library itself is asked: this program is started under it, and does nothing. "": it packs. */
+static void ask_library(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
+{
+    char *arguments[] = {"/proc/self/exe", "--version", NULL};
+    const struct process_hooks hooks = {.prepare = prepare_question, .context = pressure};
+    struct process process;
+    *why = '\0';
+    int error = process_start(&process, arguments, &hooks);
+    if (error != 0) {
+        snprintf(why, PRESSURE_WHY_BYTES, "%s", strerror(error));
+        return;
+    }
+    double until = process_now() + 5;
+    while (!process_has_ended(&process, &hooks) && process_now() < until)
+        usleep(1000);
+    process_stop(&process, 0, &hooks);
+    const char *refusal = strstr(process.said, "refused: ");
+    if (refusal != NULL)
+        snprintf(why, PRESSURE_WHY_BYTES, "%.200s", refusal + strlen("refused: "));
+}
+
+static bool open_swap(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
+{
+    ask_library(pressure, why);
+    if (*why != '\0' && !groups_have_swap())
+        return false;
+    *why = '\0';
+    return open_page(pressure, BUDGET_THROTTLE | BUDGET_SWAP, why);
+}
+
+static const char *object_to_swap(void)
+{
+    return "it refuses nothing: what can only grow is never seen to break";
+}
+
+const struct pressure_mechanism pressure_swap = {
+    .name = "swap",
+    .enforces =
+        "libmpress.so: near it, all that is cold is gone until touched; growth is slowed down",
+    .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
+    .objection = object_to_swap,
+    .open = open_swap,
+    .prepare = prepare_swap,
     FIGURES,
 };

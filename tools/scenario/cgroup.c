@@ -16,10 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/scenario/groups.h"
 #include "tools/scenario/process.h"
 #include "tools/trace/memory.h"
 
-enum { PATH_BYTES = 768, LEND_BYTES = 4 << 20 };
+enum { PATH_BYTES = GROUPS_PATH_BYTES, LEND_BYTES = 4 << 20 };
 #define OVER_SECONDS 1.0
 
 struct group {
@@ -35,54 +36,13 @@ static struct group *group_of(const struct pressure *pressure)
     return pressure->state;
 }
 
-/* -- where ------------------------------------------------------------------------------------ */
-
-/* The mount point of a hierarchy: the v2 one, or that of v1's memory controller. */
-static bool find_mount(bool is_v2, char *mount)
-{
-    FILE *file = fopen("/proc/self/mounts", "re");
-    char line[2048], at[PATH_BYTES], type[32], options[1024];
-    bool is_found = false;
-    while (!is_found && file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "%*s %767s %31s %1023s", at, type, options) != 3)
-            continue;
-        is_found = is_v2 ? strcmp(type, "cgroup2") == 0
-                         : strcmp(type, "cgroup") == 0 && strstr(options, "memory") != NULL;
-    }
-    if (file != NULL)
-        fclose(file);
-    if (is_found)
-        strcpy(mount, at);
-    return is_found;
-}
-
-/* "4:memory:/path" or "0::/path" of /proc/self/cgroup. */
-static bool find_own(bool is_v2, char *own)
-{
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[2048];
-    bool is_found = false;
-    while (!is_found && file != NULL && fgets(line, sizeof line, file) != NULL) {
-        char *controllers = strchr(line, ':'), *path;
-        if (controllers == NULL || (path = strchr(controllers + 1, ':')) == NULL)
-            continue;
-        *path++ = '\0';
-        path[strcspn(path, "\n")] = '\0';
-        is_found = is_v2 ? controllers[1] == '\0' : strcmp(controllers + 1, "memory") == 0;
-        if (is_found)
-            snprintf(own, PATH_BYTES, "%.*s", PATH_BYTES - 1, strcmp(path, "/") == 0 ? "" : path);
-    }
-    if (file != NULL)
-        fclose(file);
-    return is_found;
-}
-
 static int make_group(bool is_v2, char *path)
 {
-    char mount[PATH_BYTES], own[PATH_BYTES];
-    if (!find_mount(is_v2, mount) || !find_own(is_v2, own))
+    char own[GROUPS_PATH_BYTES];
+    size_t root;
+    if (!groups_find(is_v2, own, &root))
         return ENOENT;
-    if (snprintf(path, PATH_BYTES, "%s%s/mpress-%d", mount, own, (int)getpid()) >= PATH_BYTES)
+    if (snprintf(path, PATH_BYTES, "%s/mpress-%d", own, (int)getpid()) >= PATH_BYTES)
         return ENAMETOOLONG;
     return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : errno;
 }
@@ -101,24 +61,6 @@ static int write_number(const struct group *group, const char *name, uint64_t nu
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, number);
     return write_file(group->path, name, text);
-}
-
-/* The number behind `key` in a file of the group; "" is the file's first. */
-static uint64_t read_number(const struct group *group, const char *name, const char *key)
-{
-    char path[PATH_BYTES + 64], text[8192];
-    snprintf(path, sizeof path, "%s/%s", group->path, name);
-    victim_read_file(path, text, sizeof text);
-    const char *at = strstr(text, key);
-    return at == NULL ? 0 : strtoull(at + strlen(key), NULL, 10);
-}
-
-static bool has_swap(void)
-{
-    char text[4096];
-    victim_read_file("/proc/meminfo", text, sizeof text);
-    const char *at = strstr(text, "SwapTotal:");
-    return at != NULL && strtoull(at + strlen("SwapTotal:"), NULL, 10) > 0;
 }
 
 /* -- its life --------------------------------------------------------------------------------- */
@@ -140,7 +82,7 @@ static bool open_group(struct pressure *pressure, bool is_v2, char *why)
     struct group *group = memory_alloc(1, sizeof(*group));
     pressure->state = group;
     group->is_v2 = is_v2;
-    group->has_swap = has_swap();
+    group->has_swap = groups_have_swap();
     int error = make_group(is_v2, group->path);
     if (error != 0) {
         group->path[0] = '\0';
@@ -172,7 +114,8 @@ static bool open_v1(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
 
 static const char *object_to_v1(void)
 {
-    return has_swap() ? NULL : "no swap: anonymous memory cannot give way, its limit is a wall";
+    return groups_have_swap() ? NULL
+                              : "no swap: anonymous memory cannot give way, its limit is a wall";
 }
 
 /* Those who were killed just now may still be on their way out. */
@@ -204,8 +147,8 @@ static void prepare_group(struct pressure *pressure)
 static uint64_t get_used(const struct pressure *pressure)
 {
     const struct group *group = group_of(pressure);
-    return group->is_v2 ? read_number(group, "memory.stat", "anon ")
-                        : read_number(group, "memory.stat", "rss ");
+    return group->is_v2 ? groups_read(group->path, "memory.stat", "anon ")
+                        : groups_read(group->path, "memory.stat", "rss ");
 }
 
 static void set_v2(struct pressure *pressure, uint64_t bytes)
@@ -255,7 +198,7 @@ static void tick_v1(struct pressure *pressure)
         group->is_lent = false;
         lower_v1(group, pressure->budget);
     }
-    bool is_over = read_number(group, "memory.oom_control", "under_oom ") != 0;
+    bool is_over = groups_read(group->path, "memory.oom_control", "under_oom ") != 0;
     bool is_refused = group->set != pressure->budget && !group->has_swap;
     if (!is_over && !is_refused)
         group->over_since = 0;

@@ -9,13 +9,9 @@
 #include <unistd.h>
 
 static const struct pressure_mechanism *const mechanisms[] = {
-    &pressure_cgroup2,
-    &pressure_cgroup1,
-    &pressure_budget,
-    &pressure_throttle,
-    &pressure_rlimit,
-    &pressure_signal,
-    NULL,
+    &pressure_cgroup2,  &pressure_cgroup1, &pressure_budget,
+    &pressure_throttle, &pressure_swap,    &pressure_rlimit,
+    &pressure_ballast,  &pressure_signal,  NULL,
 };
 
 const struct pressure_mechanism *pressure_mechanism(size_t index)
@@ -43,11 +39,11 @@ static struct pressure_choice *note(struct pressure *pressure,
 }
 
 static bool try(struct pressure *pressure, const struct pressure_mechanism *mechanism,
-                const char *library_why)
+                const struct pressure_target *target)
 {
     struct pressure_choice *choice = note(pressure, mechanism);
     if (mechanism->needs_preload && pressure->library == NULL) {
-        snprintf(choice->why, sizeof choice->why, "%s", library_why);
+        snprintf(choice->why, sizeof choice->why, "%s", target->library_why);
         return false;
     }
     pressure->mechanism = mechanism;
@@ -61,30 +57,30 @@ const char *pressure_object(const struct pressure_mechanism *mechanism)
 }
 
 /* The strongest one that can be had; why those before it were not is kept. */
-static bool choose(struct pressure *pressure, const char *library_why)
+static bool choose(struct pressure *pressure, const struct pressure_target *target)
 {
     for (size_t i = 0; mechanisms[i] != NULL; i++) {
         const char *objection = pressure_object(mechanisms[i]);
         if (objection != NULL)
             snprintf(note(pressure, mechanisms[i])->why, PRESSURE_WHY_BYTES, "%s", objection);
-        else if (try(pressure, mechanisms[i], library_why))
+        else if (try(pressure, mechanisms[i], target))
             return true;
     }
     return false;
 }
 
-bool pressure_open(struct pressure *pressure, const char *name, const char *library,
-                   const char *library_why, char why[PRESSURE_WHY_BYTES])
+bool pressure_open(struct pressure *pressure, const char *name,
+                   const struct pressure_target *target, char why[PRESSURE_WHY_BYTES])
 {
-    *pressure = (struct pressure){.library = library};
+    *pressure = (struct pressure){.library = target->library, .is_replay = target->is_replay};
     if (strcmp(name, "auto") == 0) {
         snprintf(why, PRESSURE_WHY_BYTES, "no way to limit memory works here");
-        return choose(pressure, library_why);
+        return choose(pressure, target);
     }
     for (size_t i = 0; mechanisms[i] != NULL; i++) {
         if (strcmp(mechanisms[i]->name, name) != 0)
             continue;
-        bool is_open = try(pressure, mechanisms[i], library_why);
+        bool is_open = try(pressure, mechanisms[i], target);
         snprintf(why, PRESSURE_WHY_BYTES, "--pressure %.20s: %.200s", name,
                  pressure->choice[0].why);
         return is_open;

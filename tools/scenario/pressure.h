@@ -60,6 +60,13 @@ struct pressure_mechanism {
     bool (*is_over)(const struct pressure *pressure);
 };
 
+/* What is put under pressure. */
+struct pressure_target {
+    const char *library;     /* libmpress.so; NULL: it cannot be preloaded, as */
+    const char *library_why; /* says */
+    bool is_replay;          /* of a trace: it passes none of its blocks to system calls */
+};
+
 /* Why one mechanism was taken and others were not. */
 struct pressure_choice {
     const struct pressure_mechanism *mechanism;
@@ -73,6 +80,7 @@ struct pressure {
     uint64_t budget;        /* that is asked for now */
     uint64_t lends;         /* times that the budget was exceeded on purpose for a moment */
     const char *library;    /* libmpress.so; NULL: the target is not preloaded */
+    bool is_replay;         /* as of its target */
     bool is_strategy_alone; /* of the library's own strategies only those of `strategy` are on */
     uint32_t strategy;      /* bits of enum budget_strategy */
     void *state;            /* the mechanism's */
@@ -86,16 +94,15 @@ const struct pressure_mechanism *pressure_mechanism(size_t index);
 /* Why `auto` passes it by; NULL: it does not. */
 const char *pressure_object(const struct pressure_mechanism *mechanism);
 
-/* `name`: one of them or "auto". `library`: NULL when the target cannot be preloaded, and then
- * `library_why` says why. False: none can be had, and `why` is a line for the user. */
-bool pressure_open(struct pressure *pressure, const char *name, const char *library,
-                   const char *library_why, char why[PRESSURE_WHY_BYTES]);
+/* `name`: one of them or "auto". False: none can be had, and `why` is a line for the user. */
+bool pressure_open(struct pressure *pressure, const char *name,
+                   const struct pressure_target *target, char why[PRESSURE_WHY_BYTES]);
 void pressure_close(struct pressure *pressure);
 
 /* Writes `text` into a file of the kernel's: 0 or errno. */
 int pressure_write(const char *path, const char *text);
 
 extern const struct pressure_mechanism pressure_rlimit, pressure_cgroup1, pressure_cgroup2,
-    pressure_budget, pressure_throttle, pressure_signal;
+    pressure_budget, pressure_throttle, pressure_swap, pressure_ballast, pressure_signal;
 
 #endif

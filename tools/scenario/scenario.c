@@ -28,12 +28,12 @@ bool scenario_is_asked(int argc, char **argv)
 
 /* -- list ------------------------------------------------------------------------------------- */
 
-static void list_mechanism(const struct pressure_mechanism *mechanism, const char *library,
-                           const char *library_why)
+static void list_mechanism(const struct pressure_mechanism *mechanism,
+                           const struct pressure_target *target)
 {
     struct pressure pressure;
     char why[PRESSURE_WHY_BYTES];
-    bool is_open = pressure_open(&pressure, mechanism->name, library, library_why, why);
+    bool is_open = pressure_open(&pressure, mechanism->name, target, why);
     printf("  %-12s %s\n", mechanism->name, is_open ? mechanism->enforces : "not here:");
     if (!is_open)
         printf("  %-12s %s\n", "", pressure.choice[0].why);
@@ -51,7 +51,8 @@ static const char *find_library(char path[PLACE_BYTES])
 static int list(void)
 {
     char library[PLACE_BYTES];
-    const char *found = find_library(library);
+    const struct pressure_target target = {find_library(library), "libmpress.so was not found",
+                                           false};
     puts("Scenarios:");
     for (size_t i = 0; shape_name(i) != NULL; i++)
         printf("  %-12s %s\n", shape_name(i), shape_summary(i));
@@ -59,7 +60,7 @@ static int list(void)
          "\n"
          "Pressure, strongest first; auto takes the first that works:");
     for (size_t i = 0; pressure_mechanism(i) != NULL; i++)
-        list_mechanism(pressure_mechanism(i), found, "libmpress.so was not found");
+        list_mechanism(pressure_mechanism(i), &target);
     return cli_finish(CLI_OK);
 }
 
@@ -119,19 +120,21 @@ static int open_pressure(struct experiment *experiment, char library[PLACE_BYTES
 {
     const struct plan *plan = experiment->plan;
     char path[TARGET_PATH_BYTES], target_why[TARGET_WHY_BYTES], why[PRESSURE_WHY_BYTES];
-    enum target_verdict target = target_find(plan->arguments[0], path, target_why);
+    enum target_verdict verdict = target_find(plan->arguments[0], path, target_why);
     if (plan->preload != NULL) {
-        target = TARGET_NOT_RUNNABLE;
+        verdict = TARGET_NOT_RUNNABLE;
         snprintf(target_why, sizeof target_why, "it runs under another allocator");
     }
-    if (target == TARGET_NOT_FOUND) {
+    if (verdict == TARGET_NOT_FOUND) {
         cli_say("%s", target_why);
         return CLI_CRITERIA;
     }
     const char *found = find_library(library);
-    const char *library_why = target != TARGET_FINE ? target_why : "libmpress.so was not found";
-    if (pressure_open(&experiment->pressure, plan->pressure, target == TARGET_FINE ? found : NULL,
-                      library_why, why))
+    bool is_fine = verdict == TARGET_FINE;
+    const struct pressure_target target = {is_fine ? found : NULL,
+                                           is_fine ? "libmpress.so was not found" : target_why,
+                                           plan->trace != NULL};
+    if (pressure_open(&experiment->pressure, plan->pressure, &target, why))
         return CLI_GO_ON;
     cli_say("%s", why);
     return CLI_CRITERIA;
@@ -162,7 +165,8 @@ static void add_own_strategies(const struct pressure *pressure, struct plan *pla
     plan_add_own_strategy(plan, "eviction", BUDGET_EVICTION);
     plan_add_own_strategy(plan, "pooling", BUDGET_POOLING);
     const char *compression = getenv("MPRESS_COMPRESSION"); /* the program inherits it */
-    if (compression != NULL && strcmp(compression, "on") == 0)
+    if ((compression != NULL && strcmp(compression, "on") == 0) ||
+        pressure->mechanism == &pressure_swap)
         plan_add_own_strategy(plan, "compression", BUDGET_COMPRESSION);
 }
 
