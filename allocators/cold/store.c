@@ -1,4 +1,4 @@
-/* store.c - first fit over bitmaps: segments of 64 KiB, a bit for each free grain of 256 bytes. A
+/* store.c - first fit over bitmaps: segments of 64 KiB, a bit for each free grain of 64 bytes. A
  * piece lies within one segment. What is searched for begins at a hint for its length, which only a
  * drop moves down: so the front stays dense, and the end empties. */
 #include "allocators/cold/store.h"
@@ -11,9 +11,9 @@
 #include "allocators/base/os_fault.h"
 
 enum {
-    SEGMENT_GRAINS = 256,
+    SEGMENT_GRAINS = 64 * 1024 / STORE_GRAIN,
     SEGMENT_BYTES = SEGMENT_GRAINS * STORE_GRAIN,
-    PIECE_GRAINS_MAX = 64,
+    PIECE_GRAINS_MAX = 16 * 1024 / STORE_GRAIN,
     WORDS = SEGMENT_GRAINS / 64,
 };
 
@@ -40,7 +40,8 @@ bool store_init(size_t most_bytes)
 {
     if (store.memory != NULL)
         return true;
-    size_t most = most_bytes / SEGMENT_BYTES;
+    size_t most = most_bytes / SEGMENT_BYTES, most_numbers = STORE_NONE / SEGMENT_GRAINS;
+    most = most < most_numbers ? most : most_numbers;
     size_t table = round_up(most * sizeof(struct segment), os_page_bytes());
     char *memory = os_map_unpromised(table + most * SEGMENT_BYTES);
     if (memory == NULL)
@@ -60,6 +61,11 @@ static size_t find_hole(const struct segment *segment, size_t grains, uint32_t *
     size_t length = 0;
     *longest = 0;
     for (size_t at = 0; at < SEGMENT_GRAINS; at++) {
+        if (at % 64 == 0 && segment->free[at / 64] == 0) {
+            at += 63;
+            length = 0;
+            continue;
+        }
         length = bit_is_set(segment->free, at) ? length + 1 : 0;
         if (length == grains)
             return at + 1 - grains;

@@ -1,4 +1,4 @@
-/* store.h - where packed units lie: pieces of 256 bytes to 16 KiB in memory of its own, outside the
+/* store.h - where packed units lie: pieces of 64 bytes to 16 KiB in memory of its own, outside the
  * heap. One thread uses it. Not there in the child of a fork. */
 #ifndef MPRESS_COLD_STORE_H
 #define MPRESS_COLD_STORE_H
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_GRAIN = 256, STORE_NONE = UINT32_MAX };
+enum { STORE_GRAIN = 64, STORE_NONE = UINT32_MAX };
 
 /* False: there is no address space. */
 bool store_init(size_t most_bytes);

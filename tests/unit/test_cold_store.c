@@ -24,9 +24,8 @@ static void put(size_t i, size_t bytes, unsigned char byte)
 
 static void check(size_t i)
 {
-    const unsigned char *at = store_at(pieces[i].grain);
-    for (size_t j = 0; j < pieces[i].bytes; j++)
-        assert_int_equal(at[j], pieces[i].byte);
+    memset(piece, pieces[i].byte, pieces[i].bytes);
+    assert_memory_equal(store_at(pieces[i].grain), piece, pieces[i].bytes);
 }
 
 static int setup(void **state)
