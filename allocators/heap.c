@@ -204,7 +204,7 @@ static void *alloc_warm(size_t bytes, size_t alignment)
 static void *alloc_cold(size_t bytes, size_t alignment, bool *zeroed)
 {
     void *p = NULL;
-    if (bytes <= LARGE_MAX && alignment <= SPACE_ALIGNMENT && large_is_welcome())
+    if (bytes <= large_max() && alignment <= SPACE_ALIGNMENT && large_is_welcome())
         p = large_alloc(bytes, alignment, zeroed);
     if (p == NULL && bytes <= PTRDIFF_MAX) {
         p = huge_alloc(bytes, alignment, zeroed != NULL);
@@ -399,7 +399,7 @@ bool heap_resize(void *p, size_t bytes)
     enum heap_owner owner = heap_owner_of(p);
     if (owner == HEAP_HUGE)
         return huge_grow(p, bytes);
-    if (owner != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > LARGE_MAX)
+    if (owner != HEAP_LARGE || bytes <= SIZE_SLAB_MAX || bytes > large_max())
         return bytes == usable;
     cache_transfer(); /* a tail that is given away */
     bool resized = large_resize(p, bytes);

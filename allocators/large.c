@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "allocators/base/check.h"
+#include "allocators/cold/cold.h"
 #include "allocators/size_class.h"
 #include "allocators/unit.h"
 
@@ -21,6 +22,11 @@ static void count(size_t units)
 {
     if (space_is_scarce())
         atomic_fetch_add_explicit(&large_units, (ptrdiff_t)units, memory_order_relaxed);
+}
+
+size_t large_max(void)
+{
+    return cold_is_on() ? PTRDIFF_MAX : LARGE_MAX;
 }
 
 bool large_is_welcome(void)
@@ -61,6 +67,8 @@ void *large_alloc(size_t bytes, size_t alignment, bool *zeroed)
     uint32_t first = unit_alloc(units, align_units, zeroed);
     if (first == UNIT_NONE)
         return NULL;
+    if (zeroed != NULL && !*zeroed && bytes > LARGE_MAX) /* often a table of which little is used */
+        *zeroed = cold_purge(space_address(first), units * UNIT_BYTES) == 0;
     count(units);
     return make_block(first, units, bytes);
 }

@@ -1,4 +1,5 @@
-/* large.h - blocks of 32 KiB to 32 MiB: runs of units in the reservation.
+/* large.h - blocks of 32 KiB to 32 MiB: runs of units in the reservation. Longer ones too where
+ * cold memory is packed, as only what lies here is.
  *
  * Those of up to 256 KiB are medium: their first unit carries a control byte of its own, so that
  * free() puts them into a magazine of the thread like objects. All their lengths share it. */
@@ -14,15 +15,15 @@
 #include "allocators/space.h"
 
 enum {
-    LARGE_MAX = 32 * 1024 * 1024,
-    LARGE_STEP = 4096, /* usable bytes are a multiple of it */
-    LARGE_GROWTHS = 3, /* from then on a block is taken for a growing one */
+    LARGE_MAX = 32 * 1024 * 1024, /* see large_max */
+    LARGE_STEP = 4096,            /* usable bytes are a multiple of it */
+    LARGE_GROWTHS = 3,            /* from then on a block is taken for a growing one */
 };
 
 /* In the span of the first unit; written by whoever owns the block, read by statistics. */
 struct large {
+    _Atomic size_t usable;
     _Atomic uint32_t units;
-    _Atomic uint32_t usable;
     uint32_t growths; /* so often realloc made it longer; the owner's */
 };
 
@@ -43,8 +44,7 @@ static inline size_t large_usable_for(size_t bytes)
 
 static inline void large_set_usable(void *p, size_t bytes)
 {
-    atomic_store_explicit(&large_at(p)->usable, (uint32_t)large_usable_for(bytes),
-                          memory_order_relaxed);
+    atomic_store_explicit(&large_at(p)->usable, large_usable_for(bytes), memory_order_relaxed);
 }
 
 /* Makes a block one of `bytes` where it stands; false: it has not the right length, or not the
@@ -58,6 +58,9 @@ static inline bool large_reuse(void *p, size_t bytes, size_t alignment)
     large_set_usable(p, bytes);
     return true;
 }
+
+/* The longest block that is to lie here. */
+size_t large_max(void);
 
 /* False where the reservation is scarce and large blocks have most of it: the last quarter is for
  * the slabs, which have nowhere else to go. */

@@ -7,7 +7,7 @@
  *
  * A thread of our own does it (serve.c). Whoever touches a page that is out sleeps in the kernel
  * until that thread has put it back; system calls do too. Before a fork, and before what wants no
- * thread of ours, all is put back (cold_hold). Blocks above 32 MiB are never packed. */
+ * thread of ours, all is put back (cold_hold). */
 #ifndef MPRESS_COLD_H
 #define MPRESS_COLD_H
 

@@ -103,7 +103,8 @@ static struct {
     size_t bytes;
 } still[COLD_BLOCKS];
 
-/* Some 10 MiB in blocks of all kinds, which nobody writes to any more. */
+/* Some 10 MiB in blocks of all kinds, and one that is longer than those of most heaps, which nobody
+ * writes to any more. */
 static void fill_still(void)
 {
     uint64_t state = 88172645463325252;
@@ -112,6 +113,7 @@ static void fill_still(void)
         size_t bytes = kind < 90   ? 64 + (random_next(&state) % 2000 & ~7UL)
                        : kind < 99 ? (random_next(&state) % (32 * KIB)) & ~7UL
                                    : (random_next(&state) % (512 * KIB)) & ~7UL;
+        bytes = i == COLD_BLOCKS / 2 ? 33 * MIB : bytes;
         still[i].bytes = bytes;
         still[i].block = malloc(bytes);
         CHECK(still[i].block != NULL);
@@ -187,6 +189,23 @@ static void a_zeroed_block_is_zero_where_packed_memory_was_freed(void)
         for (size_t i = 0; i < 24; i++)
             free(blocks[i]);
     }
+}
+
+static void a_block_above_32_mib_is_packed_too(void)
+{
+    need_compression();
+    size_t bytes = 40 * MIB;
+    char *block = malloc(bytes);
+    write_contents(block, bytes, 7);
+    wait_until_packed(10 * MIB); /* all else is less */
+    block = realloc(block, bytes + 5 * MIB);
+    CHECK(block != NULL && has_contents(block, bytes, 7));
+    block = realloc(block, bytes - 5 * MIB);
+    CHECK(block != NULL && has_contents(block, bytes - 5 * MIB, 7));
+    free(block);
+    block = calloc(1, bytes);
+    CHECK(block != NULL && is_filled(block, 0, bytes));
+    free(block);
 }
 
 static void pages_that_the_program_gives_up_are_zero(void)
@@ -446,7 +465,7 @@ static void a_model_of_the_heap_holds_under_writers_system_calls_and_forks(void)
 CHECK_MAIN(CASE(what_was_packed_is_there_when_it_is_touched),
            CASE(system_calls_read_and_write_packed_memory),
            CASE(a_zeroed_block_is_zero_where_packed_memory_was_freed),
-           CASE(pages_that_the_program_gives_up_are_zero),
+           CASE(a_block_above_32_mib_is_packed_too), CASE(pages_that_the_program_gives_up_are_zero),
            CASE(children_of_every_kind_of_fork_have_it_all), CASE(a_child_packs_too),
            CASE(closing_every_descriptor_loses_nothing), CASE(rights_are_dropped_without_loss),
            CASE(a_model_of_the_heap_holds_under_writers_system_calls_and_forks))
