@@ -4,7 +4,8 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 
-/* First bit at or behind `from` that differs from `flip`'s bits; `count` when there is none. */
+/* First bit at or behind `from` that differs from `flip`'s bits; `count` or more when there is none
+ * below. */
 static uint32_t next_bit(const uint64_t *words, uint32_t from, uint32_t count, uint64_t flip)
 {
     while (from < count) {
@@ -98,7 +99,7 @@ bool grains_next_object(const struct grains *grains, uint32_t from, uint32_t *fi
         return false;
     uint32_t hole = next_set(grains->free, *first, grains->count);
     uint32_t end = next_set(grains->end, *first, hole);
-    *size = end == hole ? hole - *first : end + 1 - *first;
+    *size = end >= hole ? hole - *first : end + 1 - *first;
     return true;
 }
 

@@ -49,25 +49,24 @@ static inline uint64_t grains_peek_word(const uint64_t *words, uint32_t at)
     return __atomic_load_n(&words[at / 64], __ATOMIC_ACQUIRE) >> (at % 64);
 }
 
-/* Grains of the object that begins at `at`, without the lock. 0: none does that ends in this word
- * of 64 grains or the next, or it cannot be told because a neighbour moves. An object that is not
- * freed meanwhile is found as it is. */
+/* Grains of the object that begins at `at`, without the lock. 0: none does, or it cannot be told
+ * because a neighbour moves. An object that is not freed meanwhile is found as it is. */
 static inline uint32_t grains_peek(const struct grains *grains, uint32_t at)
 {
-    if ((grains_peek_word(grains->free, at) & 1) != 0)
-        return 0;
     if (at != 0 &&
         ((grains_peek_word(grains->end, at - 1) | grains_peek_word(grains->free, at - 1)) & 1) == 0)
         return 0;
-    uint64_t rest = grains_peek_word(grains->end, at);
-    if (rest != 0)
-        return (uint32_t)__builtin_ctzll(rest) + 1;
-    uint32_t next = (at / 64 + 1) * 64;
-    rest = next < grains->count ? grains_peek_word(grains->end, next) : 0;
-    return rest != 0 ? next + (uint32_t)__builtin_ctzll(rest) + 1 - at : 0;
+    for (uint32_t from = at; from < grains->count; from = (from / 64 + 1) * 64) {
+        uint64_t free = grains_peek_word(grains->free, from);
+        uint64_t found = free | grains_peek_word(grains->end, from);
+        if (found != 0) /* a free one first: what begins here was never handed out */
+            return (free & found & -found) == 0 ? from - at + (uint32_t)__builtin_ctzll(found) + 1
+                                                : 0;
+    }
+    return 0;
 }
 
-/* The first object at or behind `from`; false: there is none. */
+/* The first object at or behind `from`, or piece without an end; false: there is none. */
 bool grains_next_object(const struct grains *grains, uint32_t from, uint32_t *first,
                         uint32_t *size);
 

@@ -145,9 +145,7 @@ static void *alloc_from_cache(unsigned class, size_t bytes, void *(*alloc)(unsig
 /* Out of the transaction that this thread has entered; NULL: it has none. */
 static void *alloc_from_arena(unsigned class, size_t alignment)
 {
-    if (MP_LIKELY(hand.arena == NULL) || size_tables.classes[class].bytes > MIXED_BYTES_MAX)
-        return NULL;
-    return arena_alloc(class, alignment);
+    return MP_LIKELY(hand.arena == NULL) ? NULL : arena_alloc(class, alignment);
 }
 
 static void *alloc_object(unsigned class, size_t bytes, size_t alignment)
@@ -182,10 +180,10 @@ static void *alloc_zeroed_object(unsigned class, size_t bytes)
 {
     size_t usable = size_tables.classes[class].bytes;
     bool may_be_fresh = usable >= SLAB_ZEROED_MIN;
-    void *p = NULL;
+    void *p = may_be_fresh ? alloc_from_arena(class, 1) : NULL;
     if (!may_be_fresh)
         p = alloc_object(class, bytes, 1);
-    else if (!heap.checked)
+    else if (p == NULL && !heap.checked)
         p = alloc_from_cache(class, bytes, cache_alloc_kept);
     if (p != NULL)
         return memset(p, 0, usable);

@@ -105,7 +105,7 @@ static unsigned take_from_zone(struct zone *zone, unsigned class, void **objects
 unsigned mixed_take(unsigned class, void **objects, unsigned count)
 {
     uint32_t size = zone_grains_of_class(class);
-    if (size > ZONE_OBJECT_MAX || atomic_load_explicit(&mixed.zones, memory_order_relaxed) == 0)
+    if (size > ZONE_SERVED_MAX || atomic_load_explicit(&mixed.zones, memory_order_relaxed) == 0)
         return 0;
     unsigned bin = size;
     unsigned taken = 0;
@@ -128,20 +128,22 @@ unsigned mixed_take(unsigned class, void **objects, unsigned count)
 /* What begins at grain `at`. */
 enum found { FOUND_OBJECT, FOUND_HOLE, FOUND_INSIDE };
 
-static enum found look_at(const struct grains *grains, uint32_t at, uint32_t *size)
+static enum found look_at(uint32_t zone, const struct grains *grains, uint32_t at, uint32_t *size)
 {
     if (bit_is_set(grains->free, at))
         return FOUND_HOLE;
     if (grains_first_of(grains, at) != at)
         return FOUND_INSIDE;
     *size = grains_size_from(grains, at);
-    return *size <= ZONE_OBJECT_MAX ? FOUND_OBJECT : FOUND_HOLE; /* longer: it is being purged */
+    return *size > ZONE_OBJECT_MAX || zone_is_purging(zone, at) ? FOUND_HOLE : FOUND_OBJECT;
 }
 
 /* Gives one object back; class 0: whatever it has. False: it is free already, or another one. */
 static bool give_one(void *p, unsigned class, bool leftovers, struct zone **empty)
 {
     size_t unit = space_unit_of(p);
+    if (*space_ctl(unit) == CTL_ARENA)
+        return arena_give(p, class, leftovers);
     struct zone *zone = zone_at(*space_head(unit));
     size_t offset = (size_t)((char *)p - (char *)space_address(zone->first));
     uint32_t at = (uint32_t)(offset / GRAIN_BYTES);
@@ -149,7 +151,7 @@ static bool give_one(void *p, unsigned class, bool leftovers, struct zone **empt
     enum found found = FOUND_HOLE;
     const struct grains grains = zone_grains(zone);
     if (*space_ctl(unit) == CTL_MIXED)
-        found = offset % GRAIN_BYTES == 0 ? look_at(&grains, at, &size) : FOUND_INSIDE;
+        found = offset % GRAIN_BYTES == 0 ? look_at(zone->first, &grains, at, &size) : FOUND_INSIDE;
     MP_CHECK(found != FOUND_INSIDE || leftovers, FAULT_INTERIOR_FREE, p);
     bool is_taken = found == FOUND_OBJECT && (class == 0 || size == zone_grains_of_class(class));
     MP_CHECK(is_taken || leftovers, FAULT_DOUBLE_FREE, p);
@@ -196,7 +198,7 @@ unsigned mixed_class_of(const void *p)
                                   .end = space_grains_end(first),
                                   .count = (uint32_t)(unit - first + 1) * ZONE_UNIT_GRAINS};
     uint32_t size = grains_peek(&grains, (uint32_t)(offset / GRAIN_BYTES));
-    if (size == 0 || size > ZONE_OBJECT_MAX)
+    if (size == 0 || size > ZONE_SERVED_MAX) /* more may be pages that are being purged */
         return 0;
     /* An arena's may lie elsewhere than at multiples of the power of two in its size: no magazine
      * may have those, as classes promise that (size_class_of_aligned). */
@@ -216,10 +218,13 @@ void *mixed_object_of(const void *p, unsigned *class)
     char *base = space_address(begin);
     uint32_t at = (uint32_t)((size_t)((const char *)p - base) / GRAIN_BYTES);
     if ((is_arena || *space_ctl(unit) == CTL_MIXED) && !bit_is_set(grains.free, at)) {
-        uint32_t first = grains_first_of(&grains, at);
-        uint32_t size = grains_size_from(&grains, first);
-        object = size <= ZONE_OBJECT_MAX ? base + first * (size_t)GRAIN_BYTES : NULL;
-        *class = size_class_of(size * (size_t)GRAIN_BYTES);
+        uint32_t first, size;
+        grains_next_object(&grains, grains_first_of(&grains, at), &first, &size);
+        bool is_whole = bit_is_set(grains.end, first + size - 1) && size <= ZONE_OBJECT_MAX;
+        if (is_whole && !zone_is_purging(begin, at)) {
+            object = base + first * (size_t)GRAIN_BYTES;
+            *class = size_class_of(size * (size_t)GRAIN_BYTES);
+        }
     }
     lock_drop(&mixed.lock);
     return object;

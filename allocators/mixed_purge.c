@@ -50,40 +50,55 @@ static uint64_t free_pages(const struct zone *zone)
     return pages & ~zone->purged;
 }
 
-/* Takes the first stretch of pages that may be purged. False: there is none. */
-static bool take_pages(struct zone *zone, bool idle_only, struct hole *taken)
+/* NULL: all are in use. */
+static struct zone_purge *find_entry(void)
+{
+    for (int i = 0; i < ZONE_PURGES; i++) {
+        if (mixed.purges[i].zone == UNIT_NONE)
+            return &mixed.purges[i];
+    }
+    return NULL;
+}
+
+/* Takes the first stretch of pages that may be purged. NULL: there is none. */
+static struct zone_purge *take_pages(struct zone *zone, bool idle_only)
 {
     const struct grains grains = zone_grains(zone);
     uint64_t pages = free_pages(zone);
     uint64_t due = idle_only ? pages & zone->idle : pages;
-    if (due == 0) {
+    struct zone_purge *purge = find_entry();
+    if (due == 0 || purge == NULL) {
         zone->idle = pages;
-        return false;
+        return NULL;
     }
     unsigned first = (unsigned)__builtin_ctzll(due);
     unsigned count = (unsigned)bits_of(bits_lowest_run(due));
-    *taken = (struct hole){first * page_grains(), (first + count) * page_grains()};
-    grains_take(&grains, taken->first, taken->end - taken->first);
-    zone->free = (uint16_t)(zone->free - (taken->end - taken->first));
-    mixed.free -= taken->end - taken->first;
+    purge->grains = (struct hole){first * page_grains(), (first + count) * page_grains()};
+    lock_fence_stores();
+    purge->zone = zone->first;
+    lock_fence_stores(); /* the entry is there before anything is taken (end_purges) */
+    uint32_t size = count * page_grains();
+    grains_take(&grains, purge->grains.first, size);
+    zone->free = (uint16_t)(zone->free - size);
+    mixed.free -= size;
     zone_set_longest(zone, grains_longest_hole(&grains));
-    mixed.purging++;
-    return true;
+    return purge;
 }
 
 /* Puts the stretch back. True: the zone was empty, its units are to be freed. */
-static bool put_pages(struct zone *zone, const struct hole *taken, bool purged)
+static bool put_pages(struct zone *zone, struct zone_purge *purge, bool purged)
 {
     const struct grains grains = zone_grains(zone);
-    uint32_t size = taken->end - taken->first;
+    uint32_t first = purge->grains.first, size = purge->grains.end - first;
     uint32_t pages = size / page_grains();
     if (purged) {
-        zone->purged |= bits_mask(0, taken->first / page_grains(), pages);
+        zone->purged |= bits_mask(0, first / page_grains(), pages);
         mixed.purged += pages;
     }
-    mixed.purging--;
-    grains_give(&grains, taken->first, size);
-    return zone_settle(zone, taken->first, size);
+    grains_give(&grains, first, size);
+    lock_fence_stores();
+    purge->zone = UNIT_NONE;
+    return zone_settle(zone, first, size);
 }
 
 /* A zone begins at the unit; under the lock. Units of other owners may be labelled meanwhile, under
@@ -102,18 +117,17 @@ static size_t purge_zone(size_t unit, bool idle_only)
 {
     size_t bytes = 0;
     struct zone *zone = zone_at((uint32_t)unit);
-    struct hole pages;
     for (bool is_empty = false; !is_empty;) {
         lock_take(&mixed.lock);
-        bool has_pages = is_zone(unit) && take_pages(zone, idle_only, &pages);
+        struct zone_purge *purge = is_zone(unit) ? take_pages(zone, idle_only) : NULL;
         lock_drop(&mixed.lock);
-        if (!has_pages)
+        if (purge == NULL)
             break;
-        size_t size = (pages.end - pages.first) * (size_t)GRAIN_BYTES;
-        char *at = (char *)space_address(unit) + pages.first * (size_t)GRAIN_BYTES;
+        size_t size = (purge->grains.end - purge->grains.first) * (size_t)GRAIN_BYTES;
+        char *at = (char *)space_address(unit) + purge->grains.first * (size_t)GRAIN_BYTES;
         bool purged = cold_purge(at, size) == 0;
         lock_take(&mixed.lock);
-        is_empty = put_pages(zone, &pages, purged);
+        is_empty = put_pages(zone, purge, purged);
         lock_drop(&mixed.lock);
         if (is_empty)
             unit_free(zone->first, zone->units);

@@ -62,7 +62,8 @@ pool_class_of(const void *p)
     if (ctl == CTL_DRAIN) {
         const struct slab *slab = space_span(*space_head(space_unit_of(p)));
         ctl = __atomic_load_n(&slab->class, __ATOMIC_ACQUIRE);
-        if (space_ctl_of(p) == CTL_MIXED)
+        unsigned now = space_ctl_of(p);
+        if (now == CTL_MIXED || now == CTL_ARENA)
             return 0;
     }
     return ctl < SIZE_CLASS_END ? ctl : 0;

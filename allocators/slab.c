@@ -297,7 +297,8 @@ static unsigned give_run(struct slab *slab, void *const *objects, unsigned count
 
 static bool is_mixed(const void *p)
 {
-    return space_ctl_of(p) == CTL_MIXED;
+    unsigned ctl = space_ctl_of(p);
+    return ctl == CTL_MIXED || ctl == CTL_ARENA; /* to which the zone is lent */
 }
 
 /* Gives objects until one slab too many is empty, or an object's slab is a zone now. Returns how

@@ -307,9 +307,9 @@ static void reset(struct txn *txn)
 /* Blocks that outlive it. */
 static size_t end_arena(struct arena *arena)
 {
-    uint32_t spare = UNIT_NONE;
-    size_t blocks = arena_end(arena, txn_thread != NULL ? &txn_thread->spare_arena : &spare);
-    arena_free_spare(&spare);
+    struct arena_spares spares = {{UNIT_NONE, 0}, {UNIT_NONE, 0}};
+    size_t blocks = arena_end(arena, txn_thread != NULL ? &txn_thread->spare_arenas : &spares);
+    arena_free_spares(&spares);
     return blocks;
 }
 

@@ -58,7 +58,7 @@ struct txn {
 struct txn_thread {
     struct txn *free;
     struct txn_chunk *spare;
-    uint32_t spare_arena; /* a chunk; UNIT_NONE: none */
+    struct arena_spares spare_arenas;
     struct txn_tally tallies[TXN_TALLIES];
     bool is_taken;           /* has a thread; the lock's */
     struct txn_thread *next; /* of all; constant */

@@ -137,7 +137,7 @@ MP_RARE void txn_thread_exit(void)
         if (owner_of(txn) == thread)
             abandon(txn);
     }
-    arena_free_spare(&thread->spare_arena);
+    arena_free_spares(&thread->spare_arenas);
     txn_thread = NULL;
     lock_take(&txns.lock);
     thread->is_taken = false;
@@ -259,7 +259,7 @@ MP_RARE void txn_audit_all(void)
     }
     const struct txn_thread *thread = atomic_load_explicit(&txns.threads, memory_order_acquire);
     for (; thread != NULL; thread = thread->next)
-        chunks += thread->spare_arena != UNIT_NONE;
+        chunks += thread->spare_arenas.empty.count + thread->spare_arenas.sparse.count;
     arena_read_stats(&arenas);
     MP_AUDIT(chunks == arenas.chunks); /* A2 */
 }

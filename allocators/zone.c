@@ -37,7 +37,7 @@ static void forget_zones(void)
     mixed.zones = 0;
     mixed.units = 0;
     mixed.free = mixed.purged = 0;
-    mixed.purging = 0;
+    memset(mixed.purges, 0, sizeof(mixed.purges));
 }
 
 /* -- bins ------------------------------------------------------------------------------------- */
@@ -179,15 +179,19 @@ static uint16_t units_of(uint32_t first)
     return (uint16_t)(end - first);
 }
 
-/* Counts the objects of a zone by class. */
-static void count_objects(const struct zone *zone, size_t *taken)
+/* Counts the objects of a zone by class, up (1) or down (-1). How many. */
+static size_t count_objects(const struct zone *zone, size_t *taken, int by)
 {
     const struct grains grains = zone_grains(zone);
     uint32_t first = 0, size = 0;
+    size_t objects = 0;
     while (grains_next_object(&grains, first + size, &first, &size)) {
-        if (size <= ZONE_OBJECT_MAX)
-            taken[size_class_of(size * (size_t)GRAIN_BYTES)]++;
+        if (size > ZONE_OBJECT_MAX || zone_is_purging(zone->first, first))
+            continue;
+        taken[size_class_of(size * (size_t)GRAIN_BYTES)] += (size_t)by;
+        objects++;
     }
+    return objects;
 }
 
 /* From its bits alone. */
@@ -197,7 +201,7 @@ static void make_zone(uint32_t first, size_t units)
     *zone = (struct zone){.first = first, .units = (uint16_t)units};
     const struct grains grains = zone_grains(zone);
     grains_mend(&grains, is_object_size);
-    count_objects(zone, mixed.taken);
+    count_objects(zone, mixed.taken, 1);
     zone_enlist(zone);
 }
 
@@ -217,6 +221,71 @@ void zone_adopt_arena(uint32_t first, size_t units)
     make_zone(first, units);
 }
 
+/* -- lending ---------------------------------------------------------------------------------- */
+
+enum { LEND_LOOKS = 4 };
+
+/* Its last unit first, so that a zone that a fork cuts here is one still. */
+static void label_arena(uint32_t first, size_t units)
+{
+    for (size_t unit = first + units; unit-- > first;)
+        atomic_store_explicit(space_ctl(unit), CTL_ARENA, memory_order_release);
+    lock_fence_stores();
+}
+
+static uint32_t lend(struct zone *zone, size_t *objects)
+{
+    uint32_t first = zone->first;
+    *objects = count_objects(zone, mixed.taken, -1);
+    bin_remove(zone);
+    mixed.zones--;
+    mixed.units -= zone->units;
+    mixed.free -= zone->free;
+    mixed.purged -= bits_of(zone->purged);
+    label_arena(first, zone->units);
+    memset(zone, 0, sizeof(*zone));
+    return first;
+}
+
+static bool has_purges(uint32_t first)
+{
+    for (int i = 0; i < ZONE_PURGES; i++) {
+        if (mixed.purges[i].zone == first)
+            return true;
+    }
+    return false;
+}
+
+uint32_t zone_lend(size_t units, bool (*suits)(uint32_t first), size_t *objects)
+{
+    uint32_t first = UNIT_NONE;
+    if (atomic_load_explicit(&mixed.zones, memory_order_relaxed) == 0)
+        return UNIT_NONE;
+    lock_take(&mixed.lock);
+    uint32_t *bin = &mixed.bins[ZONE_LONGEST_MAX];
+    for (int looks = 0; *bin != UNIT_NONE && first == UNIT_NONE && looks < LEND_LOOKS; looks++) {
+        struct zone *zone = zone_at(*bin);
+        bool is_free = zone->units == units && !has_purges(zone->first) && suits(zone->first);
+        *bin = zone->next;
+        if (is_free)
+            first = lend(zone, objects);
+    }
+    lock_drop(&mixed.lock);
+    return first;
+}
+
+bool zone_is_purging(uint32_t first, uint32_t grain)
+{
+    for (int i = 0; i < ZONE_PURGES; i++) {
+        const struct zone_purge *purge = &mixed.purges[i];
+        if (purge->zone == first && grain >= purge->grains.first && grain < purge->grains.end)
+            return true;
+    }
+    return false;
+}
+
+/* -- fork, again ------------------------------------------------------------------------------ */
+
 static void visit_zones(void (*visit)(uint32_t first))
 {
     size_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
@@ -226,9 +295,26 @@ static void visit_zones(void (*visit)(uint32_t first))
     }
 }
 
+/* What was taken to be purged is free again: an entry is there as long as anything of it is taken.
+ */
+static bool end_purges(void)
+{
+    bool are_some = false;
+    for (int i = 0; i < ZONE_PURGES; i++) {
+        struct zone_purge *purge = &mixed.purges[i];
+        if (purge->zone == UNIT_NONE)
+            continue;
+        const struct grains grains = zone_grains_from(purge->zone, ZONE_UNITS_MAX);
+        grains_give(&grains, purge->grains.first, purge->grains.end - purge->grains.first);
+        are_some = true;
+    }
+    return are_some;
+}
+
 void mixed_fork_child(void)
 {
-    if (!lock_reset(&mixed.lock) && mixed.purging == 0)
+    bool is_cut = lock_reset(&mixed.lock);
+    if (!end_purges() && !is_cut)
         return;
     forget_zones();
     visit_zones(rebuild_zone);
@@ -255,7 +341,7 @@ static void audit_zone(uint32_t first)
                  bits_count(grains.free, page * (size_t)page_grains, page_grains) ==
                      page_grains); /* M3 */
     }
-    count_objects(zone, audited.taken);
+    count_objects(zone, audited.taken, 1);
     audited.zones++;
     audited.free += zone->free;
     audited.purged += bits_of(zone->purged);

@@ -18,10 +18,12 @@
 enum {
     ZONE_UNIT_GRAINS = UNIT_BYTES / GRAIN_BYTES,
     ZONE_UNITS_MAX = 16,
-    ZONE_OBJECT_MAX = MIXED_BYTES_MAX / GRAIN_BYTES, /* grains of the largest object */
-    /* Longer holes are alike: an object of any size and alignment fits into this one. */
-    ZONE_LONGEST_MAX = 2 * ZONE_OBJECT_MAX - 1,
+    ZONE_OBJECT_MAX = SIZE_SLAB_MAX / GRAIN_BYTES,   /* grains of the largest object; */
+    ZONE_SERVED_MAX = MIXED_BYTES_MAX / GRAIN_BYTES, /* of the largest that is taken out of holes */
+    /* Longer holes are alike: an object of any such size and alignment fits into this one. */
+    ZONE_LONGEST_MAX = 2 * ZONE_SERVED_MAX - 1,
     ZONE_BINS = ZONE_LONGEST_MAX + 1,
+    ZONE_PURGES = 4, /* stretches that are purged at the same time */
 };
 
 /* In the span of its first unit. All but the constants: mixed.lock. */
@@ -39,6 +41,12 @@ _Static_assert(sizeof(struct zone) <= SPAN_BYTES, "a zone's metadata is one span
 _Static_assert(ZONE_UNITS_MAX *ZONE_UNIT_GRAINS <= UINT16_MAX, "zone.free holds 16 bits");
 _Static_assert(ZONE_UNIT_GRAINS / 8 == SPACE_GRAIN_BYTES, "a bit per grain");
 
+/* Pages that were taken out of their zone, as one object, while the system has them back. */
+struct zone_purge {
+    uint32_t zone; /* its first unit; UNIT_NONE: none */
+    struct hole grains;
+};
+
 struct mixed {
     struct lock lock;              /* of all that follows, and of the zones */
     uint32_t bins[ZONE_BINS];      /* rings of zones; UNIT_NONE: empty */
@@ -48,7 +56,7 @@ struct mixed {
     size_t free;                  /* M1: sum over the zones */
     size_t purged;                /* M3: pages, sum over the zones */
     size_t taken[SIZE_CLASS_END]; /* M4: objects of each class */
-    uint32_t purging;             /* threads that took a hole in order to purge it */
+    struct zone_purge purges[ZONE_PURGES];
 };
 extern struct mixed mixed;
 
@@ -72,6 +80,14 @@ void zone_enlist(struct zone *zone);
 
 /* Makes a zone of a chunk of an arena, whose bits are as if a fork had cut it. Lock. */
 void zone_adopt_arena(uint32_t first, size_t units);
+
+/* The way back: makes a chunk of a zone of so many units, a long hole and nothing under way, if it
+ * suits. Its bits stay as they are, and `objects` of it are out. UNIT_NONE: there is none at hand.
+ * Without locks. */
+uint32_t zone_lend(size_t units, bool (*suits)(uint32_t first), size_t *objects);
+
+/* The grain is being purged. */
+bool zone_is_purging(uint32_t first, uint32_t grain);
 
 /* Takes an empty zone out; its units are freed once the lock is dropped. */
 void zone_retire(const struct zone *zone);

@@ -83,7 +83,7 @@ MPRESS_API void mpress_txn_rollback(struct mpress_txn *txn);
 MPRESS_API void mpress_txn_adopt(struct mpress_txn *txn);
 
 /* Between these two malloc and its family serve the calling thread, its libraries included, out of
- * the transaction: blocks of up to 1 KiB one behind the other, larger ones as ever. Each is
+ * the transaction: blocks of up to 32 KiB one behind the other, larger ones as ever. Each is
  * malloc's in every respect: any thread may free or realloc it, now or after the transaction has
  * ended, which leaves it alone, be it by commit or by rollback. They nest, in the reverse order;
  * the transaction's end leaves it, and what was entered since, but only for the thread that

@@ -10,6 +10,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
+#include "allocators/arena.h"
 #include "allocators/heap.h"
 #include "allocators/large.h"
 #include "allocators/mimalloc_heap.h"
@@ -46,7 +47,7 @@ void route_init(enum conf_heap heap)
 /* So is what comes out of a transaction. */
 static bool is_ours(size_t bytes)
 {
-    return bytes < route_mimalloc_from || (hand.arena != NULL && bytes <= MIXED_BYTES_MAX);
+    return bytes < route_mimalloc_from || (hand.arena != NULL && bytes <= ARENA_BYTES_MAX);
 }
 
 void *route_alloc(size_t bytes)

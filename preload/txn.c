@@ -80,7 +80,7 @@ static bool is_tracing(void)
 static void trace_entered(const struct arena *before)
 {
     if (hand.arena != before && is_tracing())
-        tracer_txn_enter(traced(txn_of_arena(hand.arena)), MIXED_BYTES_MAX);
+        tracer_txn_enter(traced(txn_of_arena(hand.arena)), ARENA_BYTES_MAX);
 }
 
 /* -- beginning -------------------------------------------------------------------------------- */
@@ -209,7 +209,7 @@ int mpress_txn_enter(struct mpress_txn *txn)
     if (!door_come_in())
         return EBUSY;
     struct arena *entered = hand.arena;
-    int error = txn_attach() ? arena_enter(&inside->arena, &txn_thread->spare_arena) : ENOMEM;
+    int error = txn_attach() ? arena_enter(&inside->arena, &txn_thread->spare_arenas) : ENOMEM;
     door_go_out();
     trace_entered(entered);
     return error;

@@ -226,14 +226,15 @@ static void hand_over(unsigned char *p, uint64_t *seed)
     free_checked(atomic_exchange(&handed[next(seed) % HANDED], p));
 }
 
+static _Thread_local struct arena_spares spares;
+
 static void malloc_within(struct node *node, uint64_t *seed)
 {
-    static _Thread_local uint32_t spare;
-    if (arena_enter(&node->txn->arena, &spare) != 0)
+    if (arena_enter(&node->txn->arena, &spares) != 0)
         return;
     for (uint32_t i = next(seed) % 32; i > 0; i--) {
         size_t alignment = (size_t)1 << next(seed) % 11;
-        size_t bytes = next(seed) % 1200;
+        size_t bytes = next(seed) % (next(seed) % 8 == 0 ? 40000 : 1200);
         bool is_aligned = next(seed) % 8 == 0;
         void *p = is_aligned ? heap_alloc_aligned(alignment, bytes) : heap_alloc(bytes);
         REQUIRE(!is_aligned || (uintptr_t)p % alignment == 0);
@@ -245,7 +246,8 @@ static void malloc_within(struct node *node, uint64_t *seed)
     if (next(seed) % 8 == 0)
         hand_over(heap_realloc(heap_alloc(100), next(seed) % 2000 + 1), seed);
     REQUIRE(arena_leave(&node->txn->arena) == 0);
-    arena_free_spare(&spare);
+    if (next(seed) % 4 == 0)
+        arena_free_spares(&spares);
 }
 
 /* -- what the model says of a transaction ---------------------------------------------------- */
@@ -360,6 +362,7 @@ static void *work(void *seed_)
     }
     pthread_barrier_wait(&is_over);
     pthread_barrier_wait(&all_ended);
+    arena_free_spares(&spares);
     heap_thread_exit();
     return NULL;
 }

@@ -277,6 +277,7 @@ static void a_cut_zone_is_rebuilt(void **state)
     atomic_store(&mixed.lock.word, 1);
     struct grains grains = zone_grains(zone_at(first));
     grains_take(&grains, 512, 256); /* a stretch that was being purged */
+    mixed.purges[2] = (struct zone_purge){first, {512, 768}};
     *zone_at(first) = (struct zone){.first = 77, .free = 3, .longest = 5};
     mixed.taken[size_class_of(96)] = 99;
     mixed_fork_child();
@@ -293,10 +294,10 @@ static void pages_that_were_being_purged_at_the_fork_are_holes_again(void **stat
     char *base = make_zone(2);
     struct zone *zone = zone_at(*space_head(space_unit_of(base)));
     struct grains grains = zone_grains(zone);
+    mixed.purges[0] = (struct zone_purge){zone->first, {256, 768}};
     grains_take(&grains, 256, 512); /* as take_pages does */
     zone->free = (uint16_t)(zone->free - 512);
     mixed.free -= 512;
-    mixed.purging = 1;
     mixed_fork_child();
     audit();
     assert_int_equal(zone->free, OBJECTS * 4 - 2 * 4);
