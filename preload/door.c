@@ -201,7 +201,7 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
 }
 
 /* What is recorded can mostly be had from the thread's own magazine too. */
-static __attribute__((noinline)) void *serve_by_any(size_t bytes, unsigned bits)
+void *way_serve_any(size_t bytes, unsigned bits)
 {
     bool is_seen = view_records() && way_is_quiet();
     void *p = is_seen ? recorded_pass(bytes) : NULL;
@@ -225,15 +225,18 @@ static inline void *pass_by(size_t bytes, unsigned bits)
 }
 
 /* Tail calls: the frame of either lies right below the program's. */
-static inline void *serve_unaligned(size_t bytes, unsigned bits)
+static __attribute__((noinline)) void *serve_unrecorded(size_t bytes, unsigned bits)
 {
-    if (view_records())
-        return serve_by_any(bytes, bits);
     void *p = MP_LIKELY(hand.arena == NULL) ? pass_by(bytes, bits) : entered_alloc(bytes, bits);
     if (p != NULL)
         return p;
     bool is_for_other = bytes >= view_other_from() && !watch_is_on() && hand.arena == NULL;
-    return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : serve_by_any(bytes, bits);
+    return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : way_serve_any(bytes, bits);
+}
+
+static inline void *serve_unaligned(size_t bytes, unsigned bits)
+{
+    return view_records() ? recorded_alloc(bytes, bits) : serve_unrecorded(bytes, bits);
 }
 
 void *door_malloc(size_t bytes)
@@ -278,7 +281,7 @@ void *door_new_aligned(size_t alignment, size_t bytes)
 
 /* -- freeing ---------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void free_after_record(void *p)
+void way_free_recorded(void *p)
 {
     if (door_come_in()) {
         route_free(p);
@@ -287,7 +290,7 @@ static __attribute__((noinline)) void free_after_record(void *p)
     way_leave_lane();
 }
 
-static __attribute__((noinline)) void free_by_any(void *p)
+void way_free_any(void *p)
 {
     if (p == NULL || heap_free_parked(p))
         return;
@@ -297,7 +300,14 @@ static __attribute__((noinline)) void free_by_any(void *p)
         return;
     }
     record_free(p);
-    free_after_record(p);
+    way_free_recorded(p);
+}
+
+void way_free_foreign(void *p)
+{
+    tracer_free(p);
+    if (MP_UNLIKELY(!heap_push(p)))
+        way_free_recorded(p);
 }
 
 /* False: it is none of mimalloc's, or a signal handler's. */
@@ -310,24 +320,18 @@ static inline bool free_by_other(void *p)
     return is_done;
 }
 
-/* Most of what comes while a trace holds every event. */
-static __attribute__((noinline)) void free_recorded(void *p)
+static __attribute__((noinline)) void free_unrecorded(void *p)
 {
-    if (MP_UNLIKELY(hand.inside != 0 || !way_is_quiet() || !space_owns(p))) {
-        free_by_any(p);
-        return;
-    }
-    tracer_free(p);
-    if (MP_UNLIKELY(!heap_push(p)))
-        free_after_record(p);
+    if (!entered_free(p) && (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p)))
+        way_free_any(p);
 }
 
 void door_free(void *p)
 {
     if (view_records())
-        free_recorded(p);
-    else if (!entered_free(p) && (MP_LIKELY(view_other_from() == SIZE_MAX) || !free_by_other(p)))
-        free_by_any(p);
+        recorded_free(p);
+    else
+        free_unrecorded(p);
 }
 
 void door_free_sized(void *p, size_t bytes)

@@ -1,5 +1,5 @@
-/* door_way.h - the way into the slow door and out of it, for the two files that it is made of
- * (door.c, door_resize.c); others use door_come_in and door_go_out. */
+/* door_way.h - the way into the slow door and out of it, for the files that it is made of
+ * (door.c, door_resize.c, recorded.c); others use door_come_in and door_go_out. */
 #ifndef MPRESS_DOOR_WAY_H
 #define MPRESS_DOOR_WAY_H
 
@@ -48,6 +48,15 @@ static inline void way_leave_lane(void)
     if (MP_UNLIKELY(view() != DOOR_SEES_LITTLE) && hand.state == CACHE_DEAD)
         tracer_thread_exit();
 }
+
+/* What recorded.c cannot serve: by way of tail calls, whose frame lies right below the program's.
+ */
+void *way_serve_any(size_t bytes, unsigned bits);
+void way_free_any(void *p);
+
+/* A block of ours whose death needs an epoch; one whose death is recorded. */
+void way_free_foreign(void *p);
+void way_free_recorded(void *p);
 
 /* In such a handler: the free is done on the way out. */
 void way_defer_free(void *p);

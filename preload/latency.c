@@ -48,6 +48,7 @@ static void add(uint64_t begun_ns, uint64_t calls)
 
 void latency_end_pass(uint64_t begun_ns)
 {
+    latency_passes = 0;
     add(begun_ns, LATENCY_ONE_IN);
     atomic_fetch_add_explicit(&latency.passes, 1, memory_order_relaxed);
 }

@@ -14,12 +14,19 @@
 
 enum { LATENCY_ONE_IN = 64 };
 
+/* Calls of this thread that the magazine served, since one was timed. */
 extern _Thread_local __attribute__((tls_model("initial-exec"))) uint32_t latency_passes;
 
-/* Whether the next call that the magazine serves is to be timed. */
+/* Whether the next call that the magazine serves is to be timed; what a handler adds counts too. */
 static inline bool latency_is_due(void)
 {
-    return MP_UNLIKELY(++latency_passes % LATENCY_ONE_IN == 0);
+    return MP_UNLIKELY(latency_passes >= LATENCY_ONE_IN - 1);
+}
+
+/* It served one that was not. */
+static inline void latency_pass(void)
+{
+    latency_passes++;
 }
 
 /* Now, or 0: this call is not timed. */

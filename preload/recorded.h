@@ -9,20 +9,32 @@
 #include "allocators/heap.h"
 #include "preload/latency.h"
 #include "preload/route.h"
-#include "tracer/tracer.h"
 
-/* An object from the thread's own magazine, not yet recorded. NULL too in a signal handler that
- * interrupted the heap: the tracer's locks could be waited for in a circle. */
+/* The thread's own magazine may serve it. False too in a signal handler that interrupted the heap:
+ * the tracer's locks could be waited for in a circle. */
+static inline bool recorded_may_pass(size_t bytes)
+{
+    return bytes <= SIZE_SLAB_MAX && bytes < route_mimalloc_from && hand.inside == 0;
+}
+
+/* An object from the thread's own magazine, not yet recorded; or NULL. */
 static inline void *recorded_pass(size_t bytes)
 {
-    bool is_ours = bytes <= SIZE_SLAB_MAX && bytes < route_mimalloc_from;
-    if (MP_UNLIKELY(!is_ours || hand.inside != 0))
+    if (MP_UNLIKELY(!recorded_may_pass(bytes)))
         return NULL;
     uint64_t begun_ns = latency_begin(latency_is_due());
     void *p = heap_pop(size_class_of(bytes));
-    if (MP_UNLIKELY(begun_ns != 0) && p != NULL) /* else the rest of the door times it */
+    if (p == NULL)
+        return NULL; /* the rest of the door times it */
+    if (MP_UNLIKELY(begun_ns != 0))
         latency_end_pass(begun_ns);
+    else
+        latency_pass();
     return p;
 }
+
+/* malloc, calloc and operator new (bits: TRACE_ZEROED, TRACE_CPP), and free, while view_records. */
+void *recorded_alloc(size_t bytes, unsigned bits);
+void recorded_free(void *p);
 
 #endif

@@ -3,6 +3,7 @@
 #include "preload/view.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "allocators/base/os.h"
@@ -20,6 +21,7 @@ void door_shut(void)
 {
     gate_shut_allocs();
     atomic_store_explicit(&view_state.passes, false, memory_order_relaxed);
+    atomic_store_explicit(&view_state.records, false, memory_order_relaxed);
     /* Last, and release: whoever sees it and settles undoes all of the above. */
     atomic_store_explicit(&init_mark->is_quiet, false, memory_order_release);
 }
@@ -27,9 +29,12 @@ void door_shut(void)
 void door_tell_shut(struct control_range *ranges)
 {
     ranges[0] = (struct control_range){(uintptr_t)&gate, sizeof(gate)};
-    ranges[1] = (struct control_range){(uintptr_t)&view_state.passes, sizeof(view_state.passes)};
+    size_t bytes = sizeof(view_state.passes) + sizeof(view_state.records);
+    ranges[1] = (struct control_range){(uintptr_t)&view_state.passes, bytes};
     ranges[2] = (struct control_range){(uintptr_t)&init_mark->is_quiet, 1};
     static_assert(CONTROL_RANGES == 3, "all are told");
+    static_assert(offsetof(struct view_state, records) == offsetof(struct view_state, passes) + 1,
+                  "both are told at once");
 }
 
 /* Whoever asks stores the request first and shuts the door then; here it is opened first and looked
@@ -38,6 +43,8 @@ static void open_for(enum door_view new)
 {
     bool fails = failing_is_on();
     atomic_store_explicit(&view_state.passes, new == DOOR_SEES_SAMPLES && !fails,
+                          memory_order_relaxed);
+    atomic_store_explicit(&view_state.records, new == DOOR_SEES_ALL && !fails,
                           memory_order_relaxed);
     /* The gate of frees too: realloc asks it whether it may serve. */
     gate_set(new == DOOR_SEES_LITTLE && !fails, new != DOOR_SEES_ALL && !fails);
@@ -56,8 +63,6 @@ static void set_view(enum door_view new)
 {
     bool fails = failing_is_on();
     size_t other_from = new == DOOR_SEES_LITTLE && !fails ? route_mimalloc_from : SIZE_MAX;
-    atomic_store_explicit(&view_state.records, new == DOOR_SEES_ALL && !fails,
-                          memory_order_relaxed);
     atomic_store_explicit(&view_state.other_from, other_from, memory_order_relaxed);
     atomic_store_explicit(&view_state.view, new, memory_order_relaxed);
 }

@@ -14,7 +14,8 @@ struct view_state {
                                 * looks; SIZE_MAX: none */
     _Atomic unsigned view;     /* enum door_view */
     _Atomic bool passes;       /* allocations between two samples need not come in */
-    _Atomic bool records;      /* all are recorded, and none is to fail: recorded.h may serve */
+    _Atomic bool records;      /* all are recorded, and none is to fail: recorded.h may serve. As
+                                * the one above false while the door is shut */
 };
 extern struct view_state view_state;
 

@@ -19,40 +19,63 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "allocators/base/check.h"
+
 enum {
     BIRTHS_BITS = 16, /* 512 KiB: cells of short lives stay in the second-level cache */
-    BIRTHS_LANE_BITS = 20,
-    BIRTHS_LANES = 1 << BIRTHS_LANE_BITS, /* those created later are nobody */
-    BIRTHS_NOBODY = 0,
-    BIRTHS_PAGE_SHIFT = 8, /* units */
+    BIRTHS_UNITS_BITS = 44,
+    BIRTHS_LANES = 1 << (64 - BIRTHS_UNITS_BITS), /* those created later are nobody */
+    BIRTHS_PAGE_SHIFT = 8,                        /* units */
+    BIRTHS_SPREAD = 40503, /* 2^16 over the golden ratio, odd (Knuth, TAOCP 3, 6.4) */
 };
+#define BIRTHS_NOBODY UINT64_C(0)
 
-/* units << BIRTHS_LANE_BITS | identity of the lane; 0: nothing. Any thread, relaxed. */
+/* Owner of the lane | units; 0: nothing. Any thread, relaxed. */
 extern _Atomic uint64_t births[1 << BIRTHS_BITS];
 
-/* Neighbours share cache lines, as they mostly share a thread. */
+/* Of the lane with this number, from 1 on, among those of all traces. */
+static inline uint64_t births_owner(uint32_t identity)
+{
+    return identity < BIRTHS_LANES ? (uint64_t)identity << BIRTHS_UNITS_BITS : BIRTHS_NOBODY;
+}
+
+/* Neighbours share cache lines, as they mostly share a thread. The pages of a heap of 1 MiB lie
+ * side by side, those of a larger one evenly over each other. */
 static inline _Atomic uint64_t *births_cell(uint64_t units)
 {
-    uint64_t page = (units >> BIRTHS_PAGE_SHIFT) * UINT64_C(0x9E3779B97F4A7C15);
-    return &births[(units ^ page >> (64 - BIRTHS_BITS)) & ((1U << BIRTHS_BITS) - 1)];
+    uint32_t spread = (uint32_t)(units >> BIRTHS_PAGE_SHIFT) * BIRTHS_SPREAD;
+    return &births[((uint32_t)units + spread) & ((1U << BIRTHS_BITS) - 1)];
 }
 
-/* Nothing for an address above 2^47, which has no room. */
-static inline uint64_t births_value(uint64_t units, uint32_t identity)
+/* An address above 2^47 has no room. */
+static inline bool births_fit(uint64_t units)
 {
-    return units >> (64 - BIRTHS_LANE_BITS) == 0 ? units << BIRTHS_LANE_BITS | identity : 0;
+    return units >> BIRTHS_UNITS_BITS == 0;
 }
 
-static inline void births_note(uint64_t units, uint32_t identity)
+static inline void births_note(uint64_t units, uint64_t owner)
 {
-    atomic_store_explicit(births_cell(units), births_value(units, identity), memory_order_relaxed);
+    bool is_known = owner != BIRTHS_NOBODY && births_fit(units);
+    atomic_store_explicit(births_cell(units), is_known ? owner | units : 0, memory_order_relaxed);
 }
 
-static inline bool births_is_own(uint64_t units, uint32_t identity)
+static inline bool births_is_own(uint64_t units, uint64_t owner)
 {
-    uint64_t own = births_value(units, identity);
-    return own % BIRTHS_LANES != BIRTHS_NOBODY &&
-           atomic_load_explicit(births_cell(units), memory_order_relaxed) == own;
+    uint64_t noted = atomic_load_explicit(births_cell(units), memory_order_relaxed);
+    return owner != BIRTHS_NOBODY && births_fit(units) && noted == (owner | units);
+}
+
+/* The same two for an owner who is not nobody and an address that fits. */
+static inline void births_note_plain(uint64_t units, uint64_t owner)
+{
+    MP_ASSERT(owner != BIRTHS_NOBODY && births_fit(units));
+    atomic_store_explicit(births_cell(units), owner | units, memory_order_relaxed);
+}
+
+static inline bool births_is_own_plain(uint64_t units, uint64_t owner)
+{
+    MP_ASSERT(owner != BIRTHS_NOBODY && births_fit(units));
+    return atomic_load_explicit(births_cell(units), memory_order_relaxed) == (owner | units);
 }
 
 #endif

@@ -84,4 +84,18 @@ static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, 
     return at;
 }
 
+/* A whole FREE record at `at`, the lane's. */
+static inline void encode_free(struct lane *lane, unsigned char *at, uint64_t units)
+{
+    unsigned slot = trace_recent_slot(units);
+    unsigned char *end = at + 1;
+    if (lane->recent[slot] != units) {
+        slot = 0;
+        end = encode_svarint(end, (int64_t)(units - lane->freed_at));
+        lane->freed_at = units;
+    }
+    lane->events++;
+    lane_commit_at(lane, at, TRACE_FREE | slot << 3, end);
+}
+
 #endif

@@ -26,13 +26,13 @@ static inline bool epoch_is_due_at_birth(void)
 /* S2. */
 static inline bool epoch_is_due_at_death(const struct lane *lane, uint64_t units)
 {
-    return epoch_is_due() && !(recorder.ordered_by_caller && births_is_own(units, lane->identity));
+    return epoch_is_due() && !(recorder.ordered_by_caller && births_is_own(units, lane->owner));
 }
 
 static inline void epoch_note_birth(const struct lane *lane, uint64_t units)
 {
     if (epoch_is_due())
-        births_note(units, lane->identity);
+        births_note(units, lane->owner);
 }
 
 #endif

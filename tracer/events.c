@@ -16,18 +16,10 @@
 
 /* -- allocations ------------------------------------------------------------------------------ */
 
-static inline void put_alloc(struct lane *lane, struct birth *birth)
+void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                  const struct tracer_caller *caller)
 {
-    epoch_note_birth(lane, birth->units);
-    unsigned char *end = encode_birth(lane, lane->at + 1, birth);
-    lane->events++;
-    lane_commit(lane, turn_first_byte(TRACE_ALLOC, birth->argument), end);
-}
-
-static __attribute__((noinline)) void alloc_slowly(const void *p, size_t asked, size_t alignment,
-                                                   unsigned bits,
-                                                   const struct tracer_caller *caller)
-{
+    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
     struct lane *lane = turn_begin(true);
     if (lane == NULL) {
         births_note(encode_units(p), BIRTHS_NOBODY); /* a life that was not recorded is nobody's */
@@ -45,74 +37,27 @@ static __attribute__((noinline)) void alloc_slowly(const void *p, size_t asked, 
         turn_end_lost(lane);
         return;
     }
-    put_alloc(lane, &birth);
+    epoch_note_birth(lane, birth.units);
+    unsigned char *end = encode_birth(lane, lane->at + 1, &birth);
+    lane->events++;
+    lane_commit(lane, turn_first_byte(TRACE_ALLOC, birth.argument), end);
     turn_end_written(lane);
-}
-
-/* Calls nothing, so it saves no registers: what needs more begins anew behind a jump. */
-void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
-                  const struct tracer_caller *caller)
-{
-    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
-    bool is_plain = recorder.has_plain_births && alignment <= 16;
-    struct lane *lane = is_plain ? turn_begin_fast() : NULL;
-    if (MP_UNLIKELY(lane == NULL)) {
-        alloc_slowly(p, asked, alignment, bits, caller);
-        return;
-    }
-    struct birth birth = {.units = encode_units(p), .size = asked, .argument = bits};
-    put_alloc(lane, &birth);
-    turn_end(lane);
 }
 
 /* -- frees ------------------------------------------------------------------------------------ */
 
-static inline void put_free(struct lane *lane, uint64_t units)
+void tracer_free(const void *p)
 {
-    unsigned slot = trace_recent_slot(units);
-    unsigned char *end = lane->at + 1;
-    if (lane->recent[slot] != units) {
-        slot = 0;
-        end = encode_svarint(end, (int64_t)(units - lane->freed_at));
-        lane->freed_at = units;
-    }
-    lane->events++;
-    lane_commit(lane, turn_first_byte(TRACE_FREE, slot), end);
-}
-
-static __attribute__((noinline)) void free_in_turn(struct lane *lane, uint64_t units, bool is_due)
-{
-    if (!turn_draw_if(lane, is_due) || !turn_have_room(lane)) {
+    struct lane *lane = turn_begin(true);
+    if (lane == NULL)
+        return;
+    uint64_t units = encode_units(p);
+    if (!turn_draw_if(lane, epoch_is_due_at_death(lane, units)) || !turn_have_room(lane)) {
         turn_end_lost(lane);
         return;
     }
-    put_free(lane, units);
+    encode_free(lane, lane->at, units);
     turn_end_written(lane);
-}
-
-static __attribute__((noinline)) void free_slowly(const void *p)
-{
-    struct lane *lane = turn_begin(true);
-    uint64_t units = encode_units(p);
-    if (lane != NULL)
-        free_in_turn(lane, units, epoch_is_due_at_death(lane, units));
-}
-
-/* As tracer_alloc. */
-void tracer_free(const void *p)
-{
-    struct lane *lane = turn_begin_fast();
-    if (MP_UNLIKELY(lane == NULL)) {
-        free_slowly(p);
-        return;
-    }
-    uint64_t units = encode_units(p);
-    if (MP_UNLIKELY(epoch_is_due_at_death(lane, units))) {
-        free_in_turn(lane, units, true);
-        return;
-    }
-    put_free(lane, units);
-    turn_end(lane);
 }
 
 /* -- the others ------------------------------------------------------------------------------- */
@@ -169,7 +114,7 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
 
 void events_write_aside(events_writer *write, const void *what, const struct tracer_caller *caller)
 {
-    struct lane *lane = thread_self.busy ? NULL : turn_begin(true);
+    struct lane *lane = thread_is_busy() ? NULL : turn_begin(true);
     if (lane == NULL)
         return;
     bool written = true;

@@ -48,7 +48,7 @@ struct lane *lane_create(uint32_t first)
     lane->trace = lanes.trace;
     uint32_t count = lane_count();
     lane->number = count < first ? first : count; /* no count comes up to the timeline's */
-    lane->identity = ++lanes.created < BIRTHS_LANES ? lanes.created : BIRTHS_NOBODY;
+    lane->owner = births_owner(++lanes.created);
     lane->next = lane_newest();
     atomic_store_explicit(&lanes.newest, lane, memory_order_release);
     if (lane->number != TRACE_LANE_TIMELINE)

@@ -41,6 +41,7 @@ struct lane {
     uint32_t timed;           /* `ticks` at the last one of those */
     uint64_t timed_events;    /* `events` then */
     bool is_timed;            /* this event is being timed */
+    uint64_t owner;           /* who this lane is among those of all traces: births.h; constant */
 
     /* the state of format.h (L3); starts anew in every block */
     uint64_t time_ns;
@@ -63,7 +64,6 @@ struct lane {
 
     struct file_block block;
     uint32_t number;
-    uint32_t identity;               /* among the lanes of all traces: births.h */
     uint32_t sequence;               /* of the next block */
     uint32_t fresh;                  /* blocks it took that no lane had before */
     uint32_t tid;                    /* of the thread whose START is recorded; 0: none */
@@ -102,6 +102,12 @@ void lane_close(struct lane *lane);
 /* lane_close for the last time: the rest of the block gives its disk space back. */
 void lane_finish(struct lane *lane);
 
+/* By the writer itself, as a signal handler of its thread sees it. */
+static inline bool lane_is_written(const struct lane *lane)
+{
+    return atomic_load_explicit(&lane->writing, memory_order_relaxed) != 0;
+}
+
 /* Room for a record of up to TRACE_EVENT_BYTES_MAX bytes. */
 static inline bool lane_has_room(const struct lane *lane)
 {
@@ -114,15 +120,20 @@ bool lane_reserve(struct lane *lane, size_t bytes);
 /* A TIME record, unless the lane's clock is there already. False: the disk is full. */
 bool lane_write_time(struct lane *lane, uint64_t now_ns);
 
-/* The record that was built from at + 1 to `end` begins to exist. */
-static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)
+/* The record that was built from at + 1 to `end` begins to exist; `at` is the lane's. */
+static inline void lane_commit_at(struct lane *lane, unsigned char *at, unsigned first,
+                                  unsigned char *end)
 {
     MP_ASSERT(first != 0 && first < 256);
-    MP_ASSERT(end > lane->at && end <= lane->block.start + TRACE_BLOCK_BYTES);
+    MP_ASSERT(end > at && end <= lane->block.start + TRACE_BLOCK_BYTES);
     /* release: no byte of the record is stored after this one */
-    atomic_store_explicit((_Atomic unsigned char *)lane->at, (unsigned char)first,
-                          memory_order_release);
+    atomic_store_explicit((_Atomic unsigned char *)at, (unsigned char)first, memory_order_release);
     lane->at = end;
+}
+
+static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)
+{
+    lane_commit_at(lane, lane->at, first, end);
 }
 
 #endif

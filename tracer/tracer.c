@@ -37,7 +37,7 @@ bool tracer_is_on(void)
 
 bool tracer_is_inside(void)
 {
-    return thread_self.busy;
+    return thread_is_busy();
 }
 
 const char *tracer_path(void)
@@ -432,7 +432,7 @@ void tracer_fork_child(bool follow)
     if (recorder.start_ns != 0) /* else nobody opened a file between that fork and this one */
         recorder.parent_trace_ns = recorder.start_ns;
     recorder.start_ns = 0;
-    bool goes_on = phase != RECORDER_OFF && follow && !thread_self.busy;
+    bool goes_on = phase != RECORDER_OFF && follow && !thread_is_busy();
     atomic_store_explicit(&recorder.phase, goes_on ? RECORDER_PENDING : RECORDER_OFF,
                           memory_order_relaxed);
 }

@@ -235,8 +235,8 @@ static bool do_due(struct lane *lane)
             return false;
         size_t room = (size_t)(lane->limit - lane->at);
         unsigned char *fast = lane->at + (bytes < room ? bytes : room);
-        if (recorder.sample_period != 0)
-            fast = NULL; /* each sample has its own time */
+        if (recorder.sample_period != 0 || lane->owner == BIRTHS_NOBODY)
+            fast = NULL; /* each sample has its own time; each death of nobody's is foreign */
         atomic_store_explicit(&lane->fast, fast, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
     } while (atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0 ||
@@ -292,7 +292,7 @@ void tracer_sync(void)
 {
     /* A thread without a lane has recorded no object that it could give away, and what it takes
      * may be put into order as late as at its first record. */
-    if (thread_self.busy || !recorder_has_lane()) {
+    if (thread_is_busy() || !recorder_has_lane()) {
         thread_self.sync_missed = true;
         if (thread_self.lane != NULL)
             make_due(thread_self.lane);

@@ -53,28 +53,10 @@ static inline void turn_end(struct lane *lane)
     thread_end_busy();
 }
 
-static inline bool turn_is_fast(const struct lane *lane)
+/* Nothing lies before NULL. */
+static inline bool turn_is_fast(const struct lane *lane, const unsigned char *at)
 {
-    const unsigned char *fast = atomic_load_explicit(&lane->fast, memory_order_relaxed);
-    return fast != NULL && lane->at < fast; /* tracer_stop writes `at` behind a NULL only */
-}
-
-/* The lane of the calling thread when nothing is due; else NULL, and nothing has changed. Not
- * timed.
- */
-static inline struct lane *turn_begin_fast(void)
-{
-    if (MP_UNLIKELY(!thread_begin_busy()))
-        return NULL;
-    struct lane *lane = thread_self.lane;
-    if (MP_LIKELY(lane != NULL)) {
-        turn_mark(lane);
-        if (MP_LIKELY(turn_is_fast(lane)))
-            return lane;
-        atomic_store_explicit(&lane->writing, 0, memory_order_release);
-    }
-    thread_end_busy();
-    return NULL;
+    return at < atomic_load_explicit(&lane->fast, memory_order_relaxed);
 }
 
 /* What is rare before a turn. Busy; `lane` is marked, or NULL. */
@@ -94,7 +76,7 @@ static inline struct lane *turn_begin(bool is_event)
     if (MP_UNLIKELY(lane == NULL))
         return turn_begin_late(NULL, is_event);
     turn_mark(lane);
-    return MP_LIKELY(turn_is_fast(lane)) ? lane : turn_begin_late(lane, is_event);
+    return MP_LIKELY(turn_is_fast(lane, lane->at)) ? lane : turn_begin_late(lane, is_event);
 }
 
 /* After an event that was timed, the other things that are due now and then. */

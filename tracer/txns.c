@@ -33,13 +33,13 @@ static uint64_t number_in_trace(const struct tracer_txn *txn)
 static bool is_elsewhere(const struct lane *lane, const struct tracer_txn *txn)
 {
     return txn != NULL && txn->lane != 0 &&
-           (txn->lane != lane->identity || lane->identity == BIRTHS_NOBODY);
+           (txn->lane != lane->owner || lane->owner == BIRTHS_NOBODY);
 }
 
 static void note_lane(const struct lane *lane, struct tracer_txn *txn)
 {
     if (txn != NULL)
-        txn->lane = lane->identity != BIRTHS_NOBODY ? lane->identity : UINT64_MAX;
+        txn->lane = lane->owner != BIRTHS_NOBODY ? lane->owner : UINT64_MAX;
 }
 
 static size_t encode(const struct record *record, uint64_t number, unsigned char *bytes)
