@@ -234,14 +234,9 @@ static __attribute__((noinline)) void *serve_unrecorded(size_t bytes, unsigned b
     return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : way_serve_any(bytes, bits);
 }
 
-static inline void *serve_unaligned(size_t bytes, unsigned bits)
-{
-    return view_records() ? recorded_alloc(bytes, bits) : serve_unrecorded(bytes, bits);
-}
-
 void *door_malloc(size_t bytes)
 {
-    return serve_unaligned(bytes, 0);
+    return view_records() ? recorded_malloc(bytes) : serve_unrecorded(bytes, 0);
 }
 
 void *door_calloc(size_t count, size_t bytes)
@@ -249,7 +244,7 @@ void *door_calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         total = SIZE_MAX; /* refused further down, like any other impossible size */
-    return serve_unaligned(total, TRACE_ZEROED);
+    return view_records() ? recorded_calloc(total) : serve_unrecorded(total, TRACE_ZEROED);
 }
 
 void *door_memalign(size_t alignment, size_t bytes)
@@ -270,7 +265,7 @@ int door_posix_memalign(void **p, size_t alignment, size_t bytes)
 
 void *door_new(size_t bytes)
 {
-    return serve_unaligned(bytes, TRACE_CPP);
+    return view_records() ? recorded_new(bytes) : serve_unrecorded(bytes, TRACE_CPP);
 }
 
 void *door_new_aligned(size_t alignment, size_t bytes)

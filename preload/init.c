@@ -21,6 +21,7 @@
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
 #include "allocators/pressure/outlook.h"
+#include "allocators/space.h"
 #include "allocators/txn_chunk.h"
 #include "preload/compression.h"
 #include "preload/control_serve.h"
@@ -181,6 +182,7 @@ static MP_RARE int start_trace(const struct conf *conf, const char *path, enum c
         .lane_bytes = mode == CONF_TRACE_FLIGHT ? conf->trace_flight : 0,
         .most_bytes = conf->trace_max_size,
         .drops = conf->trace_policy == CONF_POLICY_DROP,
+        .near_from = space.base,
         .ordered_by_caller = !is_sampled && !route_is_mixed(),
         .sample_heap = traced_heap_sample,
         .write_latency = latency_write,

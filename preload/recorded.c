@@ -7,10 +7,14 @@
 #include "preload/door_way.h"
 #include "tracer/plain.h"
 
-/* Most of what comes while a trace holds every event but no call stacks. NULL: not this time. */
-static inline void *pass_plainly(size_t bytes, unsigned bits)
+#define INLINE inline __attribute__((always_inline))
+
+/* Most of what comes while a trace holds every event but no call stacks. NULL: not this time. (No
+ * request goes to another heap then: that would not tell when blocks move.) */
+static INLINE void *pass_plainly(size_t bytes, unsigned bits)
 {
-    if (MP_UNLIKELY(!plain_has_births() || !recorded_may_pass(bytes) || latency_is_due()))
+    if (MP_UNLIKELY(!plain_is_on() || bytes > SIZE_SLAB_MAX || hand.inside != 0 ||
+                    latency_is_due()))
         return NULL;
     struct plain_turn turn = plain_begin(); /* first: in a child that nobody knows of it is none */
     if (MP_UNLIKELY(turn.lane == NULL))
@@ -24,7 +28,7 @@ static inline void *pass_plainly(size_t bytes, unsigned bits)
     return p;
 }
 
-void *recorded_alloc(size_t bytes, unsigned bits)
+static INLINE void *alloc(size_t bytes, unsigned bits)
 {
     void *p = pass_plainly(bytes, bits);
     if (MP_UNLIKELY(p == NULL))
@@ -34,11 +38,24 @@ void *recorded_alloc(size_t bytes, unsigned bits)
     return p;
 }
 
-void recorded_free(void *p)
+void *recorded_malloc(size_t bytes)
 {
-    struct plain_turn turn = {NULL, NULL};
-    if (MP_LIKELY(hand.inside == 0 && space_owns(p)))
-        turn = plain_begin();
+    return alloc(bytes, 0);
+}
+
+void *recorded_calloc(size_t bytes)
+{
+    return alloc(bytes, TRACE_ZEROED);
+}
+
+void *recorded_new(size_t bytes)
+{
+    return alloc(bytes, TRACE_CPP);
+}
+
+static INLINE void free_in_turn(void *p, bool is_near)
+{
+    struct plain_turn turn = plain_begin();
     if (MP_UNLIKELY(turn.lane == NULL)) {
         way_free_any(p);
         return;
@@ -48,8 +65,26 @@ void recorded_free(void *p)
         way_free_foreign(p);
         return;
     }
-    plain_free(turn, p);
+    if (is_near)
+        plain_free_near(turn, p);
+    else
+        plain_free(turn, p);
     plain_end(turn);
     if (MP_UNLIKELY(!heap_push(p)))
         way_free_recorded(p);
+}
+
+static __attribute__((noinline)) void free_with_stacks(void *p)
+{
+    free_in_turn(p, false);
+}
+
+void recorded_free(void *p)
+{
+    if (MP_UNLIKELY(hand.inside != 0 || !space_owns(p)))
+        way_free_any(p);
+    else if (plain_is_on())
+        free_in_turn(p, true);
+    else
+        free_with_stacks(p);
 }

@@ -33,8 +33,10 @@ static inline void *recorded_pass(size_t bytes)
     return p;
 }
 
-/* malloc, calloc and operator new (bits: TRACE_ZEROED, TRACE_CPP), and free, while view_records. */
-void *recorded_alloc(size_t bytes, unsigned bits);
+/* While view_records. */
+void *recorded_malloc(size_t bytes);
+void *recorded_calloc(size_t bytes);
+void *recorded_new(size_t bytes);
 void recorded_free(void *p);
 
 #endif

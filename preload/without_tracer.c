@@ -58,9 +58,21 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     (void)old, (void)new, (void)asked, (void)caller;
 }
 
-void *recorded_alloc(size_t bytes, unsigned bits)
+void *recorded_malloc(size_t bytes)
 {
-    (void)bytes, (void)bits;
+    (void)bytes;
+    return NULL;
+}
+
+void *recorded_calloc(size_t bytes)
+{
+    (void)bytes;
+    return NULL;
+}
+
+void *recorded_new(size_t bytes)
+{
+    (void)bytes;
     return NULL;
 }
 

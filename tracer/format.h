@@ -36,7 +36,7 @@
  * NUMBERS. uvarint: 7 bits a byte, lowest first, high bit = more follows; at most 10 bytes.
  * svarint: zigzag, (n << 1) ^ (n >> 63), as uvarint.
  *
- * EVENT LANES. First byte = op | argument << 3 (op 1..7, argument 0..31), then the fields below.
+ * EVENT LANES. First byte = op | argument << 3 (op 0..7, argument 0..31), then the fields below.
  * Both sides keep this state, which starts anew (all zero) in every block:
  *     stacks[64]     stack ids; slot of id s: trace_slot(s)
  *     sizes[64]      last size asked under the stack in the same slot
@@ -47,6 +47,10 @@
  *     epoch          starts as the block header's epoch
  * Addresses are stored as (a >> header.address_shift), here called units.
  *
+ *  op 0 NEAR     an ALLOC or a FREE in fields of fixed length, little work to write: they neither
+ *     use nor change the state above. place: 5 bytes: the address is header.near_units + place
+ *     argument 1: FREE: place
+ *     argument bit 4: ALLOC: size (2 bytes), place; bits 2 and 3 as below; no stack
  *  op 1 ALLOC    stack, size, address, [log2 of the alignment: 1 byte]
  *     argument bit 0: size is not stored: it equals sizes[slot of the stack]
  *              bit 1: the alignment byte is present (alignment above 16 asked for)
@@ -145,7 +149,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tracer/format_heap.h"     /* what TRACE_INFO_CLASSES and TRACE_INFO_LATENCY hold */
+#include "tracer/format_heap.h"     /* what CLASSES, LATENCY and LEAKS hold */
 #include "tracer/format_numbers.h"  /* NUMBERS, and the checksum of a payload */
 #include "tracer/format_pressure.h" /* what TRACE_INFO_PRESSURE holds */
 
@@ -165,12 +169,13 @@ enum {
     TRACE_RECENT_SLOTS = 32,
     TRACE_NAME_BYTES = 16,
     TRACE_TXN_NAME_BYTES = 64,  /* of transactions; longer ones are cut */
-    TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 1..6 is longer, names apart (16 bytes) */
+    TRACE_EVENT_BYTES_MAX = 64, /* no record of ops 0..6 is longer, names apart (16 bytes) */
 };
 
 #define TRACE_LANE_TIMELINE UINT32_C(0xfffffffe) /* of rings only */
 
 enum trace_op {
+    TRACE_NEAR = 0,
     TRACE_ALLOC = 1,
     TRACE_FREE = 2,
     TRACE_REALLOC = 3,
@@ -179,6 +184,8 @@ enum trace_op {
     TRACE_THREAD = 6,
     TRACE_OTHER = 7,
 };
+
+enum trace_near { TRACE_NEAR_FREE = 1, TRACE_NEAR_ALLOC = 16, TRACE_NEAR_PLACE_BYTES = 5 };
 
 enum trace_alloc_bits {
     TRACE_SIZE_KNOWN = 1,
@@ -293,6 +300,7 @@ struct trace_header {
     uint64_t parent_trace_ns;  /* start_ns of the trace that the parent wrote then; 0: of none */
     uint64_t previous_trace_ns; /* start_ns of the trace before, of the same process, in which it
                                  * was another program or was traced already; 0: none was found */
+    uint64_t near_units;        /* what the places of NEAR records are counted from */
 };
 
 struct trace_block_header {
@@ -349,25 +357,6 @@ enum trace_known {
     TRACE_KNOWS_GROUP_PRESSURE = 16,
 };
 
-/* What nothing points to any more, by a look through all memory of the program; a block of the
- * heap is one of four kinds (enum trace_leak). */
-struct trace_leaks {
-    uint64_t time_ns;
-    uint64_t pause_ns;   /* the program stood still for that */
-    uint64_t root_bytes; /* address space looked through, beside the blocks themselves */
-    uint32_t threads_stopped;
-    uint32_t threads_missed; /* they could not be stopped: what only their registers hold is lost */
-    uint64_t blocks[4];      /* by kind; count */
-    uint64_t bytes[4];       /* usable bytes */
-};
-
-enum trace_leak {
-    TRACE_LEAK_LOST = 0,      /* nothing leads to it */
-    TRACE_LEAK_REACHABLE = 1, /* its first byte is pointed to */
-    TRACE_LEAK_INSIDE = 2,  /* somewhere on the way only by a pointer into the middle of a block */
-    TRACE_LEAK_BY_LOST = 3, /* a lost block leads to it */
-};
-
 /* A signal that ends the process, or would have (flight recorder only). */
 struct trace_signal {
     uint64_t time_ns;
@@ -407,10 +396,9 @@ struct trace_costs {
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 200, "file format");
+_Static_assert(sizeof(struct trace_header) == 208, "file format");
 _Static_assert(sizeof(struct trace_sample) == 200, "file format");
 _Static_assert(sizeof(struct trace_costs) == 80, "file format");
-_Static_assert(sizeof(struct trace_leaks) == 96, "file format");
 _Static_assert(sizeof(struct trace_end) == 64, "file format");
 _Static_assert(sizeof(struct trace_signal) == 32, "file format");
 

@@ -38,4 +38,25 @@ static inline uint64_t trace_latency_ns(unsigned bucket)
     return (UINT64_C(1) << log) | ((uint64_t)(bucket & 15) << (log - 4));
 }
 
+/* What nothing points to any more, by a look through all memory of the program; a block of the
+ * heap is one of four kinds (enum trace_leak). */
+struct trace_leaks {
+    uint64_t time_ns;
+    uint64_t pause_ns;   /* the program stood still for that */
+    uint64_t root_bytes; /* address space looked through, beside the blocks themselves */
+    uint32_t threads_stopped;
+    uint32_t threads_missed; /* they could not be stopped: what only their registers hold is lost */
+    uint64_t blocks[4];      /* by kind; count */
+    uint64_t bytes[4];       /* usable bytes */
+};
+
+enum trace_leak {
+    TRACE_LEAK_LOST = 0,      /* nothing leads to it */
+    TRACE_LEAK_REACHABLE = 1, /* its first byte is pointed to */
+    TRACE_LEAK_INSIDE = 2,  /* somewhere on the way only by a pointer into the middle of a block */
+    TRACE_LEAK_BY_LOST = 3, /* a lost block leads to it */
+};
+
+_Static_assert(sizeof(struct trace_leaks) == 96, "file format");
+
 #endif

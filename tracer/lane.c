@@ -162,7 +162,8 @@ static uint32_t close_block(struct lane *lane)
     MP_AUDIT(header->checksum == trace_checksum(payload, used));
     /* release: a reader that sees the length sees the checksum */
     atomic_store_explicit((_Atomic uint32_t *)&header->used, used, memory_order_release);
-    lane->at = lane->limit = NULL;
+    lane_set_at(lane, NULL);
+    lane->limit = NULL;
     atomic_store_explicit(&lane->fast, NULL, memory_order_relaxed);
     return used;
 }

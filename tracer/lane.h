@@ -32,12 +32,13 @@ struct walk;
 
 /* All fields belong to the lane's writer unless said otherwise. */
 struct lane {
-    unsigned char *at;             /* place of the next record (L1) */
+    unsigned char *at;             /* place of the next record (L1); lane_at, lane_set_at */
     unsigned char *limit;          /* from here on a new block is needed; 0 with at: none yet */
     _Atomic(unsigned char *) fast; /* before it nothing but the next record is due (turn.h) */
     _Atomic uint32_t writing; /* 1: the writer is between entering and leaving; tracer_stop reads */
     _Atomic uint32_t missed;  /* events lost to signal handlers, not yet recorded */
     uint32_t ticks;           /* clock readings; some of these events are timed to their end */
+    uint32_t pace;            /* bytes of records from the last reading of the clock to the next */
     uint32_t timed;           /* `ticks` at the last one of those */
     uint64_t timed_events;    /* `events` then */
     bool is_timed;            /* this event is being timed */
@@ -102,6 +103,17 @@ void lane_close(struct lane *lane);
 /* lane_close for the last time: the rest of the block gives its disk space back. */
 void lane_finish(struct lane *lane);
 
+/* For a thread that looks at it before it knows that tracer_stop is not just closing the lane. */
+static inline unsigned char *lane_at(const struct lane *lane)
+{
+    return __atomic_load_n(&lane->at, __ATOMIC_RELAXED);
+}
+
+static inline void lane_set_at(struct lane *lane, unsigned char *at)
+{
+    __atomic_store_n(&lane->at, at, __ATOMIC_RELAXED);
+}
+
 /* By the writer itself, as a signal handler of its thread sees it. */
 static inline bool lane_is_written(const struct lane *lane)
 {
@@ -128,7 +140,7 @@ static inline void lane_commit_at(struct lane *lane, unsigned char *at, unsigned
     MP_ASSERT(end > at && end <= lane->block.start + TRACE_BLOCK_BYTES);
     /* release: no byte of the record is stored after this one */
     atomic_store_explicit((_Atomic unsigned char *)at, (unsigned char)first, memory_order_release);
-    lane->at = end;
+    lane_set_at(lane, end);
 }
 
 static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)

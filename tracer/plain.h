@@ -1,11 +1,12 @@
 /* plain.h - an event that nothing else goes with, for the door to inline: no call stack, no epoch,
  * nothing due in the lane (turn.h), neither alignment nor move. It touches the thread's lane alone
- * and the table of births, and calls nothing.
+ * and the table of births, calls nothing, and is written as a NEAR record (format.h): 30
+ * instructions for an allocation where ALLOC takes 90.
  *
- *     turn = plain_begin();                        turn.lane == NULL: take tracer_alloc,
- * tracer_free plain_alloc, or plain_free where plain_is_own   at most one plain_end(turn);
- *
- * Blocks come from a heap whose addresses have 48 bits. */
+ *     turn = plain_begin();       turn.lane == NULL: it is none, take tracer_alloc or tracer_free
+ *     plain_alloc; or plain_free, plain_free_near, if plain_is_own; or nothing
+ *     plain_end(turn);
+ */
 #ifndef MPRESS_TRACER_PLAIN_H
 #define MPRESS_TRACER_PLAIN_H
 
@@ -21,17 +22,29 @@
 #include "tracer/thread.h"
 #include "tracer/turn.h"
 
-struct plain_turn {
-    struct lane *lane;
-    unsigned char *at; /* the lane's, read once: whoever forks in a handler right behind that finds
-                        * zeros there, and stores once more what the parent does */
+enum {
+    PLAIN_SHIFT = 4, /* address_shift of such traces */
+    PLAIN_SIZE_MOST = UINT16_MAX,
 };
 
-/* Allocations can be plain. */
-static inline bool plain_has_births(void)
+/* Allocations of this trace can be plain, and frees are NEAR records. Else frees alone can. */
+static inline bool plain_is_on(void)
 {
-    return recorder.has_plain_births;
+    return recorder.is_plain;
 }
+
+/* It can be, while plain_is_on, or has to go by tracer_alloc, tracer_free. */
+static inline bool plain_is_near(const void *p)
+{
+    return ((uintptr_t)p - recorder.near_from) >> (8 * TRACE_NEAR_PLACE_BYTES + PLAIN_SHIFT) == 0;
+}
+
+struct plain_turn {
+    struct lane *lane;
+    unsigned char
+        *at; /* the lane's, read once: in a child that a handler forks off from here on the
+              * lane reads as zeros, and the record is stored where the parent stores it */
+};
 
 static inline void plain_end(struct plain_turn turn)
 {
@@ -45,23 +58,36 @@ static inline struct plain_turn plain_begin(void)
     if (MP_UNLIKELY(turn.lane == NULL) || MP_UNLIKELY(lane_is_written(turn.lane)))
         return (struct plain_turn){NULL, NULL};
     turn_mark(turn.lane);
-    turn.at = turn.lane->at;
+    turn.at = lane_at(turn.lane);
     if (MP_LIKELY(turn_is_fast(turn.lane, turn.at)))
         return turn;
     plain_end(turn);
     return (struct plain_turn){NULL, NULL};
 }
 
-/* For plain_has_births. */
+/* Behind the record are zeros (lane.h, L2): what is stored there too changes nothing. */
+static inline void plain_put(struct plain_turn turn, unsigned argument, uint64_t fields,
+                             size_t bytes)
+{
+    memcpy(turn.at + 1, &fields, sizeof(fields));
+    turn.lane->events++;
+    lane_commit_at(turn.lane, turn.at, turn_first_byte(TRACE_NEAR, argument), turn.at + 1 + bytes);
+}
+
+static inline uint64_t plain_place(const void *p)
+{
+    MP_ASSERT(plain_is_near(p) && ((uintptr_t)p & ((1 << PLAIN_SHIFT) - 1)) == 0);
+    return ((uintptr_t)p - recorder.near_from) >> PLAIN_SHIFT;
+}
+
+/* While plain_is_on. */
 static inline void plain_alloc(struct plain_turn turn, const void *p, size_t asked, unsigned bits)
 {
-    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
-    struct birth birth = {.units = encode_units(p), .size = asked, .argument = bits};
+    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0 && asked <= PLAIN_SIZE_MOST);
     if (epoch_is_due())
-        births_note_plain(birth.units, turn.lane->owner);
-    unsigned char *end = encode_birth(turn.lane, turn.at + 1, &birth);
-    turn.lane->events++;
-    lane_commit_at(turn.lane, turn.at, turn_first_byte(TRACE_ALLOC, birth.argument), end);
+        births_note_plain((uintptr_t)p >> PLAIN_SHIFT, turn.lane->owner);
+    plain_put(turn, TRACE_NEAR_ALLOC | bits, asked | plain_place(p) << 16,
+              2 + TRACE_NEAR_PLACE_BYTES);
 }
 
 /* The death of the block at p needs no epoch. */
@@ -69,6 +95,12 @@ static inline bool plain_is_own(struct plain_turn turn, const void *p)
 {
     return !epoch_is_due() ||
            (recorder.ordered_by_caller && births_is_own_plain(encode_units(p), turn.lane->owner));
+}
+
+/* While plain_is_on; or not. */
+static inline void plain_free_near(struct plain_turn turn, const void *p)
+{
+    plain_put(turn, TRACE_NEAR_FREE, plain_place(p), TRACE_NEAR_PLACE_BYTES);
 }
 
 static inline void plain_free(struct plain_turn turn, const void *p)

@@ -17,10 +17,11 @@ enum recorder_phase { RECORDER_OFF, RECORDER_ON, RECORDER_PENDING, RECORDER_OPEN
 
 struct recorder {
     _Atomic uint32_t phase;
-    unsigned address_shift;    /* constant while ON, as are the next eight */
+    unsigned address_shift;    /* constant while ON, as are the next nine */
     unsigned depth;            /* frames; 0: no stacks */
     uint64_t sample_period;    /* bytes; 0: every event */
-    bool has_plain_births;     /* neither stacks nor epochs go with them */
+    bool is_plain;             /* neither stacks nor epochs go with births: plain.h */
+    uintptr_t near_from;       /* address that header.near_units stands for */
     uint32_t lane_blocks_most; /* as in struct trace_header */
     uint32_t blocks_most;
     bool drops;             /* without room events are dropped until there is some */

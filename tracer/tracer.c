@@ -13,6 +13,7 @@
 #include "tracer/lane.h"
 #include "tracer/learn.h"
 #include "tracer/modules.h"
+#include "tracer/plain.h"
 #include "tracer/recorder.h"
 #include "tracer/samples.h"
 #include "tracer/stacks.h"
@@ -53,6 +54,7 @@ static int open_trace(bool forked)
         .address_shift = recorder.address_shift,
         .has_stacks = recorder.depth != 0,
         .sample_period = recorder.sample_period,
+        .near_units = recorder.near_from >> recorder.address_shift,
         .lane_blocks_most = recorder.lane_blocks_most,
         .blocks_most = recorder.blocks_most,
         .pid = (uint64_t)os_process_id(),
@@ -163,7 +165,9 @@ static int start(const struct tracer_options *options)
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
     if (recorder.depth != 0 && !can_unwind())
         recorder.depth = 0;
-    recorder.has_plain_births = recorder.depth == 0 && recorder.ordered_by_caller;
+    recorder.near_from = options->near_from;
+    recorder.is_plain = recorder.depth == 0 && recorder.ordered_by_caller &&
+                        options->near_from != 0 && options->address_shift == PLAIN_SHIFT;
     modules_refresh();
     error = open_trace(false);
     if (error != 0)

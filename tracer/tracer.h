@@ -28,6 +28,8 @@ struct tracer_options {
     const char *path;       /* %p: process id; copied. Not overwritten: see tracer_start */
     unsigned address_shift; /* 4: every address is a multiple of 16; 3: of 8 */
     unsigned depth;         /* frames, 1..256; 0: no stacks */
+    uintptr_t near_from;    /* where nearly all blocks lie, within 16 TiB: plain.h can record them;
+                             * 0: it is not known */
     uint64_t sample_period; /* bytes between samples (tracer_takes); 0: all events are recorded */
     uint64_t lane_bytes;    /* each thread's newest so many are kept; 0: all */
     uint64_t most_bytes;    /* the file never has more, the newest are kept; 0: any number */

@@ -12,11 +12,13 @@
 #include "tracer/unwind.h"
 
 enum {
-    TURN_TICKS_TIMED = 16,      /* one of so many events that read the clock is timed to its end */
-    TURN_TIMED_MOST_NS = 20000, /* what takes longer was not on the processor all the time */
-    TURN_TICK_BYTES = 128,      /* records before the clock is read again, where little happens, */
-    TURN_TICK_BUSY_BYTES = 512, /* or much: it costs 25 ns, and mostly an epoch with it */
-    TURN_BUSY_NS = 50000,       /* between two readings where much happens */
+    TURN_TICKS_TIMED = 16,       /* one of so many events that read the clock is timed to its end */
+    TURN_TIMED_MOST_NS = 20000,  /* what takes longer was not on the processor all the time */
+    TURN_TICK_BYTES = 128,       /* records before the clock is read again, where little happens, */
+    TURN_TICK_BUSY_BYTES = 512,  /* or much: it costs 25 ns, and mostly an epoch with it; */
+    TURN_TICK_RUSH_BYTES = 2048, /* or nothing else */
+    TURN_BUSY_NS = 50000,        /* between two readings where much happens, */
+    TURN_RUSH_NS = 3000,         /* or nothing else, for 512 bytes */
 };
 
 /* -- small records ---------------------------------------------------------------------------- */
@@ -211,13 +213,21 @@ void turn_end_unsynced(struct lane *lane)
     turn_end(lane);
 }
 
+/* By how long the last one took. */
+static uint32_t next_pace(const struct lane *lane, uint64_t took_ns)
+{
+    if (took_ns > TURN_BUSY_NS)
+        return TURN_TICK_BYTES;
+    bool is_rush = took_ns * TURN_TICK_BUSY_BYTES < (uint64_t)TURN_RUSH_NS * lane->pace;
+    return is_rush ? TURN_TICK_RUSH_BYTES : TURN_TICK_BUSY_BYTES;
+}
+
 /* Reads the clock. The draw: segments are short, and so no lane runs far ahead of another in the
- * reader. *bytes: of records up to the next time. */
-static bool tick(struct lane *lane, size_t *bytes)
+ * reader. */
+static bool tick(struct lane *lane)
 {
     uint64_t now = os_time_ns();
-    bool is_busy = now - lane->time_ns < TURN_BUSY_NS;
-    *bytes = is_busy ? TURN_TICK_BUSY_BYTES : TURN_TICK_BYTES;
+    lane->pace = next_pace(lane, now - lane->time_ns);
     lane->ticks++;
     lane->is_timed = lane->ticks - lane->timed >= TURN_TICKS_TIMED || samples_are_due(now);
     return lane_write_time(lane, now) && turn_draw_if(lane, epoch_is_due());
@@ -227,14 +237,13 @@ static bool tick(struct lane *lane, size_t *bytes)
  */
 static bool do_due(struct lane *lane)
 {
-    size_t bytes;
-    if (!turn_have_room(lane) || !tick(lane, &bytes))
+    if (!turn_have_room(lane) || !tick(lane))
         return false;
     do {
         if (!write_missed(lane) || !turn_have_room(lane))
             return false;
         size_t room = (size_t)(lane->limit - lane->at);
-        unsigned char *fast = lane->at + (bytes < room ? bytes : room);
+        unsigned char *fast = lane->at + (lane->pace < room ? lane->pace : room);
         if (recorder.sample_period != 0 || lane->owner == BIRTHS_NOBODY)
             fast = NULL; /* each sample has its own time; each death of nobody's is foreign */
         atomic_store_explicit(&lane->fast, fast, memory_order_relaxed);

@@ -17,7 +17,7 @@
 #include "tracer/recorder.h"
 #include "tracer/thread.h"
 
-/* Room for a record of ops 1..6; false: the disk is full. */
+/* Room for a record of ops 0..6; false: the disk is full. */
 static inline bool turn_have_room(struct lane *lane)
 {
     return MP_LIKELY(lane_has_room(lane)) || lane_renew(lane);
@@ -25,7 +25,7 @@ static inline bool turn_have_room(struct lane *lane)
 
 static inline unsigned turn_first_byte(unsigned op, unsigned argument)
 {
-    MP_ASSERT(op >= TRACE_ALLOC && op <= TRACE_OTHER && argument < 32);
+    MP_ASSERT(op <= TRACE_OTHER && argument < 32);
     return op | argument << 3;
 }
 
@@ -53,7 +53,7 @@ static inline void turn_end(struct lane *lane)
     thread_end_busy();
 }
 
-/* Nothing lies before NULL. */
+/* Nothing lies before a NULL; `at` is the lane's. */
 static inline bool turn_is_fast(const struct lane *lane, const unsigned char *at)
 {
     return at < atomic_load_explicit(&lane->fast, memory_order_relaxed);
@@ -76,7 +76,7 @@ static inline struct lane *turn_begin(bool is_event)
     if (MP_UNLIKELY(lane == NULL))
         return turn_begin_late(NULL, is_event);
     turn_mark(lane);
-    return MP_LIKELY(turn_is_fast(lane, lane->at)) ? lane : turn_begin_late(lane, is_event);
+    return MP_LIKELY(turn_is_fast(lane, lane_at(lane))) ? lane : turn_begin_late(lane, is_event);
 }
 
 /* After an event that was timed, the other things that are due now and then. */

@@ -91,6 +91,7 @@ int main(int argc, char **argv)
         struct threads_truth truth;
         builder_init(&builder);
         builder.has_timeline = number % 3 == 0;
+        builder.is_near = number % 4 == 1;
         builder_info(&builder, TRACE_INFO_COMMAND, "a\0b", 4);
         builder_module(&builder, 1, 0, 0x1000, 0x2000, "/lib/x.so");
         builder_mark(&builder, "mark");

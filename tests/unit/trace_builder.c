@@ -178,10 +178,29 @@ static unsigned char *put_birth(struct builder_lane *lane, unsigned char *at,
     return at;
 }
 
+/* False: it is too far away. */
+static bool put_near(struct builder *builder, struct builder_lane *lane, uint64_t units,
+                     unsigned argument, uint64_t size)
+{
+    uint64_t place = units - builder_header(builder)->near_units;
+    unsigned char record[8] = {(unsigned char)(argument << 3)}, *at = record + 1;
+    if (!builder->is_near || place >> 40 != 0 || size >> 16 != 0)
+        return false;
+    for (unsigned i = 0; argument != TRACE_NEAR_FREE && i < 2; i++)
+        *at++ = (unsigned char)(size >> 8 * i);
+    for (unsigned i = 0; i < 5; i++)
+        *at++ = (unsigned char)(place >> 8 * i);
+    put_record(builder, lane, record, (size_t)(at - record));
+    return true;
+}
+
 void builder_alloc(struct builder *builder, unsigned number, uint64_t address, uint64_t size,
                    uint32_t stack, unsigned alignment_log2, unsigned bits)
 {
     struct builder_lane *lane = begin_event(builder, number);
+    if (stack == 0 && alignment_log2 == 0 &&
+        put_near(builder, lane, address >> builder->shift, TRACE_NEAR_ALLOC | bits, size))
+        return;
     struct birth birth = {address >> builder->shift, size, stack, alignment_log2, bits};
     unsigned char record[TRACE_EVENT_BYTES_MAX];
     unsigned argument = 0;
@@ -194,6 +213,8 @@ void builder_free(struct builder *builder, unsigned number, uint64_t address)
 {
     struct builder_lane *lane = begin_event(builder, number);
     uint64_t units = address >> builder->shift;
+    if (put_near(builder, lane, units, TRACE_NEAR_FREE, 0))
+        return;
     unsigned slot = trace_recent_slot(units);
     unsigned char record[TRACE_EVENT_BYTES_MAX];
     unsigned char *end = record + 1;

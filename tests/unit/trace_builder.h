@@ -39,6 +39,7 @@ struct builder {
     size_t capacity;
     unsigned shift;
     bool has_timeline; /* what recurs goes there */
+    bool is_near;      /* NEAR records where they can be */
     uint64_t now_ns;
     uint64_t epoch;
     uint64_t events;

@@ -17,7 +17,8 @@
 
 #include "tests/unit/trace_run.h"
 
-static const struct tracer_options plain = {.address_shift = 4, .ordered_by_caller = true};
+static const struct tracer_options plain = {
+    .address_shift = 4, .ordered_by_caller = true, .near_from = 0x7f0000000000};
 
 static inline void read_right(struct decoded *decoded, const char *path)
 {

@@ -125,6 +125,23 @@ static bool read_free(struct cursor *cursor, struct state *state, unsigned argum
     return true;
 }
 
+static bool read_near(struct cursor *cursor, unsigned argument, struct decoded_event *event)
+{
+    const struct trace_header *header = &cursor->decoded->header;
+    size_t bytes = argument == 1 ? 5 : 7, place = 0;
+    if ((size_t)(cursor->end - cursor->at) < bytes || (argument != 1 && (argument & 0x13) != 0x10))
+        return wrong_here(cursor, "a bad NEAR");
+    for (size_t i = bytes; i > bytes - 5; i--)
+        place = place << 8 | cursor->at[i - 1];
+    event->kind = argument == 1 ? DECODED_FREE : DECODED_ALLOC;
+    event->address = (header->near_units + place) << header->address_shift;
+    event->bits = argument & (TRACE_ZEROED | TRACE_CPP);
+    if (argument != 1)
+        event->size = (uint64_t)cursor->at[0] | (uint64_t)cursor->at[1] << 8;
+    cursor->at += bytes;
+    return true;
+}
+
 static bool read_thread(struct cursor *cursor, unsigned argument, uint64_t *tid,
                         struct decoded_event *event)
 {
@@ -196,6 +213,8 @@ static bool read_event(struct cursor *cursor, struct state *state, uint64_t *tid
     cursor->at++;
     event->kind = op == TRACE_ALLOC ? DECODED_ALLOC : op == TRACE_FREE ? DECODED_FREE : 0;
     switch (op) {
+    case TRACE_NEAR:
+        return read_near(cursor, argument, event);
     case TRACE_ALLOC:
         return read_birth(cursor, state, argument, event);
     case TRACE_FREE:

@@ -58,11 +58,28 @@ static INLINE void move_birth(struct walk *walk, unsigned argument, bool has_add
         move(walk, COLUMNS_OTHER * COLUMNS_PLACES + 2);
 }
 
+static INLINE void move_place(struct walk *walk, enum columns_field field)
+{
+    for (unsigned i = 0; i < TRACE_NEAR_PLACE_BYTES && walk->at < walk->end; i++)
+        move(walk, field * COLUMNS_PLACES + (i < COLUMNS_PLACES ? i : COLUMNS_PLACES - 1));
+}
+
+static INLINE void move_near(struct walk *walk, bool is_alloc)
+{
+    for (unsigned i = 0; is_alloc && i < 2 && walk->at < walk->end; i++)
+        move(walk, COLUMNS_SIZE * COLUMNS_PLACES + i);
+    move_place(walk, is_alloc ? COLUMNS_BIRTH : COLUMNS_DEATH);
+}
+
 static INLINE void move_event(struct walk *walk)
 {
     unsigned first = move(walk, COLUMNS_FIRST);
     unsigned argument = first >> 3;
     switch (first & 7) {
+    case TRACE_NEAR:
+        if (first != 0)
+            move_near(walk, (argument & TRACE_NEAR_ALLOC) != 0);
+        break;
     case TRACE_ALLOC:
         move_birth(walk, argument, true);
         break;

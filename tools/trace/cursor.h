@@ -61,6 +61,7 @@ struct cursor {
     uint64_t
         spans[CURSOR_SPANS]; /* records between readings of the clock 2^(n-1) <= ns < 2^n apart */
     uint64_t epoch;
+    uint64_t near_units; /* of the header */
     uint64_t freed_at;
     uint32_t stacks[TRACE_SLOTS];
     uint64_t sizes[TRACE_SLOTS];
