@@ -1,12 +1,14 @@
 /* forecast.c - a ring of samples, several ways to look ahead from it, and what follows from that.
  *
- *   forecast_add ── put ──► rings ── look ──► window, lines ── ahead ──► points in 30, 60, 120
- * ticks └── chance_of ──► chances ── warn, advise */
+ *   forecast_add ── put ──► rings ── copy_out ──► window
+ *                                                   └── forecast_look.c: slope ──► points, chances
+ *                                                       └── fill_times, warn, advise */
 #include "allocators/pressure/forecast.h"
 
 #include <string.h>
 
 #include "allocators/base/check.h"
+#include "allocators/pressure/forecast_look.h"
 
 const char *const forecast_method_names[FORECAST_METHODS] = {
     "persistence", "least-squares", "gated", "theil-sen", "holt", "agree"};
@@ -26,9 +28,6 @@ static const double YOUNG_POINTS = 70; /* so below this no warning that early, *
 static const double WARN_WITHIN = 20;  /* and never of a threshold further away */
 static const double WARN_NEAR = 2;     /* whatever the forecast says, */
 static const double CALM_BEYOND = 4;   /* until it is that far away again */
-static const double BEYOND_DOUBT = 6;  /* slope / slope_error */
-static const double MOST_POINTS = 200;
-static const double LASTS = 2;
 
 /* -- the rings -------------------------------------------------------------------------------- */
 
@@ -38,6 +37,7 @@ void forecast_init(struct forecast *forecast, enum forecast_method method, uint6
     MP_ASSERT(tick_ns > 0);
     memset(forecast, 0, sizeof(*forecast));
     forecast->method = method;
+    forecast->fitted = &forecast_fitted;
     forecast->tick_ns = tick_ns;
     memcpy(forecast->thresholds, thresholds, sizeof(forecast->thresholds));
 }
@@ -70,181 +70,12 @@ static uint32_t copy_out(const struct forecast *forecast, const double *ring, ui
     return count;
 }
 
-/* -- the methods ------------------------------------------------------------------------------ */
-
-/* What all of them start from. */
-struct look {
-    const struct forecast *forecast;
-    double last;                /* points now */
-    struct forecast_line whole; /* through the last FORECAST_FIT_LONG ticks */
-    struct forecast_line fresh; /* through the last FORECAST_FIT_SHORT */
-    double slope;               /* the method's */
-    double start;               /* what its forecast starts from, points */
-    double fade;                /* a tick's growth is so much of the one before; 1: it goes on */
-    double step;                /* forecast_fit_step of the last FORECAST_FIT_LONG */
-};
-
-static double size_of(double x)
-{
-    return x < 0 ? -x : x;
-}
-
-static bool is_beyond_doubt(const struct forecast_line *line)
-{
-    return size_of(line->slope) > BEYOND_DOUBT * line->slope_error;
-}
-
-static double lesser(double a, double b)
-{
-    if ((a > 0) != (b > 0))
-        return 0;
-    return (a > 0) == (a < b) ? a : b;
-}
-
-static void choose_slope(struct look *look, struct forecast_window *window)
-{
-    look->slope = 0;
-    look->start = look->last;
-    look->fade = 1;
-    switch (look->forecast->method) {
-    case FORECAST_LEAST_SQUARES:
-        look->slope = look->whole.slope;
-        look->start = look->whole.end;
-        break;
-    case FORECAST_GATED:
-        if (is_beyond_doubt(&look->whole) && look->whole.explained > 0.8) {
-            look->slope = look->whole.slope;
-            look->start = look->whole.end;
-        }
-        break;
-    case FORECAST_THEIL_SEN:
-        look->slope = forecast_fit_median_slope(window);
-        break;
-    case FORECAST_HOLT:
-        forecast_fit_smooth(window, &look->start, &look->slope);
-        look->fade = FORECAST_FIT_DAMPING;
-        break;
-    case FORECAST_AGREE:
-        look->slope = lesser(forecast_fit_median_slope(window), look->fresh.slope);
-        break;
-    default:
-        break;
-    }
-}
-
-static void look_at(const struct forecast *forecast, struct forecast_window *window,
-                    struct look *look)
-{
-    window->count = copy_out(forecast, forecast->used, FORECAST_TICKS, forecast->ticks, window->y);
-    uint32_t whole = window->count < FORECAST_FIT_LONG ? window->count : FORECAST_FIT_LONG;
-    uint32_t fresh = window->count < FORECAST_FIT_SHORT ? window->count : FORECAST_FIT_SHORT;
-    const double *end = window->y + window->count;
-    look->forecast = forecast;
-    look->last = end[-1];
-    forecast_fit_line(end - whole, whole, &look->whole);
-    forecast_fit_line(end - fresh, fresh, &look->fresh);
-    look->step = forecast_fit_step(end - whole, whole);
-    choose_slope(look, window);
-}
-
-/* Growth over `ticks` as a multiple of the first tick's. */
-static double sum_of_growth(double fade, double ticks)
-{
-    if (fade >= 1)
-        return ticks;
-    double power = 1;
-    for (double i = 0; i < ticks; i++)
-        power *= fade;
-    return (1 - power) / (1 - fade);
-}
-
-/* Programs that start grow fast, and most then stop: growth is believed to last as long as it has
- * lasted, to twice what it came to in as long a time as is looked ahead. */
-static double believed(const struct look *look, double added, uint32_t ticks)
-{
-    const struct forecast_window *window = &look->forecast->window;
-    if (look->forecast->method != FORECAST_AGREE)
-        return added;
-    uint32_t back = ticks < window->count ? ticks : window->count - 1;
-    double came = size_of(look->last - window->y[window->count - 1 - back]) * LASTS;
-    return size_of(added) <= came ? added : added < 0 ? -came : came;
-}
-
-static double ahead(const struct look *look, uint32_t ticks)
-{
-    double added = look->slope * sum_of_growth(look->fade, ticks);
-    double points = look->start + believed(look, added, ticks);
-    return points < 0 ? 0 : points > MOST_POINTS ? MOST_POINTS : points;
-}
-
-/* -- chances ---------------------------------------------------------------------------------- */
-
-/* How far off a forecast will be: the line's spread and the doubt about its slope, and steps that
- * add up as in a random walk. */
-static double error_ahead(const struct look *look, double ticks)
-{
-    double doubt = look->whole.slope_error * ticks;
-    double spread = look->whole.spread;
-    return forecast_fit_root(spread * spread + doubt * doubt + look->step * look->step * ticks) +
-           0.05;
-}
+/* -- times ------------------------------------------------------------------------------------ */
 
 static double larger(double a, double b)
 {
     return a > b ? a : b;
 }
-
-static double clip(double x, double most)
-{
-    return x < -most ? -most : x > most ? most : x;
-}
-
-/* A logistic model of two things: by how many times its error the forecast passes the threshold;
- * and, as far as the growth is beyond doubt, by how many times a quarter of what it adds (a step
- * that is typical of growth makes the error of a steady ramp look large). Fitted once, to first
- * recordings of the programs in tests/series and to a quarter of its pods, whose figures are not
- * wholly out of sample therefore. `mpress forecast --compare` prints how often what it says comes
- * true. */
-static const struct {
-    double constant, passed, grown;
-} chance_models[FORECAST_HORIZONS] = {{-0.58, 0.87, 0.77}, {-0.33, 0.66, 0.59}, {0.17, 0.55, 0.22}};
-
-static double trust_in(const struct forecast_line *line)
-{
-    const double full = 20; /* slope / slope_error */
-    double t = line->slope / (line->slope_error + 1e-6);
-    return t < 0 ? 0 : t > full ? 1 : t / full;
-}
-
-static double chance_of(const struct look *look, unsigned horizon, double threshold)
-{
-    if (look->last >= threshold)
-        return 1;
-    const double most = 4; /* beyond it there was too little to fit to */
-    uint32_t ticks = forecast_horizons[horizon];
-    double points = ahead(look, ticks);
-    double added = size_of(points - look->last);
-    double passed = clip((points - threshold) / error_ahead(look, ticks), most);
-    double grown = clip((points - threshold) / (0.5 + added / 4), most) * trust_in(&look->whole);
-    double logit = chance_models[horizon].constant + chance_models[horizon].passed * passed +
-                   chance_models[horizon].grown * grown;
-    return 1 / (1 + forecast_fit_exp(-logit));
-}
-
-static void fill_point(struct forecast_point *point, const struct look *look, unsigned horizon)
-{
-    const double eight_of_ten = 1.28; /* standard deviations of a normal error */
-    uint32_t ticks = forecast_horizons[horizon];
-    double error = error_ahead(look, ticks);
-    point->points = ahead(look, ticks);
-    point->low = point->points - eight_of_ten * error;
-    point->low = point->low < 0 ? 0 : point->low;
-    point->high = point->points + eight_of_ten * error;
-    for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++)
-        point->chance[i] = chance_of(look, horizon, look->forecast->thresholds[i]);
-}
-
-/* -- times ------------------------------------------------------------------------------------ */
 
 /* The line through the minutes where it tells of growth that is too slow for the last one. */
 static bool find_slow_slope(const struct forecast *forecast, struct forecast_window *window,
@@ -257,10 +88,10 @@ static bool find_slow_slope(const struct forecast *forecast, struct forecast_win
     forecast_fit_line(window->y, window->count, line);
     line->slope /= TICKS_PER_MINUTE;
     line->slope_error /= TICKS_PER_MINUTE;
-    return is_beyond_doubt(line);
+    return forecast_look_is_beyond_doubt(line);
 }
 
-static double ticks_to(const struct look *look, double threshold, double slope)
+static double ticks_to(const struct forecast_look *look, double threshold, double slope)
 {
     double gap = threshold - look->last;
     if (gap <= 0)
@@ -275,12 +106,13 @@ static double ticks_to(const struct look *look, double threshold, double slope)
     return grown < gap ? FORECAST_NEVER : ticks;
 }
 
-static void fill_times(struct forecast *forecast, struct look *look)
+static void fill_times(struct forecast *forecast, struct forecast_look *look)
 {
     struct forecast_reading *reading = &forecast->reading;
     struct forecast_line slow;
     double slope = look->slope, error = larger(look->whole.slope_error, look->fresh.slope_error);
-    if (!is_beyond_doubt(&look->whole) && find_slow_slope(forecast, &forecast->window, &slow)) {
+    if (!forecast_look_is_beyond_doubt(&look->whole) &&
+        find_slow_slope(forecast, &forecast->window, &slow)) {
         slope = slow.slope;
         error = slow.slope_error;
         look->fade = 1;
@@ -294,11 +126,11 @@ static void fill_times(struct forecast *forecast, struct look *look)
 
 /* -- what follows ----------------------------------------------------------------------------- */
 
-static enum forecast_trend trend_of(const struct look *look)
+static enum forecast_trend trend_of(const struct forecast_look *look)
 {
     double second = (double)SECOND_NS / (double)look->forecast->tick_ns;
     double slope = look->whole.slope * second;
-    if (!is_beyond_doubt(&look->whole) || (slope >= -0.5 && slope <= 0.5))
+    if (!forecast_look_is_beyond_doubt(&look->whole) || (slope >= -0.5 && slope <= 0.5))
         return FORECAST_STABLE;
     if (slope < 0)
         return FORECAST_DECREASING;
@@ -360,9 +192,11 @@ static enum forecast_action advise(const struct forecast *forecast)
 
 static void evaluate(struct forecast *forecast)
 {
-    struct look look;
+    struct forecast_look look;
     struct forecast_reading *reading = &forecast->reading;
-    look_at(forecast, &forecast->window, &look);
+    struct forecast_window *window = &forecast->window;
+    window->count = copy_out(forecast, forecast->used, FORECAST_TICKS, forecast->ticks, window->y);
+    forecast_look_at(forecast, &look);
     reading->points = look.last;
     reading->slope = look.slope;
     reading->slope_error = look.whole.slope_error;
@@ -370,7 +204,7 @@ static void evaluate(struct forecast *forecast)
     reading->samples =
         forecast->ticks < FORECAST_TICKS ? (uint32_t)forecast->ticks : FORECAST_TICKS;
     for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
-        fill_point(&reading->at[i], &look, i);
+        forecast_look_ahead(&look, i, &reading->at[i]);
     fill_times(forecast, &look);
 }
 

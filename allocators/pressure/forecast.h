@@ -27,7 +27,9 @@ enum forecast_method {
     FORECAST_THEIL_SEN,     /* the median of all slopes between two samples */
     FORECAST_HOLT,          /* exponential smoothing, with a trend that dies away */
     FORECAST_AGREE,         /* the lesser of a long and a short slope that point the same way, and
-                               not much further than it came in as long a time */
+                               not much further than it came in as long a time; a fresh one alone
+                               when there is nothing but growth; less where growth slows down, or
+                               the level went up and down before */
     FORECAST_METHODS,
     FORECAST_DEFAULT = FORECAST_AGREE,
 };
@@ -58,9 +60,22 @@ enum forecast_action {
 struct forecast_point {
     double points;    /* expected */
     double low, high; /* eight of ten times it is within these */
-    /* Chance to reach threshold i within the horizon; 1: it is there. */
+    /* Chance to reach threshold i within the horizon; 1: it is there. And what it is made of, for
+     * who fits forecast_fitted. */
     double chance[FORECAST_THRESHOLDS];
+    double passed[FORECAST_THRESHOLDS], grown[FORECAST_THRESHOLDS];
 };
+
+/* Numbers that were fitted to recorded programs: `mpress forecast --fit` (forecast_fitted.c). */
+struct forecast_fitted {
+    /* Growth is believed up to `lasts` times what it came to in as long a time before, and `beyond`
+     * points; less, as far as the level has fallen by more than `falls` points before. */
+    double lasts, beyond, falls;
+    double sudden;  /* R squared of the fresh line from which it counts without the long one */
+    double slowing; /* standard errors beyond which growth that becomes less does so for good */
+    double chance[FORECAST_HORIZONS][3]; /* constant, of `passed`, of `grown` */
+};
+extern const struct forecast_fitted forecast_fitted;
 
 struct forecast_reading {
     double points; /* now */
@@ -77,6 +92,7 @@ struct forecast_reading {
 
 struct forecast {
     enum forecast_method method;            /* constant */
+    const struct forecast_fitted *fitted;   /* forecast_fitted, unless somebody tries others */
     uint64_t tick_ns;                       /* constant */
     double thresholds[FORECAST_THRESHOLDS]; /* points, growing; constant */
     uint64_t newest_ns;                     /* when the newest sample's tick began */

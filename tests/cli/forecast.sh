@@ -50,6 +50,16 @@ methods_are_compared_on_the_recorded_series() {
     python3 -c "import json; assert len(json.load(open('out'))['methods']) == 7" || fail "not seven methods"
 }
 
+numbers_are_fitted_to_half_of_the_series() {
+    run "$MPRESS" forecast --fit "$SOURCE"/tests/series/redis_fill.csv.gz "$SOURCE"/tests/series/perl_fill.csv.gz \
+        "$SOURCE"/tests/series/gcc_builds.csv.gz
+    expect_status 0
+    expect_80_columns
+    expect_out "^const struct forecast_fitted"
+    expect_out "^Not fitted to these:"
+    [ "$(grep -c '^trend ' out)" = 2 ] || fail "not both halves of the class"
+}
+
 a_trace_is_a_series_too() {
     [ -n "$LIBRARY" ] || return 0
     run "$MPRESS" record -q --mode events -o trace.mpt -- \

@@ -130,6 +130,21 @@ static double slow_leak(unsigned tick)
     return 20 + tick / 600.0 + noise(tick, 1.5);
 }
 
+static double cache_that_warms(unsigned tick)
+{
+    return 60 * (1 - forecast_fit_exp(-(double)tick / 40));
+}
+
+static double fast_start(unsigned tick)
+{
+    return 3.0 * tick;
+}
+
+static double begun_late(unsigned tick)
+{
+    return tick < 150 ? 30 : 30 + 0.4 * (tick - 150);
+}
+
 /* -- tests ------------------------------------------------------------------------------------ */
 
 static void too_few_samples_give_no_reading(void **state)
@@ -360,6 +375,50 @@ static void the_exponential_function_is_right_to_nine_digits(void **state)
                 forecast_fit_root(9) == 3);
 }
 
+/* What least squares would have is far above. */
+static void growth_that_slows_down_is_not_extended(void **state)
+{
+    (void)state;
+    start(FORECAST_DEFAULT);
+    play(cache_that_warms, 0, 60);
+    struct forecast_reading reading = read_now();
+    assert_true(reading.at[1].points < 62 && reading.at[1].points > reading.points);
+    start(FORECAST_LEAST_SQUARES);
+    play(cache_that_warms, 0, 60);
+    assert_true(read_now().at[1].points > 75);
+}
+
+static void a_fall_that_was_may_be_again(void **state)
+{
+    (void)state;
+    start(FORECAST_DEFAULT);
+    play(saw, 0, 115); /* up by 15 of 20 */
+    struct forecast_reading reading = read_now();
+    assert_true(reading.at[0].points < reading.points + 5);
+}
+
+static void a_start_is_not_believed_far(void **state)
+{
+    (void)state;
+    start(FORECAST_DEFAULT);
+    play(fast_start, 0, 11);
+    struct forecast_reading reading = read_now();
+    assert_true(reading.points == 30 && reading.at[1].points <= 30 + 30 + 20);
+    start(FORECAST_LEAST_SQUARES);
+    play(fast_start, 0, 12);
+    assert_true(read_now().at[2].points == 100); /* there is no more than the limit */
+}
+
+static void growth_that_has_begun_is_seen_before_half_a_minute(void **state)
+{
+    (void)state;
+    start(FORECAST_DEFAULT);
+    play(begun_late, 0, 172); /* 21 ticks of 60: the long slope is still none */
+    struct forecast_reading reading = read_now();
+    double comes = begun_late(171 + 60);
+    assert_true(reading.at[1].points > comes - 5 && reading.at[1].points < comes + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +439,10 @@ int main(void)
         cmocka_unit_test(another_limit_changes_the_points_of_the_past_too),
         cmocka_unit_test(the_median_of_slopes_is_not_moved_by_a_third_of_outliers),
         cmocka_unit_test(the_exponential_function_is_right_to_nine_digits),
+        cmocka_unit_test(growth_that_slows_down_is_not_extended),
+        cmocka_unit_test(a_fall_that_was_may_be_again),
+        cmocka_unit_test(a_start_is_not_believed_far),
+        cmocka_unit_test(growth_that_has_begun_is_seen_before_half_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ void forecast_score(const struct forecast_request *request, unsigned rule, struc
 
 /* -- text ------------------------------------------------------------------------------------- */
 
-static void print_figure(int width, const char *format, double value)
+void forecast_print_figure(int width, const char *format, double value)
 {
     if (isnan(value))
         printf("%*s", width, "-");
@@ -40,14 +40,14 @@ static void print_rule(unsigned rule, const struct score *score)
 {
     printf("%-13s", score_name(rule));
     for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
-        print_figure(6, "%6.2f", score_mean_error(score, i));
-    print_figure(7, "%5.0f %%", 100 * score_within(score, 1));
-    print_figure(7, "%7.2f", score_precision(score));
-    print_figure(7, "%7.2f", score_recall(score));
-    print_figure(7, "%7.2f", score_f1(score));
-    print_figure(6, "%6.0f", score_lead(score, 0.5));
-    print_figure(7, "%7.2f", score_false_per_1000(score));
-    print_figure(7, "%7.3f", score_brier(score));
+        forecast_print_figure(6, "%6.2f", score_mean_error(score, i));
+    forecast_print_figure(7, "%5.0f %%", 100 * score_within(score, 1));
+    forecast_print_figure(7, "%7.2f", score_precision(score));
+    forecast_print_figure(7, "%7.2f", score_recall(score));
+    forecast_print_figure(7, "%7.2f", score_f1(score));
+    forecast_print_figure(6, "%6.0f", score_lead(score, 0.5));
+    forecast_print_figure(7, "%7.2f", score_false_per_1000(score));
+    forecast_print_figure(7, "%7.3f", score_brier(score));
     putchar('\n');
 }
 

@@ -24,12 +24,23 @@ static const char help[] =
     "      --thresholds A,B,C,D  percent of the limit (default 70,80,90,95)\n"
     "      --compare          all methods beside each other, over all series of all\n"
     "                         files: error, warnings, chances\n"
+    "      --fit              the method's numbers, fitted to every other series\n"
+    "                         of each class, as C, and their worth on both halves\n"
     "      --class NAME       series of that class only\n"
     "      --json             as JSON (schema: tools/README.md)\n"
     "\n"
     "Exit status: 0, 1 when a file cannot be read, 2 for a wrong command line.\n";
 
-enum { OPT_LIMIT = 256, OPT_SIGNAL, OPT_METHOD, OPT_THRESHOLDS, OPT_COMPARE, OPT_CLASS, OPT_JSON };
+enum {
+    OPT_LIMIT = 256,
+    OPT_SIGNAL,
+    OPT_METHOD,
+    OPT_THRESHOLDS,
+    OPT_COMPARE,
+    OPT_FIT,
+    OPT_CLASS,
+    OPT_JSON
+};
 
 static const struct option long_options[] = {
     {"limit", required_argument, NULL, OPT_LIMIT},
@@ -37,6 +48,7 @@ static const struct option long_options[] = {
     {"method", required_argument, NULL, OPT_METHOD},
     {"thresholds", required_argument, NULL, OPT_THRESHOLDS},
     {"compare", no_argument, NULL, OPT_COMPARE},
+    {"fit", no_argument, NULL, OPT_FIT},
     {"class", required_argument, NULL, OPT_CLASS},
     {"json", no_argument, NULL, OPT_JSON},
     CLI_HELP,
@@ -98,6 +110,9 @@ static int take_option(void *request_, int option)
     case OPT_SIGNAL:
         request->signal = optarg;
         break;
+    case OPT_FIT:
+        request->fit = true;
+        break;
     case OPT_CLASS:
         request->class = optarg;
         break;
@@ -149,11 +164,14 @@ double forecast_limit_of(const struct forecast_request *request, const struct se
 
 static void print(const struct forecast_request *request)
 {
-    if (request->compare)
+    bool is_told = !request->compare && !request->fit && !request->json;
+    if (request->fit)
+        forecast_fit(request);
+    else if (request->compare)
         (request->json ? forecast_compare_json : forecast_compare_text)(request);
     else if (request->json)
         forecast_tell_json(request);
-    for (size_t i = 0; i < request->list.count && !request->compare && !request->json; i++)
+    for (size_t i = 0; i < request->list.count && is_told; i++)
         forecast_tell_text(request, &request->list.series[i]);
 }
 

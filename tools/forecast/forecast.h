@@ -16,7 +16,7 @@ struct forecast_request {
     double thresholds[FORECAST_THRESHOLDS];
     const char *class;  /* of these series only; NULL: of all */
     const char *signal; /* NULL: the file's first */
-    bool compare, json;
+    bool compare, fit, json;
 };
 
 double forecast_limit_of(const struct forecast_request *request, const struct series *series);
@@ -27,7 +27,12 @@ void forecast_score(const struct forecast_request *request, unsigned rule, struc
 /* tell.c: what would have been said, and when. compare.c: the methods beside each other. */
 void forecast_tell_text(const struct forecast_request *request, const struct series *series);
 void forecast_tell_json(const struct forecast_request *request);
+/* The value, or a dash where there is none. */
+void forecast_print_figure(int width, const char *format, double value);
 void forecast_compare_text(const struct forecast_request *request);
 void forecast_compare_json(const struct forecast_request *request);
+
+/* fit.c: the numbers of forecast_fitted from one half of the series, and what they do on both. */
+void forecast_fit(const struct forecast_request *request);
 
 #endif

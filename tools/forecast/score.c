@@ -69,23 +69,33 @@ static void score_chance(struct score *score, const struct run *run, size_t tick
     score->bin[bin].chance += chance;
 }
 
-static void run_method(struct score *score, const struct run runs[FORECAST_THRESHOLDS],
-                       unsigned rule, const double *thresholds, double limit)
+void score_run(const struct score_course *course, score_visit *visit, void *context)
 {
     static struct forecast forecast;
-    const struct series *series = runs[0].series;
-    forecast_init(&forecast, (enum forecast_method)rule, TICK_NS, thresholds);
-    for (size_t tick = 0; tick < series->count; tick++) {
+    forecast_init(&forecast, course->method, TICK_NS, course->thresholds);
+    if (course->fitted != NULL)
+        forecast.fitted = course->fitted;
+    for (size_t tick = 0; tick < course->series->count; tick++) {
         struct forecast_reading reading;
-        forecast_add(&forecast, (tick + 1) * TICK_NS, (uint64_t)series->used[tick],
-                     (uint64_t)limit);
-        if (!forecast_read(&forecast, &reading))
-            continue;
-        score_forecast(score, &runs[0], tick, &reading);
-        for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++) {
-            runs[i].is_warned[tick] = reading.is_warned[i];
-            score_chance(score, &runs[i], tick, reading.at[CHANCE_HORIZON].chance[i]);
-        }
+        forecast_add(&forecast, (tick + 1) * TICK_NS, (uint64_t)course->series->used[tick],
+                     (uint64_t)course->limit);
+        if (forecast_read(&forecast, &reading))
+            visit(context, tick, &reading);
+    }
+}
+
+struct method_run {
+    struct score *score;
+    const struct run *runs; /* of all thresholds */
+};
+
+static void score_reading(void *context, size_t tick, const struct forecast_reading *reading)
+{
+    const struct method_run *method = context;
+    score_forecast(method->score, &method->runs[0], tick, reading);
+    for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++) {
+        method->runs[i].is_warned[tick] = reading->is_warned[i];
+        score_chance(method->score, &method->runs[i], tick, reading->at[CHANCE_HORIZON].chance[i]);
     }
 }
 
@@ -133,6 +143,13 @@ static void score_events(struct score *score, const struct run *run)
     }
 }
 
+static bool is_reached(const struct run *run, size_t from, size_t to)
+{
+    while (from < to && run->points[from] < run->threshold)
+        from++;
+    return from < to;
+}
+
 static void score_warning(struct score *score, const struct run *run, size_t begin)
 {
     size_t count = run->series->count;
@@ -145,6 +162,8 @@ static void score_warning(struct score *score, const struct run *run, size_t beg
         score->late++;
     else if (event < end)
         score->right++;
+    else if (is_reached(run, begin, end))
+        score->late++;
     else if (begin + MOST_LEAD < count) /* else nobody knows */
         score->wrong++;
 }
@@ -176,8 +195,10 @@ void score_series(struct score *score, const struct series *series, unsigned rul
         points[tick] = 100 * series->used[tick] / limit;
     for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++)
         runs[i] = (struct run){series, thresholds[i], points, is_warned + i * series->count};
+    const struct score_course course = {series, (enum forecast_method)rule, score->fitted,
+                                        thresholds, limit};
     if (rule != SCORE_LEVEL)
-        run_method(score, runs, rule, thresholds, limit);
+        score_run(&course, score_reading, &(struct method_run){score, runs});
     for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++) {
         if (rule == SCORE_LEVEL)
             run_level(&runs[i]);

@@ -3,8 +3,10 @@
  * An event is the first tick at or above the threshold after at least 30 below. A warning is an
  * episode of ticks with a warning; it was right when an event follows within 120 ticks of its
  * beginning, late when it began at the event or up to 4 ticks before (or while the level was there
- * already), else false. An event was foreseen when a warning stood 5 ticks before it; its lead is
- * how long it had stood by then, 120 at most. */
+ * already). Where the level gets there within 120 ticks, but no event as it was not below for long
+ * (the series had just begun), it counts as late, too. Else it was false. An event was foreseen
+ * when a warning stood 5 ticks before it; its lead is how long it had stood by then, 120 at most.
+ */
 #ifndef MPRESS_TOOLS_FORECAST_SCORE_H
 #define MPRESS_TOOLS_FORECAST_SCORE_H
 
@@ -18,6 +20,7 @@
 enum { SCORE_LEVEL = FORECAST_METHODS, SCORE_RULES, SCORE_BINS = 10, SCORE_LEADS = 121 };
 
 struct score {
+    const struct forecast_fitted *fitted; /* by the caller; NULL: the library's */
     size_t series, ticks;
     /* Of the expected value. */
     uint64_t forecasts[FORECAST_HORIZONS];
@@ -42,6 +45,17 @@ void score_series(struct score *score, const struct series *series, unsigned rul
                   const double thresholds[FORECAST_THRESHOLDS], double limit);
 
 const char *score_name(unsigned rule);
+
+/* What is read of the forecaster at each tick of a series. */
+struct score_course {
+    const struct series *series;
+    enum forecast_method method;
+    const struct forecast_fitted *fitted; /* NULL: the library's */
+    const double *thresholds;
+    double limit;
+};
+typedef void score_visit(void *context, size_t tick, const struct forecast_reading *reading);
+void score_run(const struct score_course *course, score_visit *visit, void *context);
 
 /* NaN: nothing to tell. */
 double score_mean_error(const struct score *score, unsigned horizon);

@@ -1,0 +1,288 @@
+/* fit.c - the numbers of forecast_fitted: first those of the method, one after the other, each the
+ * best of a few; then the models of chances, by Newton's method on their likelihood.
+ *
+ * Fitted is to every other series of each class; all classes count the same, however long. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+#include "tools/forecast/forecast.h"
+
+enum { CLASSES = 8, TRIES = 6, NUMBERS = 5, PASSES = 2, PODS_A_TRY = 4, TERMS = 3 };
+
+struct fit {
+    const struct forecast_request *request;
+    const char *class[CLASSES];
+    unsigned classes;
+    unsigned char *half; /* of each series: 0 is fitted to */
+    unsigned *rank;      /* of each series in its class's half */
+};
+
+static void *make(size_t count, size_t bytes)
+{
+    void *p = calloc(count, bytes);
+    if (p != NULL)
+        return p;
+    cli_say("out of memory");
+    exit(CLI_FAILED);
+}
+
+static void choose_halves(struct fit *fit)
+{
+    unsigned members[CLASSES] = {0};
+    fit->half = make(fit->request->list.count, sizeof(*fit->half));
+    fit->rank = make(fit->request->list.count, sizeof(*fit->rank));
+    for (size_t i = 0; i < fit->request->list.count; i++) {
+        const char *name = fit->request->list.series[i].class;
+        unsigned class = 0;
+        while (class < fit->classes && strcmp(fit->class[class], name) != 0)
+            class ++;
+        if (class == CLASSES)
+            class = 0;
+        else if (class == fit->classes)
+            fit->class[fit->classes++] = name;
+        fit->half[i] = members[class] % 2 != 0;
+        fit->rank[i] = members[class]++ / 2;
+    }
+}
+
+/* -- the method's numbers --------------------------------------------------------------------- */
+
+/* One class of a half, `part`: one series in so many. */
+static void score_class(const struct fit *fit, unsigned class, unsigned half, unsigned part,
+                        unsigned rule, struct score *score)
+{
+    for (size_t i = 0; i < fit->request->list.count; i++) {
+        const struct series *series = &fit->request->list.series[i];
+        if (fit->half[i] == half && fit->rank[i] % part == 0 &&
+            strcmp(series->class, fit->class[class]) == 0)
+            score_series(score, series, rule, fit->request->thresholds,
+                         forecast_limit_of(fit->request, series));
+    }
+}
+
+static unsigned part_of(const struct fit *fit, unsigned class)
+{
+    return strcmp(fit->class[class], "pods") == 0 ? PODS_A_TRY : 1;
+}
+
+/* Errors, and forecasts that are 5 points off, to those of persistence: the sum. Errors of more
+ * than a tenth above it count six times: a forecast must not be worse than none. */
+static double badness(const struct score *score, const struct score *still)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < FORECAST_HORIZONS && score->forecasts[i] > 0; i++) {
+        double error = score_mean_error(score, i) / (score_mean_error(still, i) + 0.01);
+        sum += error + (1 - score_within(score, i)) / (1 - score_within(still, i) + 0.01);
+        sum += error > 1.1 ? 5 * (error - 1.1) : 0;
+    }
+    return sum;
+}
+
+static double try(const struct fit *fit, const struct forecast_fitted *fitted,
+                  const struct score *still)
+{
+    double sum = 0;
+    for (unsigned class = 0; class < fit->classes; class ++) {
+        struct score score = {.fitted = fitted};
+        score_class(fit, class, 0, part_of(fit, class), FORECAST_AGREE, &score);
+        sum += badness(&score, &still[class]);
+    }
+    return sum;
+}
+
+static void fit_numbers(const struct fit *fit, struct forecast_fitted *fitted)
+{
+    static const double tries[NUMBERS][TRIES] = {{0.5, 0.75, 1, 1.5, 2, 3},
+                                                 {5, 8, 10, 12, 15, 20},
+                                                 {2, 3, 5, 8, 12, 20},
+                                                 {0.9, 0.95, 0.97, 0.98, 0.99, 2},
+                                                 {1, 2, 3, 4, 6, 1000}};
+    double *const number[NUMBERS] = {&fitted->lasts, &fitted->beyond, &fitted->falls,
+                                     &fitted->sudden, &fitted->slowing};
+    struct score still[CLASSES] = {{0}};
+    for (unsigned class = 0; class < fit->classes; class ++)
+        score_class(fit, class, 0, part_of(fit, class), FORECAST_PERSISTENCE, &still[class]);
+    for (unsigned i = 0; i < PASSES * NUMBERS; i++) {
+        double best = 0, least = INFINITY;
+        for (unsigned k = 0; k < TRIES; k++) {
+            *number[i % NUMBERS] = tries[i % NUMBERS][k];
+            double sum = try(fit, fitted, still);
+            if (sum < least) {
+                least = sum;
+                best = tries[i % NUMBERS][k];
+            }
+        }
+        *number[i % NUMBERS] = best;
+    }
+}
+
+/* -- chances ---------------------------------------------------------------------------------- */
+
+/* Newton's method: the gradient and the matrix of second derivatives, summed over all samples. */
+struct newton {
+    const double *model;
+    double gradient[TERMS], second[TERMS][TERMS];
+};
+
+struct visit {
+    const struct score_course *course;
+    unsigned horizon;
+    double weight; /* of each sample of this class; 0: they are counted */
+    uint64_t samples;
+    struct newton *newton;
+};
+
+static bool comes(const struct score_course *course, size_t tick, uint32_t ticks, double threshold)
+{
+    for (size_t i = tick + 1; i <= tick + ticks; i++) {
+        if (100 * course->series->used[i] / course->limit >= threshold)
+            return true;
+    }
+    return false;
+}
+
+static void add_sample(struct newton *newton, const double x[TERMS], bool came, double weight)
+{
+    double logit = 0;
+    for (unsigned i = 0; i < TERMS; i++)
+        logit += newton->model[i] * x[i];
+    double chance = 1 / (1 + exp(-logit));
+    for (unsigned i = 0; i < TERMS; i++) {
+        newton->gradient[i] += weight * (came - chance) * x[i];
+        for (unsigned k = 0; k < TERMS; k++)
+            newton->second[i][k] += weight * chance * (1 - chance) * x[i] * x[k];
+    }
+}
+
+static void visit_chances(void *context, size_t tick, const struct forecast_reading *reading)
+{
+    struct visit *visit = context;
+    const struct forecast_point *point = &reading->at[visit->horizon];
+    uint32_t ticks = forecast_horizons[visit->horizon];
+    if (tick + ticks >= visit->course->series->count)
+        return;
+    for (unsigned i = 0; i < FORECAST_THRESHOLDS; i++) {
+        double threshold = visit->course->thresholds[i];
+        if (reading->points >= threshold)
+            continue;
+        const double x[TERMS] = {1, point->passed[i], point->grown[i]};
+        visit->samples++;
+        if (visit->weight > 0)
+            add_sample(visit->newton, x, comes(visit->course, tick, ticks, threshold),
+                       visit->weight);
+    }
+}
+
+static void visit_class(const struct fit *fit, const struct forecast_fitted *fitted, unsigned class,
+                        struct visit *visit)
+{
+    for (size_t i = 0; i < fit->request->list.count; i++) {
+        const struct series *series = &fit->request->list.series[i];
+        if (fit->half[i] != 0 || fit->rank[i] % part_of(fit, class) != 0 ||
+            strcmp(series->class, fit->class[class]) != 0)
+            continue;
+        const struct score_course course = {series, FORECAST_AGREE, fitted,
+                                            fit->request->thresholds,
+                                            forecast_limit_of(fit->request, series)};
+        visit->course = &course;
+        score_run(&course, visit_chances, visit);
+    }
+}
+
+/* second * step = gradient, by elimination; the matrix is positive. */
+static void solve(struct newton *newton, double step[TERMS])
+{
+    for (unsigned i = 0; i < TERMS; i++) {
+        newton->second[i][i] += 1e-6;
+        for (unsigned row = i + 1; row < TERMS; row++) {
+            double factor = newton->second[row][i] / newton->second[i][i];
+            for (unsigned k = i; k < TERMS; k++)
+                newton->second[row][k] -= factor * newton->second[i][k];
+            newton->gradient[row] -= factor * newton->gradient[i];
+        }
+    }
+    for (unsigned i = TERMS; i-- > 0;) {
+        step[i] = newton->gradient[i];
+        for (unsigned k = i + 1; k < TERMS; k++)
+            step[i] -= newton->second[i][k] * step[k];
+        step[i] /= newton->second[i][i];
+    }
+}
+
+static void fit_chances(const struct fit *fit, struct forecast_fitted *fitted, unsigned horizon)
+{
+    enum { STEPS = 8 };
+    double model[TERMS] = {0}, step[TERMS];
+    uint64_t samples[CLASSES] = {0};
+    for (unsigned class = 0; class < fit->classes; class ++) {
+        struct visit counting = {.horizon = horizon};
+        visit_class(fit, fitted, class, &counting);
+        samples[class] = counting.samples;
+    }
+    for (unsigned i = 0; i < STEPS; i++) {
+        struct newton newton = {.model = model};
+        for (unsigned class = 0; class < fit->classes; class ++) {
+            struct visit visit = {
+                .horizon = horizon, .weight = 1 / ((double)samples[class] + 1), .newton = &newton};
+            visit_class(fit, fitted, class, &visit);
+        }
+        solve(&newton, step);
+        for (unsigned k = 0; k < TERMS; k++)
+            model[k] += step[k];
+    }
+    memcpy(fitted->chance[horizon], model, sizeof(model));
+}
+
+/* -- what came of it -------------------------------------------------------------------------- */
+
+static void print_numbers(const struct forecast_fitted *fitted)
+{
+    printf("const struct forecast_fitted forecast_fitted = {\n    .lasts = %g,\n    .beyond = %g,\n"
+           "    .falls = %g,\n    .sudden = %g,\n    .slowing = %g,\n    .chance = {",
+           fitted->lasts, fitted->beyond, fitted->falls, fitted->sudden, fitted->slowing);
+    for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
+        printf("%s{%.2f, %.2f, %.2f}", i > 0 ? ", " : "", fitted->chance[i][0],
+               fitted->chance[i][1], fitted->chance[i][2]);
+    puts("},\n};\n");
+}
+
+static void print_half(const struct fit *fit, unsigned half, const struct forecast_fitted *fitted)
+{
+    printf("%s\n             error, to persistence's  within warnings              false\n"
+           "class            30    60   120        5 pts precis. recall     F1 /1,000  Brier\n",
+           half == 0 ? "Fitted to these:" : "\nNot fitted to these:");
+    for (unsigned class = 0; class < fit->classes; class ++) {
+        struct score score = {.fitted = fitted}, still = {0};
+        score_class(fit, class, half, 1, FORECAST_AGREE, &score);
+        score_class(fit, class, half, 1, FORECAST_PERSISTENCE, &still);
+        printf("%-13s", fit->class[class]);
+        for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
+            forecast_print_figure(6, "%6.2f",
+                                  score_mean_error(&score, i) / score_mean_error(&still, i));
+        forecast_print_figure(12, "%10.0f %%", 100 * score_within(&score, 1));
+        forecast_print_figure(8, "%8.2f", score_precision(&score));
+        forecast_print_figure(7, "%7.2f", score_recall(&score));
+        forecast_print_figure(7, "%7.2f", score_f1(&score));
+        forecast_print_figure(7, "%7.2f", score_false_per_1000(&score));
+        forecast_print_figure(7, "%7.3f", score_brier(&score));
+        putchar('\n');
+    }
+}
+
+void forecast_fit(const struct forecast_request *request)
+{
+    struct fit fit = {.request = request};
+    struct forecast_fitted fitted = forecast_fitted;
+    choose_halves(&fit);
+    fit_numbers(&fit, &fitted);
+    for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
+        fit_chances(&fit, &fitted, i);
+    print_numbers(&fitted);
+    for (unsigned half = 0; half < 2; half++)
+        print_half(&fit, half, &fitted);
+    free(fit.half);
+    free(fit.rank);
+}
