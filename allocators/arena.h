@@ -53,13 +53,13 @@ struct arena_spares {
 
 /* Of a transaction; its thread's. All 0: nothing was allocated. */
 struct arena {
-    struct arena_fill fills[2];   /* for blocks of up to 1 KiB, and for larger ones */
-    uint32_t older;               /* first unit of the newest chunk but these; they are chained */
-    uint32_t chunks;              /* all of them */
+    _Atomic(struct hand *) owner; /* whose thread has it entered; NULL: nobody's */
+    struct arena *outer;          /* that the thread had entered before */
     struct arena_spares *spares;  /* of the thread that has it entered */
     uint64_t blocks;              /* cut in all, but for those in `fills` */
-    struct arena *outer;          /* that the thread had entered before */
-    _Atomic(struct hand *) owner; /* whose thread has it entered; NULL: nobody's */
+    uint32_t older;               /* first unit of the newest chunk but these; they are chained */
+    uint32_t chunks;              /* all of them */
+    struct arena_fill fills[2];   /* for blocks of up to 1 KiB, and for larger ones */
 };
 
 /* The calling thread allocates there from now on. EBUSY: some thread has it entered. */
@@ -99,6 +99,12 @@ static inline bool arena_is_others(const struct arena *arena)
 {
     const struct hand *owner = atomic_load_explicit(&arena->owner, memory_order_relaxed);
     return owner != NULL && owner != &hand;
+}
+
+/* Nothing of it is in use. */
+static inline bool arena_is_idle(const struct arena *arena)
+{
+    return arena->chunks == 0 && atomic_load_explicit(&arena->owner, memory_order_relaxed) == NULL;
 }
 
 /* The transaction ends: no thread has it entered but perhaps this one, which leaves it and what it

@@ -45,13 +45,14 @@ struct txn {
     uint64_t loan;                /* number of the loan it has of its parent; 0: none */
     uintptr_t loan_from, loan_to; /* its bounds */
     uintptr_t loan_at;            /* where it was left; 0: at and end lie in it still */
-    struct arena arena;           /* malloc's blocks */
     uint64_t watch[2];            /* of who watches it (txn_watch); 0: nobody does */
     const char *name;             /* what stands above is 0 before txn_begin */
     size_t expected;
     _Atomic(struct txn_thread *) owner; /* NULL: it is not open */
     struct txn *next_free;              /* of the thread's unused ones */
     struct txn *next;                   /* of all that were ever made; constant */
+    struct arena arena;                 /* malloc's blocks; last, as the end of others needs its
+                                         * first fields alone */
 };
 
 /* What a thread has; made at its first transaction, used again after its end. */
@@ -150,9 +151,7 @@ void txn_on_watched_end(void (*tell)(struct txn *txn, const struct txn_ended *en
 static inline bool txn_is_untouched(const struct txn *txn)
 {
     return (txn->reserved | txn->watch[0]) == 0 && txn->parent == NULL && txn->children == NULL &&
-           txn->arena.chunks == 0 &&
-           atomic_load_explicit(&txn->arena.owner, memory_order_relaxed) == NULL &&
-           txn_is_prepared(txn->name);
+           arena_is_idle(&txn->arena) && txn_is_prepared(txn->name);
 }
 
 static inline void txn_end_untouched(struct txn *txn, enum txn_end how)

@@ -175,6 +175,13 @@ static __attribute__((noinline)) void learn(struct txn_tally *tally)
     tally->learned_at = tally->counted + LEARN_EVERY;
 }
 
+void txn_tally_prefetch(const struct txn_tally *tally, size_t used)
+{
+    __builtin_prefetch(tally, 1);
+    __builtin_prefetch(&tally->sums.malloced, 1);
+    __builtin_prefetch(&tally->bins[bin_of(used)], 1);
+}
+
 void txn_tally_count(struct txn_tally *tally, const struct txn_ended *ended)
 {
     struct txn_sums *sums = &tally->sums;

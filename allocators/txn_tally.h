@@ -85,6 +85,9 @@ struct txn_ended {
 };
 void txn_tally_count(struct txn_tally *tally, const struct txn_ended *ended);
 
+/* Loads what that will touch. */
+void txn_tally_prefetch(const struct txn_tally *tally, size_t used);
+
 /* Sums of name number `index`, without those of the threads' tallies; NULL: there is none. */
 const struct txn_name *txn_name_at(size_t index);
 
