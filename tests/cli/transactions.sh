@@ -15,6 +15,8 @@ the_report_has_them_by_name() {
     expect_out '"answer": 1,000 began within another one, up to 2 deep.'
     expect_out '"request": rolled back to a mark 1,000 times.'
     expect_out '"request": malloc took 1,000 blocks out of it, of which 100 (10.0 %) escaped.'
+    expect_out '^  1. 2.83 KiB in 100 blocks out of "request"$'
+    grep -A 2 '^  1. 2.83 KiB' out | grep -q '^        serve  *.*requests.c:' || fail "escapes are not by stack"
     expect_out '"open": 1 open when the trace ended, with 1.46 KiB in 3 blocks.'
     expect_no_out 'no,'
 }
@@ -33,6 +35,8 @@ assert (request["begun"], request["committed"], request["escaped"]) == (1000, 10
 assert (request["blocks"], request["bytes"], request["depth"]) == (20000, 800000, 1), request
 assert request["own_used_bytes"] >= request["own_bytes"], request
 assert request["own_reserved_bytes"] >= request["own_used_bytes"], request
+assert [(one["blocks"], one["bytes"]) for one in request["escapes"]] == [(100, 2900)], request["escapes"]
+assert names["answer"]["escapes"] == [], names["answer"]
 assert names["answer"]["rolled_back"] == 334 and names["answer"]["depth"] == 2, names["answer"]
 assert names["shared"]["bytes"] == 1280 and names["open"]["open_bytes"] == 1500, names' 2>err || fail "$trace: $(cat err)"
     done

@@ -250,6 +250,9 @@ static void book(struct analysis *analysis, const struct trace_visit *visit,
         moments_take(analysis, event->time_ns);
     if (event->txn != 0 && is_of_txn(event))
         txns_book(&analysis->txns, analysis->store, visit, event);
+    else if (event->kind <= TRACE_EVENT_REALLOC &&
+             (event->txn != 0 || analysis->txns.escapes.alive != 0))
+        txns_book_malloc(&analysis->txns, analysis->store, event);
     if (event->time_ns > analysis->spares.next_ns)
         spares_take(analysis);
     switch (event->kind) {

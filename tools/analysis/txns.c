@@ -119,6 +119,7 @@ static void end(struct txns_booked *txns, const struct trace_event *event)
     if (lived_ns > name->lived_most_ns)
         name->lived_most_ns = lived_ns;
     add_sizes(name, open, &event->ended);
+    escapes_end(&txns->escapes, open->malloced, name->name, open->name);
     if (how == TRACE_TXN_COMMITTED && parent != NULL) {
         parent->blocks += open->blocks;
         parent->asked += open->asked;
@@ -172,6 +173,18 @@ void txns_book(struct txns_booked *txns, struct store *store, const struct trace
     }
 }
 
+void txns_book_malloc(struct txns_booked *txns, struct store *store,
+                      const struct trace_event *event)
+{
+    txns->store = store;
+    escapes_died(&txns->escapes, event->stale_object);
+    escapes_died(&txns->escapes, event->old_object);
+    if (event->object == 0 || event->txn == 0)
+        return;
+    struct txn_open *open = open_txn(txns, event->txn, "(begun before the trace)");
+    escapes_born(&txns->escapes, store, &open->malloced, event->object, event->size, event->stack);
+}
+
 /* -- the end ---------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
@@ -194,6 +207,7 @@ void txns_finish(struct txns_booked *txns)
         txns->name[open->name].open_blocks += open->blocks;
         txns->name[open->name].open_asked += open->asked;
     }
+    escapes_finish(&txns->escapes);
     if (txns->names != 0)
         qsort(txns->name, txns->names, sizeof txns->name[0], compare_names);
 }
@@ -202,4 +216,5 @@ void txns_booked_fini(struct txns_booked *txns)
 {
     if (txns->is_used)
         objects_fini(&txns->places);
+    escapes_fini(&txns->escapes);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/analysis/escapes.h"
 #include "tools/store.h"
 #include "tools/trace/objects.h"
 #include "tools/trace/trace.h"
@@ -37,6 +38,7 @@ struct txn_open {
     uint32_t name;                      /* index; UINT32_MAX: the place is free */
     uint32_t parent;                    /* number; 0: none */
     uint32_t depth;
+    uint32_t malloced; /* ring of malloc's blocks out of it (escapes.h) */
 };
 
 struct txns_booked {
@@ -48,11 +50,16 @@ struct txns_booked {
     size_t names, name_room;
     bool is_used;
     uint64_t begun, ended[3];
+    struct escapes escapes;
 };
 
 /* An event of a transaction, or a block of one. */
 void txns_book(struct txns_booked *txns, struct store *store, const struct trace_visit *visit,
                const struct trace_event *event);
+
+/* A block of malloc's that is born out of one, or one that may be such dies. */
+void txns_book_malloc(struct txns_booked *txns, struct store *store,
+                      const struct trace_event *event);
 
 /* All events are booked: sums up what is open, and sorts the names by bytes. */
 void txns_finish(struct txns_booked *txns);

@@ -58,6 +58,24 @@ static void say_more(const struct report *report, const struct txn_name *name)
                        units_plural(name->open_blocks, "block").at);
 }
 
+/* What malloc had of transactions and kept, by who asked for it. */
+static void print_escapes(struct report *report)
+{
+    const struct escapes *escapes = &report->analysis->txns.escapes;
+    const struct page *page = &report->page;
+    size_t shown = escapes->count < report->top ? escapes->count : report->top;
+    if (shown != 0)
+        page_paragraph(page, 2, "", "Blocks of malloc that outlived their transaction:");
+    for (size_t i = 0; i < shown; i++) {
+        const struct escape *escape = &escapes->all[i];
+        char text[PAGE_CELL_BYTES];
+        page_fit(text, escape->name, 40, false);
+        fprintf(page->out, "  %zu. %s in %s out of \"%s\"\n", i + 1, units_bytes(escape->bytes).at,
+                units_plural(escape->blocks, "block").at, text);
+        report_stack(report, escape->node, report->analysis->last_ns);
+    }
+}
+
 void report_transactions(struct report *report)
 {
     const struct txns_booked *txns = &report->analysis->txns;
@@ -78,6 +96,24 @@ void report_transactions(struct report *report)
                        units_plural(txns->names - shown, "more name").at);
     for (size_t i = 0; i < shown; i++)
         say_more(report, &txns->name[i]);
+    print_escapes(report);
+}
+
+static json_t *make_escapes(struct report *report, const struct txn_name *name)
+{
+    const struct escapes *escapes = &report->analysis->txns.escapes;
+    json_t *array = json_array();
+    for (size_t i = 0; i < escapes->count; i++) {
+        const struct escape *escape = &escapes->all[i];
+        if (strcmp(escape->name, name->name) != 0)
+            continue;
+        json_t *object = json_object();
+        values_set_number(object, "blocks", escape->blocks);
+        values_set_number(object, "bytes", escape->bytes);
+        json_object_set_new(object, "frames", report_json_frames(report, escape->node));
+        json_array_append_new(array, object);
+    }
+    return array;
 }
 
 static json_t *make_name(struct report *report, const struct txn_name *name)
@@ -103,6 +139,7 @@ static json_t *make_name(struct report *report, const struct txn_name *name)
     values_set_number(object, "own_reserved_bytes", name->own_reserved);
     values_set_number(object, "open_blocks", name->open_blocks);
     values_set_number(object, "open_bytes", name->open_asked);
+    json_object_set_new(object, "escapes", make_escapes(report, name));
     json_object_set_new(object, "frames", report_json_frames(report, name->node));
     return object;
 }

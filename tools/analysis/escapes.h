@@ -1,0 +1,53 @@
+/* escapes.h - malloc's blocks that outlived the transaction they came out of, by its name and their
+ * call stack. */
+#ifndef MPRESS_TOOLS_ANALYSIS_ESCAPES_H
+#define MPRESS_TOOLS_ANALYSIS_ESCAPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/store.h"
+#include "tools/trace/objects.h"
+
+struct escape {
+    const char *name; /* of the transaction */
+    uint32_t node;
+    uint64_t blocks, bytes;
+};
+
+/* A block that is alive, in a ring of those of its transaction. */
+struct escape_block {
+    uint64_t object; /* 0: the ring's beginning */
+    uint64_t bytes;
+    uint32_t node;
+    uint32_t next, prev;
+};
+
+struct escapes {
+    struct store *store;
+    struct objects places; /* object -> index of its block; used once there is one */
+    struct objects groups; /* name and node -> index in `all` + 1; the same */
+    struct escape_block *block;
+    size_t blocks, block_room; /* the first is nobody's */
+    uint32_t unused;           /* a chain by `next`; 0: none */
+    struct escape *all;
+    size_t count, room;
+    size_t alive;
+};
+
+/* A block is born. *ring: of its transaction, 0 at first. */
+void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, uint64_t object,
+                  uint64_t bytes, uint32_t node);
+
+/* A block dies, perhaps one of a ring. */
+void escapes_died(struct escapes *escapes, uint64_t object);
+
+/* A transaction ends: those that are in its ring outlive it. `name` lives on, `number` is its own.
+ */
+void escapes_end(struct escapes *escapes, uint32_t ring, const char *name, uint32_t number);
+
+/* All transactions have ended, or never will: those of most bytes first. */
+void escapes_finish(struct escapes *escapes);
+void escapes_fini(struct escapes *escapes);
+
+#endif
