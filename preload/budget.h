@@ -9,9 +9,9 @@
  * a fork takes one of its own, a process that executes another program keeps its slot. Nobody waits
  * for anybody: every field has one writer, the tool in `settings`, the process in its slot.
  *
- * What counts (slot.used) is the heap, with what it keeps, and the anonymous private memory that
- * the program maps to write to; or RssAnon, where that is more (memory that libc or the kernel's
- * own calls brought). Growth is seen where the heap or the program takes memory of the system, and
+ * What counts (slot.used) is the heap, with what it keeps, without what is packed or swapped out,
+ * and the anonymous private memory that the program maps to write to; or RssAnon, where that is
+ * more (memory that libc or the kernel's own calls brought). Growth is seen where the heap or the program takes memory of the system, and
  * nowhere else: blocks that fit into what the heap has are neither slowed down nor refused.
  *
  *     0            0.9 B                B                       129/128 B
