@@ -85,10 +85,9 @@ static void blocks_are_found_by_their_seats_and_only_once(void **state)
 {
     (void)state;
     enum { OBJECTS = 100 * 1000 };
-    struct store *store = store_create();
     struct live live;
     struct block block;
-    live_init(&live, store);
+    live_init(&live);
     for (uint64_t n = 1; n <= OBJECTS; n++) {
         live_insert(&live, (uint32_t)n, &(struct block){.object = n, .bytes = 3 * n});
         if (n % 3 == 0)
@@ -106,18 +105,17 @@ static void blocks_are_found_by_their_seats_and_only_once(void **state)
     memset(sums, 0, sizeof sums);
     live_visit(&live, count_block, sums);
     assert_int_equal(sums[0], 0);
-    store_destroy(store);
+    live_fini(&live);
 }
 
 static void seat_zero_is_nobodys(void **state)
 {
     (void)state;
-    struct store *store = store_create();
     struct live live;
     struct block block;
-    live_init(&live, store);
+    live_init(&live);
     assert_false(live_remove(&live, 0, &block));
-    store_destroy(store);
+    live_fini(&live);
 }
 
 /* -- timeline --------------------------------------------------------------------------------- */

@@ -366,6 +366,7 @@ static void finish(struct analysis *analysis, const struct trace_visit *visit)
     txns_finish(&analysis->txns);
     spares_take(analysis);
     maps_take(analysis, visit, UINT64_MAX);
+    live_fini(&analysis->live);
 }
 
 static struct analysis *create(const struct trace *trace)
@@ -379,7 +380,7 @@ static struct analysis *create(const struct trace *trace)
     analysis->peak_serial = 1;
     analysis->site_of_node =
         store_alloc(store, analysis->facts->nodes + 1, sizeof analysis->site_of_node[0]);
-    live_init(&analysis->live, store);
+    live_init(&analysis->live);
     timeline_init(&analysis->timeline, analysis->facts->header.start_ns);
     moments_init(analysis);
     maps_init(analysis);

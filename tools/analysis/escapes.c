@@ -56,24 +56,23 @@ void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, 
     escapes->alive++;
 }
 
-static void forget(struct escapes *escapes, struct object *place)
+static void forget(struct escapes *escapes, uint32_t seat)
 {
-    objects_remove(&escapes->places, place);
+    objects_remove(&escapes->places, seat);
     escapes->alive--;
 }
 
 void escapes_died(struct escapes *escapes, uint64_t object)
 {
-    struct object *place =
-        escapes->alive != 0 && object != 0 ? objects_find(&escapes->places, object) : NULL;
-    if (place == NULL)
+    uint32_t seat = escapes->alive != 0 && object != 0 ? objects_find(&escapes->places, object) : 0;
+    if (seat == 0)
         return;
-    uint32_t entry = (uint32_t)place->number;
+    uint32_t entry = (uint32_t)objects_get(&escapes->places, seat)->number;
     const struct escape_block *block = &escapes->block[entry];
     escapes->block[block->next].prev = block->prev;
     escapes->block[block->prev].next = block->next;
     give_entry(escapes, entry);
-    forget(escapes, place);
+    forget(escapes, seat);
 }
 
 /* -- groups ----------------------------------------------------------------------------------- */
@@ -82,9 +81,9 @@ static struct escape *find_group(struct escapes *escapes, const char *name, uint
                                  uint32_t node)
 {
     uint64_t key = ((uint64_t)number + 1) << 32 | node;
-    const struct object *known = objects_find(&escapes->groups, key);
-    if (known != NULL)
-        return &escapes->all[known->number - 1];
+    uint32_t known = objects_find(&escapes->groups, key);
+    if (known != 0)
+        return &escapes->all[objects_get(&escapes->groups, known)->number];
     if (escapes->count == escapes->room) {
         size_t room = escapes->room != 0 ? 2 * escapes->room : FIRST_ROOM;
         escapes->all =
@@ -92,8 +91,8 @@ static struct escape *find_group(struct escapes *escapes, const char *name, uint
         escapes->room = room;
     }
     escapes->all[escapes->count] = (struct escape){.name = name, .node = node};
-    objects_insert(&escapes->groups, key, ++escapes->count, 0);
-    return &escapes->all[escapes->count - 1];
+    objects_insert(&escapes->groups, key, escapes->count, 0);
+    return &escapes->all[escapes->count++];
 }
 
 void escapes_end(struct escapes *escapes, uint32_t ring, const char *name, uint32_t number)

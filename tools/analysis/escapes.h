@@ -26,7 +26,7 @@ struct escape_block {
 struct escapes {
     struct store *store;
     struct objects places; /* object -> index of its block; used once there is one */
-    struct objects groups; /* name and node -> index in `all` + 1; the same */
+    struct objects groups; /* name and node -> index in `all`; the same */
     struct escape_block *block;
     size_t blocks, block_room; /* the first is nobody's */
     uint32_t unused;           /* a chain by `next`; 0: none */

@@ -1,21 +1,28 @@
 /* live.c - see live.h. */
 #include "tools/analysis/live.h"
 
+#include "tools/trace/memory.h"
+
 enum { FIRST_SEATS = 1 << 12 };
 
-void live_init(struct live *live, struct store *store)
+void live_init(struct live *live)
 {
-    *live = (struct live){.store = store, .seats = FIRST_SEATS};
-    live->block = store_alloc(store, FIRST_SEATS, sizeof live->block[0]);
+    *live = (struct live){.seats = FIRST_SEATS};
+    live->block = memory_map(FIRST_SEATS * sizeof live->block[0]);
+}
+
+void live_fini(struct live *live)
+{
+    memory_unmap(live->block, live->seats * sizeof live->block[0]);
+    *live = (struct live){0};
 }
 
 void live_grow(struct live *live, uint32_t seat)
 {
-    size_t seats = live->seats;
-    while (seats <= seat)
-        seats *= 2;
-    live->block = store_grow(live->store, live->block, live->seats, seats, sizeof live->block[0]);
-    live->seats = seats;
+    while (live->seats <= seat) {
+        live->block = memory_map_more(live->block, live->seats * sizeof live->block[0]);
+        live->seats *= 2;
+    }
 }
 
 void live_visit(const struct live *live, void (*visit)(const struct block *block, void *context),

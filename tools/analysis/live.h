@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tools/store.h"
-
 struct block {
     uint64_t object; /* L1: 0 = nobody sits there */
     uint64_t bytes;  /* asked */
@@ -19,12 +17,12 @@ struct block {
 };
 
 struct live {
-    struct store *store;
     struct block *block; /* by seat; seat 0 is nobody's */
     size_t seats;        /* that there is room for */
 };
 
-void live_init(struct live *live, struct store *store);
+void live_init(struct live *live);
+void live_fini(struct live *live);
 void live_grow(struct live *live, uint32_t seat);
 
 /* Nobody sits there. */

@@ -31,9 +31,8 @@ static uint32_t find_name(struct txns_booked *txns, const char *text)
 
 static struct txn_open *find(const struct txns_booked *txns, uint32_t number)
 {
-    const struct object *place =
-        txns->is_used && number != 0 ? objects_find(&txns->places, number) : NULL;
-    return place != NULL ? &txns->open[place->number - 1] : NULL;
+    uint32_t seat = txns->is_used && number != 0 ? objects_find(&txns->places, number) : 0;
+    return seat != 0 ? &txns->open[objects_get(&txns->places, seat)->number] : NULL;
 }
 
 /* The last place that is free, if it is near the end: transactions that are open at the same time
@@ -55,7 +54,7 @@ static struct txn_open *open_txn(struct txns_booked *txns, uint32_t number, cons
     if (known != NULL)
         return known;
     size_t place = take_place(txns);
-    objects_insert(&txns->places, number, place + 1, 0);
+    objects_insert(&txns->places, number, place, 0);
     txns->open[place] = (struct txn_open){.name = find_name(txns, name), .depth = 1};
     return &txns->open[place];
 }

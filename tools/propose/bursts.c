@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "tools/analysis/live.h"
-#include "tools/store.h"
 #include "tools/trace/memory.h"
 
 /* A scope in one thread, with the burst that is under way. */
@@ -27,7 +26,6 @@ struct lane {
 
 struct bursts {
     const struct trace *trace;
-    struct store *store;
     struct live live; /* blocks; `site` is the node */
     size_t nodes;
     struct lane *lane; /* by thread */
@@ -46,11 +44,10 @@ struct bursts *bursts_create(const struct trace *trace, uint32_t only,
     struct bursts *bursts = memory_alloc(1, sizeof *bursts);
     bursts->trace = trace;
     bursts->nodes = trace_facts(trace)->nodes;
-    bursts->store = store_create();
     bursts->only = only;
     bursts->show = show;
     bursts->context = context;
-    live_init(&bursts->live, bursts->store);
+    live_init(&bursts->live);
     return bursts;
 }
 
@@ -61,7 +58,7 @@ void bursts_destroy(struct bursts *bursts)
         free(bursts->lane[i].state);
     }
     free(bursts->lane);
-    store_destroy(bursts->store);
+    live_fini(&bursts->live);
     free(bursts);
 }
 

@@ -1,9 +1,11 @@
 /* memory.c - see memory.h */
+#define _GNU_SOURCE /* mremap */
 #include "tools/trace/memory.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 _Noreturn void memory_fail(size_t count, size_t bytes)
 {
@@ -32,4 +34,33 @@ void *memory_grow(void *array, size_t count, size_t *capacity, size_t bytes)
         memory_fail(wanted, bytes);
     *capacity = wanted;
     return grown;
+}
+
+/* -- tables ----------------------------------------------------------------------------------- */
+
+static void *make_huge(void *map, size_t bytes)
+{
+    if (map == MAP_FAILED)
+        memory_fail(1, bytes);
+    madvise(map, bytes, MADV_HUGEPAGE); /* advice: may be refused */
+    return map;
+}
+
+void *memory_map(size_t bytes)
+{
+    int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    return make_huge(mmap(NULL, bytes, protection, flags, -1, 0), bytes);
+}
+
+void *memory_map_more(void *map, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2)
+        memory_fail(2, bytes);
+    return make_huge(mremap(map, bytes, 2 * bytes, MREMAP_MAYMOVE), 2 * bytes);
+}
+
+void memory_unmap(void *map, size_t bytes)
+{
+    if (map != NULL)
+        munmap(map, bytes);
 }

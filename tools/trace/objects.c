@@ -2,12 +2,11 @@
 #define _GNU_SOURCE
 #include "tools/trace/objects.h"
 
-#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "tools/trace/memory.h"
 
-enum { FIRST_SHIFT = 64 - 12 };
+enum { FIRST_SHIFT = 64 - 12, LAST_SHIFT = 32, FIRST_ROOM = 1 << 11 };
 
 uint64_t objects_seed(void)
 {
@@ -19,87 +18,100 @@ uint64_t objects_seed(void)
 
 static size_t bytes_of(size_t slots)
 {
-    return slots * sizeof(struct object);
-}
-
-/* Zeroed. In huge pages: with millions of blocks alive every event would miss the TLB. */
-static struct object *map_slots(size_t slots)
-{
-    void *map =
-        mmap(NULL, bytes_of(slots), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
-        return memory_alloc(slots, SIZE_MAX / slots); /* says so and ends */
-    madvise(map, bytes_of(slots), MADV_HUGEPAGE);
-    return map;
+    return slots * sizeof(struct objects_slot);
 }
 
 static void set_slots(struct objects *objects, unsigned shift)
 {
     size_t slots = (size_t)1 << (64 - shift);
-    objects->slots = map_slots(slots);
+    objects->slots = memory_map(bytes_of(slots));
     objects->mask = slots - 1;
     objects->shift = shift;
 }
 
 void objects_init(struct objects *objects)
 {
-    objects->count = 0;
-    objects->seed = objects_seed();
+    *objects = (struct objects){.seed = objects_seed(), .room = FIRST_ROOM};
+    objects->object = memory_map(FIRST_ROOM * sizeof(struct object));
     set_slots(objects, FIRST_SHIFT);
 }
 
 void objects_fini(struct objects *objects)
 {
-    munmap(objects->slots, bytes_of(objects->mask + 1));
-    objects->slots = NULL;
+    memory_unmap(objects->slots, bytes_of(objects->mask + 1));
+    memory_unmap(objects->object, objects->room * sizeof(struct object));
+    seats_fini(&objects->seats);
+    *objects = (struct objects){0};
 }
 
-static struct object *place(struct objects *objects, const struct object *object)
+/* -- slots ------------------------------------------------------------------------------------ */
+
+static size_t home_of(const struct objects *objects, struct objects_slot slot)
 {
-    size_t slot = objects_slot(objects, object->units);
-    while (objects->slots[slot].units != 0)
-        slot = (slot + 1) & objects->mask;
-    objects->slots[slot] = *object;
-    return &objects->slots[slot];
+    return (size_t)(slot.tag >> (objects->shift - LAST_SHIFT));
+}
+
+static void place(struct objects *objects, struct objects_slot slot)
+{
+    size_t at = home_of(objects, slot);
+    while (objects->slots[at].seat != 0)
+        at = (at + 1) & objects->mask;
+    objects->slots[at] = slot;
 }
 
 static void double_slots(struct objects *objects)
 {
-    struct object *old = objects->slots;
+    struct objects_slot *old = objects->slots;
     size_t count = objects->mask + 1;
+    if (objects->shift == LAST_SHIFT)
+        memory_fail(2 * count, sizeof(*old));
     set_slots(objects, objects->shift - 1);
     for (size_t i = 0; i < count; i++) {
-        if (old[i].units != 0)
-            place(objects, &old[i]);
+        if (old[i].seat != 0)
+            place(objects, old[i]);
     }
-    munmap(old, bytes_of(count));
-}
-
-struct object *objects_insert(struct objects *objects, uint64_t units, uint64_t number,
-                              uint64_t size)
-{
-    if (objects->count * 2 > objects->mask)
-        double_slots(objects);
-    objects->count++;
-    return place(objects, &(struct object){units, number, size, 0, 0});
+    memory_unmap(old, bytes_of(count));
 }
 
 /* Moves those behind the hole up that may not be found otherwise. */
-void objects_remove(struct objects *objects, struct object *object)
+static void clear_slot(struct objects *objects, size_t hole)
 {
-    size_t hole = (size_t)(object - objects->slots);
-    size_t slot = hole;
-    for (;;) {
-        slot = (slot + 1) & objects->mask;
-        struct object *next = &objects->slots[slot];
-        if (next->units == 0)
-            break;
-        size_t home = objects_slot(objects, next->units);
-        if (((slot - home) & objects->mask) >= ((slot - hole) & objects->mask)) {
-            objects->slots[hole] = *next;
-            hole = slot;
+    for (size_t at = (hole + 1) & objects->mask; objects->slots[at].seat != 0;
+         at = (at + 1) & objects->mask) {
+        size_t home = home_of(objects, objects->slots[at]);
+        if (((at - home) & objects->mask) >= ((at - hole) & objects->mask)) {
+            objects->slots[hole] = objects->slots[at];
+            hole = at;
         }
     }
-    objects->slots[hole].units = 0;
+    objects->slots[hole].seat = 0;
+}
+
+/* -- objects ---------------------------------------------------------------------------------- */
+
+uint32_t objects_insert(struct objects *objects, uint64_t units, uint64_t number, uint64_t size)
+{
+    if (8 * objects->count >= 5 * objects->mask)
+        double_slots(objects);
+    uint32_t seat = seats_take(&objects->seats);
+    while (seat >= objects->room) {
+        objects->object = memory_map_more(objects->object, objects->room * sizeof(struct object));
+        objects->room *= 2;
+    }
+    objects->object[seat] = (struct object){units, number, size};
+    objects->count++;
+    place(objects, (struct objects_slot){(uint32_t)(objects_hash(objects, units) >> 32), seat});
+    return seat;
+}
+
+void objects_remove(struct objects *objects, uint32_t seat)
+{
+    struct object *object = &objects->object[seat];
+    size_t at = (size_t)(objects_hash(objects, object->units) >> objects->shift);
+    while (objects->slots[at].seat != seat)
+        at = (at + 1) & objects->mask;
+    clear_slot(objects, at);
+    object->units = 0;
     objects->count--;
+    seats_give(&objects->seats, seat);
 }

@@ -7,9 +7,10 @@
 #include "tools/trace/memory.h"
 
 enum {
-    BATCH = 512,   /* records decoded at a time: 24 KiB, stays in the first-level cache, and as many
-                    * as lie between two readings of the clock (tracer/README.md, tick) */
-    PREFETCH = 12, /* records ahead */
+    BATCH = 512, /* records decoded at a time: 24 KiB, stays in the first-level cache, and as many
+                  * as lie between two readings of the clock (tracer/README.md, tick) */
+    OBJECTS_AHEAD = 12, /* records between the one that is given out and the one whose object is */
+    SLOTS_AHEAD = 24,   /* loaded, and the one whose slot is: see objects.h */
 };
 
 struct order_lane {
@@ -87,10 +88,13 @@ static const struct cursor_record *take(struct order_lane *lane)
 
 static void prefetch(const struct order_lane *lane, const struct objects *objects)
 {
-    if (lane->used + PREFETCH >= lane->count)
+    if (lane->used + SLOTS_AHEAD >= lane->count)
         return;
-    const struct cursor_record *ahead = &lane->batch[lane->used + PREFETCH];
-    objects_prefetch(objects, ahead->op == TRACE_ALLOC ? ahead->units : ahead->old_units);
+    const struct cursor_record *ahead = &lane->batch[lane->used + SLOTS_AHEAD];
+    objects_prefetch_slot(objects, ahead->op == TRACE_ALLOC ? ahead->units : ahead->old_units);
+    ahead = &lane->batch[lane->used + OBJECTS_AHEAD];
+    if (ahead->op == TRACE_FREE || ahead->op == TRACE_REALLOC)
+        objects_prefetch_object(objects, ahead->old_units);
 }
 
 bool order_next(struct order *order, const struct objects *objects, struct order_step *step)

@@ -9,9 +9,9 @@
 
 /* -- which are open --------------------------------------------------------------------------- */
 
-static struct txns_open *opened(const struct object *object)
+static struct txns_open *opened(const struct txns *txns, uint32_t seat)
 {
-    return (struct txns_open *)(uintptr_t)object->number;
+    return (struct txns_open *)(uintptr_t)objects_get(&txns->open, seat)->number;
 }
 
 struct txns_open *txns_get(struct txns *txns, uint32_t number)
@@ -19,9 +19,9 @@ struct txns_open *txns_get(struct txns *txns, uint32_t number)
     if (!txns->is_used)
         objects_init(&txns->open);
     txns->is_used = true;
-    const struct object *known = objects_find(&txns->open, number);
-    if (known != NULL)
-        return opened(known);
+    uint32_t known = objects_find(&txns->open, number);
+    if (known != 0)
+        return opened(txns, known);
     struct txns_open *txn = memory_alloc(1, sizeof(*txn));
     txn->number = number;
     objects_insert(&txns->open, number, (uintptr_t)txn, 0);
@@ -105,11 +105,11 @@ uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes)
 
 void txns_fini(struct txns *txns)
 {
-    for (size_t i = 0; txns->is_used && i <= txns->open.mask; i++) {
-        if (txns->open.slots[i].units == 0)
+    for (uint32_t seat = 1; txns->is_used && seat < txns->open.room; seat++) {
+        if (objects_get(&txns->open, seat)->units == 0)
             continue;
-        free(opened(&txns->open.slots[i])->blocks);
-        free(opened(&txns->open.slots[i]));
+        free(opened(txns, seat)->blocks);
+        free(opened(txns, seat));
     }
     if (txns->is_used)
         objects_fini(&txns->open);

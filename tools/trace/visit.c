@@ -8,7 +8,6 @@
 #include "tools/trace/memory.h"
 #include "tools/trace/objects.h"
 #include "tools/trace/order.h"
-#include "tools/trace/seats.h"
 #include "tools/trace/txns.h"
 
 #define VISIT_NO_THREAD UINT32_MAX
@@ -35,7 +34,6 @@ struct trace_visit {
     const struct trace *trace;
     struct order *order;
     struct objects objects;
-    struct seats seats;
     struct txns txns;
     struct ending ending;
     struct entered *entered; /* by event lane */
@@ -81,9 +79,7 @@ const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread)
 
 uint32_t trace_visit_seat_at(const struct trace_visit *visit, uint64_t address)
 {
-    const struct object *object =
-        objects_find(&visit->objects, address >> visit->trace->facts.header.address_shift);
-    return object == NULL ? 0 : object->seat;
+    return objects_find(&visit->objects, address >> visit->trace->facts.header.address_shift);
 }
 
 void trace_visit_live(const struct trace_visit *visit,
@@ -91,10 +87,10 @@ void trace_visit_live(const struct trace_visit *visit,
                       void *context)
 {
     uint32_t shift = visit->trace->facts.header.address_shift;
-    for (size_t i = 0; i <= visit->objects.mask; i++) {
-        const struct object *object = &visit->objects.slots[i];
+    for (uint32_t seat = 1; seat < visit->objects.room; seat++) {
+        const struct object *object = objects_get(&visit->objects, seat);
         if (object->units != 0)
-            show(object->units << shift, object->size, object->seat, context);
+            show(object->units << shift, object->size, seat, context);
     }
 }
 
@@ -105,28 +101,28 @@ static uint64_t address_of(const struct trace_visit *visit, uint64_t units)
     return units << visit->trace->facts.header.address_shift;
 }
 
-static void remove_object(struct trace_visit *visit, struct object *object)
+static void remove_object(struct trace_visit *visit, uint32_t seat)
 {
-    visit->totals.live_bytes -= object->size;
+    visit->totals.live_bytes -= objects_get(&visit->objects, seat)->size;
     visit->totals.live_objects--;
-    seats_give(&visit->seats, object->seat);
-    objects_remove(&visit->objects, object);
+    objects_remove(&visit->objects, seat);
 }
 
 static void apply_death(struct trace_visit *visit, const struct cursor_record *record,
                         struct trace_event *event)
 {
-    struct object *object = objects_find(&visit->objects, record->old_units);
+    uint32_t seat = objects_find(&visit->objects, record->old_units);
     event->old_address = address_of(visit, record->old_units);
-    if (object == NULL) {
+    if (seat == 0) {
         event->bits |= TRACE_EVENT_UNKNOWN;
         visit->totals.unknown_frees++;
         return;
     }
+    const struct object *object = objects_get(&visit->objects, seat);
     event->old_object = object->number;
     event->old_size = object->size;
-    event->old_seat = object->seat;
-    remove_object(visit, object);
+    event->old_seat = seat;
+    remove_object(visit, seat);
 }
 
 static void note_peak(struct trace_visit *visit, uint64_t time_ns)
@@ -155,7 +151,6 @@ static void add_object(struct trace_visit *visit, const struct cursor_record *re
                        struct trace_event *event)
 {
     event->object = ++visit->totals.objects;
-    event->seat = seats_take(&visit->seats);
     event->size = record->size;
     event->alignment_log2 = record->alignment_log2;
     event->stack = stacks_find(visit->trace, record->stack);
@@ -169,20 +164,20 @@ static void apply_birth(struct trace_visit *visit, const struct order_step *step
 {
     const struct cursor_record *record = step->record;
     const struct entered *entered = &visit->entered[step->lane];
-    struct object *stale = objects_find(&visit->objects, record->units);
+    uint32_t stale = objects_find(&visit->objects, record->units);
     event->bits |= birth_bits(record);
-    if (stale != NULL) {
+    if (stale != 0) {
         event->bits |= TRACE_EVENT_STALE;
-        event->stale_object = stale->number;
-        event->stale_size = stale->size;
-        event->stale_seat = stale->seat;
+        event->stale_object = objects_get(&visit->objects, stale)->number;
+        event->stale_size = objects_get(&visit->objects, stale)->size;
+        event->stale_seat = stale;
         visit->totals.stale++;
         remove_object(visit, stale);
     }
     event->address = address_of(visit, record->units);
     event->txn = record->size <= entered->bytes ? entered->txn : 0;
     add_object(visit, record, event);
-    objects_insert(&visit->objects, record->units, event->object, record->size)->seat = event->seat;
+    event->seat = objects_insert(&visit->objects, record->units, event->object, record->size);
 }
 
 /* -- transactions ----------------------------------------------------------------------------- */
@@ -214,7 +209,7 @@ static void go_on_ending(struct trace_visit *visit, struct trace_event *event)
     visit->totals.ended++;
     visit->totals.live_objects--;
     visit->totals.live_bytes -= block.size;
-    seats_give(&visit->seats, block.seat);
+    seats_give(&visit->objects.seats, block.seat);
 }
 
 static void begin_ending(struct trace_visit *visit, const struct cursor_record *record,
@@ -246,6 +241,7 @@ static void add_txn_block(struct trace_visit *visit, const struct cursor_record 
     visit->totals.events++;
     visit->totals.allocs++;
     add_object(visit, record, event);
+    event->seat = seats_take(&visit->objects.seats);
     txns_add(txns_get(&visit->txns, event->txn),
              &(struct txns_block){event->object, event->size, event->seat});
 }
@@ -445,7 +441,6 @@ void trace_visit_destroy(struct trace_visit *visit)
     free(visit->entered);
     txns_fini(&visit->txns);
     objects_fini(&visit->objects);
-    seats_fini(&visit->seats);
     order_destroy(visit->order);
     free(visit);
 }

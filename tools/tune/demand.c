@@ -191,11 +191,10 @@ void demand_read(struct demand *demand, const struct trace *trace, const struct 
                         .now_ns = begin_ns,
                         .asked_changed_ns = begin_ns,
                         .rounds = rounds_create(ladder, demand->traffic)};
-    struct store *store = store_create();
-    live_init(&pass.live, store);
+    live_init(&pass.live);
     visit_all(&pass, trace, progress);
     rounds_destroy(pass.rounds);
-    store_destroy(store);
+    live_fini(&pass.live);
 }
 
 void demand_free(struct demand *demand)
