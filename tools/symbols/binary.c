@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tools/place.h"
+#include "tools/symbols/functions.h"
 #include "tools/symbols/ranges.h"
 #include "tools/symbols/table.h"
 
@@ -22,6 +23,7 @@ struct binary {
     Dwfl *session; /* NULL: nothing could be opened */
     Dwfl_Module *module;
     struct ranges ranges;
+    struct functions functions;
     struct table table;
     bool has_changed;
 };
@@ -150,6 +152,7 @@ void binary_destroy(struct binary *binary)
 {
     close_session(binary);
     ranges_fini(&binary->ranges);
+    functions_fini(&binary->functions);
     table_fini(&binary->table);
     free(binary);
 }
@@ -190,25 +193,21 @@ static void read_call_place(Dwarf_Die *unit, Dwarf_Die *die, struct binary_frame
         frame->line = (unsigned)value;
 }
 
-/* Turns the scopes around an address, innermost first, into frames. `at` holds the line of the
- * address itself. Returns 0 when no scope is a function. */
-static size_t read_scopes(Dwarf_Die *unit, Dwarf_Die *scopes, int count,
-                          const struct binary_frame *at, struct binary_frame *frames, size_t max)
+/* Turns the functions around an address, innermost first, into frames. `at` holds the line of the
+ * address itself. */
+static size_t read_functions(Dwarf_Die *unit, Dwarf_Die *functions, size_t count,
+                             const struct binary_frame *at, struct binary_frame *frames, size_t max)
 {
     struct binary_frame place = *at;
     size_t used = 0;
-    for (int i = 0; i < count && used < max; i++) {
-        int tag = dwarf_tag(&scopes[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
-            continue;
-        bool is_inlined = tag == DW_TAG_inlined_subroutine;
-        frames[used++] = (struct binary_frame){.symbol = get_name(&scopes[i]),
-                                               .file = place.file,
-                                               .line = place.line,
-                                               .is_inlined = is_inlined};
-        if (!is_inlined)
-            break;
-        read_call_place(unit, &scopes[i], &place);
+    for (; used < count && used < max; used++) {
+        bool is_inlined = dwarf_tag(&functions[used]) == DW_TAG_inlined_subroutine;
+        frames[used] = (struct binary_frame){.symbol = get_name(&functions[used]),
+                                             .file = place.file,
+                                             .line = place.line,
+                                             .is_inlined = is_inlined};
+        if (is_inlined)
+            read_call_place(unit, &functions[used], &place);
     }
     return used;
 }
@@ -224,25 +223,6 @@ static void read_line(Dwarf_Die *unit, Dwarf_Addr address, struct binary_frame *
         frame->line = (unsigned)line;
 }
 
-/* `address` as the unit counts. */
-static size_t find_functions(Dwarf_Die *unit, Dwarf_Addr address, const struct binary_frame *at,
-                             struct binary_frame *frames, size_t max)
-{
-    Dwarf_Die *scopes = NULL;
-    int count = dwarf_getscopes(unit, address, &scopes);
-    if (count <= 0)
-        return 0;
-    /* dwarf_getscopes stops at an inlined function's abstract origin; the DIE chain has the rest.
-     */
-    Dwarf_Die *chain = NULL;
-    int chained = dwarf_getscopes_die(&scopes[0], &chain);
-    size_t used = chained > 0 ? read_scopes(unit, chain, chained, at, frames, max)
-                              : read_scopes(unit, scopes, count, at, frames, max);
-    free(chain);
-    free(scopes);
-    return used;
-}
-
 size_t binary_find(struct binary *binary, uint64_t address, struct binary_frame *frames, size_t max)
 {
     if (binary->module == NULL || max == 0)
@@ -253,7 +233,10 @@ size_t binary_find(struct binary *binary, uint64_t address, struct binary_frame 
     if (unit != NULL)
         read_line(unit, address - bias, &at);
     const char *name = table_find(&binary->table, binary->module, address);
-    size_t used = unit == NULL ? 0 : find_functions(unit, address - bias, &at, frames, max);
+    Dwarf_Die functions[FUNCTIONS_DEPTH];
+    size_t count =
+        unit == NULL ? 0 : functions_find(&binary->functions, unit, address - bias, functions);
+    size_t used = read_functions(unit, functions, count, &at, frames, max);
     if (used == 0) {
         at.symbol = name;
         frames[0] = at;
