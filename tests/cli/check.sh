@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # check.sh - what the command-line tests share. Sourced by each; tools/... come in as variables:
 # MPRESS (the program), MAKE_TRACE, LIBRARY (libmpress.so; empty: not built here), BUILD.
 
