@@ -408,14 +408,14 @@ int os_file_extend(int fd, uint64_t from, uint64_t bytes)
     do {
         result = call6(SYS_fallocate, fd, 0, (long)from, (long)bytes, 0, 0);
     } while (result == -EINTR);
-    if (result != -EOPNOTSUPP && result != -ENOSYS)
-        return error_of(result);
-    /* No fallocate here (some network and FUSE file systems): write the zeros. */
-    static const char zeros[4096];
-    for (uint64_t done = 0; done < bytes; done += sizeof(zeros)) {
-        result =
-            call6(SYS_pwrite64, fd, (long)zeros, (long)sizeof(zeros), (long)(from + done), 0, 0);
-        if (failed(result))
+    if (failed(result) && result != -EOPNOTSUPP && result != -ENOSYS)
+        return error_of(result); /* those two: some network and FUSE file systems */
+    /* Pages come in groups then: 1.5 us each until unmapped, 3.2 to 5 without (ext4). */
+    static char zeros[64 * 1024];
+    for (uint64_t done = 0; done < bytes; done += failed(result) ? 0 : (uint64_t)result) {
+        uint64_t piece = bytes - done < sizeof(zeros) ? bytes - done : sizeof(zeros);
+        result = call6(SYS_pwrite64, fd, (long)zeros, (long)piece, (long)(from + done), 0, 0);
+        if (failed(result) && result != -EINTR)
             return error_of(result);
     }
     return 0;
