@@ -119,27 +119,32 @@ static struct trace_block_header *header_of(const struct lane *lane)
     return (struct trace_block_header *)(void *)lane->block.start;
 }
 
-/* trace_checksum, four words at a step: 3 us for a full block where the plain loop takes 30. Bytes
- * behind the end are zero (L2), as the definition wants them. */
+typedef uint64_t two __attribute__((vector_size(16)));
+
+/* trace_checksum, four words at a step: 2 us for a full block where the plain loop takes 30. In a
+ * lane of a vector a word is counted once in its own sum and once for each step up to the last in
+ * the sum of sums, where four words of the plain loop would follow. Bytes behind the end are zero
+ * (L2), as the definition wants them. */
 static uint64_t checksum_of(const unsigned char *payload, size_t bytes)
 {
-    uint64_t sum = 1;
-    uint64_t sum_of_sums = 0;
-    uint32_t word[4];
     size_t words = (bytes + 3) / 4;
     size_t done = 0;
+    two even = {0}, odd = {0}, even_sums = {0}, odd_sums = {0}; /* words 0, 2 and 1, 3 of a step */
     for (; done + 4 <= words; done += 4) {
-        memcpy(word, payload + done * 4, sizeof(word));
-        uint64_t first = word[0];
-        uint64_t second = first + word[1];
-        uint64_t third = second + word[2];
-        uint64_t fourth = third + word[3];
-        sum_of_sums += 4 * sum + first + second + third + fourth;
-        sum += fourth;
+        two step;
+        memcpy(&step, payload + done * 4, sizeof(step));
+        even += step & UINT32_MAX;
+        odd += step >> 32;
+        even_sums += even;
+        odd_sums += odd;
     }
+    uint64_t sum = 1 + even[0] + odd[0] + even[1] + odd[1];
+    uint64_t sum_of_sums = done + 4 * (even_sums[0] + odd_sums[0] + even_sums[1] + odd_sums[1]) -
+                           odd[0] - 2 * even[1] - 3 * odd[1];
     for (; done < words; done++) {
-        memcpy(word, payload + done * 4, sizeof(word[0]));
-        sum += word[0];
+        uint32_t word;
+        memcpy(&word, payload + done * 4, sizeof(word));
+        sum += word;
         sum_of_sums += sum;
     }
     return sum ^ (sum_of_sums << 32 | sum_of_sums >> 32);
