@@ -12,7 +12,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 
-enum { LATENCY_ONE_IN = 64 };
+enum { LATENCY_ONE_IN = 256 };
 
 /* Calls of this thread that the magazine served, since one was timed. */
 extern _Thread_local __attribute__((tls_model("initial-exec"))) uint32_t latency_passes;
