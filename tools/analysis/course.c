@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tools/analysis/analysis.h"
+#include "tools/analysis/looks.h"
 
 enum { LABEL_BYTES = 256, FIRST_CHANGES = 4 };
 
@@ -95,18 +96,9 @@ static void add_marks(struct course *course, const struct trace_facts *facts)
     }
 }
 
-/* When the file says it ends. */
-static uint64_t find_end(const struct trace_facts *facts)
-{
-    uint64_t end_ns = facts->end != NULL ? facts->end->time_ns : 0;
-    for (size_t i = 0; i < facts->samples; i++)
-        end_ns = facts->sample[i].time_ns > end_ns ? facts->sample[i].time_ns : end_ns;
-    return end_ns;
-}
-
 static void add_slices(struct course *course, const struct trace_facts *facts)
 {
-    uint64_t start_ns = facts->header.start_ns, end_ns = find_end(facts);
+    uint64_t start_ns = facts->header.start_ns, end_ns = looks_find_end(facts);
     if (end_ns <= start_ns)
         return;
     for (uint64_t i = 1; i <= COURSE_SLICES; i++)

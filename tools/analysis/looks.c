@@ -12,6 +12,16 @@ static int compare_times(const void *a, const void *b)
            (one->sample.time_ns < other->sample.time_ns);
 }
 
+uint64_t looks_find_end(const struct trace_facts *facts)
+{
+    uint64_t end_ns = facts->header.start_ns;
+    if (facts->end != NULL && facts->end->time_ns > end_ns)
+        end_ns = facts->end->time_ns;
+    for (size_t i = 0; i < facts->samples; i++)
+        end_ns = facts->sample[i].time_ns > end_ns ? facts->sample[i].time_ns : end_ns;
+    return end_ns;
+}
+
 void looks_init(struct analysis *analysis)
 {
     const struct trace_facts *facts = analysis->facts;

@@ -4,6 +4,9 @@
 
 #include "tools/analysis/analysis.h"
 
+/* The last time that the file tells before its events are read; its start, if it tells none. */
+uint64_t looks_find_end(const struct trace_facts *facts);
+
 void looks_init(struct analysis *analysis);
 
 /* At `time_ns` the asked bytes change by `delta`, modulo 2^64: 0 - n when n bytes are freed. */

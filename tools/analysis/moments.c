@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/analysis/analysis.h"
+#include "tools/analysis/looks.h"
 
 enum {
     FIRST_STEP_NS = 1000,
@@ -15,12 +16,8 @@ enum {
 /* Not much less than the distance that spreads them over the run, if its length is known. */
 static uint64_t choose_step(const struct trace_facts *facts)
 {
-    uint64_t start_ns = facts->header.start_ns, last_ns = 0;
-    if (facts->end != NULL)
-        last_ns = facts->end->time_ns;
-    else if (facts->samples != 0)
-        last_ns = facts->sample[facts->samples - 1].time_ns;
-    uint64_t step_ns = last_ns > start_ns ? (last_ns - start_ns) / (MOMENTS * FINER) : 0;
+    uint64_t run_ns = looks_find_end(facts) - facts->header.start_ns;
+    uint64_t step_ns = run_ns / (MOMENTS * FINER);
     return step_ns > FIRST_STEP_NS ? step_ns : FIRST_STEP_NS;
 }
 

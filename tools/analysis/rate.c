@@ -4,22 +4,14 @@
 #include <string.h>
 
 #include "tools/analysis/analysis.h"
+#include "tools/analysis/looks.h"
 
 enum { WINDOW_LEAST_NS = 1000, FIRST_TOUCHES = 256 };
-
-/* The last time that the file tells before its events are read. */
-static uint64_t find_end(const struct trace_facts *facts)
-{
-    uint64_t end_ns = facts->end != NULL ? facts->end->time_ns : facts->header.start_ns;
-    for (size_t i = 0; i < facts->samples; i++)
-        end_ns = facts->sample[i].time_ns > end_ns ? facts->sample[i].time_ns : end_ns;
-    return end_ns;
-}
 
 void rate_init(struct analysis *analysis)
 {
     struct rate *rate = &analysis->rate;
-    uint64_t start_ns = analysis->facts->header.start_ns, end_ns = find_end(analysis->facts);
+    uint64_t start_ns = analysis->facts->header.start_ns, end_ns = looks_find_end(analysis->facts);
     uint64_t window_ns = end_ns > start_ns ? (end_ns - start_ns) / RATE_WINDOWS + 1 : 0;
     rate->start_ns = start_ns;
     rate->window_ns = window_ns > WINDOW_LEAST_NS ? window_ns : WINDOW_LEAST_NS;
