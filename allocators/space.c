@@ -1,7 +1,8 @@
 /* space.c - reserves the heap's address space and commits its tables as the frontier moves.
  *
- * 1. The whole stretch is mapped at once, readable and writable, uncommitted. Where the kernel
- *    refuses that (vm.overcommit_memory=2), it is mapped without access and made usable in steps.
+ * 1. The whole stretch is mapped at once, and made readable and writable in steps, so that nobody
+ * who goes through the process's memory (redis' test of it, when it crashes) touches all of it.
+ * Steps are short where the kernel counts them as promised (vm.overcommit_memory=2).
  * 2. Where even that fails (RLIMIT_AS), smaller and smaller stretches are tried; a share is left
  *    for the program's own mappings. */
 #include "allocators/space.h"
@@ -33,7 +34,7 @@ static struct {
     uint64_t *free_bits;
     uint64_t *dirty_bits;
     char *grains[GRAIN_TABLES];
-    bool stepwise;                /* tables and units must be committed before use */
+    bool is_charged;              /* what is committed counts as promised memory */
     uint64_t *span_pages;         /* bit p: page p of the spans was written; atomic words */
     uint64_t *grain_pages;        /* the same for either table of grains */
     _Atomic size_t written_pages; /* of all three tables */
@@ -92,12 +93,11 @@ static void lay_out(char *base, size_t units)
 
 static void *map_stretch(size_t bytes)
 {
-    layout.stepwise = false;
     void *start = os_map_unpromised(bytes);
-    if (start == NULL) {
-        layout.stepwise = true;
-        start = os_reserve(bytes);
-    }
+    layout.is_charged = start == NULL;
+    if (start == NULL)
+        return os_reserve(bytes);
+    os_hide(start, bytes);
     return start;
 }
 
@@ -208,7 +208,7 @@ static bool map_tails(size_t from, size_t to)
     for (unsigned part = 0; part < PARTS; part++) {
         size_t bytes;
         char *tail = find_tail(part, from, to, &bytes);
-        if (bytes > 0 && !os_map_again(tail, bytes, !layout.stepwise)) {
+        if (bytes > 0 && !os_map_again(tail, bytes, false)) {
             unmap_tails(from, to, part);
             return false;
         }
@@ -254,7 +254,7 @@ static int commit(void *from, void *to)
     if (start == end)
         return 0;
     os_set_dumped(start, (size_t)(end - start), true);
-    return layout.stepwise ? os_commit(start, (size_t)(end - start)) : 0;
+    return os_commit(start, (size_t)(end - start));
 }
 
 /* The bits of the pages of a table's bytes [from, to). */
@@ -320,7 +320,7 @@ int space_extend(size_t end)
         return 0;
     if (end > space_units_max())
         return ENOMEM;
-    size_t step = layout.stepwise ? 64 : SPACE_STEP_UNITS; /* 1 MiB is charged at a time */
+    size_t step = layout.is_charged ? 64 : SPACE_STEP_UNITS; /* 1 MiB is charged at a time */
     size_t target = round_up(end, step);
     if (target > space_units_max())
         target = space_units_max();

@@ -18,7 +18,7 @@
  *     | as ever     | strategies first  | throttled, and refused | refused at once
  *     |             |                   | after the grace time   |
  *
- * Once a request was refused, those of up to 16 KiB have a reserve of max(256 KiB, 1 % of B) beyond
+ * Once a request was refused, those of up to 64 KiB have a reserve of max(256 KiB, 1 % of B) beyond
  * what was reached then. Throttling puts the thread to sleep at each growth, for 50 ms times
  * the square of how far it is on the way from B to 129/128 B; where nothing is refused, to 9/8 B.
  */

@@ -90,8 +90,9 @@ bool os_map_again(void *start, size_t bytes, bool usable);
 /* Bytes of address space that the process may have now (RLIMIT_AS); UINT64_MAX: any. */
 uint64_t os_address_limit(void);
 
-/* Makes reserved memory usable. */
+/* Makes reserved memory usable; and memory that was not touched reserved. */
 int os_commit(void *start, size_t bytes);
+void os_hide(void *start, size_t bytes);
 
 /* Touches the pages, as far as there is memory. */
 void os_populate(void *start, size_t bytes);

@@ -169,6 +169,11 @@ int os_program_unmap(uintptr_t start, size_t bytes)
     return error_of(call3(SYS_munmap, (long)start, (long)bytes, 0));
 }
 
+void os_hide(void *start, size_t bytes)
+{
+    call3(SYS_mprotect, (long)start, (long)bytes, PROT_NONE);
+}
+
 int os_program_protect(uintptr_t start, size_t bytes, int protection)
 {
     return error_of(call3(SYS_mprotect, (long)start, (long)bytes, protection));

@@ -216,10 +216,26 @@ static void shared_memory_of_system_v_comes_and_goes(void)
     CHECK(shmat(segment, NULL, 0) == (void *)-1 && (errno == EINVAL || errno == EIDRM));
 }
 
+/* redis tests all memory it can write to when it crashes. */
+static void nobody_who_goes_through_all_memory_meets_the_reservation(void)
+{
+    size_t sum = 0;
+    char line[4352], access[5];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long start, end;
+        CHECK(sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3);
+        sum += access[1] == 'w' ? end - start : 0;
+    }
+    fclose(maps);
+    CHECK(sum < (size_t)4 << 30);
+}
+
 CHECK_MAIN(CASE(a_constructor_may_map), CASE(a_success_leaves_errno_alone), CASE(failures_tell_why),
            CASE(a_failed_remapping_leaves_all_as_it_was),
            CASE(fixed_mappings_replace_what_is_there), CASE(files_are_mapped_from_their_offset),
            CASE(remapping_moves_in_place_and_to_where_it_is_told),
            CASE(the_break_moves_as_it_is_told), CASE(threads_map_at_the_same_time),
            CASE(a_signal_handler_may_map), CASE(a_forked_child_may_map),
-           CASE(shared_memory_of_system_v_comes_and_goes))
+           CASE(shared_memory_of_system_v_comes_and_goes),
+           CASE(nobody_who_goes_through_all_memory_meets_the_reservation))

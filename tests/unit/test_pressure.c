@@ -214,10 +214,10 @@ static void small_requests_have_a_reserve(void **state)
     struct pressure_over over = {1, 0};
     uint64_t later = 5 * SECOND, full = 105 * MIB;
     assert_int_equal(ask(later, full, 16, &over).verdict, PRESSURE_REFUSE); /* now it knows */
-    assert_int_equal(ask(later, full, 16384, &over).verdict, PRESSURE_GRANT_FREE);
-    assert_int_equal(ask(later, full, 16385, &over).verdict, PRESSURE_REFUSE);
-    assert_int_equal(ask(later, full + MIB - 16384, 16384, &over).verdict, PRESSURE_GRANT_FREE);
-    assert_int_equal(ask(later, full + MIB, 16384, &over).verdict, PRESSURE_REFUSE);
+    assert_int_equal(ask(later, full, 65536, &over).verdict, PRESSURE_GRANT_FREE);
+    assert_int_equal(ask(later, full, 65537, &over).verdict, PRESSURE_REFUSE);
+    assert_int_equal(ask(later, full + MIB - 65536, 65536, &over).verdict, PRESSURE_GRANT_FREE);
+    assert_int_equal(ask(later, full + MIB, 65536, &over).verdict, PRESSURE_REFUSE);
     const struct pressure_limit small = {.hard = 4 * MIB};
     assert_int_equal(pressure_reserve(&small), 256 * 1024);
 }
