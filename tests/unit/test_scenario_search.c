@@ -41,6 +41,18 @@ static void the_breaking_point_is_found_from_any_bracket(void **state)
     expect_found(150, 0, 110, 0, 1); /* nothing held yet */
 }
 
+/* The levels that told it were tried once each. */
+static void a_narrow_bracket_is_confirmed_before_it_is_believed(void **state)
+{
+    (void)state;
+    struct bisect bisect;
+    bisect_init(&bisect, 50.5 * MIB, 50 * MIB, 100 * MIB);
+    while (bisect_next(&bisect) > 0)
+        bisect_tell(&bisect, CURVE_KILLED);
+    assert_true(bisect_is_found(&bisect) && bisect.probes == 1 && bisect.runs == 2);
+    expect_found(30, 50.5, 50, 0, 1); /* it broke by chance */
+}
+
 static void odd_votes_do_not_mislead_the_search(void **state)
 {
     (void)state;
@@ -149,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_breaking_point_is_found_from_any_bracket),
+        cmocka_unit_test(a_narrow_bracket_is_confirmed_before_it_is_believed),
         cmocka_unit_test(odd_votes_do_not_mislead_the_search),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),

@@ -36,7 +36,9 @@ double bisect_next(const struct bisect *bisect)
         return bisect->bad >= bisect->most ? 0 : fmin(bisect->most, 1.25 * bisect->bad);
     if (bisect->bad == 0)
         return bisect->good <= bisect->least ? 0 : fmax(bisect->least, bisect->good / 2);
-    return bisect_is_found(bisect) ? 0 : (bisect->good + bisect->bad) / 2;
+    if (bisect_is_found(bisect)) /* by levels alone, each tried once: votes are to confirm it */
+        return bisect->probes == 0 ? bisect->bad : 0;
+    return (bisect->good + bisect->bad) / 2;
 }
 
 void bisect_tell(struct bisect *bisect, enum curve_end end)
@@ -54,6 +56,7 @@ void bisect_tell(struct bisect *bisect, enum curve_end end)
     bisect->probes++;
     if (bisect->good_votes == 2) {
         bisect->good = budget;
+        bisect->bad = bisect->bad < budget ? bisect->bad : 0;
     } else {
         bisect->bad = budget;
         bisect->kind = is_good ? bisect->kind : end;

@@ -24,7 +24,8 @@ void bisect_init(struct bisect *bisect, double good, double bad, double peak);
 /* Another search ended so: where it is asked first, whether it ends so here too. */
 void bisect_hint(struct bisect *bisect, const struct bisect *other);
 
-/* The budget to run at next; 0: nothing is left to ask. */
+/* The budget to run at next; 0: nothing is left to ask. A bracket that is small enough from the
+ * beginning is believed when votes have confirmed what broke. */
 double bisect_next(const struct bisect *bisect);
 void bisect_tell(struct bisect *bisect, enum curve_end end);
 
