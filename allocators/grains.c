@@ -4,12 +4,19 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
 
+/* Relaxed: an arena's owner and who frees there change bits meanwhile, but none of those that tell
+ * where a block lies that is not freed. */
+static inline uint64_t peek(const uint64_t *words, uint32_t word)
+{
+    return __atomic_load_n(&words[word], __ATOMIC_RELAXED);
+}
+
 /* First bit at or behind `from` that differs from `flip`'s bits; `count` or more when there is none
  * below. */
 static uint32_t next_bit(const uint64_t *words, uint32_t from, uint32_t count, uint64_t flip)
 {
     while (from < count) {
-        uint64_t rest = (words[from / 64] ^ flip) >> (from % 64);
+        uint64_t rest = (peek(words, from / 64) ^ flip) >> (from % 64);
         if (rest != 0)
             return from + (uint32_t)__builtin_ctzll(rest);
         from = (from / 64 + 1) * 64;
@@ -32,7 +39,7 @@ static uint32_t behind_last(const struct grains *grains, uint32_t below, uint64_
 {
     while (below > 0) {
         uint32_t word = (below - 1) / 64;
-        uint64_t bits = (grains->free[word] ^ flip) | (ends ? grains->end[word] : 0);
+        uint64_t bits = (peek(grains->free, word) ^ flip) | (ends ? peek(grains->end, word) : 0);
         bits <<= 63 - (below - 1) % 64;
         if (bits != 0)
             return below - (uint32_t)__builtin_clzll(bits);

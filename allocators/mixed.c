@@ -217,11 +217,12 @@ void *mixed_object_of(const void *p, unsigned *class)
         zone_grains_from(begin, is_arena ? ARENA_UNITS : zone_at(begin)->units);
     char *base = space_address(begin);
     uint32_t at = (uint32_t)((size_t)((const char *)p - base) / GRAIN_BYTES);
-    if ((is_arena || *space_ctl(unit) == CTL_MIXED) && !bit_is_set(grains.free, at)) {
+    if ((is_arena || *space_ctl(unit) == CTL_MIXED) &&
+        (grains_peek_word(grains.free, at) & 1) == 0) {
         uint32_t first, size;
         grains_next_object(&grains, grains_first_of(&grains, at), &first, &size);
-        bool is_whole = bit_is_set(grains.end, first + size - 1) && size <= ZONE_OBJECT_MAX;
-        if (is_whole && !zone_is_purging(begin, at)) {
+        bool has_end = (grains_peek_word(grains.end, first + size - 1) & 1) != 0;
+        if (has_end && size <= ZONE_OBJECT_MAX && !zone_is_purging(begin, at)) {
             object = base + first * (size_t)GRAIN_BYTES;
             *class = size_class_of(size * (size_t)GRAIN_BYTES);
         }
