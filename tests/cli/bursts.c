@@ -1,6 +1,7 @@
 /* bursts.c KIND - what `mpress propose` is asked about: requests (each a burst of blocks, beside a
  * cache whose entries live on), random (lifetimes of any length), pairs (each block ends before the
- * next is born), escaping (as requests, but a quarter of each lives on). */
+ * next is born), escaping (as requests, but a quarter of each lives on), single (lists, by one
+ * call). */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,22 @@ __attribute__((noinline)) static void use_briefly(unsigned number)
     free(p);
 }
 
+/* A list of a program that allocates here and nowhere else. */
+__attribute__((noinline)) static void make_list(unsigned number)
+{
+    struct field *list = NULL;
+    for (unsigned i = 0; i < 20 + number % 9; i++) {
+        struct field *field = malloc(sizeof(*field));
+        field->next = list;
+        list = field;
+    }
+    while (list != NULL) {
+        struct field *rest = list->next;
+        free(list);
+        list = rest;
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *kind = argc > 1 ? argv[1] : "";
@@ -109,5 +126,7 @@ int main(int argc, char **argv)
         replace(i);
     for (unsigned i = 0; i < RANDOM && strcmp(kind, "pairs") == 0; i++)
         use_briefly(i);
+    for (unsigned i = 0; i < REQUESTS && strcmp(kind, "single") == 0; i++)
+        make_list(i);
     return 0;
 }

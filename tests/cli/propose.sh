@@ -30,10 +30,20 @@ assert found["schema"] == "mpress-propose/1", found
 gain = one["gain"]
 assert "error" not in gain and gain["before_ns"] > 0 and gain["runs"] == 1, gain
 assert gain["with_peak_bytes"] > 0 and gain["before_peak_bytes"] > 0, gain
-assert one["pays"] == (gain["with_ns"] <= 0.97 * gain["before_ns"]), one
+assert gain["percent_low"] == gain["percent"] == gain["percent_high"], gain
+assert one["pays"] == (gain["percent"] >= 3) and not one["one_call"], one
 assert one["bursts"] == 600 and one["escaped"] == 0 and one["blocks"] == one["allocations"], one
 assert one["together"] >= one["blocks"] * 0.9, one
 assert one["frames"][0]["function"] == "handle", one["frames"]' 2>err || fail "$(cat err)"
+}
+
+one_call_alone_is_found_and_said_so() {
+    propose single --no-replay
+    expect_80_columns
+    expect_out '^TRANSACTIONS THAT WOULD PAY  1$'
+    expect_out '^  1. 600 bursts of 2[34] blocks, '
+    expect_out 'All come through one call'
+    grep -m 1 '^        ' out | grep -q '^        make_list .* bursts.c:' || fail "not named"
 }
 
 random_lifetimes_and_temporary_blocks_and_what_escapes_are_not_proposed() {

@@ -14,7 +14,8 @@ struct state {
     bool has_branches;
     uint32_t born, died, tail, foreign; /* tail: deaths since its last birth */
     uint64_t bytes, first, last;
-    struct burst_sums sums;
+    struct burst_sums sums;   /* of bursts with branches, */
+    struct burst_sums single; /* and of those that came through one call, right from there */
 };
 
 /* Of a thread. */
@@ -103,8 +104,8 @@ static void end_burst(const struct bursts *bursts, struct state *state, uint32_t
                                 .bytes = state->bytes,
                                 .together = state->tail,
                                 .escaped = state->born - state->died + state->foreign};
-    if (state->has_branches) {
-        struct burst_sums *sums = &state->sums;
+    if (state->has_branches || state->callee == 0) {
+        struct burst_sums *sums = state->has_branches ? &state->sums : &state->single;
         sums->bursts++;
         sums->blocks += burst.blocks;
         sums->bytes += burst.bytes;
@@ -134,6 +135,7 @@ static void add_birth(const struct bursts *bursts, struct state *state,
     state->bytes += event->size;
     state->tail = 0;
     state->sums.births++;
+    state->single.births++;
 }
 
 static void add_death(struct state *state, const struct block *block, uint32_t thread)
@@ -232,19 +234,24 @@ static bool is_worth_it(const struct bursts *bursts, const struct burst_sums *su
            sums->blocks * 100 >= bursts->births * BURSTS_OF_ALL && sums->most_bytes <= BURSTS_BYTES;
 }
 
-/* By node, over all threads; `below` is a callee of one. */
-static struct burst_scope *sum_scopes(const struct bursts *bursts)
+/* By node, over all threads; `below` is a callee of one. `single`: of bursts through one call,
+ * which is `below` itself. */
+static struct burst_scope *sum_scopes(const struct bursts *bursts, bool single)
 {
     struct burst_scope *all = memory_alloc(bursts->nodes + 1, sizeof *all);
     for (size_t i = 0; i < bursts->lanes; i++) {
         for (size_t k = 0; k < bursts->lane[i].states; k++) {
             const struct state *state = &bursts->lane[i].state[k];
             all[state->node].node = state->node;
-            add_sums(&all[state->node].sums, &state->sums);
+            add_sums(&all[state->node].sums, single ? &state->single : &state->sums);
         }
     }
-    for (uint32_t node = 1; node < bursts->nodes; node++)
+    for (uint32_t node = 1; node < bursts->nodes; node++) {
         all[trace_node(bursts->trace, node).parent].below = node;
+        all[node].is_single = single;
+    }
+    for (uint32_t node = 1; single && node < bursts->nodes; node++)
+        all[node].below = node;
     return all;
 }
 
@@ -283,26 +290,63 @@ static const struct burst_scope *find_best(const struct bursts *bursts,
     return best;
 }
 
-size_t bursts_choose(struct bursts *bursts, struct burst_scope *scopes, size_t most)
+/* Hardly anything else is allocated under any of its callers: so none tells where a pile begins. */
+static bool is_alone(const struct bursts *bursts, const uint64_t *births, uint32_t node)
 {
-    struct burst_scope *all = sum_scopes(bursts);
-    size_t count = 0, chosen = 0;
+    uint64_t most = births[node] * 100 / BURSTS_COVERED;
+    for (uint32_t at = node; at != 0; at = trace_node(bursts->trace, at).parent) {
+        if (births[at] > most)
+            return false;
+    }
+    return true;
+}
+
+static size_t find_worthy(const struct bursts *bursts, struct burst_scope *all, bool single)
+{
+    uint64_t *births = memory_alloc(bursts->nodes + 1, sizeof *births);
+    size_t count = 0;
+    for (uint32_t node = 1; node < bursts->nodes; node++)
+        births[node] = all[node].sums.births;
     for (uint32_t node = 1; node < bursts->nodes; node++) {
-        if (!is_worth_it(bursts, &all[node].sums))
+        if (!is_worth_it(bursts, &all[node].sums) || (single && !is_alone(bursts, births, node)))
             continue;
         all[count] = all[node]; /* count < node */
         all[count++].depth = depth_of(bursts, node);
     }
+    free(births);
+    return count;
+}
+
+static size_t drop_related(const struct bursts *bursts, struct burst_scope *scopes, size_t count,
+                           uint32_t node)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!are_related(bursts, scopes[i].node, node))
+            scopes[kept++] = scopes[i];
+    }
+    return kept;
+}
+
+/* Behind those that are chosen already. */
+static size_t choose(const struct bursts *bursts, bool single, struct burst_scope *scopes,
+                     size_t chosen, size_t most)
+{
+    struct burst_scope *all = sum_scopes(bursts, single);
+    size_t count = find_worthy(bursts, all, single);
+    for (size_t i = 0; i < chosen; i++)
+        count = drop_related(bursts, all, count, scopes[i].node);
     while (count > 0 && chosen < most) {
-        size_t kept = 0;
         scopes[chosen] = *find_best(bursts, all, count);
-        for (size_t i = 0; i < count; i++) {
-            if (!are_related(bursts, all[i].node, scopes[chosen].node))
-                all[kept++] = all[i];
-        }
-        count = kept;
+        count = drop_related(bursts, all, count, scopes[chosen].node);
         chosen++;
     }
     free(all);
     return chosen;
+}
+
+size_t bursts_choose(struct bursts *bursts, struct burst_scope *scopes, size_t most)
+{
+    size_t chosen = choose(bursts, false, scopes, 0, most);
+    return choose(bursts, true, scopes, chosen, most);
 }

@@ -14,7 +14,8 @@
  * When a function was entered and left is not in a trace. But births through several callees of one
  * node have it as their innermost common caller: only bursts of such kind count for a scope, and
  * the function that makes these calls is where a transaction would be. Scopes that are seen through
- * one call alone tell nothing of that; their callers may. */
+ * one call alone tell nothing of that; their callers may. Where those do not either, as a program
+ * allocates by one call only, that call is the scope: the function is one of those above it. */
 #ifndef MPRESS_TOOLS_PROPOSE_BURSTS_H
 #define MPRESS_TOOLS_PROPOSE_BURSTS_H
 
@@ -55,6 +56,7 @@ struct burst_scope {
     uint32_t node;
     uint32_t below; /* a callee's node: in the function that the transaction would be in */
     uint32_t depth; /* frames from the outermost one */
+    bool is_single; /* all came through the one call `below` */
     struct burst_sums sums;
 };
 

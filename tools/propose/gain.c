@@ -50,21 +50,49 @@ static bool run_one(const struct side *side, const struct allocator *allocator,
     return result->is_done != 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double sort_median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof *values, compare);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+static void compare_runs(struct gain *gain, double *before, double *with)
+{
+    double *percent = memory_alloc(gain->runs, sizeof *percent);
+    for (unsigned run = 0; run < gain->runs; run++)
+        percent[run] = before[run] > 0 ? 100 * (1 - with[run] / before[run]) : 0;
+    gain->percent = sort_median(percent, gain->runs);
+    gain->low = percent[gain->runs / 4];
+    gain->high = percent[gain->runs - 1 - gain->runs / 4];
+    gain->before.ns = (uint64_t)sort_median(before, gain->runs);
+    gain->with.ns = (uint64_t)sort_median(with, gain->runs);
+    free(percent);
+}
+
 /* In turns. */
 static void run_all(struct side sides[2], const struct allocator *allocator, struct gain *gain,
                     struct result *result)
 {
-    for (unsigned run = 0; run < 2 * gain->runs; run++) {
+    double *taken[2] = {memory_alloc(gain->runs, sizeof **taken),
+                        memory_alloc(gain->runs, sizeof **taken)};
+    bool is_done = true;
+    for (unsigned run = 0; run < 2 * gain->runs && is_done; run++) {
         struct side *side = &sides[run % 2];
-        if (!run_one(side, allocator, result, gain))
-            return;
-        if (run < 2 || result->wall_ns < side->result->ns)
-            side->result->ns = result->wall_ns;
+        is_done = run_one(side, allocator, result, gain);
+        taken[run % 2][run / 2] = (double)result->cpu_ns / rounds_of(side);
         if (run < 2 || result->resident_peak < side->result->peak)
             side->result->peak = result->resident_peak;
     }
-    gain->before.ns /= rounds_of(&sides[0]);
-    gain->with.ns /= rounds_of(&sides[1]);
+    if (is_done)
+        compare_runs(gain, taken[0], taken[1]);
+    free(taken[0]);
+    free(taken[1]);
 }
 
 static int compile_side(const struct trace *trace, struct plan *plan, struct side *side)
@@ -95,8 +123,7 @@ void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struc
     free(result);
 }
 
-double gain_percent(const struct gain *gain)
+bool gain_is_worth_it(const struct gain *gain)
 {
-    double before = (double)gain->before.ns, with = (double)gain->with.ns;
-    return before > 0 ? 100 * (1 - with / before) : 0;
+    return gain->error[0] == '\0' && gain->percent >= GAIN_LEAST && gain->low > 0;
 }

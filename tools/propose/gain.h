@@ -9,24 +9,27 @@
 #include "tools/replay/program.h"
 #include "tools/trace/trace.h"
 
-/* A proposal pays if the replay's time gets at least so many percent less. */
-enum { GAIN_LEAST = 3 };
+/* A proposal pays if the replay takes at least so many percent less. */
+enum { GAIN_LEAST = 3, GAIN_RUNS_MOST = 1000 };
 
-/* Of a replay: the least of all runs, as others disturb it and nobody helps. */
+/* Of a replay: medians of all runs. */
 struct gain_side {
-    uint64_t ns;
-    uint64_t peak; /* resident bytes */
+    uint64_t ns;   /* processor time */
+    uint64_t peak; /* resident bytes; the least */
 };
 
+/* Runs are compared pair by pair, one after the other: what disturbs a while disturbs both. */
 struct gain {
     struct gain_side before, with;
+    double percent;   /* less time: the median of the pairs; below 0 it would cost */
+    double low, high; /* the middle half of them lies there */
     unsigned runs;
     char error[RESULT_TEXT_BYTES]; /* "": it is known */
 };
 
 void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struct gain *gain);
 
-/* In percent of the time before; below 0 it would cost. */
-double gain_percent(const struct gain *gain);
+/* It is enough, and so sure that three pairs in four say so. */
+bool gain_is_worth_it(const struct gain *gain);
 
 #endif

@@ -11,11 +11,11 @@ static const char help[] =
     "\n"
     "Where transactions (mpress_txn.h) would pay: functions under which blocks are\n"
     "born and die together, again and again. For each the trace is replayed as it is\n"
-    "and with these blocks in transactions, in turns; what does not make the replay\n"
-    "at least 3 % faster is not proposed.\n"
+    "and with these blocks in transactions, in turns; what does not save 3 % of the\n"
+    "replay's processor time, and surely, is not proposed.\n"
     "\n"
     "      --top N          at most so many (default 3, at most 8)\n"
-    "  -n, --runs N         runs of each replay; the least of each counts (default 5)\n"
+    "  -n, --runs N         pairs of replays; their median counts (default 7)\n"
     "      --no-replay      find only, measure nothing\n"
     "      --no-color       no colour on a terminal (nor with NO_COLOR set)\n"
     "  -j, --json           everything as JSON (schema: tools/README.md)\n"
@@ -34,14 +34,7 @@ struct request {
     bool json, quiet, no_colour, no_replay;
 };
 
-enum {
-    OPT_TOP = 256,
-    OPT_NO_COLOUR,
-    OPT_NO_REPLAY,
-    TOP_DEFAULT = 3,
-    RUNS_DEFAULT = 5,
-    RUNS_MOST = 1000
-};
+enum { OPT_TOP = 256, OPT_NO_COLOUR, OPT_NO_REPLAY, TOP_DEFAULT = 3, RUNS_DEFAULT = 7 };
 enum { PROGRESS_EVENTS = 1 << 16 };
 
 static const struct option long_options[] = {{"top", required_argument, NULL, OPT_TOP},
@@ -61,7 +54,7 @@ static int take_option(void *request_, int option)
     case OPT_TOP:
         return cli_read_number("propose", "--top", PROPOSALS_MOST, &request->top);
     case 'n':
-        return cli_read_number("propose", "--runs", RUNS_MOST, &request->runs);
+        return cli_read_number("propose", "--runs", GAIN_RUNS_MOST, &request->runs);
     case OPT_NO_REPLAY:
         request->no_replay = true;
         break;
@@ -109,8 +102,7 @@ static void measure(struct proposals *proposals, const struct request *request)
         struct proposal *proposal = &proposals->all[i];
         gain_measure(proposals->trace, proposal->scope.node, request->runs, &proposal->gain);
         proposal->is_measured = true;
-        proposal->pays =
-            proposal->gain.error[0] == '\0' && gain_percent(&proposal->gain) >= GAIN_LEAST;
+        proposal->pays = gain_is_worth_it(&proposal->gain);
     }
 }
 

@@ -49,12 +49,12 @@ static void print_gain(const struct proposal *proposal, const struct page *page)
         page_paragraph(page, 5, "", "what that is worth is not known: %s.", gain->error);
         return;
     }
-    double percent = gain_percent(gain);
     page_paragraph(page, 5, "",
-                   "replayed with them in transactions: %s instead of %s (%+.0f %%), peak %s "
-                   "instead of %s%s.",
-                   units_duration(gain->with.ns).at, units_duration(gain->before.ns).at, -percent,
-                   units_bytes(gain->with.peak).at, units_bytes(gain->before.peak).at,
+                   "replayed with them in transactions: %s of processor time instead of %s "
+                   "(%+.0f %%; half of the pairs %+.0f to %+.0f), peak %s instead of %s%s.",
+                   units_duration(gain->with.ns).at, units_duration(gain->before.ns).at,
+                   -gain->percent, -gain->high, -gain->low, units_bytes(gain->with.peak).at,
+                   units_bytes(gain->before.peak).at,
                    proposal->pays ? "" : "; so it is not proposed");
 }
 
@@ -74,6 +74,10 @@ static void print_one(struct proposals *proposals, const struct page *page, size
                    units_percent(sums->escaped, sums->blocks).at,
                    units_percent(sums->blocks, proposals->births).at);
     print_gain(proposal, page);
+    if (proposal->scope.is_single)
+        page_paragraph(page, 5, "",
+                       "All come through one call: which of these functions makes such a pile the "
+                       "trace does not tell.");
     print_frames(proposals, page, proposal->scope.below);
 }
 
@@ -138,6 +142,9 @@ static json_t *make_gain(const struct proposal *proposal)
     }
     values_set_number(object, "before_ns", gain->before.ns);
     values_set_number(object, "with_ns", gain->with.ns);
+    json_object_set_new(object, "percent", json_real(gain->percent));
+    json_object_set_new(object, "percent_low", json_real(gain->low));
+    json_object_set_new(object, "percent_high", json_real(gain->high));
     values_set_number(object, "before_peak_bytes", gain->before.peak);
     values_set_number(object, "with_peak_bytes", gain->with.peak);
     values_set_number(object, "runs", gain->runs);
@@ -149,6 +156,7 @@ static json_t *make_one(struct proposals *proposals, const struct proposal *prop
     const struct burst_sums *sums = &proposal->scope.sums;
     json_t *object = json_object();
     json_object_set_new(object, "pays", json_boolean(proposal->pays));
+    json_object_set_new(object, "one_call", json_boolean(proposal->scope.is_single));
     values_set_number(object, "bursts", sums->bursts);
     values_set_number(object, "threads", sums->threads);
     values_set_number(object, "allocations", sums->births);

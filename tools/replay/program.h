@@ -137,6 +137,7 @@ struct result {
     uint64_t is_done;             /* 1: everything below holds */
     uint64_t windows_done;        /* of all rounds */
     uint64_t wall_ns;   /* from the first operation to the last, without looks at our own size */
+    uint64_t cpu_ns;    /* the same in processor time, of all threads */
     uint64_t behind_ns; /* at most so much later than the pace asked for */
     uint64_t resident_before;
     uint64_t resident_peak;  /* bytes above resident_before */

@@ -138,6 +138,7 @@ void resident_finish(void);
 
 /* clock.c: time stamps that cost little. */
 uint64_t clock_ns(void);
+uint64_t clock_cpu_ns(void); /* of all threads */
 void clock_calibrate(void);
 
 /* Fenced: what was begun before is over, what comes later has not begun. */

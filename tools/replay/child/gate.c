@@ -31,8 +31,8 @@ static struct {
     _Alignas(64) _Atomic uint32_t handed;    /* futex: moves when someone may wait for an object */
     _Atomic uint32_t object_waiters;
     struct runner *runners; /* by copy and thread */
-    uint64_t begun_ns;
-    uint64_t paused_ns; /* taken by samples while all threads stood still */
+    uint64_t begun_ns, begun_cpu_ns;
+    uint64_t paused_ns, paused_cpu_ns; /* taken by samples while all threads stood still */
 } gate;
 
 static void sleep_at(_Atomic uint32_t *word, uint32_t value)
@@ -127,7 +127,8 @@ struct runner *gate_begin(void)
     atomic_store(&gate.open, 0);
     atomic_store(&gate.remaining, count_participants(0));
     gate.begun_ns = clock_ns();
-    gate.paused_ns = 0;
+    gate.begun_cpu_ns = clock_cpu_ns();
+    gate.paused_ns = gate.paused_cpu_ns = 0;
     for (uint32_t copy = 1; copy < child.copies; copy++)
         spawn(copy, 0);
     spawn_with(0);
@@ -167,15 +168,17 @@ static void open_next(void)
 {
     uint32_t window = atomic_load(&gate.open);
     do {
-        uint64_t paused = clock_ns();
+        uint64_t paused = clock_ns(), paused_cpu = clock_cpu_ns();
         check_live(window);
         resident_sample(window, child.windows[window].live_bytes * child.copies);
         gate.paused_ns += clock_ns() - paused;
+        gate.paused_cpu_ns += clock_cpu_ns() - paused_cpu;
         child.result->windows_done++;
         window++;
     } while (window < child.program->windows && child.windows[window].participants == 0);
     if (window == child.program->windows) {
         child.result->wall_ns += clock_ns() - gate.begun_ns - gate.paused_ns;
+        child.result->cpu_ns += clock_cpu_ns() - gate.begun_cpu_ns - gate.paused_cpu_ns;
     } else {
         atomic_store(&gate.remaining, count_participants(window));
         spawn_with(window);
