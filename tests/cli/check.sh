@@ -42,11 +42,9 @@ wait_for() {
 
 # Every function whose name begins with a sentence's verb is a test: all that this script defines.
 run_tests() {
-    run_these $(grep -o '^[a-z_0-9]*()' "$0" | tr -d '()')
-}
-
-run_these() {
-    for test_name in "$@"; do
+    local tests
+    tests=$(grep -o '^[a-z_0-9]*()' "$0" | tr -d '()')
+    for test_name in $tests; do
         mkdir "$folder/$test_name"
         cd "$folder/$test_name" || exit 1
         : >out
@@ -54,22 +52,6 @@ run_these() {
         "$test_name"
         echo "ok: $test_name"
     done
-}
-
-# The same, two at a time: for tests that wait more than they work.
-run_tests_by_twos() {
-    local lanes=("" "") lane=0 name background
-    for name in $(grep -o '^[a-z_0-9]*()' "$0" | tr -d '()'); do
-        lanes[lane]+=" $name"
-        lane=$((1 - lane))
-    done
-    (run_these ${lanes[1]}) >"$folder/lane" 2>&1 &
-    background=$!
-    (run_these ${lanes[0]}) || exit 1
-    wait $background
-    status=$?
-    cat "$folder/lane"
-    exit $status
 }
 
 need_library() {
