@@ -160,6 +160,13 @@ static const struct row *find_row(const char *assignment, size_t name_length)
     return NULL;
 }
 
+/* MPRESS_LIBRARY names the library to the tools; who preloads it by hand may have it set. */
+static bool is_of_the_tools(const char *assignment, size_t name_length)
+{
+    static const char name[] = "MPRESS_LIBRARY";
+    return name_length == sizeof(name) - 1 && strncmp(assignment, name, name_length) == 0;
+}
+
 static void read_assignment(struct conf *conf, const char *assignment)
 {
     size_t name_length = strcspn(assignment, "=");
@@ -167,7 +174,8 @@ static void read_assignment(struct conf *conf, const char *assignment)
         return;
     const struct row *row = find_row(assignment, name_length);
     if (row == NULL) {
-        say("%s: there is no such option (see `mpress options`); ignored", assignment);
+        if (!is_of_the_tools(assignment, name_length))
+            say("%s: there is no such option (see `mpress options`); ignored", assignment);
         return;
     }
     if (parse_value(conf, row, assignment + name_length + 1))

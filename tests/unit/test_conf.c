@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "allocators/base/conf.h"
@@ -55,6 +56,32 @@ static void a_name_that_only_begins_like_an_option_is_none(void **state)
     assert_int_equal(conf_of((char[]){"MPRESS_TRACE_=full"}).trace, CONF_TRACE_OFF);
 }
 
+/* Bytes of what is said about it. */
+static size_t said_of(char *assignment)
+{
+    char text[256];
+    int ends[2];
+    int kept = dup(2);
+    assert_true(kept >= 0 && pipe(ends) == 0 && dup2(ends[1], 2) == 2);
+    close(ends[1]);
+    conf_of(assignment);
+    assert_int_equal(dup2(kept, 2), 2);
+    close(kept);
+    ssize_t bytes = read(ends[0], text, sizeof(text));
+    close(ends[0]);
+    assert_true(bytes >= 0);
+    return (size_t)bytes;
+}
+
+static void a_name_is_complained_about_unless_it_is_an_option_or_of_the_tools(void **state)
+{
+    (void)state;
+    assert_true(said_of((char[]){"MPRESS_LIBRAR=/x.so"}) > 0);
+    assert_true(said_of((char[]){"MPRESS_LIBRARY_=/x.so"}) > 0);
+    assert_int_equal(said_of((char[]){"MPRESS_LIBRARY=/x.so"}), 0);
+    assert_int_equal(said_of((char[]){"MPRESS_STATS=1"}), 0);
+}
+
 static void every_row_can_be_read_back_as_text(void **state)
 {
     (void)state;
@@ -78,6 +105,7 @@ int main(void)
         cmocka_unit_test(sizes_take_suffixes),
         cmocka_unit_test(numbers_outside_their_range_keep_the_default),
         cmocka_unit_test(a_name_that_only_begins_like_an_option_is_none),
+        cmocka_unit_test(a_name_is_complained_about_unless_it_is_an_option_or_of_the_tools),
         cmocka_unit_test(every_row_can_be_read_back_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
