@@ -1,7 +1,6 @@
 /* plain.h - an event that nothing else goes with, for the door to inline: no call stack, no epoch,
  * nothing due in the lane (turn.h), neither alignment nor move. It touches the thread's lane alone
- * and the table of births, calls nothing, and is written as a NEAR record (format.h): 30
- * instructions for an allocation where ALLOC takes 90.
+ * and the table of births, calls nothing, and is written as a NEAR record (format.h).
  *
  *     turn = plain_begin();       turn.lane == NULL: it is none, take tracer_alloc or tracer_free
  *     plain_alloc; or plain_free, plain_free_near, if plain_is_own; or nothing
