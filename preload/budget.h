@@ -11,8 +11,9 @@
  *
  * What counts (slot.used) is the heap, with what it keeps, without what is packed or swapped out,
  * and the anonymous private memory that the program maps to write to; or RssAnon, where that is
- * more (memory that libc or the kernel's own calls brought). Growth is seen where the heap or the program takes memory of the system, and
- * nowhere else: blocks that fit into what the heap has are neither slowed down nor refused.
+ * more (memory that libc or the kernel's own calls brought). Growth is seen where the heap or the
+ * program takes memory of the system, and nowhere else: blocks that fit into what the heap has are
+ * neither slowed down nor refused.
  *
  *     0            0.9 B                B                       129/128 B
  *     | as ever     | strategies first  | throttled, and refused | refused at once
