@@ -145,6 +145,7 @@ static uint32_t pop(struct arena_list *list)
 static void push(struct arena_list *list, uint32_t first)
 {
     arena_chunk_at(first)->next = list->first;
+    lock_fence_stores(); /* a fork that cuts here loses it */
     list->first = first;
     list->count++;
 }
@@ -213,8 +214,10 @@ static bool is_done(const struct arena_fill *fill)
     return fill->taken == fill->given + arena_given_of(fill->chunk);
 }
 
+/* Which lines are free, and how many blocks there are, is known already. */
 static void start_filling(struct arena_fill *fill, uint32_t first)
 {
+    cache_transfer(); /* what others freed in it until then comes back here */
     fill->chunk = first;
     fill->grains = arena_grains_of(first);
     fill->base = space_address(first);
@@ -226,13 +229,16 @@ static void start_filling(struct arena_fill *fill, uint32_t first)
 /* The chunk that is filled joins the older ones. */
 void arena_fill_retire(struct arena *arena, struct arena_fill *fill)
 {
-    struct arena_chunk *chunk = arena_chunk_at(fill->chunk);
+    uint32_t first = fill->chunk;
+    struct arena_chunk *chunk = arena_chunk_at(first);
     chunk->taken = fill->taken - fill->given;
-    chunk->next = arena->older;
-    arena->older = fill->chunk;
-    start_counts(arena, fill);
     fill->chunk = UNIT_NONE;
     fill->at = fill->limit = 0;
+    start_counts(arena, fill);
+    lock_fence_stores(); /* a fork that cuts here loses it; in both places it would be in a circle
+                          */
+    chunk->next = arena->older;
+    arena->older = first;
 }
 
 /* An older chunk that can be filled again; UNIT_NONE: there is none at hand. */
@@ -255,7 +261,6 @@ static uint32_t find_empty(struct arena *arena)
     uint32_t first = take_older(arena, is_empty);
     if (first != UNIT_NONE) {
         reset_chunk(first, ARENA_GRAINS);
-        cache_transfer();
         return first;
     }
     first = pop(&arena->spares->empty);

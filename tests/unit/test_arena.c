@@ -3,10 +3,12 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "allocators/arena.h"
+#include "allocators/cache.h"
 #include "allocators/mixed.h"
 #include "allocators/unit.h"
 
@@ -69,6 +71,60 @@ static size_t leave_some(char **kept, size_t blocks, size_t bytes, size_t nth)
     assert_int_equal(arena_live(&arena), stays);
     assert_int_equal(arena_end(&arena, &spares), stays);
     return stays;
+}
+
+/* -- transfers ----------------------------------------------------------------------------------
+ */
+
+static size_t transfers;
+
+static void count_transfer(void)
+{
+    transfers++;
+}
+
+static void *free_elsewhere(void *p)
+{
+    heap_free(p);
+    return NULL;
+}
+
+/* Another thread frees blocks of a chunk that is filled no more; before the first block lies where
+ * one of them did, whoever records the order of events is told. */
+static void what_others_freed_in_a_chunk_is_a_transfer_when_it_is_filled_again(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 64, BYTES = 8192 };
+    static char *all[BLOCKS];
+    struct arena arena = {.chunks = 0};
+    bool is_again = false;
+    pthread_t other;
+    assert_int_equal(arena_enter(&arena, &spares), 0);
+    for (size_t i = 0; i < BLOCKS; i++)
+        all[i] = filled(BYTES, 'x');
+    for (size_t i = 0; i < BLOCKS; i++) {
+        if (i % 3 != 0) {
+            assert_int_equal(pthread_create(&other, NULL, free_elsewhere, all[i]), 0);
+            pthread_join(other, NULL);
+        }
+    }
+    cache_on_transfer(count_transfer);
+    transfers = 0;
+    static char *again[BLOCKS];
+    size_t count = 0;
+    while (count < BLOCKS && !is_again) {
+        char *p = again[count++] = filled(BYTES, 'y');
+        for (size_t k = 0; k < BLOCKS; k++)
+            is_again |= k % 3 != 0 && p < all[k] + BYTES && all[k] < p + BYTES;
+    }
+    cache_on_transfer(NULL);
+    for (size_t i = 0; i < count; i++)
+        heap_free(again[i]);
+    for (size_t i = 0; i < BLOCKS; i += 3)
+        heap_free(all[i]);
+    assert_true(is_again);
+    assert_true(transfers > 0);
+    arena_end(&arena, &spares);
 }
 
 static void free_all(char **kept, size_t count, size_t bytes)
@@ -276,6 +332,8 @@ static void a_fork_has_all_of_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(
+            what_others_freed_in_a_chunk_is_a_transfer_when_it_is_filled_again, nothing_is_left),
         cmocka_unit_test_teardown(blocks_of_up_to_32_kib_come_out_of_it, nothing_is_left),
         cmocka_unit_test_teardown(what_outlives_them_comes_to_lie_side_by_side, nothing_is_left),
         cmocka_unit_test_teardown(a_zone_is_filled_again_when_much_of_it_is_free, nothing_is_left),
