@@ -84,14 +84,20 @@ static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, 
     return at;
 }
 
-/* A whole FREE record at `at`, the lane's. */
+/* A whole FREE record at `at`, the lane's; nothing in a child that a handler forked off since `at`
+ * was read, where the lane reads as zeros and the block is the parent's. */
 static inline void encode_free(struct lane *lane, unsigned char *at, uint64_t units)
 {
     unsigned slot = trace_recent_slot(units);
     unsigned char *end = at + 1;
-    if (lane->recent[slot] != units) {
+    uint64_t recent = lane->recent[slot];
+    uint64_t freed_at = lane->freed_at;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (MP_UNLIKELY(lane_at(lane) != at))
+        return;
+    if (recent != units) {
         slot = 0;
-        end = encode_svarint(end, (int64_t)(units - lane->freed_at));
+        end = encode_svarint(end, (int64_t)(units - freed_at));
         lane->freed_at = units;
     }
     lane->events++;

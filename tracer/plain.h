@@ -40,9 +40,8 @@ static inline bool plain_is_near(const void *p)
 
 struct plain_turn {
     struct lane *lane;
-    unsigned char
-        *at; /* the lane's, read once: in a child that a handler forks off from here on the
-              * lane reads as zeros, and the record is stored where the parent stores it */
+    unsigned char *at; /* the lane's, read once: in a child that a handler forks off from here on
+                        * the lane reads as zeros, and nothing is written to the parent's block */
 };
 
 static inline void plain_end(struct plain_turn turn)
@@ -64,11 +63,16 @@ static inline struct plain_turn plain_begin(void)
     return (struct plain_turn){NULL, NULL};
 }
 
-/* Behind the record are zeros (lane.h, L2): what is stored there too changes nothing. */
+/* Stores the record's bytes and none behind them: in a child that a handler forks off behind the
+ * question they are what the parent stores there, who may be further by now. */
 static inline void plain_put(struct plain_turn turn, unsigned argument, uint64_t fields,
                              size_t bytes)
 {
-    memcpy(turn.at + 1, &fields, sizeof(fields));
+    if (MP_UNLIKELY(lane_at(turn.lane) != turn.at))
+        return;
+    const uint32_t low = (uint32_t)fields, high = (uint32_t)(fields >> (8 * (bytes - 4)));
+    memcpy(turn.at + 1, &low, sizeof(low));
+    memcpy(turn.at + 1 + bytes - 4, &high, sizeof(high));
     turn.lane->events++;
     lane_commit_at(turn.lane, turn.at, turn_first_byte(TRACE_NEAR, argument), turn.at + 1 + bytes);
 }

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tracer/plain.h"
+
 static size_t count_files(const char *folder)
 {
     size_t count = 0;
@@ -150,9 +152,60 @@ static void a_child_that_ran_no_handler_writes_nothing_to_its_parents_file(void 
     run_fini(&run);
 }
 
+/* -- a fork by a handler in the middle of a record --------------------------------------------- */
+
+enum { PARENTS = 0xa5 };
+
+static unsigned char parents_block[TRACE_BLOCK_BYTES];
+
+static bool is_parents(const unsigned char *at, const unsigned char *end)
+{
+    while (at < end && *at == PARENTS)
+        at++;
+    return at == end;
+}
+
+/* The lane of the child reads as zeros, and the parent may have gone on in the block. */
+static void a_child_whose_lane_is_gone_writes_nothing_to_its_parents_block(void **state)
+{
+    (void)state;
+    struct lane *wiped = calloc(1, sizeof(*wiped));
+    assert_non_null(wiped);
+    unsigned char *at = parents_block + TRACE_BLOCK_HEADER_BYTES;
+    memset(parents_block, PARENTS, sizeof(parents_block));
+    plain_put((struct plain_turn){wiped, at}, TRACE_NEAR_ALLOC, UINT64_MAX, 7);
+    plain_free((struct plain_turn){wiped, at}, (const void *)(uintptr_t)0x123450);
+    assert_true(is_parents(parents_block, parents_block + sizeof(parents_block)));
+    assert_null(wiped->at);
+    free(wiped);
+}
+
+static void a_near_record_stores_its_bytes_and_none_behind_them(void **state)
+{
+    (void)state;
+    struct lane *lane = calloc(1, sizeof(*lane));
+    assert_non_null(lane);
+    for (size_t bytes = 5; bytes <= 7; bytes += 2) {
+        const uint64_t fields = UINT64_C(0x07060504030201);
+        unsigned char *at = parents_block + TRACE_BLOCK_HEADER_BYTES;
+        memset(parents_block, PARENTS, sizeof(parents_block));
+        lane->block.start = parents_block;
+        lane->at = at;
+        plain_put((struct plain_turn){lane, at}, TRACE_NEAR_FREE, fields, bytes);
+        assert_int_equal(at[0], TRACE_NEAR_FREE << 3);
+        for (unsigned i = 1; i <= bytes; i++)
+            assert_int_equal(at[i], i);
+        assert_true(is_parents(at + 1 + bytes, parents_block + sizeof(parents_block)));
+        assert_ptr_equal(lane->at, at + 1 + bytes);
+    }
+    free(lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_whose_lane_is_gone_writes_nothing_to_its_parents_block),
+        cmocka_unit_test(a_near_record_stores_its_bytes_and_none_behind_them),
         cmocka_unit_test(an_existing_file_is_not_overwritten),
         cmocka_unit_test(the_process_id_can_be_part_of_the_name),
         cmocka_unit_test(a_forked_child_records_into_its_own_file_if_it_is_followed),
