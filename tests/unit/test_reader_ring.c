@@ -162,6 +162,19 @@ static void a_module_that_is_told_again_is_one_module(void **state)
     trace_close(trace);
 }
 
+/* They are looked through one by one: a hostile file must not have any number of them. */
+static void modules_are_bounded(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 65600; i++)
+        builder_module(&builder, i, 0, 0x1000 * i, 0x1000 * (i + 1), "");
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    assert_int_equal(trace_facts(trace)->modules, 65536);
+    assert_true(has_warning(trace, "more than 65536 modules"));
+    trace_close(trace);
+}
+
 /* -- the timeline ----------------------------------------------------------------------------- */
 
 static void begin_timeline_late(void)
@@ -251,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stack_of_gone_nodes_is_unknown_and_of_gone_callers_cut,
                                         begin, finish),
         cmocka_unit_test_setup_teardown(a_module_that_is_told_again_is_one_module, begin, finish),
+        cmocka_unit_test_setup_teardown(modules_are_bounded, begin, finish),
         cmocka_unit_test_setup_teardown(the_timeline_may_begin_late, begin, finish),
         cmocka_unit_test_setup_teardown(a_table_without_its_beginning_is_left_out, begin, finish),
     };

@@ -53,6 +53,7 @@ struct trace {
     uint64_t event_bytes;                /* payload of all event lanes */
     struct trace_facts facts;
     size_t module_capacity;
+    bool modules_are_too_many;
     size_t sample_capacity;
     struct file_piece *lost_record; /* payloads of the LOST records of the last look */
     size_t lost_records, lost_capacity;

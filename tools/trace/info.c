@@ -8,6 +8,8 @@
 #include "tools/trace/memory.h"
 #include "tools/trace/payload.h"
 
+enum { MODULES_MOST = 65536 }; /* looked through one by one */
+
 static char *take_text(struct payload *from)
 {
     char *text = file_copy_text(from->at, (size_t)(from->end - from->at));
@@ -65,6 +67,13 @@ static void add_module(struct trace *trace, const struct trace_module *module)
     struct trace_module *all = memory_grow((void *)(uintptr_t)facts->module, facts->modules,
                                            &trace->module_capacity, sizeof(*all));
     facts->module = all;
+    if (facts->modules == MODULES_MOST) {
+        if (!trace->modules_are_too_many)
+            file_warn(trace, "more than %d modules; code of the others has no names", MODULES_MOST);
+        trace->modules_are_too_many = true;
+        free_module(module);
+        return;
+    }
     size_t at = facts->modules;
     while (at > 0 && all[at - 1].loaded_ns > module->loaded_ns)
         at--;
