@@ -56,8 +56,10 @@ static size_t find_free_lines(uint32_t first, uint64_t *lines)
     const uint64_t *bits = space_grains_free(first);
     for (uint32_t i = 0; i < LINE_WORDS; i++) {
         lines[i] = 0;
-        for (uint32_t in = 0; in < 64; in += WORD_LINES)
-            lines[i] |= whole_lines(__atomic_load_n(bits++, __ATOMIC_RELAXED)) << in;
+        for (uint32_t in = 0; in < 64; in += WORD_LINES) {
+            /* acquire: what others did with the blocks that they freed there is done */
+            lines[i] |= whole_lines(__atomic_load_n(bits++, __ATOMIC_ACQUIRE)) << in;
+        }
     }
     return bits_count(lines, 0, ARENA_LINES);
 }
