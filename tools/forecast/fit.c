@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/cli.h"
 #include "tools/forecast/forecast.h"
+#include "tools/trace/memory.h"
 
 enum { CLASSES = 8, TRIES = 6, NUMBERS = 5, PASSES = 2, PODS_A_TRY = 4, TERMS = 3 };
 
@@ -20,20 +20,11 @@ struct fit {
     unsigned *rank;      /* of each series in its class's half */
 };
 
-static void *make(size_t count, size_t bytes)
-{
-    void *p = calloc(count, bytes);
-    if (p != NULL)
-        return p;
-    cli_say("out of memory");
-    exit(CLI_FAILED);
-}
-
 static void choose_halves(struct fit *fit)
 {
     unsigned members[CLASSES] = {0};
-    fit->half = make(fit->request->list.count, sizeof(*fit->half));
-    fit->rank = make(fit->request->list.count, sizeof(*fit->rank));
+    fit->half = memory_alloc(fit->request->list.count, sizeof(*fit->half));
+    fit->rank = memory_alloc(fit->request->list.count, sizeof(*fit->rank));
     for (size_t i = 0; i < fit->request->list.count; i++) {
         const char *name = fit->request->list.series[i].class;
         unsigned class = 0;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tools/cli.h"
+#include "tools/trace/memory.h"
 
 enum {
     TICKS_BELOW = 30, /* before an event */
@@ -176,20 +176,11 @@ static void score_warnings(struct score *score, const struct run *run)
     }
 }
 
-static void *make(size_t count, size_t bytes)
-{
-    void *p = calloc(count, bytes);
-    if (p != NULL)
-        return p;
-    cli_say("out of memory");
-    exit(CLI_FAILED);
-}
-
 void score_series(struct score *score, const struct series *series, unsigned rule,
                   const double thresholds[FORECAST_THRESHOLDS], double limit)
 {
-    double *points = make(series->count, sizeof(*points));
-    bool *is_warned = make(FORECAST_THRESHOLDS * series->count, sizeof(*is_warned));
+    double *points = memory_alloc(series->count, sizeof(*points));
+    bool *is_warned = memory_alloc(FORECAST_THRESHOLDS * series->count, sizeof(*is_warned));
     struct run runs[FORECAST_THRESHOLDS];
     for (size_t tick = 0; tick < series->count; tick++)
         points[tick] = 100 * series->used[tick] / limit;
