@@ -158,7 +158,7 @@ void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
 static void settle_watched(size_t number, unsigned back_soon)
 {
     watched.keeps[watched.last++ % WATCHED_MAX] =
-        settle(number, back_soon, REST_TENTHS << back_soon);
+        settle(number, back_soon, (uint32_t)REST_TENTHS << back_soon);
 }
 
 void back_begin(void)
@@ -214,7 +214,7 @@ static void return_touched(size_t number)
     if (unit->pages == ALL_PAGES && watched.last - watched.first < WATCHED_MAX)
         settle_watched(number, back_soon);
     else
-        back_settle(number, back_soon, REST_TENTHS << back_soon);
+        back_settle(number, back_soon, (uint32_t)REST_TENTHS << back_soon);
     serve_add(&cold.counts.returns, 1);
     serve_add(&cold.counts.unpacks, was_packed);
     serve_add(&cold.counts.return_ns, os_time_ns() - start);

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_GRAIN = 64, STORE_NONE = UINT32_MAX };
+enum { STORE_GRAIN = 64 };
+#define STORE_NONE UINT32_MAX
 
 /* False: there is no address space. */
 bool store_init(size_t most_bytes);

@@ -50,7 +50,8 @@ struct cold {
 };
 extern struct cold cold;
 
-enum { COLD_NEW = UINT32_MAX, COLD_SLOTS = 2048 };
+enum { COLD_SLOTS = 2048 };
+#define COLD_NEW UINT32_MAX
 
 static inline unsigned cold_state(const struct cold_unit *unit)
 {

@@ -369,6 +369,7 @@ static void *work(void *seed_)
 
 static void *read_numbers(void *unused)
 {
+    _Atomic uint32_t never = 0; /* nobody wakes it: a wait for it is a pause */
     while (atomic_load(&sequences_left) > 0) {
         struct txn_totals totals;
         struct arena_stats arenas;
@@ -378,7 +379,7 @@ static void *read_numbers(void *unused)
         for (size_t i = 0; txn_read_record(i, &record); i++)
             REQUIRE(record.text[0] != '\0');
         REQUIRE(arenas.bytes + arenas.free_bytes <= arenas.chunks * ARENA_UNITS * UNIT_BYTES);
-        os_wait_for(&(_Atomic uint32_t){0}, 0, 5 * 1000 * 1000);
+        os_wait_for(&never, 0, 5 * 1000 * 1000);
     }
     return unused;
 }

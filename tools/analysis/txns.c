@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FREE_PLACE = UINT32_MAX, FIRST_ROOM = 16 };
+enum { FIRST_ROOM = 16 };
+#define FREE_PLACE UINT32_MAX
 
 /* -- names and open ones ---------------------------------------------------------------------- */
 
