@@ -12,9 +12,11 @@ if TOOL is None:
     rules.skip("clang-format is not installed")
 if not re.search(r"version 14\.", rules.output_of(TOOL, "--version")):
     rules.skip("clang-format is not version 14")
-for source in rules.sources(endings=(".c", ".h", ".cpp")):
-    done = subprocess.run([TOOL, "--dry-run", "--Werror", source], cwd=rules.ROOT,
-                          stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        rules.broken(source, done.stderr.split("\n", 1)[0])
+done = subprocess.run([TOOL, "--dry-run", "--Werror", *rules.sources(endings=(".c", ".h", ".cpp"))],
+                      cwd=rules.ROOT, stderr=subprocess.PIPE, text=True)
+for line in done.stderr.splitlines():
+    if "error:" in line:
+        rules.broken(*line.split(":", 1))
+if done.returncode != 0 and "error:" not in done.stderr:
+    rules.broken(TOOL, done.stderr)
 rules.finish("layout")

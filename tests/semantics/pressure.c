@@ -87,7 +87,7 @@ static void what_was_refused_before_is_no_claim_to_more(void)
     need_library();
     CHECK(mpress_limit_set(32 * MIB, 64 * MIB) == 0);
     CHECK(malloc(hidden_size(1024 * (size_t)MIB)) == NULL);
-    CHECK(aligned_alloc((size_t)1 << 47, hidden_size(4 * KIB)) == NULL);
+    CHECK(aligned_alloc(hidden_size((size_t)1 << 47), hidden_size(4 * KIB)) == NULL);
     size_t count = 0;
     while (count < 200 && malloc(hidden_size(MIB)) != NULL)
         count++;

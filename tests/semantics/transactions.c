@@ -1,6 +1,7 @@
 /* transactions.c - mpress_txn.h as a program uses it: what lives, what ends, who is told. */
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "preload/mpress_txn.h"
 #include "tests/semantics/check.h"
@@ -271,7 +272,7 @@ static void *free_what_is_handed(void *unused)
 {
     while (!is_over) {
         for (int i = 0; i < 64; i++) {
-            char *p = __atomic_exchange_n(&handed[i], NULL, __ATOMIC_ACQ_REL);
+            char *p = atomic_exchange(&handed[i], NULL);
             if (p == NULL)
                 continue;
             CHECK(is_filled(p, i, malloc_usable_size(p)));
@@ -296,7 +297,7 @@ static void any_thread_frees_them(void)
             char *own = memset(malloc(30), 'o', 30);
             char *p = malloc((size_t)(i * 7 + round) % 1000);
             memset(p, i % 64, malloc_usable_size(p));
-            p = __atomic_exchange_n(&handed[i % 64], p, __ATOMIC_ACQ_REL);
+            p = atomic_exchange(&handed[i % 64], p);
             if (p != NULL) {
                 CHECK(is_filled(p, i % 64, malloc_usable_size(p)));
                 free(p);
