@@ -8,6 +8,7 @@
 #include "tools/cli.h"
 #include "tools/propose/plan.h"
 #include "tools/replay/run.h"
+#include "tools/replay/scratch.h"
 #include "tools/trace/memory.h"
 
 static void begin_plan(void *plan)
@@ -113,7 +114,8 @@ void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struc
     if (allocators_parse("mpress", allocators) != CLI_OK)
         snprintf(gain->error, sizeof gain->error, "libmpress.so was not found");
     else if (compile_side(trace, NULL, &sides[0]) != 0 || compile_side(trace, plan, &sides[1]) != 0)
-        snprintf(gain->error, sizeof gain->error, "no memory for the replay");
+        snprintf(gain->error, sizeof gain->error, "no room for the replay in %.100s",
+                 scratch_folder());
     else
         run_all(sides, &allocators->all[0], gain, result);
     compile_free(&sides[0].compiled);

@@ -147,7 +147,7 @@ static void push_death(struct plan *plan, const struct trace_event *event)
     uint32_t txn = plan->txn[event->old_object];
     struct trace_event *death = push(plan, event, TRACE_EVENT_FREE, txn);
     death->old_object = event->old_object;
-    death->old_seat = event->old_seat;
+    death->old_seat = event->old_seat != event->seat ? event->old_seat : 0; /* source.h */
     death->old_address = txn == 0 ? event->old_address : 0;
     death->old_size = event->old_size;
     death->bits = txn != 0 ? TRACE_EVENT_IN_TXN : 0;

@@ -1,31 +1,23 @@
 /* compile.c - makes a program of a source, in two visits.
  *
- * The first finds the peak and which objects are handed: freed by another thread in the window of
- * their birth. It uses the widest windows there are, so that finer ones hand no more. The second
- * writes the operations. */
-#define _GNU_SOURCE
+ * The first finds the peak and which objects are handed. The second writes the operations. What is
+ * kept meanwhile is that of the blocks alive, by their seats, and of one window. */
 #include "tools/replay/compile.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tools/replay/compile_txns.h"
+#include "tools/replay/handed.h"
+#include "tools/replay/slots.h"
 #include "tools/replay/writer.h"
 #include "tools/trace/memory.h"
 
-enum { NO_SLOT = 0, SHOW_EVERY = 1 << 18 };
+enum { SHOW_EVERY = 1 << 18 };
 
-/* Of slots[object]: the block is a transaction's. */
+/* Of a seat's slot: the block is a transaction's. */
 static const uint32_t IN_TXN = UINT32_C(1) << 31;
-
-/* A stack of free slots, linked through compile.next_free. Slot numbers are + 1; 0: none. */
-struct pool {
-    uint32_t first;
-    uint32_t last;
-};
 
 struct thread {
     uint32_t index; /* in the program; PROGRAM_NO_THREAD: no operation yet */
@@ -33,8 +25,8 @@ struct thread {
     uint32_t tid;
     uint32_t last_window; /* it has operations in */
     bool is_over;
-    uint64_t paced_ns; /* the last time it was told */
-    struct pool pool;  /* slots of objects that it has freed in this window */
+    uint64_t paced_ns;      /* the last time it was told */
+    struct slots_pool pool; /* slots of objects that it has freed in this window */
 };
 
 struct compile {
@@ -61,57 +53,31 @@ struct compile {
     size_t lane_capacity;
     struct trace_event main_event; /* some event of the process's first thread */
     bool is_main_known;
-    uint32_t *births;     /* first visit: threads that objects of this window were born in, */
-    uint64_t first_birth; /* from this object on */
-    uint8_t *handed;      /* a bit for each object */
-    size_t handed_bytes;
-    uint32_t *slots; /* second visit, by object: slot + 1 */
-    uint32_t *next_free;
-    size_t next_free_capacity;
-    struct pool pool; /* free since before this window */
+    struct handed handed;
+    struct slots slots;
     struct compile_txns txns;
 };
 
 /* -- the first visit -------------------------------------------------------------------------- */
 
-static void flag_handed(struct compile *compile, uint64_t object)
+/* Of the object, if any, that this event or else the next one bears. */
+static uint64_t next_birth(const struct compile *compile, const struct trace_event *event)
 {
-    size_t byte = (size_t)(object / 8);
-    while (byte >= compile->handed_bytes) {
-        size_t bytes = compile->handed_bytes != 0 ? compile->handed_bytes * 2 : 4096;
-        uint8_t *grown = memory_alloc(bytes, 1);
-        if (compile->handed_bytes != 0)
-            memcpy(grown, compile->handed, compile->handed_bytes);
-        free(compile->handed);
-        compile->handed = grown;
-        compile->handed_bytes = bytes;
-    }
-    compile->handed[byte] |= (uint8_t)(1U << object % 8);
-    compile->header.handed_threads = 1;
+    return source_totals(compile->source)->objects + (event->object == 0);
 }
 
-static bool is_handed(const struct compile *compile, uint64_t object)
+static void note_lives(struct compile *compile, const struct trace_event *event)
 {
-    size_t byte = (size_t)(object / 8);
-    return byte < compile->handed_bytes && (compile->handed[byte] >> object % 8 & 1) != 0;
-}
-
-/* Only objects of this window can be handed: a window's events bear one each at most. */
-static void note_birth(struct compile *compile, const struct trace_event *event)
-{
-    uint64_t born = source_totals(compile->source)->objects;
     if (compile->events % PROGRAM_WINDOW_EVENTS_MOST == 0)
-        compile->first_birth = born + (event->object == 0);
-    if (event->object != 0)
-        compile->births[event->object - compile->first_birth] = event->thread;
-}
-
-static void note_death(struct compile *compile, uint64_t object, uint32_t thread)
-{
-    if (object == 0 || object < compile->first_birth || compile->options.is_one_thread)
+        handed_note_window(&compile->handed, next_birth(compile, event));
+    if (compile->options.is_one_thread)
         return;
-    if (compile->births[object - compile->first_birth] != thread)
-        flag_handed(compile, object);
+    if (event->object != 0)
+        handed_note_birth(&compile->handed, event->object, event->thread);
+    if (event->old_object != 0)
+        handed_note_death(&compile->handed, event->old_object, event->thread);
+    if (event->stale_object != 0)
+        handed_note_death(&compile->handed, event->stale_object, event->thread);
 }
 
 static uint32_t *last_of_lane(struct compile *compile, uint32_t lane)
@@ -147,10 +113,9 @@ static void show_progress(struct compile *compile)
         compile->options.show(compile->shown + source_progress(compile->source) / 2);
 }
 
-static void find_handed(struct compile *compile, struct compiled *compiled)
+static void visit_lives(struct compile *compile, struct compiled *compiled)
 {
     struct trace_event event;
-    compile->births = memory_alloc(PROGRAM_WINDOW_EVENTS_MOST, sizeof(*compile->births));
     source_begin(compile->source);
     while (source_next(compile->source, &event)) {
         compile_txns_note(&compile->txns, &event,
@@ -160,9 +125,7 @@ static void find_handed(struct compile *compile, struct compiled *compiled)
         if (compile->events == 0)
             compile->start_ns = event.time_ns;
         note_main(compile, &event);
-        note_birth(compile, &event);
-        note_death(compile, event.old_object, event.thread);
-        note_death(compile, event.stale_object, event.thread);
+        note_lives(compile, &event);
         compile->events++;
         show_progress(compile);
     }
@@ -171,63 +134,9 @@ static void find_handed(struct compile *compile, struct compiled *compiled)
     source_end(compile->source);
     compile_txns_settle(&compile->txns);
     compile_txns_sum(&compile->txns, &compile->header.txns_whole, &compile->header.txns);
-    free(compile->births);
-    compile->births = NULL;
+    compile->header.handed_threads = compile->handed.is_any_ever;
     compile->lane_count = 0; /* nothing ran in any lane yet */
     compile->shown = 0.5;
-}
-
-/* -- slots ------------------------------------------------------------------------------------ */
-
-static void put_slot(struct compile *compile, struct pool *pool, uint32_t slot)
-{
-    compile->next_free[slot] = pool->first;
-    pool->first = slot;
-    if (pool->last == NO_SLOT)
-        pool->last = slot;
-}
-
-static uint32_t get_slot(struct compile *compile, struct pool *pool)
-{
-    uint32_t slot = pool->first;
-    pool->first = compile->next_free[slot];
-    if (pool->first == NO_SLOT)
-        pool->last = NO_SLOT;
-    return slot;
-}
-
-static uint32_t make_slot(struct compile *compile)
-{
-    uint32_t slot = (uint32_t)++compile->header.slots;
-    compile->next_free = memory_grow(compile->next_free, slot, &compile->next_free_capacity,
-                                     sizeof(*compile->next_free));
-    return slot;
-}
-
-/* P1: a handed object gets a slot that was empty when the window began. */
-static uint32_t choose_slot(struct compile *compile, struct thread *thread, uint64_t object)
-{
-    if (thread->pool.first != NO_SLOT && !is_handed(compile, object))
-        return get_slot(compile, &thread->pool);
-    if (compile->pool.first != NO_SLOT)
-        return get_slot(compile, &compile->pool);
-    return make_slot(compile);
-}
-
-/* What threads have freed in a window may be used by all in the next. */
-static void pass_on_slots(struct compile *compile)
-{
-    for (size_t i = 0; i < compile->active_count; i++) {
-        struct pool *pool = &compile->threads[compile->active[i]].pool;
-        if (pool->first == NO_SLOT)
-            continue;
-        compile->next_free[pool->last] = compile->pool.first;
-        if (compile->pool.first == NO_SLOT)
-            compile->pool.last = pool->last;
-        compile->pool.first = pool->first;
-        *pool = (struct pool){NO_SLOT, NO_SLOT};
-    }
-    compile->active_count = 0;
 }
 
 /* -- windows and threads ---------------------------------------------------------------------- */
@@ -245,9 +154,19 @@ static void begin_window(struct compile *compile)
         (struct program_window){.spawned = PROGRAM_NO_THREAD};
 }
 
+/* What threads have freed in a window may be used by all in the next. */
+static void pass_on_slots(struct compile *compile)
+{
+    for (size_t i = 0; i < compile->active_count; i++)
+        slots_pass_on(&compile->slots, &compile->threads[compile->active[i]].pool);
+    compile->active_count = 0;
+}
+
 static void end_window(struct compile *compile)
 {
-    compile->windows[window_now(compile)].live_bytes = compile->live_bytes;
+    struct program_window *window = &compile->windows[window_now(compile)];
+    window->live_bytes = compile->live_bytes;
+    writer_end_window(&compile->writer, window);
     pass_on_slots(compile);
 }
 
@@ -255,7 +174,7 @@ static void end_window(struct compile *compile)
 static void start_thread(struct compile *compile, struct thread *thread)
 {
     uint32_t *last = last_of_lane(compile, thread->lane);
-    thread->index = writer_add_thread(&compile->writer, window_now(compile), thread->tid);
+    thread->index = writer_add_thread(&compile->writer, thread->tid);
     struct program_window *window = &compile->windows[window_now(compile)];
     if (*last != 0)
         writer_thread(&compile->writer, *last - 1)->successor = thread->index;
@@ -274,10 +193,8 @@ static void enter_window(struct compile *compile, struct thread *thread)
         start_thread(compile, thread);
     else if (thread->last_window == now)
         return;
-    else
-        writer_put_control(&compile->writer, thread->index, PROGRAM_WINDOW, now);
+    writer_begin_part(&compile->writer, thread->index);
     thread->last_window = now;
-    compile->windows[now].participants++;
     compile->active = memory_grow(compile->active, compile->active_count, &compile->active_capacity,
                                   sizeof(*compile->active));
     compile->active[compile->active_count++] = (uint32_t)(thread - compile->threads);
@@ -312,14 +229,19 @@ static void finish_thread(struct compile *compile, struct thread *thread)
 
 /* -- the second visit ------------------------------------------------------------------------- */
 
-static void put_death(struct compile *compile, struct thread *thread, uint64_t object,
-                      uint64_t size)
+static uint32_t choose_slot(struct compile *compile, struct thread *thread, uint64_t object)
 {
-    uint32_t slot = compile->slots[object] & ~IN_TXN;
-    bool is_in_txn = slot != compile->slots[object];
+    return slots_take(&compile->slots, handed_is(&compile->handed, object) ? NULL : &thread->pool);
+}
+
+static void put_death(struct compile *compile, struct thread *thread, uint32_t seat, uint64_t size)
+{
+    uint32_t seated = slots_of_seat(&compile->slots, seat);
+    uint32_t slot = seated & ~IN_TXN;
+    bool is_in_txn = slot != seated;
     writer_put(&compile->writer, thread->index, is_in_txn ? PROGRAM_CONTROL : PROGRAM_FREE,
                slot - 1, is_in_txn ? PROGRAM_TXN_FREE : 0);
-    put_slot(compile, &thread->pool, slot);
+    slots_give(&compile->slots, &thread->pool, slot);
     compile->live_bytes -= size;
     compile->live_objects--;
     compile->header.operations++;
@@ -339,7 +261,7 @@ static void put_birth(struct compile *compile, struct thread *thread,
 {
     uint32_t slot = choose_slot(compile, thread, event->object);
     if (compile_txns_put_birth(&compile->txns, &compile->writer, thread->index, event, slot - 1)) {
-        compile->slots[event->object] = slot | IN_TXN;
+        slots_seat(&compile->slots, event->seat, slot | IN_TXN);
         note_live(compile, event);
         return;
     }
@@ -348,8 +270,8 @@ static void put_birth(struct compile *compile, struct thread *thread,
         op = PROGRAM_ALIGNED;
     else if ((event->bits & TRACE_EVENT_ZEROED) != 0)
         op = PROGRAM_CALLOC;
-    unsigned flag = is_handed(compile, event->object) ? PROGRAM_HANDED : 0;
-    compile->slots[event->object] = slot;
+    unsigned flag = handed_is(&compile->handed, event->object) ? PROGRAM_HANDED : 0;
+    slots_seat(&compile->slots, event->seat, slot);
     writer_put(&compile->writer, thread->index, op | flag, slot - 1, event->size);
     if (op == PROGRAM_ALIGNED)
         writer_put_word(&compile->writer, thread->index, event->alignment_log2);
@@ -359,21 +281,21 @@ static void put_birth(struct compile *compile, struct thread *thread,
 static void put_move(struct compile *compile, struct thread *thread,
                      const struct trace_event *event)
 {
-    uint32_t old = compile->slots[event->old_object];
+    uint32_t old = slots_of_seat(&compile->slots, event->old_seat);
     compile->live_bytes -= event->old_size;
     compile->live_objects--;
-    if (!is_handed(compile, event->object)) {
-        compile->slots[event->object] = old;
+    if (!handed_is(&compile->handed, event->object)) {
+        slots_seat(&compile->slots, event->seat, old);
         writer_put(&compile->writer, thread->index, PROGRAM_REALLOC, old - 1, event->size);
         note_live(compile, event);
         return;
     }
     uint32_t slot = choose_slot(compile, thread, event->object);
-    compile->slots[event->object] = slot;
+    slots_seat(&compile->slots, event->seat, slot);
     writer_put(&compile->writer, thread->index, PROGRAM_REALLOC_TO | PROGRAM_HANDED, old - 1,
                event->size);
     writer_put_word(&compile->writer, thread->index, slot - 1);
-    put_slot(compile, &thread->pool, old);
+    slots_give(&compile->slots, &thread->pool, old);
     note_live(compile, event);
 }
 
@@ -393,13 +315,13 @@ static void put_operation(struct compile *compile, const struct trace_event *eve
     if (compile->options.is_paced)
         put_pace(compile, thread, event->time_ns);
     if (event->stale_object != 0)
-        put_death(compile, thread, event->stale_object, event->stale_size);
+        put_death(compile, thread, event->stale_seat, event->stale_size);
     if (event->kind == TRACE_EVENT_REALLOC && event->old_object != 0)
         put_move(compile, thread, event);
     else if (event->object != 0)
         put_birth(compile, thread, event);
     else if (event->old_object != 0)
-        put_death(compile, thread, event->old_object, event->old_size);
+        put_death(compile, thread, event->old_seat, event->old_size);
     compile->header.skipped += event->kind != TRACE_EVENT_ALLOC && event->old_object == 0;
 }
 
@@ -417,29 +339,42 @@ static void put_txn(struct compile *compile, const struct trace_event *event)
     compile_txns_put(&compile->txns, &compile->writer, thread->index, event);
 }
 
+static void end_window_if_due(struct compile *compile, bool is_operation, uint64_t peak_event)
+{
+    bool is_peak = is_operation && source_totals(compile->source)->events == peak_event;
+    bool is_long = is_operation && compile->events % compile->window_events == 0;
+    if (is_peak)
+        compile->header.peak_window = window_now(compile);
+    if (!is_peak && !is_long && !writer_is_full(&compile->writer))
+        return;
+    end_window(compile);
+    begin_window(compile);
+}
+
+static void visit_event(struct compile *compile, const struct trace_event *event)
+{
+    compile->header.skipped += event->kind == TRACE_EVENT_FAILED;
+    if (event->kind == TRACE_EVENT_THREAD_END && !compile->options.is_one_thread)
+        finish_thread(compile, find_thread(compile, event));
+    if (event->kind > TRACE_EVENT_THREAD_NAME)
+        put_txn(compile, event);
+    if (!is_operation(event))
+        return;
+    if (compile->events % PROGRAM_WINDOW_EVENTS_MOST == 0)
+        handed_recall_window(&compile->handed, next_birth(compile, event));
+    put_operation(compile, event);
+    compile->events++;
+    show_progress(compile);
+}
+
 static void visit_operations(struct compile *compile, uint64_t peak_event)
 {
     struct trace_event event;
     compile->events = 0;
     source_begin(compile->source);
     while (source_next(compile->source, &event) && compile->writer.error == 0) {
-        compile->header.skipped += event.kind == TRACE_EVENT_FAILED;
-        if (event.kind == TRACE_EVENT_THREAD_END && !compile->options.is_one_thread)
-            finish_thread(compile, find_thread(compile, &event));
-        if (event.kind > TRACE_EVENT_THREAD_NAME)
-            put_txn(compile, &event);
-        if (!is_operation(&event))
-            continue;
-        put_operation(compile, &event);
-        compile->events++;
-        bool is_peak = source_totals(compile->source)->events == peak_event;
-        if (is_peak)
-            compile->header.peak_window = window_now(compile);
-        if (is_peak || compile->events % compile->window_events == 0) {
-            end_window(compile);
-            begin_window(compile);
-        }
-        show_progress(compile);
+        visit_event(compile, &event);
+        end_window_if_due(compile, is_operation(&event), peak_event);
     }
     source_end(compile->source);
     finish_threads(compile);
@@ -453,47 +388,67 @@ static void write_operations(struct compile *compile, const struct compiled *com
     while (compile->window_events < PROGRAM_WINDOW_EVENTS_MOST &&
            compile->window_events * 2 <= wanted)
         compile->window_events *= 2;
-    compile->slots = memory_alloc(compiled->totals.objects + 1, sizeof(*compile->slots));
     compile->header.peak_bytes = compiled->totals.peak_bytes;
     begin_window(compile);
     if (compile->is_main_known) /* thread 0: some allocators treat the first thread unlike others */
         enter_window(compile, find_thread(compile, &compile->main_event));
     visit_operations(compile, compiled->totals.peak_event);
+    compile->header.slots = compile->slots.count;
     compile->header.end_bytes = compile->live_bytes;
     compile->header.txn_slots = compile->txns.lives;
+}
+
+static int compile_visits(struct compile *compile, struct compiled *compiled)
+{
+    int error = writer_init(&compile->writer);
+    if (error == 0)
+        error = handed_init(&compile->handed);
+    if (error == 0) {
+        visit_lives(compile, compiled);
+        error = handed_settle(&compile->handed);
+    }
+    if (error == 0) {
+        write_operations(compile, compiled);
+        error = writer_finish(&compile->writer, &compile->header, compile->windows);
+    }
+    return error != 0 ? error : compile->handed.error;
+}
+
+static void fini(struct compile *compile)
+{
+    writer_fini(&compile->writer);
+    handed_fini(&compile->handed);
+    compile_txns_fini(&compile->txns);
+    free(compile->windows);
+    free(compile->threads);
+    free(compile->active);
+    free(compile->lane_last);
+    slots_fini(&compile->slots);
 }
 
 int compile_source(struct source *source, const struct compile_options *options,
                    struct compiled *compiled)
 {
-    struct compile compile = {.source = source, .options = *options};
+    struct compile *compile = memory_alloc(1, sizeof(*compile));
+    compile->source = source;
+    compile->options = *options;
+    compile->handed.fd = -1;
     memset(compiled, 0, sizeof(*compiled));
-    compiled->fd = -1;
-    compile.next_free = memory_grow(NULL, 0, &compile.next_free_capacity, sizeof(uint32_t));
-    if (writer_init(&compile.writer) != 0)
-        return compile.writer.error;
-    find_handed(&compile, compiled);
-    write_operations(&compile, compiled);
-    int error = writer_finish(&compile.writer, &compile.header, compile.windows);
-    if (error == 0) {
-        compiled->fd = compile.writer.fd;
-        compiled->program = (const struct program_header *)(const void *)compile.writer.words;
-    }
-    free(compile.windows);
-    free(compile.threads);
-    free(compile.active);
-    free(compile.lane_last);
-    free(compile.handed);
-    free(compile.slots);
-    free(compile.next_free);
-    compile_txns_fini(&compile.txns);
+    int error = compile_visits(compile, compiled);
+    compiled->fd = compile->writer.fd;
+    compiled->program = memory_alloc(1, sizeof(compile->header));
+    memcpy(compiled->program, &compile->header, sizeof(compile->header));
+    if (error != 0)
+        compile_free(compiled);
+    fini(compile);
+    free(compile);
     return error;
 }
 
 void compile_free(struct compiled *compiled)
 {
-    if (compiled->program != NULL)
-        munmap((void *)(uintptr_t)compiled->program, compiled->program->bytes);
-    if (compiled->fd >= 0)
+    if (compiled->program != NULL && compiled->fd >= 0)
         close(compiled->fd);
+    free(compiled->program);
+    compiled->program = NULL;
 }

@@ -8,9 +8,9 @@
 #include "tools/replay/source.h"
 
 struct compiled {
-    int fd; /* the memory file */
-    const struct program_header *program;
-    struct trace_totals totals; /* of the source */
+    int fd;                         /* the file (program.h) */
+    struct program_header *program; /* its header; NULL: there is none */
+    struct trace_totals totals;     /* of the source */
     bool is_complete;
     struct trace_error why; /* it is not */
 };
@@ -21,7 +21,7 @@ struct compile_options {
     void (*show)(double share); /* called now and then with the share that is done; or NULL */
 };
 
-/* Two visits. 0, or an errno value: no memory file could be made or grown. */
+/* Two visits. 0, or an errno value: a file could not be made in scratch_folder(), or written. */
 int compile_source(struct source *source, const struct compile_options *options,
                    struct compiled *compiled);
 void compile_free(struct compiled *compiled);

@@ -11,6 +11,7 @@
 struct block {
     uint32_t object; /* as in struct trace_event; 0: none */
     uint32_t bytes;
+    uint32_t seat;
 };
 
 /* Items of `stride` blocks each. */

@@ -73,7 +73,7 @@ static bool kv_drop(struct part *part)
         return true;
     maker_free(part, part->thread, part->table);
     bool had_table = part->table.object != 0;
-    part->table = (struct block){0, 0};
+    part->table = (struct block){0};
     return had_table;
 }
 

@@ -1,16 +1,19 @@
 /* program.h - a trace made ready to be run: what `mpress replay` hands to its child processes.
  *
- * One memory file, mapped by every child:
+ * One file without a name, read by every child:
  *
- *     struct program_header | chunks of operations | threads | windows
+ *     struct program_header | windows | struct program_thread[] | struct program_window[]
  *
- * Each thread has its own list of operations. Objects live in slots; who frees an object takes it
- * out of its slot and waits if it is not there yet: so the order of each object's life is kept at
- * any number of cores. Slots are used again, so that there are hardly more than live objects.
+ * Objects live in slots; who frees an object takes it out of its slot and waits if it is not there
+ * yet: so the order of each object's life is kept at any number of cores. Slots are used again, so
+ * that there are hardly more than live objects.
  *
  * The global order of the trace is cut into windows. No thread begins a window before all are done
  * with the one before: threads drift apart by no more than a window, and at each window's end the
- * bytes asked for are known exactly. One window ends at the recorded peak.
+ * bytes asked for are known exactly. One window ends at the recorded peak. Nobody has more than one
+ * window in memory: it is written when it is over and read when it begins, however long the trace.
+ *
+ *     operations of the window, a part for each thread, in chunks | struct program_part[]
  *
  * P1  Within a window a slot changes its object only by operations of one thread, except that an
  *     object flagged HANDED may be taken out by another: its slot was empty when the window began.
@@ -41,8 +44,8 @@ enum program_op {
 
 enum program_control {
     PROGRAM_END = 0,    /* of the thread */
-    PROGRAM_WINDOW = 1, /* operand: the window that the next operations are in */
-    PROGRAM_JUMP = 2,   /* operand: index of the word to go on with */
+    PROGRAM_WINDOW = 1, /* its part of this window is over */
+    PROGRAM_JUMP = 2,   /* operand: index in the window of the word to go on with */
     PROGRAM_PACE = 3,   /* operand: ns from the first operation to the next, as recorded */
     /* Transactions, where the allocator has such; each of them one thread's. The word's slot is
      * that of the transaction, but for the blocks'. */
@@ -65,12 +68,13 @@ enum {
     PROGRAM_SIZE_FOLLOWS = (1 << 28) - 1,
     PROGRAM_WINDOW_EVENTS_MOST = 1 << 16,
     PROGRAM_WINDOW_EVENTS_LEAST = 1 << 10,
-    PROGRAM_PACE_STEP_NS = 20000, /* a thread's times are told in steps of so much, at least */
+    PROGRAM_WINDOW_WORDS = 1 << 19, /* one that has so many ends with the next event */
+    PROGRAM_PACE_STEP_NS = 20000,   /* a thread's times are told in steps of so much, at least */
 };
 
 struct program_header {
     uint64_t magic;
-    uint64_t bytes;      /* of the whole program */
+    uint64_t bytes;      /* of the whole file */
     uint64_t operations; /* mallocs, callocs, aligned, frees, reallocs */
     uint64_t slots;      /* slots are 0..slots-1 */
     uint64_t threads_at; /* byte offset of struct program_thread[threads] */
@@ -86,11 +90,10 @@ struct program_header {
     uint64_t txn_slots;      /* transactions open at a time; slots are below */
     uint64_t txns;           /* begun; */
     uint64_t txns_whole;     /* of these, replayed as what they are */
+    uint64_t window_bytes;   /* of the largest window, with its parts */
 };
 
 struct program_thread {
-    uint64_t first_word;   /* index of its first operation, in words from the program's start */
-    uint32_t first_window; /* its first operation is in */
     uint32_t successor;    /* the thread that starts when this one ends; PROGRAM_NO_THREAD */
     uint32_t next_spawned; /* the next one of those that start with the same window */
     uint32_t tid;          /* as recorded */
@@ -98,8 +101,17 @@ struct program_thread {
 
 struct program_window {
     uint64_t live_bytes;   /* asked, at its end */
-    uint32_t participants; /* threads that have operations in it */
+    uint64_t at;           /* byte offset of its operations */
+    uint32_t words;        /* of operations */
+    uint32_t participants; /* threads that have operations in it: its parts */
     uint32_t spawned;      /* the first thread that starts with it; PROGRAM_NO_THREAD */
+    uint32_t unused;
+};
+
+/* What a thread does in a window. */
+struct program_part {
+    uint32_t thread;
+    uint32_t first_word; /* index in the window */
 };
 
 /* How a child runs. */

@@ -1,7 +1,6 @@
 /* replay.c - `mpress replay`: reads, compiles, runs in turns, prints. */
 #include "tools/replay/replay.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "tools/replay/compile.h"
 #include "tools/replay/options.h"
 #include "tools/replay/run.h"
+#include "tools/replay/scratch.h"
 #include "tools/replay/table.h"
 #include "tools/replay/under.h"
 #include "tools/scenario/scenario.h"
@@ -171,7 +171,7 @@ int replay_source(const struct options *options, struct source *source,
     int error = compile_source(source, &how, &compiled);
     progress_fini(&shown.line);
     if (error != 0) {
-        cli_say("%s: no memory for the replay: %s", source_name(source), strerror(error));
+        scratch_say(source_name(source), error);
         return CLI_FAILED;
     }
     if (compiled.program->operations == 0) {

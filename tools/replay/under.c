@@ -1,5 +1,6 @@
 /* under.c - see under.h. The trace is compiled once; each run of the experiment is a child like
- * those of any replay, which finds program and orders in two memory files that it inherits. */
+ * those of any replay, which finds program and orders in two files without names that it inherits.
+ */
 #define _GNU_SOURCE /* memfd_create */
 #include "tools/replay/under.h"
 
@@ -16,6 +17,7 @@
 #include "tools/replay/allocators.h"
 #include "tools/replay/compile.h"
 #include "tools/replay/run.h"
+#include "tools/replay/scratch.h"
 #include "tools/scenario/options.h"
 #include "tools/scenario/scenario.h"
 #include "tools/trace/memory.h"
@@ -71,7 +73,7 @@ static int compile(const struct plan *plan, struct options *options)
     int error = compile_source(&source, &how, &compiled);
     int status = CLI_USAGE;
     if (error != 0) {
-        cli_say("%s: no memory for the replay: %s", plan->trace, strerror(error));
+        scratch_say(plan->trace, error);
     } else {
         status = run(options, &compiled);
         compile_free(&compiled);

@@ -4,6 +4,7 @@
 
 #include "tools/replay/maker.h"
 #include "tools/trace/memory.h"
+#include "tools/trace/seats.h"
 #include "tools/trace/trace.h"
 
 enum { EVENT_NS = 100, CHURN_SHARE = 2 };
@@ -18,6 +19,7 @@ struct workload_visit {
     size_t made_capacity;
     size_t yielded;
     uint64_t born;
+    struct seats seats;
     uint64_t steps;
     uint64_t all_steps;
     struct trace_totals totals;
@@ -122,7 +124,16 @@ static struct block bear(struct workload_visit *visit, struct trace_event *event
 {
     event->object = ++visit->born;
     event->size = bytes;
-    return (struct block){(uint32_t)event->object, (uint32_t)bytes};
+    event->seat = seats_take(&visit->seats);
+    return (struct block){(uint32_t)event->object, (uint32_t)bytes, event->seat};
+}
+
+static void bury(struct workload_visit *visit, struct trace_event *event, struct block block)
+{
+    event->old_object = block.object;
+    event->old_size = block.bytes;
+    event->old_seat = block.seat;
+    seats_give(&visit->seats, block.seat);
 }
 
 struct block maker_alloc(struct part *part, uint64_t bytes)
@@ -142,16 +153,13 @@ void maker_free(struct part *part, unsigned thread, struct block block)
 {
     if (block.object == 0)
         return;
-    struct trace_event *event = make_event(part->visit, thread, TRACE_EVENT_FREE);
-    event->old_object = block.object;
-    event->old_size = block.bytes;
+    bury(part->visit, make_event(part->visit, thread, TRACE_EVENT_FREE), block);
 }
 
 struct block maker_realloc(struct part *part, struct block block, uint64_t bytes)
 {
     struct trace_event *event = make_event(part->visit, part->thread, TRACE_EVENT_REALLOC);
-    event->old_object = block.object;
-    event->old_size = block.bytes;
+    bury(part->visit, event, block);
     return bear(part->visit, event, bytes);
 }
 
@@ -255,6 +263,7 @@ void workload_visit_destroy(struct workload_visit *visit)
         free(visit->parts[thread].items.blocks);
         free(visit->parts[thread].others.blocks);
     }
+    seats_fini(&visit->seats);
     free(visit->made);
     free(visit);
 }

@@ -1,5 +1,5 @@
 /* child.c - mpress-replay-child PROGRAM RESULT: started by `mpress replay` only; both are
- * descriptors of memory files (program.h). */
+ * descriptors of files (program.h). */
 #define _GNU_SOURCE
 #include "preload/mpress.h"
 #include "tools/replay/child/child.h"
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct child child;
@@ -45,20 +44,6 @@ static void *map(int fd, size_t bytes, int protection, int flags)
 static void map_result(int fd)
 {
     child.result = map(fd, sizeof(*child.result), PROT_READ | PROT_WRITE, MAP_SHARED);
-}
-
-static void map_program(int fd)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        child_fail("no program: %s", strerror(errno));
-    char *start = map(fd, (size_t)status.st_size, PROT_READ, MAP_SHARED);
-    child.program = (const void *)start;
-    if (child.program->magic != PROGRAM_MAGIC || child.program->bytes > (uint64_t)status.st_size)
-        child_fail("no program of this version");
-    child.words = (const void *)start;
-    child.threads = (const void *)(start + child.program->threads_at);
-    child.windows = (const void *)(start + child.program->windows_at);
 }
 
 static void map_tables(void)
@@ -150,7 +135,7 @@ int main(int argc, char **argv)
     map_result(atoi(argv[2]));
     read_orders();
     child.page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    map_program(atoi(argv[1]));
+    stream_init(atoi(argv[1]));
     map_tables();
     txns_init();
     name_owner();

@@ -29,7 +29,7 @@ struct counters {
 /* The process. */
 struct child {
     const struct program_header *program;
-    const uint64_t *words;
+    const uint64_t *words; /* of the window that is open */
     const struct program_thread *threads;
     const struct program_window *windows;
     struct result *result;
@@ -56,8 +56,10 @@ struct runner {
     struct slot *slots; /* of its copy */
     uint32_t copy;
     uint32_t thread;
-    uint32_t window; /* it is in */
-    int64_t live;    /* bytes asked: by this thread's births less its deaths, in this window */
+    const uint64_t *part;  /* what it does in that window */
+    _Atomic uint32_t turn; /* number + 1 of the last window it has a part in, of those dealt out */
+    uint32_t done;         /* the same of the last one it began */
+    int64_t live; /* bytes asked: by this thread's births less its deaths, in this window */
     uint64_t waits;
     uint64_t behind_ns;
     struct counters *counters;
@@ -80,14 +82,11 @@ void gate_init(void);
 /* Opens the first window of a round; returns the runner of thread 0, which is the caller's. */
 struct runner *gate_begin(void);
 
-/* The thread is done with its window and goes on in window `next`. */
-void gate_pass(struct runner *runner, uint32_t next);
+/* The thread is done with its part; returns its next one. */
+const uint64_t *gate_pass(struct runner *runner);
 
 /* The thread is done with everything; starts its successor. */
 void gate_finish(struct runner *runner);
-
-/* Waits until window `window` is open. */
-void gate_wait(uint32_t window);
 
 /* Waits until all windows of the round are done. */
 void gate_wait_for_end(void);
@@ -100,6 +99,11 @@ void *gate_wait_for_object(struct runner *runner, struct slot *slot);
 
 /* An object was put into a slot that others may be waiting at. */
 void gate_hand_over(void);
+
+/* stream.c: the program's file. Reads the header and the tables; a window, and lets the system
+ * fetch the next one meanwhile. */
+void stream_init(int fd);
+const struct program_part *stream_read(uint32_t window);
 
 /* pattern.c: what is written into blocks, and whether it is still there. */
 void pattern_write(void *object, const struct slot *slot);

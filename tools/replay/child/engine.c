@@ -234,7 +234,7 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
 {
     const uint64_t *words = runner->child->words;
     struct slot *slots = runner->slots;
-    const uint64_t *at = words + runner->child->threads[runner->thread].first_word;
+    const uint64_t *at = runner->part;
     for (;;) {
         uint64_t word = *at++;
         struct operation operation = {.op = word & PROGRAM_OP_MASK,
@@ -267,7 +267,7 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
             if (operation.size == PROGRAM_JUMP)
                 at = words + *at;
             else if (operation.size == PROGRAM_WINDOW)
-                gate_pass(runner, (uint32_t)*at++);
+                at = gate_pass(runner);
             else if (operation.size == PROGRAM_TXN_ALLOC) {
                 run_txn_birth(runner, &operation, at, mode, how);
                 at += 2;

@@ -52,11 +52,47 @@ static inline void relax(void)
 #endif
 }
 
+/* -- waiting ---------------------------------------------------------------------------------- */
+
+/* Until another window than `open` is open. */
+static void wait_for_change(uint32_t open, unsigned *spins)
+{
+    if ((*spins)++ < SPINS) {
+        relax();
+        return;
+    }
+    atomic_fetch_add(&gate.open_waiters, 1);
+    sleep_at(&gate.open, open); /* returns at once if it moved */
+    atomic_fetch_sub(&gate.open_waiters, 1);
+}
+
+/* What was done in earlier windows is seen behind it. */
+static uint32_t read_open(void)
+{
+    /* acquire: pairs with the store in open_next */
+    return atomic_load_explicit(&gate.open, memory_order_acquire);
+}
+
+/* Until a window is open that the thread has a part in and did not begin yet. It may have been told
+ * of it before. */
+static void wait_for_part(struct runner *runner)
+{
+    uint32_t done = runner->done;
+    for (unsigned spins = 0;;) {
+        uint32_t open = read_open();
+        uint32_t turn = atomic_load_explicit(&runner->turn, memory_order_relaxed);
+        if (turn > done && turn <= open + 1)
+            break;
+        wait_for_change(open, &spins);
+    }
+    runner->done = atomic_load_explicit(&runner->turn, memory_order_relaxed);
+}
+
 /* -- threads ---------------------------------------------------------------------------------- */
 
 static void run_thread(struct runner *runner)
 {
-    gate_wait(child.threads[runner->thread].first_window);
+    wait_for_part(runner);
     engine_run(runner);
     gate_finish(runner);
 }
@@ -90,9 +126,20 @@ static void spawn_with(uint32_t window)
     }
 }
 
-static uint32_t count_participants(uint32_t window)
+/* Tells all that have a part in the window what it is. Nobody is in one. */
+static void deal_parts(uint32_t window)
 {
-    return child.windows[window].participants * child.copies;
+    const struct program_part *parts = stream_read(window);
+    uint32_t count = child.windows[window].participants;
+    for (uint32_t copy = 0; copy < child.copies; copy++) {
+        struct runner *runners = &gate.runners[(size_t)copy * child.program->threads];
+        for (uint32_t i = 0; i < count; i++) {
+            struct runner *runner = &runners[parts[i].thread];
+            runner->part = child.words + parts[i].first_word;
+            atomic_store_explicit(&runner->turn, window + 1, memory_order_relaxed);
+        }
+    }
+    atomic_store(&gate.remaining, count * child.copies);
 }
 
 void gate_init(void)
@@ -111,7 +158,6 @@ static struct runner make_runner(uint32_t copy, uint32_t thread)
                            .slots = child.slots + copy * child.program->slots,
                            .copy = copy,
                            .thread = thread,
-                           .window = child.threads[thread].first_window,
                            .bump = 0x10000000,
                            .counters = child.counters + index};
 }
@@ -125,34 +171,18 @@ struct runner *gate_begin(void)
     }
     atomic_store(&gate.live, 0);
     atomic_store(&gate.open, 0);
-    atomic_store(&gate.remaining, count_participants(0));
+    deal_parts(0);
     gate.begun_ns = clock_ns();
     gate.begun_cpu_ns = clock_cpu_ns();
     gate.paused_ns = gate.paused_cpu_ns = 0;
     for (uint32_t copy = 1; copy < child.copies; copy++)
         spawn(copy, 0);
     spawn_with(0);
+    wait_for_part(&gate.runners[0]); /* open it is */
     return &gate.runners[0];
 }
 
 /* -- windows ---------------------------------------------------------------------------------- */
-
-void gate_wait(uint32_t window)
-{
-    for (unsigned spins = 0;; spins++) {
-        /* acquire: pairs with the release in open_next; what was done in earlier windows is seen */
-        uint32_t open = atomic_load_explicit(&gate.open, memory_order_acquire);
-        if (open >= window)
-            return;
-        if (spins < SPINS) {
-            relax();
-            continue;
-        }
-        atomic_fetch_add(&gate.open_waiters, 1);
-        sleep_at(&gate.open, open); /* returns at once if it moved */
-        atomic_fetch_sub(&gate.open_waiters, 1);
-    }
-}
 
 static void check_live(uint32_t window)
 {
@@ -163,24 +193,33 @@ static void check_live(uint32_t window)
                    (long long)live, (long long)wanted);
 }
 
-/* All threads are done with the open window: nobody runs but the caller. */
-static void open_next(void)
+/* Ends it, and those behind it that nobody has a part in; returns the next one. */
+static uint32_t end_window(uint32_t window)
 {
-    uint32_t window = atomic_load(&gate.open);
     do {
-        uint64_t paused = clock_ns(), paused_cpu = clock_cpu_ns();
         check_live(window);
         resident_sample(window, child.windows[window].live_bytes * child.copies);
-        gate.paused_ns += clock_ns() - paused;
-        gate.paused_cpu_ns += clock_cpu_ns() - paused_cpu;
         child.result->windows_done++;
         window++;
     } while (window < child.program->windows && child.windows[window].participants == 0);
-    if (window == child.program->windows) {
+    return window;
+}
+
+/* All threads are done with the open window: nobody runs but the caller, in time that does not
+ * count. */
+static void open_next(void)
+{
+    uint64_t paused = clock_ns(), paused_cpu = clock_cpu_ns();
+    uint32_t window = end_window(atomic_load(&gate.open));
+    bool is_over = window == child.program->windows;
+    if (!is_over)
+        deal_parts(window);
+    gate.paused_ns += clock_ns() - paused;
+    gate.paused_cpu_ns += clock_cpu_ns() - paused_cpu;
+    if (is_over) {
         child.result->wall_ns += clock_ns() - gate.begun_ns - gate.paused_ns;
         child.result->cpu_ns += clock_cpu_ns() - gate.begun_cpu_ns - gate.paused_cpu_ns;
     } else {
-        atomic_store(&gate.remaining, count_participants(window));
         spawn_with(window);
     }
     /* seq_cst: either the waiter sees the new window or we see the waiter */
@@ -197,11 +236,11 @@ static void leave_window(struct runner *runner)
         open_next();
 }
 
-void gate_pass(struct runner *runner, uint32_t next)
+const uint64_t *gate_pass(struct runner *runner)
 {
     leave_window(runner);
-    gate_wait(next);
-    runner->window = next;
+    wait_for_part(runner);
+    return runner->part;
 }
 
 void gate_finish(struct runner *runner)
@@ -214,7 +253,9 @@ void gate_finish(struct runner *runner)
 
 void gate_wait_for_end(void)
 {
-    gate_wait(child.program->windows);
+    unsigned spins = 0;
+    for (uint32_t open = read_open(); open < child.program->windows; open = read_open())
+        wait_for_change(open, &spins);
     for (size_t i = 0; i < child.runners; i++) {
         child.result->waits += gate.runners[i].waits;
         if (gate.runners[i].behind_ns > child.result->behind_ns)
