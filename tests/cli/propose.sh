@@ -37,6 +37,25 @@ assert one["together"] >= one["blocks"] * 0.9, one
 assert one["frames"][0]["function"] == "handle", one["frames"]' 2>err || fail "$(cat err)"
 }
 
+# How much it is depends on the machine; the trees take a fraction, the texts many times as much.
+what_pays_is_proposed_and_what_costs_is_not() {
+    passes=$BUILD/tests/users/passes
+    for work in trees texts; do
+        "$MPRESS" record -q --force --no-pack -o P.mpt -- "$passes" --work $work --rounds 500 >digest 2>err ||
+            fail "recording failed"
+        run "$MPRESS" propose -q -n 5 P.mpt
+        expect_status 0
+        expect_80_columns
+        expect_out 'allocation takes .* of processor$'
+        if [ $work = trees ]; then
+            expect_out '^TRANSACTIONS THAT WOULD PAY  1$'
+        else
+            expect_out '^TRANSACTIONS THAT WOULD PAY  0$'
+            expect_out 'so it is not proposed\.$'
+        fi
+    done
+}
+
 one_call_alone_is_found_and_said_so() {
     propose single --no-replay
     expect_80_columns

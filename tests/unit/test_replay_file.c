@@ -57,51 +57,6 @@ static void build_one_thread(unsigned count)
     builder_end(&builder, TRACE_END_EXIT);
 }
 
-/* A realloc that moves, as a birth and a death: the new one may have the seat of the old one. */
-struct rewritten {
-    struct trace_event death;
-    bool is_due;
-};
-
-static void begin_rewriting(void *context)
-{
-    ((struct rewritten *)context)->is_due = false;
-}
-
-static bool next_rewritten(void *context, struct trace_visit *visit, struct trace_event *event)
-{
-    struct rewritten *rewritten = context;
-    if (rewritten->is_due) {
-        *event = rewritten->death;
-        rewritten->is_due = false;
-        return true;
-    }
-    if (!trace_visit_next(visit, event))
-        return false;
-    if (event->kind == TRACE_EVENT_REALLOC) {
-        rewritten->death = (struct trace_event){
-            .kind = TRACE_EVENT_FREE, .old_object = event->old_object, .old_size = event->old_size};
-        if (event->old_seat != event->seat)
-            rewritten->death.old_seat = event->old_seat;
-        rewritten->is_due = true;
-        event->kind = TRACE_EVENT_ALLOC;
-        event->old_object = event->old_size = event->old_seat = 0;
-    }
-    return true;
-}
-
-static void a_block_whose_seat_is_taken_already_dies_as_itself(void **state)
-{
-    (void)state;
-    build_one_thread(5000);
-    struct rewritten rewritten = {.is_due = false};
-    const struct rewriting rewriting = {begin_rewriting, next_rewritten, &rewritten};
-    struct compiled compiled = compile_built(&rewriting);
-    assert_int_equal(compiled.program->operations, builder.events + 1000);
-    expect_done(&compiled);
-    compile_free(&compiled);
-}
-
 static off_t place_of_window(const struct compiled *compiled, uint32_t window)
 {
     return (off_t)(compiled->program->windows_at + window * sizeof(struct program_window));
@@ -215,7 +170,6 @@ static void a_program_that_is_cut_short_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_block_whose_seat_is_taken_already_dies_as_itself),
         TEST(the_peak_is_that_of_the_trace_and_ends_a_window),
         TEST(bytes_that_differ_from_the_trace_are_an_error),
         TEST(one_window_at_a_time_is_in_memory),

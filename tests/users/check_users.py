@@ -2,7 +2,7 @@
 """The users of transactions give the same answers with the library and without, whatever memory
 they are asked to take, and take it only with the library.
 
-usage: check_users.py LIBRARY PROGRAM...       sqlite_sessions, or request_server request_client"""
+usage: check_users.py LIBRARY PROGRAM...       sqlite_sessions, passes, or request_server request_client"""
 
 import os
 import re
@@ -31,6 +31,18 @@ def run_sessions(memory, library):
     return done.stdout, done.stderr
 
 
+def run_passes(memory, library):
+    said = [[], []]
+    for work in ("trees", "texts"):
+        done = subprocess.run([PROGRAM, "--memory", memory, "--work", work, "--rounds", "50"],
+                              env=environment(library), capture_output=True, text=True, check=False,
+                              timeout=TIMEOUT)
+        check(done.returncode == 0, f"{memory}, {library}: status {done.returncode}: {done.stderr}")
+        said[0].append(done.stdout)
+        said[1].append(done.stderr)
+    return "".join(said[0]), "".join(said[1])
+
+
 def run_server(memory, library):
     with subprocess.Popen([PROGRAM, "--memory", memory], env=environment(library), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
@@ -47,8 +59,11 @@ def run_server(memory, library):
     return done.stdout, said
 
 
-run = run_server if CLIENT else run_sessions
-memories = ("malloc", "transaction", "entered") if CLIENT else ("malloc", "session", "statement")
+run, memories = {
+    "request_server": (run_server, ("malloc", "transaction", "entered")),
+    "sqlite_sessions": (run_sessions, ("malloc", "session", "statement")),
+    "passes": (run_passes, ("malloc", "transaction")),
+}[os.path.basename(PROGRAM)]
 answers = set()
 for chosen in memories:
     for preloaded in ("", LIBRARY):

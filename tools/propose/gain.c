@@ -1,6 +1,7 @@
 /* gain.c - see gain.h */
 #include "tools/propose/gain.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +22,17 @@ static bool next_of_plan(void *plan, struct trace_visit *visit, struct trace_eve
     return plan_next(plan, visit, event);
 }
 
-enum { ROUNDS_OPERATIONS = 1 << 21, ROUNDS_MOST = 1000 };
+enum { ROUNDS_OPERATIONS = 1 << 21, ROUNDS_MOST = 32 };
 
 /* One of the two programs. */
 struct side {
     struct compiled compiled;
     struct gain_side *result;
+    double *taken; /* by each run, a round; */
+    double own;    /* by the replay itself: the least of all */
 };
 
-/* Short traces are replayed again and again, so that there is something to measure. */
+/* Short traces are replayed again and again: what disturbs a window does not in all rounds. */
 static uint32_t rounds_of(const struct side *side)
 {
     uint64_t operations = side->compiled.program->operations | 1;
@@ -38,14 +41,14 @@ static uint32_t rounds_of(const struct side *side)
 }
 
 static bool run_one(const struct side *side, const struct allocator *allocator,
-                    struct result *result, struct gain *gain)
+                    enum program_mode mode, struct result *result, struct gain *gain)
 {
     const struct run_plan plan = {
         .compiled = &side->compiled,
         .orders = {.touch = PROGRAM_TOUCH_PAGES, .copies = 1, .rounds = rounds_of(side)},
     };
     memset(result, 0, sizeof *result);
-    run_once(&plan, allocator, PROGRAM_PLAIN, result);
+    run_once(&plan, allocator, mode, result);
     if (result->is_done == 0)
         snprintf(gain->error, sizeof gain->error, "%s", result->error);
     return result->is_done != 0;
@@ -63,37 +66,70 @@ static double sort_median(double *values, unsigned count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-static void compare_runs(struct gain *gain, double *before, double *with)
+/* How many of the least and of the most can be left out so that the true median lies between the
+ * others 19 times in 20: a value is below it as often as above (sign test). */
+static unsigned count_outer(unsigned count)
 {
+    double chance = pow(0.5, count), tail = chance; /* that `outer` are below, or fewer */
+    unsigned outer = 0;
+    while (2 * tail <= 0.05) {
+        chance *= (double)(count - outer) / (outer + 1);
+        tail += chance;
+        outer++;
+    }
+    return outer != 0 ? outer - 1 : 0;
+}
+
+/* Of each run, without the replay's own work. */
+static double *net_of(const struct side *side, unsigned runs)
+{
+    for (unsigned run = 0; run < runs; run++)
+        side->taken[run] -= side->own;
+    return side->taken;
+}
+
+static void compare_runs(struct gain *gain, const struct side sides[2])
+{
+    double *before = net_of(&sides[0], gain->runs), *with = net_of(&sides[1], gain->runs);
     double *percent = memory_alloc(gain->runs, sizeof *percent);
     for (unsigned run = 0; run < gain->runs; run++)
         percent[run] = before[run] > 0 ? 100 * (1 - with[run] / before[run]) : 0;
     gain->percent = sort_median(percent, gain->runs);
-    gain->low = percent[gain->runs / 4];
-    gain->high = percent[gain->runs - 1 - gain->runs / 4];
+    gain->low = percent[count_outer(gain->runs)];
+    gain->high = percent[gain->runs - 1 - count_outer(gain->runs)];
     gain->before.ns = (uint64_t)sort_median(before, gain->runs);
     gain->with.ns = (uint64_t)sort_median(with, gain->runs);
     free(percent);
+}
+
+static bool run_side(struct side *side, const struct allocator *allocator, unsigned run,
+                     struct gain *gain, struct result *result)
+{
+    if (!run_one(side, allocator, PROGRAM_NULL, result, gain))
+        return false;
+    double own = (double)result->cpu_least_ns;
+    side->own = run == 0 || own < side->own ? own : side->own;
+    if (!run_one(side, allocator, PROGRAM_PLAIN, result, gain))
+        return false;
+    side->taken[run] = (double)result->cpu_least_ns;
+    if (side->result->peak == 0 || result->resident_peak < side->result->peak)
+        side->result->peak = result->resident_peak;
+    return true;
 }
 
 /* In turns. */
 static void run_all(struct side sides[2], const struct allocator *allocator, struct gain *gain,
                     struct result *result)
 {
-    double *taken[2] = {memory_alloc(gain->runs, sizeof **taken),
-                        memory_alloc(gain->runs, sizeof **taken)};
     bool is_done = true;
-    for (unsigned run = 0; run < 2 * gain->runs && is_done; run++) {
-        struct side *side = &sides[run % 2];
-        is_done = run_one(side, allocator, result, gain);
-        taken[run % 2][run / 2] = (double)result->cpu_ns / rounds_of(side);
-        if (run < 2 || result->resident_peak < side->result->peak)
-            side->result->peak = result->resident_peak;
-    }
+    for (int i = 0; i < 2; i++)
+        sides[i].taken = memory_alloc(gain->runs, sizeof *sides[i].taken);
+    for (unsigned run = 0; run < 2 * gain->runs && is_done; run++)
+        is_done = run_side(&sides[run % 2], allocator, run / 2, gain, result);
     if (is_done)
-        compare_runs(gain, taken[0], taken[1]);
-    free(taken[0]);
-    free(taken[1]);
+        compare_runs(gain, sides);
+    free(sides[0].taken);
+    free(sides[1].taken);
 }
 
 static int compile_side(const struct trace *trace, struct plan *plan, struct side *side)

@@ -1,5 +1,12 @@
 /* gain.h - what a proposal is worth: the trace replayed as it is, and with the blocks of a scope's
- * bursts in transactions, in turns. */
+ * bursts in transactions, in turns.
+ *
+ * What else the machine does only adds. So of each window of events (program.h) the least counts of
+ * all rounds of a run, and what that makes of runs is compared pair by pair.
+ *
+ * The replay's own work is no program's. So each is run with calls that do nothing, too: what is
+ * left without the least of these is what allocation takes, first touches of its pages included.
+ * What the program itself does to free its blocks one by one is not in it. */
 #ifndef MPRESS_TOOLS_PROPOSE_GAIN_H
 #define MPRESS_TOOLS_PROPOSE_GAIN_H
 
@@ -9,27 +16,28 @@
 #include "tools/replay/program.h"
 #include "tools/trace/trace.h"
 
-/* A proposal pays if the replay takes at least so many percent less. */
+/* A proposal pays if allocation takes at least so many percent less. */
 enum { GAIN_LEAST = 3, GAIN_RUNS_MOST = 1000 };
 
 /* Of a replay: medians of all runs. */
 struct gain_side {
-    uint64_t ns;   /* processor time */
+    uint64_t ns;   /* processor time of allocation */
     uint64_t peak; /* resident bytes; the least */
 };
 
 /* Runs are compared pair by pair, one after the other: what disturbs a while disturbs both. */
 struct gain {
     struct gain_side before, with;
-    double percent;   /* less time: the median of the pairs; below 0 it would cost */
-    double low, high; /* the middle half of them lies there */
+    double percent; /* less time: the median of the pairs; below 0 it would cost */
+    double low,
+        high; /* what it is, 19 times in 20; with fewer than 6 pairs where all of them lie */
     unsigned runs;
     char error[RESULT_TEXT_BYTES]; /* "": it is known */
 };
 
 void gain_measure(const struct trace *trace, uint32_t node, unsigned runs, struct gain *gain);
 
-/* It is enough, and so sure that three pairs in four say so. */
+/* It is enough, and sure. */
 bool gain_is_worth_it(const struct gain *gain);
 
 #endif

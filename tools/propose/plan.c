@@ -7,7 +7,7 @@
 #include "tools/propose/bursts.h"
 #include "tools/trace/memory.h"
 
-enum { QUEUE = 4 };
+enum { QUEUE = 3 };
 
 struct plan {
     const struct trace *trace;
@@ -128,51 +128,33 @@ void plan_begin(struct plan *plan)
 
 /* -- the events ------------------------------------------------------------------------------- */
 
-static struct trace_event *push(struct plan *plan, const struct trace_event *like, uint8_t kind,
-                                uint32_t txn)
+static void push(struct plan *plan, const struct trace_event *like, uint8_t kind, uint32_t txn)
 {
-    struct trace_event *event = &plan->queue[plan->queued++];
-    *event = (struct trace_event){.kind = kind,
-                                  .thread = like->thread,
-                                  .tid = like->tid,
-                                  .lane = like->lane,
-                                  .stack = like->stack,
-                                  .txn = txn,
-                                  .time_ns = like->time_ns};
-    return event;
+    plan->queue[plan->queued++] = (struct trace_event){.kind = kind,
+                                                       .thread = like->thread,
+                                                       .tid = like->tid,
+                                                       .lane = like->lane,
+                                                       .stack = like->stack,
+                                                       .txn = txn,
+                                                       .time_ns = like->time_ns};
 }
 
-static void push_death(struct plan *plan, const struct trace_event *event)
+/* What the program would do instead: a block that it reallocates may go from one to another. */
+static void push_planned(struct plan *plan, const struct trace_event *event)
 {
-    uint32_t txn = plan->txn[event->old_object];
-    struct trace_event *death = push(plan, event, TRACE_EVENT_FREE, txn);
-    death->old_object = event->old_object;
-    death->old_seat = event->old_seat != event->seat ? event->old_seat : 0; /* source.h */
-    death->old_address = txn == 0 ? event->old_address : 0;
-    death->old_size = event->old_size;
-    death->bits = txn != 0 ? TRACE_EVENT_IN_TXN : 0;
-    if (txn != 0 && ++plan->now[txn] == plan->left[txn])
-        push(plan, event, TRACE_EVENT_TXN_END, txn);
-}
-
-static void push_birth(struct plan *plan, const struct trace_event *event)
-{
-    uint32_t txn = plan->txn[event->object];
-    if (txn != 0 && !plan->is_begun[txn])
-        push(plan, event, TRACE_EVENT_TXN_BEGIN, txn);
-    plan->is_begun[txn] = true;
-    struct trace_event *birth = push(plan, event, TRACE_EVENT_ALLOC, txn);
-    birth->object = event->object;
-    birth->seat = event->seat;
-    birth->stale_object = event->stale_object;
-    birth->stale_seat = event->stale_seat;
-    birth->stale_size = event->stale_size;
-    birth->address = txn == 0 ? event->address : 0;
-    birth->size = event->size;
-    birth->bits = txn != 0 ? TRACE_EVENT_IN_TXN : event->bits & TRACE_EVENT_ZEROED;
-    birth->alignment_log2 = event->alignment_log2;
-    if (txn != 0 && event->alignment_log2 == 0)
-        birth->alignment_log2 = 4; /* malloc's */
+    uint32_t born = plan->txn[event->object], died = plan->txn[event->old_object];
+    if (born != 0 && !plan->is_begun[born])
+        push(plan, event, TRACE_EVENT_TXN_BEGIN, born);
+    plan->is_begun[born] = true;
+    struct trace_event *planned = &plan->queue[plan->queued++];
+    *planned = *event;
+    planned->txn = event->object != 0 ? born : died;
+    if (born != 0 || event->object == 0)
+        planned->bits |= TRACE_EVENT_IN_TXN;
+    if (born != 0 && event->alignment_log2 == 0)
+        planned->alignment_log2 = 4; /* malloc's */
+    if (died != 0 && ++plan->now[died] == plan->left[died])
+        push(plan, event, TRACE_EVENT_TXN_END, died);
 }
 
 static bool is_planned(const struct plan *plan, const struct trace_event *event)
@@ -189,14 +171,7 @@ bool plan_next(struct plan *plan, struct trace_visit *visit, struct trace_event 
             return false;
         if (!is_planned(plan, event))
             return true;
-        if (event->object != 0 && event->old_object != 0) { /* to be copied, the new one is there */
-            push_birth(plan, event);
-            push_death(plan, event);
-        } else if (event->object != 0) {
-            push_birth(plan, event);
-        } else {
-            push_death(plan, event);
-        }
+        push_planned(plan, event);
     }
     *event = plan->queue[plan->given++];
     return true;

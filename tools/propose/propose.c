@@ -12,10 +12,10 @@ static const char help[] =
     "Where transactions (mpress_txn.h) would pay: functions under which blocks are\n"
     "born and die together, again and again. For each the trace is replayed as it is\n"
     "and with these blocks in transactions, in turns; what does not save 3 % of the\n"
-    "replay's processor time, and surely, is not proposed.\n"
+    "time that allocation takes, and surely, is not proposed.\n"
     "\n"
     "      --top N          at most so many (default 3, at most 8)\n"
-    "  -n, --runs N         pairs of replays; their median counts (default 7)\n"
+    "  -n, --runs N         pairs of replays; their median counts (default 9)\n"
     "      --no-replay      find only, measure nothing\n"
     "      --no-color       no colour on a terminal (nor with NO_COLOR set)\n"
     "  -j, --json           everything as JSON (schema: tools/README.md)\n"
@@ -34,7 +34,7 @@ struct request {
     bool json, quiet, no_colour, no_replay;
 };
 
-enum { OPT_TOP = 256, OPT_NO_COLOUR, OPT_NO_REPLAY, TOP_DEFAULT = 3, RUNS_DEFAULT = 7 };
+enum { OPT_TOP = 256, OPT_NO_COLOUR, OPT_NO_REPLAY, TOP_DEFAULT = 3, RUNS_DEFAULT = 9 };
 enum { PROGRESS_EVENTS = 1 << 16 };
 
 static const struct option long_options[] = {{"top", required_argument, NULL, OPT_TOP},

@@ -50,8 +50,9 @@ static void print_gain(const struct proposal *proposal, const struct page *page)
         return;
     }
     page_paragraph(page, 5, "",
-                   "replayed with them in transactions: %s of processor time instead of %s "
-                   "(%+.0f %%; half of the pairs %+.0f to %+.0f), peak %s instead of %s%s.",
+                   "replayed with them in transactions: allocation takes %s of processor time "
+                   "instead of %s (%+.0f %%; 19 times in 20 between %+.0f and %+.0f), peak %s "
+                   "instead of %s%s.",
                    units_duration(gain->with.ns).at, units_duration(gain->before.ns).at,
                    -gain->percent, -gain->high, -gain->low, units_bytes(gain->with.peak).at,
                    units_bytes(gain->before.peak).at,

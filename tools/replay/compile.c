@@ -234,13 +234,13 @@ static uint32_t choose_slot(struct compile *compile, struct thread *thread, uint
     return slots_take(&compile->slots, handed_is(&compile->handed, object) ? NULL : &thread->pool);
 }
 
-static void put_death(struct compile *compile, struct thread *thread, uint32_t seat, uint64_t size)
+/* `seated`: as in slots_seat. */
+static void put_death(struct compile *compile, struct thread *thread, uint32_t seated,
+                      uint64_t size)
 {
-    uint32_t seated = slots_of_seat(&compile->slots, seat);
     uint32_t slot = seated & ~IN_TXN;
-    bool is_in_txn = slot != seated;
-    writer_put(&compile->writer, thread->index, is_in_txn ? PROGRAM_CONTROL : PROGRAM_FREE,
-               slot - 1, is_in_txn ? PROGRAM_TXN_FREE : 0);
+    unsigned op = slot != seated ? PROGRAM_TXN_FREE : PROGRAM_FREE;
+    writer_put(&compile->writer, thread->index, op, slot - 1, 0);
     slots_give(&compile->slots, &thread->pool, slot);
     compile->live_bytes -= size;
     compile->live_objects--;
@@ -278,10 +278,26 @@ static void put_birth(struct compile *compile, struct thread *thread,
     note_live(compile, event);
 }
 
+/* No transaction reallocates. */
+static void put_copy(struct compile *compile, struct thread *thread,
+                     const struct trace_event *event, uint32_t old)
+{
+    put_birth(compile, thread, event);
+    uint32_t slot = slots_of_seat(&compile->slots, event->seat) & ~IN_TXN;
+    writer_put(&compile->writer, thread->index, PROGRAM_COPY, slot - 1, 0);
+    writer_put_word(&compile->writer, thread->index, (old & ~IN_TXN) - 1);
+    put_death(compile, thread, old, event->old_size);
+    compile->header.operations--; /* both are one */
+}
+
 static void put_move(struct compile *compile, struct thread *thread,
                      const struct trace_event *event)
 {
     uint32_t old = slots_of_seat(&compile->slots, event->old_seat);
+    if ((old & IN_TXN) != 0 || (event->bits & TRACE_EVENT_IN_TXN) != 0) {
+        put_copy(compile, thread, event, old);
+        return;
+    }
     compile->live_bytes -= event->old_size;
     compile->live_objects--;
     if (!handed_is(&compile->handed, event->object)) {
@@ -315,13 +331,15 @@ static void put_operation(struct compile *compile, const struct trace_event *eve
     if (compile->options.is_paced)
         put_pace(compile, thread, event->time_ns);
     if (event->stale_object != 0)
-        put_death(compile, thread, event->stale_seat, event->stale_size);
+        put_death(compile, thread, slots_of_seat(&compile->slots, event->stale_seat),
+                  event->stale_size);
     if (event->kind == TRACE_EVENT_REALLOC && event->old_object != 0)
         put_move(compile, thread, event);
     else if (event->object != 0)
         put_birth(compile, thread, event);
     else if (event->old_object != 0)
-        put_death(compile, thread, event->old_seat, event->old_size);
+        put_death(compile, thread, slots_of_seat(&compile->slots, event->old_seat),
+                  event->old_size);
     compile->header.skipped += event->kind != TRACE_EVENT_ALLOC && event->old_object == 0;
 }
 

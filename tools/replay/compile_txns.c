@@ -93,6 +93,16 @@ static void put(struct writer *writer, uint32_t thread, enum program_control con
     writer_put_word(writer, thread, operand);
 }
 
+static uint64_t *used_by(struct compile_txns *txns, uint32_t thread)
+{
+    while (thread >= txns->threads) {
+        txns->used =
+            memory_grow(txns->used, txns->threads, &txns->used_capacity, sizeof(*txns->used));
+        txns->used[txns->threads++] = 0;
+    }
+    return &txns->used[thread];
+}
+
 /* The slot of the last one that ended is mostly free. */
 static uint32_t take_slot(struct compile_txns *txns, uint32_t number)
 {
@@ -118,6 +128,7 @@ static void put_begin(struct compile_txns *txns, struct writer *writer, uint32_t
     txn->slot = slot + 1;
     put(writer, thread, PROGRAM_TXN_BEGIN, slot, parent != NULL ? parent->slot : 0);
     writer_put_word(writer, thread, event->begun.name << 48 | event->begun.expected << 16 >> 16);
+    *used_by(txns, thread) = 0; /* the slot may have been another's */
 }
 
 static void end_life(struct compile_txns *txns, struct compile_txn *txn)
@@ -188,9 +199,13 @@ bool compile_txns_put_birth(struct compile_txns *txns, struct writer *writer, ui
     const struct compile_txn *txn = is_in_txn ? find(txns, event->txn) : NULL;
     if (!is_open(txn))
         return false;
-    put(writer, thread, PROGRAM_TXN_ALLOC, slot,
-        (txn->slot - 1) | (uint64_t)event->alignment_log2 << 32);
-    writer_put_word(writer, thread, event->size);
+    bool is_zeroed = (event->bits & TRACE_EVENT_ZEROED) != 0;
+    uint64_t use = (uint64_t)txn->slot << 8 | event->alignment_log2;
+    if (*used_by(txns, thread) != use)
+        put(writer, thread, PROGRAM_TXN_USE, txn->slot - 1, event->alignment_log2);
+    *used_by(txns, thread) = use;
+    writer_put(writer, thread, is_zeroed ? PROGRAM_TXN_CALLOC : PROGRAM_TXN_ALLOC, slot,
+               event->size);
     txns->life[txn->slot - 1].blocks++;
     return true;
 }
@@ -211,4 +226,5 @@ void compile_txns_fini(struct compile_txns *txns)
 {
     free(txns->txn);
     free(txns->life);
+    free(txns->used);
 }

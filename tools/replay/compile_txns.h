@@ -32,6 +32,8 @@ struct compile_txns {
     size_t count, capacity;
     struct compile_life *life; /* by slot */
     size_t lives, life_capacity;
+    uint64_t *used; /* by thread of the program: operand of its last TXN_USE, slot + 1 << 8; or 0 */
+    size_t threads, used_capacity;
 };
 
 void compile_txns_fini(struct compile_txns *txns);

@@ -19,7 +19,7 @@
  *     object flagged HANDED may be taken out by another: its slot was empty when the window began.
  * P2  The slot of an object that has died is empty.
  *
- * An operation is a 64-bit word: op in bits 0..2, HANDED in bit 3, size in bits 4..31, slot in bits
+ * An operation is a 64-bit word: op in bits 0..3, HANDED in bit 4, size in bits 5..31, slot in bits
  * 32..63. A size that does not fit stands in a word of its own behind it (PROGRAM_SIZE_FOLLOWS),
  * then come further operands, a word each. */
 #ifndef MPRESS_TOOLS_REPLAY_PROGRAM_H
@@ -40,6 +40,11 @@ enum program_op {
     PROGRAM_FREE = 4,
     PROGRAM_REALLOC = 5,    /* the slot stays */
     PROGRAM_REALLOC_TO = 6, /* operand: the slot of the new object */
+    PROGRAM_COPY = 7,       /* operand: the slot of an object whose bytes it has too, from now on */
+    /* Of a transaction; where the allocator has none, as MALLOC or ALIGNED, CALLOC and FREE. */
+    PROGRAM_TXN_ALLOC = 8,  /* of the one that TXN_USE names: a word like malloc's, so that the */
+    PROGRAM_TXN_CALLOC = 9, /* replay's own work is the same */
+    PROGRAM_TXN_FREE = 10,  /* given up here, or with the transaction */
 };
 
 enum program_control {
@@ -48,24 +53,23 @@ enum program_control {
     PROGRAM_JUMP = 2,   /* operand: index in the window of the word to go on with */
     PROGRAM_PACE = 3,   /* operand: ns from the first operation to the next, as recorded */
     /* Transactions, where the allocator has such; each of them one thread's. The word's slot is
-     * that of the transaction, but for the blocks'. */
-    PROGRAM_TXN_BEGIN = 4,  /* operands: its parent's slot + 1 or 0; bytes expected, less than 2^48,
-                             * with a number that stands for its name << 48 */
-    PROGRAM_TXN_ALLOC = 5,  /* operands: its transaction | log2 of the alignment << 32; size */
-    PROGRAM_TXN_FREE = 6,   /* a block ends; elsewhere it is freed */
-    PROGRAM_TXN_END = 7,    /* operand: 1: commit */
-    PROGRAM_TXN_SAVE = 8,   /* operand: number of the mark */
-    PROGRAM_TXN_BACK = 9,   /* the same */
-    PROGRAM_TXN_ENTER = 10, /* operand: 0: whatever is entered is left */
+     * that of the transaction. */
+    PROGRAM_TXN_BEGIN = 4, /* operands: its parent's slot + 1 or 0; bytes expected, less than 2^48,
+                            * with a number that stands for its name << 48 */
+    PROGRAM_TXN_END = 5,   /* operand: 1: commit */
+    PROGRAM_TXN_SAVE = 6,  /* operand: number of the mark */
+    PROGRAM_TXN_BACK = 7,  /* the same */
+    PROGRAM_TXN_ENTER = 8, /* operand: 0: whatever is entered is left */
+    PROGRAM_TXN_USE = 9,   /* operand: log2 of the alignment of the thread's next TXN_ALLOCs */
 };
 
 enum {
     PROGRAM_TXN_MARKS = 64, /* of each transaction */
-    PROGRAM_OP_MASK = 7,
-    PROGRAM_HANDED = 8,
-    PROGRAM_SIZE_SHIFT = 4,
+    PROGRAM_OP_MASK = 15,
+    PROGRAM_HANDED = 16,
+    PROGRAM_SIZE_SHIFT = 5,
     PROGRAM_SLOT_SHIFT = 32,
-    PROGRAM_SIZE_FOLLOWS = (1 << 28) - 1,
+    PROGRAM_SIZE_FOLLOWS = (1 << 27) - 1,
     PROGRAM_WINDOW_EVENTS_MOST = 1 << 16,
     PROGRAM_WINDOW_EVENTS_LEAST = 1 << 10,
     PROGRAM_WINDOW_WORDS = 1 << 19, /* one that has so many ends with the next event */
@@ -148,9 +152,10 @@ struct result {
     struct program_orders orders; /* of the parent, before the child starts */
     uint64_t is_done;             /* 1: everything below holds */
     uint64_t windows_done;        /* of all rounds */
-    uint64_t wall_ns;   /* from the first operation to the last, without looks at our own size */
-    uint64_t cpu_ns;    /* the same in processor time, of all threads */
-    uint64_t behind_ns; /* at most so much later than the pace asked for */
+    uint64_t wall_ns;      /* from the first operation to the last, without looks at our own size */
+    uint64_t cpu_ns;       /* the same in processor time, of all threads */
+    uint64_t cpu_least_ns; /* the same of one round: each window as in its fastest round */
+    uint64_t behind_ns;    /* at most so much later than the pace asked for */
     uint64_t resident_before;
     uint64_t resident_peak;  /* bytes above resident_before */
     uint64_t resident_mean;  /* over the ends of all windows, above resident_before */

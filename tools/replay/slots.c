@@ -61,6 +61,5 @@ void slots_seat(struct slots *slots, uint32_t seat, uint32_t slot)
             memory_grow(slots->seated, slots->seats, &slots->seat_capacity, sizeof(*slots->seated));
         slots->seated[slots->seats++] = 0;
     }
-    slots->seated[0] = slots->seated[seat];
     slots->seated[seat] = slot;
 }

@@ -35,7 +35,7 @@ void slots_give(struct slots *slots, struct slots_pool *own, uint32_t slot);
 /* The window is over: what the thread made free is for all. */
 void slots_pass_on(struct slots *slots, struct slots_pool *own);
 
-/* An object's slot; that of the one that had the seat before is that of seat 0 from now on. */
+/* An object's slot, with its flags. */
 void slots_seat(struct slots *slots, uint32_t seat, uint32_t slot);
 
 static inline uint32_t slots_of_seat(const struct slots *slots, uint32_t seat)

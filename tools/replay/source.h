@@ -8,8 +8,7 @@
 #include "tools/replay/workload.h"
 #include "tools/trace/trace.h"
 
-/* Events other than the trace's: the same in every visit. An object that dies right behind the
- * birth of the one that has its seat now has old_seat 0. */
+/* Events other than the trace's: the same in every visit. */
 struct rewriting {
     void (*begin)(void *context); /* a visit */
     bool (*next)(void *context, struct trace_visit *visit, struct trace_event *event);

@@ -13,7 +13,7 @@ enum {
     CHUNK_WORDS_LEAST = 32, /* many threads do little in a window */
     CHUNK_WORDS_MOST = 1 << 13,
     JUMP_WORDS = 2,
-    OPERATION_WORDS_MOST = 3, /* PROGRAM_TXN_ALLOC */
+    OPERATION_WORDS_MOST = 3, /* a long size and an operand; PROGRAM_TXN_BEGIN */
 };
 
 int writer_init(struct writer *writer)

@@ -12,6 +12,8 @@ from .tables import Table
 
 BENCH = os.path.join(heaps.PROGRAMS, "bench_txn")
 USERS = os.path.join(heaps.BUILD, "tests", "users")
+PASSES = os.path.join(USERS, "passes")
+TOOL = os.path.join(heaps.BUILD, "tools", "mpress")
 FIGURES = {"cpu_seconds": ("processor time", "s"), "seconds": ("wall time", "s"),
            "peak_mib": ("peak resident memory", "MiB")}
 
@@ -112,6 +114,45 @@ def count_mixes(mixes):
     return table
 
 
+def passes_once(work, memory, quick):
+    """Microseconds of processor time a round."""
+    rounds = 2000 if quick else 40000
+    command = [PASSES, "--work", work, "--memory", memory, "--rounds"]
+    few, many = (measure.launch(heaps.OURS, [*command, str(count)])[0]["cpu_seconds"]
+                 for count in (0, rounds))
+    return (many - few) * 1e6 / rounds
+
+
+def propose_once(trace, rounds):
+    command = [TOOL, "propose", "--quiet", "--json", trace]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise measure.Failed(f"propose: {done.stderr.strip()}")
+    gain = json.loads(done.stdout)["proposals"][0]["gain"]
+    return (gain["before_ns"] - gain["with_ns"]) / 1000 / rounds
+
+
+def measure_proposals(options):
+    """What transactions save a program, and what is proposed of a trace of it."""
+    rounds = 500 if options.quick else 2000
+    names = ["malloc", "transactions", "saved", "saved, as proposed"]
+    table = Table("Passes, with and without transactions", "us a round", names, means=False)
+    with tempfile.TemporaryDirectory() as folder:
+        for work in ("trees", "texts"):
+            trace = os.path.join(folder, work)
+            subprocess.run([TOOL, "record", "--quiet", "-o", trace, "--", PASSES, "--work", work,
+                            "--rounds", str(rounds)], capture_output=True, check=True)
+            for _ in range(options.rounds):
+                malloc, ours = (passes_once(work, memory, options.quick)
+                                for memory in ("malloc", "transaction"))
+                for name, value in zip(names, (malloc, ours, malloc - ours,
+                                               propose_once(trace, rounds))):
+                    table.rows.setdefault(work, {}).setdefault(name, []).append(value)
+            table.rows[work] = {name: measure.summary(values)
+                                for name, values in table.rows[work].items()}
+    return table
+
+
 def run_txns(_names, _compared, options):
     tables = []
     for name, program in (("sqlite", "sqlite_sessions"), ("server", "request_server")):
@@ -119,6 +160,7 @@ def run_txns(_names, _compared, options):
             tables += measure_user(name, options)
         else:
             print(f"skipped: {program} is not built")
+    tables.append(measure_proposals(options))
     mixes = measure_mixes(True, options)
     tables += [mixes, measure_mixes(False, options)]
     if shutil.which("valgrind") and not options.quick:

@@ -10,13 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/mpress_txn.h"
 #include "tools/replay/program.h"
 
 /* Where an object is while it lives; 16 bytes, so that a slot lies in one cache line. */
 struct slot {
     _Atomic(void *) object; /* NULL: not born yet, or dead */
-    size_t size;            /* asked */
+    size_t size;            /* asked, and SLOT_IN_TXN */
 };
+
+/* Of slot.size: it is a transaction's, where the allocator has such. */
+#define SLOT_IN_TXN (~(SIZE_MAX >> 1))
+
+static inline size_t slot_size(const struct slot *slot)
+{
+    return slot->size & ~SLOT_IN_TXN;
+}
 
 /* What a thread counts; nobody else looks before its end. */
 struct counters {
@@ -33,9 +42,9 @@ struct child {
     const struct program_thread *threads;
     const struct program_window *windows;
     struct result *result;
-    struct slot *slots;    /* program->slots for each copy */
-    struct txn_slot *txns; /* program->txn_slots for each copy; NULL: the allocator has none */
-    unsigned char *in_txn; /* by slot: what lies in it is a transaction's; NULL as above */
+    struct slot *slots;       /* program->slots for each copy, */
+    struct mpress_txn **txns; /* program->txn_slots; NULL: there are none */
+    struct mpress_txn_mark (*marks)[PROGRAM_TXN_MARKS]; /* of each of these */
     enum program_mode mode;
     enum program_touch touch;
     uint32_t copies;
@@ -53,7 +62,10 @@ enum { RUNNER_ENTERED = 16 };
 /* One thread of it. */
 struct runner {
     struct child *child;
-    struct slot *slots; /* of its copy */
+    struct slot *slots;       /* of its copy */
+    struct mpress_txn **txns; /* the same; NULL: the allocator has none */
+    struct mpress_txn *txn;   /* that its next blocks are of, */
+    size_t alignment;         /* and their alignment */
     uint32_t copy;
     uint32_t thread;
     const uint64_t *part;  /* what it does in that window */
@@ -113,17 +125,10 @@ void pattern_check(const void *object, size_t bytes, uint64_t pattern, const cha
 uint64_t pattern_of(const struct slot *slot);
 
 /* What calloc and the alignment promise of a new block. */
-void pattern_check_birth(const void *object, unsigned op, size_t size, size_t alignment);
+void pattern_check_birth(const void *object, bool is_zeroed, size_t size, size_t alignment);
 
 /* txns.c: transactions, where the allocator has them. */
 void txns_init(void);
-bool txns_are_there(void);
-void *txns_alloc(struct runner *runner, uint32_t txn, struct slot *slot, size_t size,
-                 size_t alignment);
-
-/* The block in the slot is a transaction's: it has ended, or will now. */
-bool txns_let_go(struct slot *slot);
-
 /* Operations but those of blocks; returns the place behind the operands. */
 const uint64_t *txns_run(struct runner *runner, enum program_control control, uint32_t txn,
                          const uint64_t *at);

@@ -76,16 +76,50 @@ struct operation {
     bool is_handed;
     size_t size;
     struct slot *slot;
-    unsigned alignment_log2;
-    uint32_t txn; /* PROGRAM_TXN_BLOCK */
+    unsigned alignment_log2; /* PROGRAM_ALIGNED */
 };
 
-/* An operation that no word has by itself. */
-enum { PROGRAM_TXN_BLOCK = PROGRAM_OP_MASK };
+static inline bool is_in_txn(const struct operation *operation)
+{
+    return operation->op >= PROGRAM_TXN_ALLOC;
+}
+
+static inline bool is_zeroed(const struct operation *operation)
+{
+    return operation->op == PROGRAM_CALLOC || operation->op == PROGRAM_TXN_CALLOC;
+}
 
 static _Noreturn void fail_allocation(size_t size)
 {
     child_fail("the allocator returned NULL for %zu bytes", size);
+}
+
+/* Where the allocator has no transactions. */
+static __attribute__((noinline)) void *call_no_txn_birth(size_t alignment, bool is_zeroed,
+                                                         size_t size)
+{
+    if (alignment <= _Alignof(max_align_t))
+        return is_zeroed ? calloc(1, size) : malloc(size);
+    void *p = align(alignment, size);
+    if (is_zeroed && p != NULL)
+        memset(p, 0, size);
+    return p;
+}
+
+/* In a program the alignment is a constant, and mostly this one. */
+static inline __attribute__((always_inline)) void *call_txn_birth(const struct runner *runner,
+                                                                  bool is_zeroed, size_t size)
+{
+    enum { MALLOCS = _Alignof(max_align_t) };
+    struct mpress_txn *txn = runner->txn;
+    if (__builtin_expect(txn == NULL, 0))
+        return call_no_txn_birth(runner->alignment, is_zeroed, size);
+    void *p = __builtin_expect(runner->alignment == MALLOCS, 1)
+                  ? mpress_txn_alloc(txn, size, MALLOCS)
+                  : (mpress_txn_alloc)(txn, size, runner->alignment);
+    if (is_zeroed && p != NULL)
+        memset(p, 0, size);
+    return p;
 }
 
 static inline __attribute__((always_inline)) void *
@@ -98,9 +132,8 @@ call_birth(struct runner *runner, const struct operation *operation, enum progra
         return malloc(size);
     if (operation->op == PROGRAM_CALLOC)
         return calloc(1, size);
-    if (operation->op == PROGRAM_TXN_BLOCK)
-        return txns_alloc(runner, operation->txn, operation->slot, size,
-                          (size_t)1 << operation->alignment_log2);
+    if (is_in_txn(operation))
+        return call_txn_birth(runner, operation->op == PROGRAM_TXN_CALLOC, size);
     return align((size_t)1 << operation->alignment_log2, size);
 }
 
@@ -130,12 +163,14 @@ static inline __attribute__((always_inline)) void run_birth(struct runner *runne
     if (__builtin_expect(object == NULL, 0))
         fail_allocation(operation->size);
     struct slot *slot = operation->slot;
-    slot->size = operation->size;
+    slot->size = is_in_txn(operation) ? operation->size | SLOT_IN_TXN : operation->size;
     if (mode == PROGRAM_CHECKED) {
-        bool is_stated = operation->op == PROGRAM_ALIGNED || operation->op == PROGRAM_TXN_BLOCK;
-        size_t alignment =
-            is_stated ? (size_t)1 << operation->alignment_log2 : natural_alignment(operation->size);
-        pattern_check_birth(object, operation->op, operation->size, alignment);
+        size_t alignment = natural_alignment(operation->size);
+        if (operation->op == PROGRAM_ALIGNED)
+            alignment = (size_t)1 << operation->alignment_log2;
+        else if (is_in_txn(operation))
+            alignment = runner->alignment;
+        pattern_check_birth(object, is_zeroed(operation), operation->size, alignment);
         pattern_write(object, slot);
     }
     touch(object, mode == PROGRAM_CHECKED ? 0 : operation->size, how);
@@ -143,47 +178,37 @@ static inline __attribute__((always_inline)) void run_birth(struct runner *runne
     put_object(slot, object, operation->is_handed);
 }
 
+/* With its transaction, or freed. */
 static inline __attribute__((always_inline)) void
-run_death(struct runner *runner, struct slot *slot, enum program_mode mode)
+run_death(struct runner *runner, const struct operation *operation, enum program_mode mode)
 {
+    struct slot *slot = operation->slot;
     void *object = take_object(runner, slot);
-    runner->live -= (int64_t)slot->size;
+    runner->live -= (int64_t)slot_size(slot);
     if (mode == PROGRAM_CHECKED)
-        pattern_check(object, slot->size, pattern_of(slot), "when it was freed");
+        pattern_check(object, slot_size(slot), pattern_of(slot), "when it was freed");
     atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
+    if (mode == PROGRAM_NULL || (is_in_txn(operation) && runner->txns != NULL))
+        return;
     uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
-    if (mode != PROGRAM_NULL)
-        free(object);
+    free(object);
     if (mode == PROGRAM_TIMED)
         note_duration(runner, clock_ticks() - begun);
 }
 
-/* Elsewhere a block like any. */
-static inline __attribute__((always_inline)) void
-run_txn_birth(struct runner *runner, const struct operation *word, const uint64_t *operands,
-              enum program_mode mode, enum program_touch how)
+/* As realloc does, where transactions are in it. */
+static inline void run_copy(struct runner *runner, struct slot *to, struct slot *from,
+                            enum program_mode mode)
 {
-    struct operation operation = {.op = PROGRAM_TXN_BLOCK,
-                                  .size = operands[1],
-                                  .slot = word->slot,
-                                  .txn = (uint32_t)operands[0],
-                                  .alignment_log2 = (unsigned)(operands[0] >> 32)};
-    if (mode == PROGRAM_NULL || !txns_are_there())
-        operation.op = operation.alignment_log2 > 4 ? PROGRAM_ALIGNED : PROGRAM_MALLOC;
-    run_birth(runner, &operation, mode, how);
-}
-
-static inline __attribute__((always_inline)) void
-run_txn_death(struct runner *runner, struct slot *slot, enum program_mode mode)
-{
-    if (mode == PROGRAM_NULL || !txns_let_go(slot)) {
-        run_death(runner, slot, mode);
+    void *object = take_object(runner, to), *old = take_object(runner, from);
+    size_t size = slot_size(to) < slot_size(from) ? slot_size(to) : slot_size(from);
+    if (mode == PROGRAM_NULL)
         return;
+    memcpy(object, old, size);
+    if (mode == PROGRAM_CHECKED) {
+        pattern_check(object, size, pattern_of(from), "after it was copied");
+        pattern_write(object, to);
     }
-    if (mode == PROGRAM_CHECKED)
-        pattern_check(take_object(runner, slot), slot->size, pattern_of(slot), "when it ended");
-    runner->live -= (int64_t)slot->size;
-    atomic_store_explicit(&slot->object, NULL, memory_order_relaxed); /* P2 */
 }
 
 static inline __attribute__((always_inline)) const uint64_t *
@@ -193,7 +218,7 @@ run_txn(struct runner *runner, const struct operation *operation, const uint64_t
     uint32_t txn = (uint32_t)(operation->slot - runner->slots);
     uint64_t begun = mode == PROGRAM_TIMED ? clock_ticks() : 0;
     at = txns_run(runner, (enum program_control)operation->size, txn, at);
-    if (mode == PROGRAM_TIMED && txns_are_there())
+    if (mode == PROGRAM_TIMED && runner->txns != NULL)
         note_duration(runner, clock_ticks() - begun);
     return at;
 }
@@ -249,11 +274,23 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
             run_birth(runner, &operation, mode, how);
             break;
         case PROGRAM_MALLOC:
+            operation.op = PROGRAM_MALLOC; /* a constant: each has code of its own */
+            run_birth(runner, &operation, mode, how);
+            break;
         case PROGRAM_CALLOC:
+        case PROGRAM_TXN_CALLOC:
+            run_birth(runner, &operation, mode, how);
+            break;
+        case PROGRAM_TXN_ALLOC:
+            operation.op = PROGRAM_TXN_ALLOC;
             run_birth(runner, &operation, mode, how);
             break;
         case PROGRAM_FREE:
-            run_death(runner, operation.slot, mode);
+        case PROGRAM_TXN_FREE:
+            run_death(runner, &operation, mode);
+            break;
+        case PROGRAM_COPY:
+            run_copy(runner, operation.slot, &slots[*at++], mode);
             break;
         case PROGRAM_REALLOC:
             run_move(runner, &operation, operation.slot, mode, how);
@@ -268,11 +305,6 @@ static inline __attribute__((always_inline)) void run(struct runner *runner, enu
                 at = words + *at;
             else if (operation.size == PROGRAM_WINDOW)
                 at = gate_pass(runner);
-            else if (operation.size == PROGRAM_TXN_ALLOC) {
-                run_txn_birth(runner, &operation, at, mode, how);
-                at += 2;
-            } else if (operation.size == PROGRAM_TXN_FREE)
-                run_txn_death(runner, operation.slot, mode);
             else if (operation.size != PROGRAM_PACE)
                 at = run_txn(runner, &operation, at, mode);
             else if (mode == PROGRAM_NULL)

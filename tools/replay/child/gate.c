@@ -33,6 +33,8 @@ static struct {
     struct runner *runners; /* by copy and thread */
     uint64_t begun_ns, begun_cpu_ns;
     uint64_t paused_ns, paused_cpu_ns; /* taken by samples while all threads stood still */
+    uint64_t opened_cpu_ns;            /* when the open window was opened */
+    uint64_t *least_cpu_ns;            /* by window, of all rounds */
 } gate;
 
 static void sleep_at(_Atomic uint32_t *word, uint32_t value)
@@ -142,13 +144,21 @@ static void deal_parts(uint32_t window)
     atomic_store(&gate.remaining, count * child.copies);
 }
 
+static void *map(size_t bytes)
+{
+    void *start = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (start == MAP_FAILED)
+        child_fail("no memory for %zu threads", child.runners);
+    return start;
+}
+
 void gate_init(void)
 {
-    size_t bytes = child.runners * sizeof(*gate.runners);
-    gate.runners = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (gate.runners == MAP_FAILED)
-        child_fail("no memory for %zu threads", child.runners);
+    gate.runners = map(child.runners * sizeof(*gate.runners));
+    gate.least_cpu_ns = map(child.program->windows * sizeof(*gate.least_cpu_ns));
+    for (uint32_t window = 0; window < child.program->windows; window++)
+        gate.least_cpu_ns[window] = UINT64_MAX;
 }
 
 static struct runner make_runner(uint32_t copy, uint32_t thread)
@@ -156,6 +166,8 @@ static struct runner make_runner(uint32_t copy, uint32_t thread)
     size_t index = (size_t)copy * child.program->threads + thread;
     return (struct runner){.child = &child,
                            .slots = child.slots + copy * child.program->slots,
+                           .txns = child.txns != NULL ? child.txns + copy * child.program->txn_slots
+                                                      : NULL,
                            .copy = copy,
                            .thread = thread,
                            .bump = 0x10000000,
@@ -173,7 +185,7 @@ struct runner *gate_begin(void)
     atomic_store(&gate.open, 0);
     deal_parts(0);
     gate.begun_ns = clock_ns();
-    gate.begun_cpu_ns = clock_cpu_ns();
+    gate.begun_cpu_ns = gate.opened_cpu_ns = clock_cpu_ns();
     gate.paused_ns = gate.paused_cpu_ns = 0;
     for (uint32_t copy = 1; copy < child.copies; copy++)
         spawn(copy, 0);
@@ -193,6 +205,12 @@ static void check_live(uint32_t window)
                    (long long)live, (long long)wanted);
 }
 
+static void note_cpu(uint32_t window, uint64_t cpu_ns)
+{
+    uint64_t taken = cpu_ns - gate.opened_cpu_ns, *least = &gate.least_cpu_ns[window];
+    *least = taken < *least ? taken : *least;
+}
+
 /* Ends it, and those behind it that nobody has a part in; returns the next one. */
 static uint32_t end_window(uint32_t window)
 {
@@ -210,12 +228,14 @@ static uint32_t end_window(uint32_t window)
 static void open_next(void)
 {
     uint64_t paused = clock_ns(), paused_cpu = clock_cpu_ns();
+    note_cpu(atomic_load(&gate.open), paused_cpu);
     uint32_t window = end_window(atomic_load(&gate.open));
     bool is_over = window == child.program->windows;
     if (!is_over)
         deal_parts(window);
     gate.paused_ns += clock_ns() - paused;
-    gate.paused_cpu_ns += clock_cpu_ns() - paused_cpu;
+    gate.opened_cpu_ns = clock_cpu_ns();
+    gate.paused_cpu_ns += gate.opened_cpu_ns - paused_cpu;
     if (is_over) {
         child.result->wall_ns += clock_ns() - gate.begun_ns - gate.paused_ns;
         child.result->cpu_ns += clock_cpu_ns() - gate.begun_cpu_ns - gate.paused_cpu_ns;
@@ -256,6 +276,11 @@ void gate_wait_for_end(void)
     unsigned spins = 0;
     for (uint32_t open = read_open(); open < child.program->windows; open = read_open())
         wait_for_change(open, &spins);
+    child.result->cpu_least_ns = 0;
+    for (uint32_t window = 0; window < child.program->windows; window++) {
+        if (gate.least_cpu_ns[window] != UINT64_MAX) /* somebody has a part in it */
+            child.result->cpu_least_ns += gate.least_cpu_ns[window];
+    }
     for (size_t i = 0; i < child.runners; i++) {
         child.result->waits += gate.runners[i].waits;
         if (gate.runners[i].behind_ns > child.result->behind_ns)

@@ -21,7 +21,7 @@ void pattern_write(void *object, const struct slot *slot)
 {
     unsigned char *bytes = object;
     uint64_t pattern = pattern_of(slot);
-    for (size_t i = 0; i < slot->size; i++)
+    for (size_t i = 0; i < slot_size(slot); i++)
         bytes[i] = byte_of(pattern, i);
 }
 
@@ -46,12 +46,12 @@ void pattern_check(const void *object, size_t bytes, uint64_t pattern, const cha
     }
 }
 
-void pattern_check_birth(const void *object, unsigned op, size_t size, size_t alignment)
+void pattern_check_birth(const void *object, bool is_zeroed, size_t size, size_t alignment)
 {
     const unsigned char *bytes = object;
     if ((uintptr_t)object % alignment != 0)
         child_fail("a block of %zu bytes at %p is not aligned to %zu", size, object, alignment);
-    for (size_t i = 0; op == PROGRAM_CALLOC && i < size; i++) {
+    for (size_t i = 0; is_zeroed && i < size; i++) {
         if (bytes[i] != 0)
             child_fail("byte %zu of a calloc of %zu bytes at %p is not zero", i, size, object);
     }

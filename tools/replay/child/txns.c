@@ -7,11 +7,6 @@
 
 #include "tools/replay/child/child.h"
 
-struct txn_slot {
-    struct mpress_txn *txn; /* NULL: none is open there */
-    struct mpress_txn_mark marks[PROGRAM_TXN_MARKS];
-};
-
 /* Names are told apart by their addresses. */
 static const char names[64][2] = {{0}};
 
@@ -29,39 +24,14 @@ void txns_init(void)
     if (txns == 0 || child.mode == PROGRAM_NULL || !mpress_txn_begin)
         return;
     child.txns = map(txns * sizeof(*child.txns));
-    child.in_txn = map((size_t)child.program->slots * child.copies);
+    child.marks = map(txns * sizeof(*child.marks));
 }
 
-bool txns_are_there(void)
+static void begin(struct runner *runner, uint32_t txn, uint64_t parent, uint64_t hint)
 {
-    return child.txns != NULL;
-}
-
-static struct txn_slot *slot_of(const struct runner *runner, uint32_t txn)
-{
-    return &child.txns[runner->copy * child.program->txn_slots + txn];
-}
-
-void *txns_alloc(struct runner *runner, uint32_t txn, struct slot *slot, size_t size,
-                 size_t alignment)
-{
-    child.in_txn[slot - child.slots] = 1;
-    return mpress_txn_alloc(slot_of(runner, txn)->txn, size, alignment);
-}
-
-bool txns_let_go(struct slot *slot)
-{
-    if (child.in_txn == NULL || child.in_txn[slot - child.slots] == 0)
-        return false;
-    child.in_txn[slot - child.slots] = 0;
-    return true;
-}
-
-static void begin(struct runner *runner, struct txn_slot *slot, uint64_t parent, uint64_t hint)
-{
-    struct mpress_txn *in = parent != 0 ? slot_of(runner, (uint32_t)parent - 1)->txn : NULL;
-    slot->txn = mpress_txn_begin(in, names[(hint >> 48) % 64], hint << 16 >> 16);
-    if (slot->txn == NULL)
+    struct mpress_txn *in = parent != 0 ? runner->txns[parent - 1] : NULL;
+    runner->txns[txn] = mpress_txn_begin(in, names[(hint >> 48) % 64], hint << 16 >> 16);
+    if (runner->txns[txn] == NULL)
         child_fail("a transaction could not be begun");
 }
 
@@ -69,7 +39,7 @@ static void begin(struct runner *runner, struct txn_slot *slot, uint64_t parent,
 static void leave(struct runner *runner, uint32_t kept)
 {
     while (runner->entered_count > kept)
-        mpress_txn_leave(slot_of(runner, runner->entered[--runner->entered_count])->txn);
+        mpress_txn_leave(runner->txns[runner->entered[--runner->entered_count]]);
 }
 
 static uint32_t find_entered(const struct runner *runner, uint32_t txn)
@@ -85,36 +55,38 @@ static void enter(struct runner *runner, uint32_t txn)
     uint32_t known = find_entered(runner, txn);
     if (known < runner->entered_count)
         leave(runner, known + 1);
-    else if (known < RUNNER_ENTERED && mpress_txn_enter(slot_of(runner, txn)->txn) == 0)
+    else if (known < RUNNER_ENTERED && mpress_txn_enter(runner->txns[txn]) == 0)
         runner->entered[runner->entered_count++] = txn;
 }
 
 static void end(struct runner *runner, uint32_t txn, bool is_commit)
 {
-    struct txn_slot *slot = slot_of(runner, txn);
     uint32_t known = find_entered(runner, txn);
     if (known < runner->entered_count)
         leave(runner, known);
-    (is_commit ? mpress_txn_commit : mpress_txn_rollback)(slot->txn);
-    slot->txn = NULL;
+    (is_commit ? mpress_txn_commit : mpress_txn_rollback)(runner->txns[txn]);
+    runner->txns[txn] = NULL;
 }
 
 const uint64_t *txns_run(struct runner *runner, enum program_control control, uint32_t txn,
                          const uint64_t *at)
 {
-    struct txn_slot *slot = child.txns != NULL ? slot_of(runner, txn) : NULL;
-    uint64_t operand = *at++;
-    if (control == PROGRAM_TXN_BEGIN && slot != NULL)
-        begin(runner, slot, operand, *at);
-    at += control == PROGRAM_TXN_BEGIN;
-    if (slot == NULL)
+    uint64_t operand = *at++, hint = control == PROGRAM_TXN_BEGIN ? *at++ : 0;
+    if (control == PROGRAM_TXN_USE)
+        runner->alignment = (size_t)1 << operand;
+    if (runner->txns == NULL)
         return at;
-    if (control == PROGRAM_TXN_END)
+    struct mpress_txn_mark *marks = child.marks[&runner->txns[txn] - child.txns];
+    if (control == PROGRAM_TXN_BEGIN)
+        begin(runner, txn, operand, hint);
+    else if (control == PROGRAM_TXN_USE)
+        runner->txn = runner->txns[txn];
+    else if (control == PROGRAM_TXN_END)
         end(runner, txn, operand != 0);
     else if (control == PROGRAM_TXN_SAVE)
-        mpress_txn_save(slot->txn, &slot->marks[operand]);
+        mpress_txn_save(runner->txns[txn], &marks[operand]);
     else if (control == PROGRAM_TXN_BACK)
-        mpress_txn_rollback_to(slot->txn, &slot->marks[operand]);
+        mpress_txn_rollback_to(runner->txns[txn], &marks[operand]);
     else if (control == PROGRAM_TXN_ENTER && operand != 0)
         enter(runner, txn);
     else if (control == PROGRAM_TXN_ENTER)
