@@ -13,7 +13,7 @@ packages_for() {
             zlib1g-dev
         ;;
     test) # build and run the unit, command-line, semantics and rule tests
-        echo libcmocka-dev libc6-dev libsqlite3-dev binutils python3 man-db clang-format
+        echo libcmocka-dev libc6-dev libsqlite3-dev binutils python3 man-db clang-format musl-tools
         ;;
     bench) # what transactions are measured against
         echo libapr1 libtalloc2 libglib2.0-0 valgrind

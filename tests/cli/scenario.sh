@@ -20,7 +20,7 @@ END
 }
 
 a_program_that_dies_at_half_is_found_out() {
-    run-experiment --scenario linear --levels 6 --json -- "$CACHE" dies --units 5 --unit-us 500 --mib 8
+    run-experiment --scenario linear --levels 6 --json -- "$CACHE_STATIC" dies --units 5 --unit-us 500 --mib 8
     expect_status 1
     expect-json 'r["finite"] and r["pressure"]["mechanism"] == "rlimit"' \
         'r["levels"][-1]["end"] == "killed" and r["levels"][-1]["why"] == "SIGABRT"' \

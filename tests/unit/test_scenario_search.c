@@ -10,6 +10,7 @@
 
 #include "tools/scenario/analysis/bisect.h"
 #include "tools/scenario/analysis/improvement.h"
+#include "tools/scenario/analysis/walk.h"
 
 #define MIB 1048576.0
 
@@ -80,6 +81,65 @@ static void what_survives_everything_has_no_breaking_point(void **state)
         bisect_tell(&bisect, CURVE_HELD);
     assert_false(bisect_is_found(&bisect));
     assert_true(bisect.bad == 0 && bisect.good == MIB);
+}
+
+/* -- needs that differ from run to run -------------------------------------------------------- */
+
+static bool holds(double budget, double share, struct sample_random *random)
+{
+    return budget > 50 * MIB * (1 + share * sample_normal(random));
+}
+
+/* A search as search.c does it, behind levels; the standard deviation of needs is a share of them.
+ */
+static struct bisect find_middle(double share, struct sample_random *random)
+{
+    struct bisect bisect;
+    struct walk walk;
+    double budget, level = 59 * MIB;
+    while (holds(level, share, random))
+        level -= 5 * MIB;
+    bisect_init(&bisect, level + 5 * MIB, level, 55 * MIB);
+    while ((budget = bisect_next(&bisect)) > 0)
+        bisect_tell(&bisect, holds(budget, share, random) ? CURVE_HELD : CURVE_KILLED);
+    walk_init(&walk, &bisect);
+    while ((budget = walk_next(&walk)) > 0)
+        walk_tell(&walk, holds(budget, share, random));
+    walk_finish(&walk, &bisect);
+    return bisect;
+}
+
+static void needs_that_differ_by_chance_have_a_middle(void **state)
+{
+    (void)state;
+    unsigned right = 0, told = 0, sure = 0, runs = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sample_random random = {seed};
+        struct bisect noisy = find_middle(0.05, &random);
+        right += fabs(bisect_get_result(&noisy) - 50 * MIB) <= 2.5 * MIB;
+        told += noisy.spread > 0;
+        sure += noisy.spread > 0 && noisy.bad < 50 * MIB && noisy.good > 50 * MIB;
+        runs += noisy.runs;
+    }
+    assert_true(right >= RIGHT_LEAST);
+    assert_true(told >= SEEDS / 2 && sure >= told * 9 / 10);
+    assert_true(runs <= 40 * SEEDS);
+}
+
+static void needs_that_are_the_same_cost_four_runs_more(void **state)
+{
+    (void)state;
+    struct sample_random random = {1};
+    struct bisect found = find_middle(0, &random), before = found;
+    assert_true(found.spread == 0 && found.good - found.bad <= found.tolerance);
+    assert_true(found.bad <= 50 * MIB && found.good >= 50 * MIB);
+    struct walk walk;
+    walk_init(&walk, &found);
+    while (walk_next(&walk) > 0)
+        walk_tell(&walk, holds(walk_next(&walk), 0, &random));
+    walk_finish(&walk, &found);
+    assert_int_equal(found.runs, before.runs + 4);
+    assert_true(found.good == before.good && found.bad == before.bad && found.spread == 0);
 }
 
 /* -- strategies ------------------------------------------------------------------------------ */
@@ -163,6 +223,8 @@ int main(void)
         cmocka_unit_test(the_breaking_point_is_found_from_any_bracket),
         cmocka_unit_test(a_narrow_bracket_is_confirmed_before_it_is_believed),
         cmocka_unit_test(odd_votes_do_not_mislead_the_search),
+        cmocka_unit_test(needs_that_differ_by_chance_have_a_middle),
+        cmocka_unit_test(needs_that_are_the_same_cost_four_runs_more),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),

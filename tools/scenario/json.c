@@ -110,6 +110,7 @@ static json_t *search_object(const struct experiment *experiment)
     values_set_number(object, "probes", bisect->probes);
     values_set_number(object, "runs", bisect->runs);
     set_real(object, "agreement", bisect_get_agreement(bisect));
+    set_bytes(object, "spread", bisect->spread);
     set_flag(object, "out_of_time", experiment->is_out_of_time);
     return object;
 }

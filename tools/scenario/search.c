@@ -1,7 +1,9 @@
-/* search.c - the breaking point by probes with fresh runs (analysis/bisect.h). */
+/* search.c - the breaking point by probes with fresh runs (analysis/bisect.h), and whether it is
+ * the same in all (analysis/walk.h). */
 #include <math.h>
 #include <stdlib.h>
 
+#include "tools/scenario/analysis/walk.h"
 #include "tools/scenario/experiment.h"
 
 enum { PROBE_WINDOWS = 3 };
@@ -62,6 +64,25 @@ bool search_go_on(struct experiment *experiment, struct bisect *bisect, double u
     return true;
 }
 
+/* False: out of time. */
+static bool settle(struct experiment *experiment, struct bisect *bisect, double until)
+{
+    struct walk walk;
+    double budget;
+    walk_init(&walk, bisect);
+    experiment->phase = "breaking point, run";
+    while ((budget = walk_next(&walk)) > 0 && process_now() < until) {
+        experiment->step = bisect->runs + walk.runs + 1;
+        experiment->steps = experiment->step;
+        enum curve_end end = probe(experiment, budget);
+        if (experiment->is_interrupted)
+            return false;
+        walk_tell(&walk, end == CURVE_HELD);
+    }
+    walk_finish(&walk, bisect);
+    return walk_next(&walk) == 0;
+}
+
 void search_breaking_point(struct experiment *experiment)
 {
     struct bisect *bisect = &experiment->bisect;
@@ -74,7 +95,8 @@ void search_breaking_point(struct experiment *experiment)
     }
     experiment->phase = "breaking point, probe";
     experiment->has_searched = true;
-    experiment->is_out_of_time =
-        !search_go_on(experiment, bisect, search_until(experiment, SEARCH_LEAST, SEARCH_LONGEST)) &&
-        !experiment->is_interrupted;
+    double until = search_until(experiment, SEARCH_LEAST, SEARCH_LONGEST);
+    bool is_over = search_go_on(experiment, bisect, until) &&
+                   (!bisect_is_found(bisect) || settle(experiment, bisect, until));
+    experiment->is_out_of_time = !is_over && !experiment->is_interrupted;
 }

@@ -241,6 +241,10 @@ static void print_search(const struct experiment *experiment, FILE *out)
     fprintf(out, "                broken at %s, held at %s; %u probes, %u runs%s\n",
             bytes_of(bisect->bad).at, bytes_of(bisect->good).at, bisect->probes, bisect->runs,
             experiment->is_out_of_time ? ", out of time" : "");
+    if (bisect->spread > 0)
+        fprintf(out,
+                "                not the same in each run (standard deviation %s): half break\n",
+                bytes_of(bisect->spread).at);
 }
 
 static void print_shift(const struct experiment_strategy *strategy, FILE *out)

@@ -17,6 +17,8 @@ struct bisect {
     enum curve_end kind;            /* of the newest bad vote that decided */
     unsigned good_votes, bad_votes; /* of the probe that is asked now */
     unsigned probes, runs, odd;     /* decided; votes; votes against the decision */
+    double spread; /* bytes: by how much the needs of runs differ (standard deviation); 0: they do
+                    * not. `good` and `bad` say then how sure their middle is: walk.h */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
