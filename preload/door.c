@@ -278,6 +278,8 @@ void *door_new_aligned(size_t alignment, size_t bytes)
 
 void way_free_recorded(void *p)
 {
+    if (MP_UNLIKELY(tracer_may_watch(p)))
+        tracer_look(p);
     if (door_come_in()) {
         route_free(p);
         door_go_out();

@@ -68,6 +68,8 @@ static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller
 
 static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
 {
+    if (MP_UNLIKELY(tracer_may_watch(p)))
+        tracer_unwatch(p);
     if (!way_is_recorded())
         return route_realloc(p, bytes);
     return view() == DOOR_SEES_ALL ? realloc_recorded(p, bytes, caller)

@@ -184,6 +184,7 @@ static MP_RARE int start_trace(const struct conf *conf, const char *path, enum c
         .drops = conf->trace_policy == CONF_POLICY_DROP,
         .near_from = space.base,
         .ordered_by_caller = !is_sampled && !route_is_mixed(),
+        .looks_at_pages = conf->compression == CONF_COMPRESSION_OFF,
         .sample_heap = traced_heap_sample,
         .write_latency = latency_write,
     };

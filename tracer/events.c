@@ -13,6 +13,7 @@
 #include "tracer/recorder.h"
 #include "tracer/turn.h"
 #include "tracer/unwind.h"
+#include "tracer/unwritten.h"
 
 /* -- allocations ------------------------------------------------------------------------------ */
 
@@ -41,6 +42,8 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
     unsigned char *end = encode_birth(lane, lane->at + 1, &birth);
     lane->events++;
     lane_commit(lane, turn_first_byte(TRACE_ALLOC, birth.argument), end);
+    if (MP_UNLIKELY(unwritten_may_be(p)))
+        unwritten_note_birth(p, asked, bits, birth.stack);
     turn_end_written(lane);
 }
 
@@ -48,6 +51,8 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
 
 void tracer_free(const void *p)
 {
+    if (MP_UNLIKELY(tracer_may_watch(p)))
+        tracer_look(p);
     struct lane *lane = turn_begin(true);
     if (lane == NULL)
         return;

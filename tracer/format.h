@@ -141,6 +141,12 @@
  * part of it that is in no file), swapped; uvarint 0: no name, 1: the last one in this record, else
  * its length + 1, name. All in units of 4096 bytes. OWN areas come first and lie inside others,
  * which may be several mappings joined by the kernel.
+ *
+ * UNWRITTEN. A block of calloc that was looked at before its end, or at the trace's. Payload: u8
+ * enum trace_unwritten_bits, uvarints time_ns, stack id of its birth, bytes asked, how many of
+ * these lie in pages that nobody ever touched, and how many in other pages that hold nothing but
+ * zeros. Of all events blocks above TRACE_UNWRITTEN_ABOVE bytes are looked at, of samples any;
+ * never those that realloc met, nor when looking takes too much of the time.
  */
 #ifndef MPRESS_TRACER_FORMAT_H
 #define MPRESS_TRACER_FORMAT_H
@@ -236,6 +242,7 @@ enum trace_info {
     TRACE_INFO_PRESSURE = 15, /* struct trace_pressure */
     TRACE_INFO_CLASSES = 16,  /* format_heap.h */
     TRACE_INFO_LATENCY = 17,  /* format_heap.h */
+    TRACE_INFO_UNWRITTEN = 18, /* see UNWRITTEN */
     TRACE_INFO_LEAKS =
         32, /* struct trace_leaks; the LOST records since the one before belong to it */
     TRACE_INFO_LOST = 33, /* blocks that are not TRACE_LEAK_REACHABLE, each a uvarint:
@@ -263,6 +270,10 @@ enum trace_area_kind {
     TRACE_AREA_SYSTEM, /* the kernel's: vdso and the like */
     TRACE_AREA_KINDS,
 };
+
+enum trace_unwritten_bits { TRACE_UNWRITTEN_ALIVE = 1 }; /* it is the trace that ends */
+
+enum { TRACE_UNWRITTEN_ABOVE = 256 * 1024 };
 
 /* Of a record of a table. */
 enum trace_areas_bits { TRACE_AREAS_LAST = 1, TRACE_AREAS_FIRST = 2 };
@@ -418,7 +429,7 @@ static inline bool trace_info_recurs(unsigned type)
     return type == TRACE_INFO_MODULE || type == TRACE_INFO_UNMODULE ||
            type == TRACE_INFO_PRESSURE || type == TRACE_INFO_SAMPLE || type == TRACE_INFO_MARK ||
            type == TRACE_INFO_MAPPED || type == TRACE_INFO_UNMAPPED || type == TRACE_INFO_AREAS ||
-           type == TRACE_INFO_LEAKS || type == TRACE_INFO_LOST;
+           type == TRACE_INFO_UNWRITTEN || type == TRACE_INFO_LEAKS || type == TRACE_INFO_LOST;
 }
 
 /* Slot of a stack id or a size: Fibonacci hashing (Knuth, TAOCP 3, 6.4). */

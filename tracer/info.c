@@ -200,6 +200,12 @@ bool info_write_latency(const unsigned char *payload, size_t bytes)
     return write_record(TRACE_INFO_LATENCY, &piece, 1);
 }
 
+bool info_write_unwritten(const unsigned char *payload, size_t bytes)
+{
+    struct piece piece = {payload, bytes};
+    return write_record(TRACE_INFO_UNWRITTEN, &piece, 1);
+}
+
 /* -- life of the lane ------------------------------------------------------------------------- */
 
 static bool write_process(void)

@@ -35,6 +35,7 @@ bool info_write_unmapped(uintptr_t start, size_t bytes);
 bool info_write_areas(const unsigned char *payload, size_t bytes);
 bool info_write_classes(const unsigned char *payload, size_t bytes);
 bool info_write_latency(const unsigned char *payload, size_t bytes);
+bool info_write_unwritten(const unsigned char *payload, size_t bytes);
 
 struct info_module {
     uint64_t bias;

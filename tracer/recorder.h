@@ -42,6 +42,7 @@ struct recorder {
     void (*write_latency)(bool is_last); /* constant while ON, as are the next two */
     const unsigned char *classes;        /* as in struct tracer_options */
     size_t classes_bytes;
+    bool looks_at_pages; /* as there, too */
 };
 
 extern struct recorder recorder;

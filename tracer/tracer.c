@@ -20,6 +20,7 @@
 #include "tracer/thread.h"
 #include "tracer/turn.h"
 #include "tracer/unwind.h"
+#include "tracer/unwritten.h"
 
 #define TRACER_LIBRARY "mpress " TRACER_VERSION
 
@@ -111,6 +112,7 @@ static void begin_anew(void)
     lane_retire_all();
     stacks_forget();
     modules_forget();
+    unwritten_begin();
     atomic_store_explicit(&recorder.is_shared, false, memory_order_relaxed);
     samples_forget();
     atomic_store_explicit(&recorder.epoch, 0, memory_order_relaxed);
@@ -161,6 +163,7 @@ static int start(const struct tracer_options *options)
     recorder.write_latency = options->write_latency;
     recorder.classes = options->classes;
     recorder.classes_bytes = options->classes_bytes;
+    recorder.looks_at_pages = options->looks_at_pages;
     recorder.clock_ns = measure_clock();
     recorder.depth = options->depth < TRACER_DEPTH_MOST ? options->depth : TRACER_DEPTH_MOST;
     if (recorder.depth != 0 && !can_unwind())
@@ -398,7 +401,7 @@ void tracer_stop(enum trace_end_reason reason)
 {
     bool is_nested = !thread_begin_busy();
     if (recorder_is_on() && !is_nested)
-        (void)samples_take_with_areas(os_time_ns(), TRACE_AREAS_END);
+        (void)(samples_take_with_areas(os_time_ns(), TRACE_AREAS_END) && unwritten_finish());
     if (turn_off())
         finish(reason, NULL);
     if (!is_nested)
@@ -426,6 +429,7 @@ void tracer_fork_child(bool follow)
     stacks_abandon();
     modules_abandon();
     samples_forget();
+    unwritten_abandon();
     unwind_abandon();
     lane_abandon_all();
     forget_txns();

@@ -10,6 +10,7 @@
 #ifndef MPRESS_TRACER_TRACER_H
 #define MPRESS_TRACER_TRACER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,8 @@ struct tracer_options {
                              * events are dropped, and counted */
     bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
                              * every event by itself (heaps that do not tell when objects move) */
+    bool looks_at_pages;    /* of blocks of calloc, as they end (format.h, UNWRITTEN); false where a
+                             * page that is not there may hold something all the same */
     const unsigned char *classes; /* as TRACE_INFO_CLASSES has them; not copied: they stay */
     size_t classes_bytes;         /* 0: the heap does not tell */
     /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from
@@ -102,6 +105,22 @@ void tracer_free(const void *p);
 void tracer_realloc(const void *old, const void *new, size_t asked,
                     const struct tracer_caller *caller);
 void tracer_failed(size_t asked, const struct tracer_caller *caller);
+
+/* -- blocks that nobody writes (format.h, UNWRITTEN) ------------------------------------------ */
+
+enum { TRACER_WATCHED_STEP = 4096 };    /* such a block begins at a multiple of it */
+extern _Atomic uint32_t tracer_watched; /* how many are known */
+
+static inline bool tracer_may_watch(const void *p)
+{
+    return atomic_load_explicit(&tracer_watched, memory_order_relaxed) != 0 &&
+           ((uintptr_t)p & (TRACER_WATCHED_STEP - 1)) == 0;
+}
+
+/* The block is about to be given back; or, unwatch, it will not be what calloc made of it. Only
+ * where tracer_may_watch. tracer_free does the former by itself. */
+void tracer_look(const void *p);
+void tracer_unwatch(const void *p);
 
 /* -- transactions (format.h): what a trace of all events has of them -------------------------- */
 

@@ -59,6 +59,9 @@ const volatile char *os_single_thread_mark(void);
 /* Nanoseconds of CLOCK_MONOTONIC; the same at a tick's resolution (4 ms) but 4 times cheaper; and
  * of CLOCK_REALTIME. */
 uint64_t os_time_ns(void);
+
+/* Processor time that the calling thread took so far. */
+uint64_t os_thread_time_ns(void);
 uint64_t os_time_coarse_ns(void);
 uint64_t os_wall_ns(void);
 
@@ -122,6 +125,15 @@ void os_set_wiped_on_fork(void *start, size_t bytes);
 /* Shows the stretches of [from, to) that hold something and are there to be read, in order: pages
  * that were never touched are left out. Where the system does not tell, all of it. */
 void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from, uintptr_t to));
+
+/* Bytes of a range in pages that were never touched, and in other pages that hold nothing but zeros
+ * (as far as they can be read, and are not swapped out). Touches no page that is not there; whole
+ * words. False: the system does not tell. */
+struct os_zeros {
+    uint64_t absent_bytes;
+    uint64_t zero_bytes;
+};
+bool os_count_zeros(const void *start, size_t bytes, struct os_zeros *zeros);
 
 /* -- whose mappings they are ------------------------------------------------------------------ */
 

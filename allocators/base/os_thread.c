@@ -218,3 +218,10 @@ int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory)
     return error_of(result);
 }
 #endif
+
+uint64_t os_thread_time_ns(void)
+{
+    struct timespec time = {0};
+    call3(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, (long)&time, 0);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}

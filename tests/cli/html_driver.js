@@ -152,6 +152,11 @@
             const heats = all("#lives .heat").map((cell) => cell.textContent);
             check("shares of what was freed: " + heats.join(), heats.includes("100 %"));
         },
+        unwritten: async () => {
+            const cells = all("#unwritten tbody td").map((cell) => cell.textContent);
+            check("what nobody writes: " + cells.join(), cells.slice(0, 4).join() === "912 KiB,900 KiB,1.00 MiB,1" && cells[4].startsWith("branch"));
+            check("and in all", one("#unwritten .read").textContent === "912 KiB of 1.00 MiB in 1 block");
+        },
         flows: async () => {
             const said = () => one("#flows .read").textContent;
             check("one band, two bars: " + said(), all(".flows path").length === 1 && all(".flows rect").length === 2 && said() === "48.8 KiB in all");

@@ -239,6 +239,9 @@ static void fill_habits(struct builder *builder)
         builder_sync(builder, OTHER_LANE);
         builder_free(builder, OTHER_LANE, 0x100000 + i * KIB);
     }
+    builder_alloc(builder, OTHER_LANE, 0x1000000, 1024 * KIB, stacks.in_branch, 0, TRACE_ZEROED);
+    builder_unwritten(builder, TRACE_UNWRITTEN_ALIVE, stacks.in_branch, 1024 * KIB, 900 * KIB,
+                      12 * KIB);
 }
 
 /* Enough to read for a while. */

@@ -103,6 +103,7 @@ int main(int argc, char **argv)
             {.kind = TRACE_AREA_FILE, .start = 0x90000, .bytes = 0x5000, .name = "/lib/x.so"}};
         builder_areas(&builder, TRACE_AREAS_MARK, areas, 3);
         builder_node(&builder, builder_node(&builder, 0, 0x1100), 0x1200);
+        builder_unwritten(&builder, number % 2, 1, 4096 * number, 4096 * (number / 2), number % 2);
         threads_record(&plan, &builder, &truth);
         if (number % 8 == 0)
             add_txns(&builder, number);

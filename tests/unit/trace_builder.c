@@ -436,6 +436,16 @@ void builder_areas(struct builder *builder, enum trace_areas_reason reason,
     }
 }
 
+void builder_unwritten(struct builder *builder, unsigned bits, uint32_t stack, uint64_t size,
+                       uint64_t untouched, uint64_t zero)
+{
+    unsigned char payload[64] = {(unsigned char)bits};
+    unsigned char *at = trace_put_uvarint(payload + 1, builder->now_ns);
+    at = trace_put_uvarint(trace_put_uvarint(at, stack), size);
+    at = trace_put_uvarint(trace_put_uvarint(at, untouched), zero);
+    builder_info(builder, TRACE_INFO_UNWRITTEN, payload, (size_t)(at - payload));
+}
+
 void builder_sample(struct builder *builder, const struct trace_sample *sample)
 {
     builder_info(builder, TRACE_INFO_SAMPLE, sample, sizeof(*sample));

@@ -98,6 +98,10 @@ void builder_areas(struct builder *builder, enum trace_areas_reason reason,
                    const struct builder_area *areas, size_t count);
 void builder_sample(struct builder *builder, const struct trace_sample *sample);
 
+/* A look at a block of calloc. */
+void builder_unwritten(struct builder *builder, unsigned bits, uint32_t stack, uint64_t size,
+                       uint64_t untouched, uint64_t zero);
+
 /* Closes the lane's block: its next record begins a new one. */
 void builder_close_block(struct builder *builder, unsigned lane);
 

@@ -306,7 +306,7 @@ static bool recurs(unsigned type)
 {
     return (type >= TRACE_INFO_MODULE && type <= TRACE_INFO_MARK) ||
            (type >= TRACE_INFO_MAPPED && type <= TRACE_INFO_AREAS) || type == TRACE_INFO_PRESSURE ||
-           type >= TRACE_INFO_LEAKS;
+           type == TRACE_INFO_UNWRITTEN || type >= TRACE_INFO_LEAKS;
 }
 
 static bool is_ring(const struct decoded *decoded)

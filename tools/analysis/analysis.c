@@ -7,6 +7,7 @@
 
 #include "tools/analysis/ahead.h"
 #include "tools/analysis/looks.h"
+#include "tools/analysis/unwritten.h"
 
 enum {
     FIRST_SITES = 256,
@@ -127,6 +128,8 @@ static void book_birth(struct analysis *analysis, const struct trace_event *even
     looks_add(analysis, event->time_ns, one.bytes);
     course_add(analysis, number, event->time_ns, one.bytes);
     spares_add(analysis, number, event, &one);
+    if ((event->bits & TRACE_EVENT_ZEROED) != 0 && unwritten_concerns(analysis, event))
+        amount_add(&analysis->callocs, &one);
     rate_add(analysis, number, event->time_ns, &one);
     live_insert(&analysis->live, event->seat,
                 &(struct block){.object = event->object,

@@ -134,6 +134,7 @@ struct analysis {
     uint64_t frees_of_others;
     struct flows flows; /* of these, from whom to whom */
     uint64_t failed;
+    struct amount callocs;    /* as large as those that the tracer looks at (unwritten.h) */
     struct timeline timeline; /* of total.now.bytes */
     struct rate rate;         /* of allocations */
     struct moments moments;   /* of what each site holds */

@@ -75,6 +75,7 @@ void report_reallocs(struct report *report);
 void report_resident(struct report *report);     /* resident.c */
 void report_map(struct report *report);          /* map.c */
 void report_spares(struct report *report);       /* spare.c */
+void report_unwritten(struct report *report);    /* unwritten.c */
 void report_rate(struct report *report);         /* rate.c */
 void report_latency(struct report *report);      /* latency.c */
 int report_json(struct report *report);          /* json.c: to stdout; the exit status */
@@ -106,6 +107,7 @@ json_t *report_json_heap(const struct resident_moment *moment); /* its part of t
 json_t *report_json_growth(struct report *report);
 json_t *report_json_maps(struct report *report);
 json_t *report_json_spares(struct report *report);
+json_t *report_json_unwritten(struct report *report);
 json_t *report_json_rate(struct report *report);
 json_t *report_json_latency(const struct report *report);
 json_t *report_json_scaling(struct report *report);

@@ -83,6 +83,7 @@ void report_text(struct report *report)
         report_stacks_at_peak(report);
         report_fragmentation(report);
         report_spares(report);
+        report_unwritten(report);
         report_map(report);
         report_resident(report);
         report_sizes(report);

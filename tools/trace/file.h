@@ -40,6 +40,13 @@ struct file_piece {
     size_t bytes;
 };
 
+/* Where a sum of trace_facts.unwritten is. */
+struct unwritten_sums {
+    uint32_t *slot;  /* its number + 1; 0: free */
+    size_t slots;    /* a power of two, more than twice the sums; or 0 */
+    size_t capacity; /* of the sums */
+};
+
 struct trace {
     char *path;
     struct mapping mapping;
@@ -61,6 +68,7 @@ struct trace {
     size_t leak_capacity;
     size_t mark_capacity;
     size_t pressure_capacity;
+    struct unwritten_sums unwritten;
     char *command; /* what facts.argument points into */
     struct trace_end end;
     struct trace_signal signal;
@@ -111,6 +119,11 @@ char *file_copy_text(const unsigned char *text, size_t bytes);
 
 void info_read(struct trace *trace, struct unpacker *unpacker);
 void info_free(struct trace *trace);
+
+/* unwritten.c: a record. */
+struct payload;
+void unwritten_take(struct trace *trace, struct payload *from);
+void unwritten_free(struct trace *trace);
 
 /* The next record of an info block, and the place behind it; NULL: it is cut. */
 struct payload_record;

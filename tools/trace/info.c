@@ -358,6 +358,9 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
     case TRACE_INFO_LATENCY:
         read_latency(trace, from);
         break;
+    case TRACE_INFO_UNWRITTEN:
+        unwritten_take(trace, from);
+        break;
     case TRACE_INFO_MAPPED:
     case TRACE_INFO_UNMAPPED:
     case TRACE_INFO_AREAS:
@@ -464,6 +467,7 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->leak_look);
     free((void *)(uintptr_t)facts->pressure);
     free((void *)(uintptr_t)facts->class_bytes);
+    unwritten_free(trace);
     drop_lost(trace);
     free(trace->lost_record);
     free((void *)(uintptr_t)facts->argument);

@@ -78,6 +78,18 @@ struct trace_latency {
     uint64_t calls[TRACE_LATENCY_BUCKETS]; /* all, as far as the timed ones tell */
 };
 
+/* Blocks of calloc of one size that were born under one stack and looked at (format.h, UNWRITTEN).
+ */
+struct trace_unwritten {
+    uint32_t stack; /* node id; 0: none */
+    uint64_t size;  /* asked for, of each */
+    uint64_t blocks;
+    uint64_t alive_blocks;    /* of these, when the trace ended */
+    uint64_t bytes;           /* of all */
+    uint64_t untouched_bytes; /* in pages that nobody ever touched */
+    uint64_t zero_bytes;      /* in other pages that hold nothing but zeros */
+};
+
 /* What the file says about the process as a whole. Times are those of the events: CLOCK_MONOTONIC;
  * subtract header.start_ns for "since the start". */
 struct trace_facts {
@@ -107,6 +119,8 @@ struct trace_facts {
     size_t classes;                      /* of sizes, of the heap; 0: it does not tell */
     const uint32_t *class_bytes;         /* ascending */
     uint64_t class_step;                 /* of what is larger (format_heap.h); 0: not known */
+    size_t unwrittens;                   /* in no order */
+    const struct trace_unwritten *unwritten;
     size_t event_lanes;
     uint64_t older_events;      /* written over: the trace begins behind them (format.h, RING) */
     uint64_t whole_since_ns;    /* from then on no event was; 0: none was at all */
