@@ -205,6 +205,35 @@ assert stack == ["trunk", "branch", "leaf", "bud"], stack
 END
 }
 
+# The folder of the npm package; empty: it is not here.
+find_speedscope () { # no test: the blank keeps it out
+    local root=${SPEEDSCOPE-}
+    [ -n "$root" ] || ! command -v npm >/dev/null || root=$(npm root -g 2>/dev/null)/speedscope
+    [ -f "$root/dist/release/index.html" ] && command -v chromium >/dev/null && echo "$root"
+}
+
+# By its own parser, which is part of its page for browsers: as its command `speedscope FILE` does.
+speedscope_itself_reads_all_of_it() {
+    local speedscope
+    speedscope=$(find_speedscope) || {
+        echo "skipped: no speedscope (npm install -g speedscope, or SPEEDSCOPE=FOLDER) or no chromium"
+        return 0
+    }
+    "$MAKE_TRACE" leaky t.mpt
+    run "$MPRESS" report --speedscope -o t.json t.mpt
+    expect_status 0
+    printf 'speedscope.loadFileFromBase64("t.json", "%s")' "$(base64 -w0 t.json)" >load.js
+    run timeout 100 chromium --headless=new --no-sandbox --disable-gpu --disable-extensions \
+        --user-data-dir="$folder/chromium" --virtual-time-budget=20000 --dump-dom \
+        "file://$speedscope/dist/release/index.html#localProfilePath=$PWD/load.js&view=sandwich"
+    sed -e 's/<[^>]*>/|/g' -e 's/||*/|/g' out >seen
+    for words in "1|bytes not freed|7.00 KB|2|bytes at the peak|164.00 KB|3|allocations|153" \
+        "4|bytes asked for in all|165.07 KB|5|temporary allocations|52" \
+        "7.00 KB (100%)|7.00 KB (100%)|bud|" "7.00 KB (100%)|0 B (&lt;0.01%)|leaf|" "|branch|" "|trunk|"; do
+        grep -q -F "$words" seen || fail "speedscope does not show: $words"
+    done
+}
+
 # A reader of the wire format of its own, so that the writer's library does not judge itself.
 pprof_holds_the_numbers_of_the_report() {
     "$MAKE_TRACE" leaky t.mpt
