@@ -146,7 +146,7 @@ static void *allocate_now(const struct request *request, struct tracer_caller ca
     uint64_t begun_ns = latency_begin(view() == DOOR_SEES_ALL);
     if (MP_UNLIKELY(!way_come_in(caller.ip)))
         return allocate_in_emergency(request);
-    bool is_possible = !failing_refuses() && request->bytes <= PTRDIFF_MAX;
+    bool is_possible = !failing_refuses(request->bytes, caller.ip) && request->bytes <= PTRDIFF_MAX;
     if (MP_LIKELY(is_possible)) {
         if (is_sampling() && tracer_takes(request->bytes))
             is_sample = (p = sampled_alloc(request->alignment, request->bytes, is_zeroed)) != NULL;

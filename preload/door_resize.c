@@ -95,7 +95,7 @@ static void *reallocate_now(void *p, size_t bytes, struct tracer_caller caller)
     if (MP_UNLIKELY(!way_come_in(caller.ip)))
         return realloc_in_emergency(p, bytes);
     void *moved = NULL;
-    bool is_possible = !failing_refuses() && bytes <= PTRDIFF_MAX;
+    bool is_possible = !failing_refuses(bytes, caller.ip) && bytes <= PTRDIFF_MAX;
     if (is_possible)
         moved = resize_block(p, bytes, caller);
     door_go_out();

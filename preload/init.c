@@ -109,7 +109,7 @@ void init_settle(void)
     end_switch();
 }
 
-static void on_fork_child(void)
+void init_fork_child(void)
 {
     end_switch(); /* by whom vanished */
     init_mark->is_ours = true;
@@ -135,7 +135,7 @@ void init_notice(uintptr_t caller)
 {
     int error = errno;
     if (!init_mark->is_ours)
-        on_fork_child();
+        init_fork_child();
     /* The child of a vfork runs on its parent's memory. */
     bool is_called = !is_quiet() && scavenge_is_in_own_process();
     if (is_called && control_is_asked())
@@ -147,7 +147,7 @@ void init_notice(uintptr_t caller)
 
 static void watch_forks(void)
 {
-    pthread_atfork(cold_hold, cold_release, on_fork_child);
+    pthread_atfork(cold_hold, cold_release, init_fork_child);
     struct init_mark *mark = os_map_wiped_on_fork();
     if (mark == NULL)
         return;

@@ -25,6 +25,9 @@ struct init_mark {
 };
 extern struct init_mark *init_mark;
 
+/* In the child of a fork: makes whole what the parent was in the middle of. */
+void init_fork_child(void);
+
 /* There is: does what the handlers of the fork would have done, serves requests from outside
  * (control.h) as far as a call from this address allows; 0: none. */
 void init_notice(uintptr_t caller);

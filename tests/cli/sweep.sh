@@ -15,7 +15,8 @@ every_end_is_told_with_the_place_where_memory_was_refused() {
     expect_status 1
     expect_no_err .
     expect_out "refused: 5 allocations, 5 call stacks"
-    expect_out "^10 runs in"
+    expect_out "^10 forks in"
+    expect_out "^fork of one run  *5  *5$"
     expect_out "^ended as without failure  *1  *0$"
     expect_out "^gave up: another exit status  *1  *1$"
     expect_out "^SILENT: .*  1  *1$"
@@ -30,7 +31,7 @@ every_end_is_told_with_the_place_where_memory_was_refused() {
 modes_and_runs_can_be_chosen() {
     fail-nth --transient --timeout 500ms --max-runs 2 "$REFUSED"
     expect_status 1
-    expect_out "^2 runs in .*; 3 not tried$"
+    expect_out "^2 forks in .*; 3 not tried$"
     expect_no_out "all behind it$"
     fail-nth --persistent --max-runs 1 --json "$REFUSED"
     expect_status 0
@@ -42,9 +43,9 @@ modes_and_runs_can_be_chosen() {
 }
 
 an_interrupted_sweep_goes_on_from_its_state() {
-    fail-nth --max-runs 3 --state state "$REFUSED"
+    fail-nth --max-runs 3 --state state --by runs "$REFUSED"
     fail-nth --max-runs 2 --state state "$REFUSED"
-    expect_out "^2 runs in .*, and 3 runs before; 5 not tried$"
+    expect_out "^2 forks in .*, and 3 runs before; 5 not tried$"
     [ "$(wc -l <state)" -eq 6 ] || fail "a line for each run is wanted: $(cat state)"
     [ "$(cut -d " " -f 1,2 state | sort -u | wc -l)" -eq 6 ] || fail "a run was made twice"
     fail-nth --state state -- true
@@ -56,16 +57,68 @@ every_allocation_can_be_tried_and_input_is_the_same_each_time() {
     run bash -c "echo text | '$replay' --fail-nth -q --transient --every --max-runs 5 grep text"
     expect_status 0
     expect_no_out "differed"
-    expect_out "^5 runs in"
+    expect_out "^5 forks in"
+}
+
+# expect-runs EXPRESSION...: of python, over the runs of the last JSON by bytes and mode.
+expect-runs() {
+    python3 - "$@" <<'END' || fail "that is not so"
+import json, sys
+def read(name):
+    return {(run['bytes'], run['mode']): run for run in json.load(open(name))['runs']}
+def ends(runs):
+    return {key: (run['outcome'], run.get('exit_status'), run.get('signal')) for key, run in runs.items()}
+runs = read('out')
+for text in sys.argv[1:]:
+    if not eval(text):
+        sys.exit('not so: %s\n%s' % (text, runs))
+END
+}
+
+forks_tell_what_runs_tell() {
+    fail-nth --timeout 500ms --json --by runs -- "$REFUSED"
+    mv out by_runs
+    fail-nth --timeout 500ms --json -- "$REFUSED"
+    expect-runs "ends(runs) == ends(read('by_runs')) and len(runs) == 10" \
+        "all(run['way'] == 'run' for run in read('by_runs').values())" \
+        "all(run['way'] == 'fork' for run in runs.values())"
+}
+
+# (The first allocation that fails alone is followed by what starts a process.)
+where_a_fork_would_be_felt_there_is_a_run() {
+    run bash -c "echo some input | '$replay' --fail-nth -q --json -- '$FELT'"
+    expect_status 0
+    [ "$(wc -l <told)" -eq 2 ] || fail "a fork was felt, or no run: $(cat told)"
+    expect-runs "all(runs[n, mode]['way'] == 'fork' for n, mode in ((10, 'persistent'), (80, 'transient'), (80, 'persistent')))" \
+        "all(word in runs[n, mode]['why'] for mode in ('transient', 'persistent') for n, word in {20: 'pipe', 25: 'pipe',
+             30: 'timer', 40: 'child', 50: 'threads', 60: 'memory', 70: 'felt'}.items())" \
+        "'felt' in runs[10, 'transient']['why']" \
+        "ends(runs)[10, 'transient'] == ends(runs)[80, 'transient'] == ('same', 0, None)" \
+        "all(runs[n, 'transient']['exit_status'] == 9 for n in (20, 30, 40, 50, 60, 70))"
+}
+
+forks_may_do_what_they_like_where_the_user_says_so() {
+    run bash -c "echo some input | '$replay' --fail-nth -q --json --by forks -- '$FELT'"
+    expect-runs "all(runs[n, 'transient']['way'] == 'fork' for n in (10, 20, 60, 70, 80))" \
+        "ends(runs)[10, 'transient'] == ends(runs)[80, 'transient'] == ('same', 0, None)" \
+        "all(runs[n, 'persistent']['way'] == 'run' for n in (30, 40, 50))"
+    [ "$(wc -l <told)" -eq 2 ] || fail "the forks did not write: $(cat told)"
+}
+
+several_allocations_of_a_call_stack_can_be_tried() {
+    fail-nth --transient --repeats 2 --json grep -c text
+    [ "$(grep -c '"outcome"' out)" -gt "$(grep -o '"stacks": [0-9]*' out | tail -c 4)" ] || fail "each only once"
 }
 
 what_cannot_be_run_so_is_refused() {
     fail-nth
     expect_status 2
     expect_one_line
-    fail-nth --max-runs 0 true
-    expect_status 2
-    expect_one_line
+    for line in "--max-runs 0" "--by hand" "--repeats 0"; do
+        fail-nth $line true
+        expect_status 2
+        expect_one_line
+    done
     fail-nth ./not-there
     expect_status 3
     expect_one_line

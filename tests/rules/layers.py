@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "preload": ("preload/", "tracer/", "allocators/"),
     "tools": ("tools/", "tracer/format.h", "preload/mpress.h", "preload/mpress_pressure.h",
               "preload/mpress_txn.h", "preload/control.h",
-              "preload/budget.h", "allocators/pressure/forecast"),  # the last: pure, no part of a process
+              "preload/budget.h", "preload/branch.h", "allocators/pressure/forecast"),  # the last: pure, no part of a process
     "tests": ("",),
 }
 SEAM = re.compile(r"^allocators/base/os_\w+\.[ch]$")

@@ -11,6 +11,7 @@ static bool exchange(_Atomic uint32_t *count, uint32_t *expected, uint32_t desir
 #undef atomic_compare_exchange_strong
 #define atomic_compare_exchange_strong exchange
 #include "allocators/base/os.h"
+#include "preload/branching.h"
 #include "preload/control_serve.h"
 #include "preload/door.c" // NOLINT
 
@@ -24,6 +25,12 @@ static _Atomic unsigned served;
 static _Atomic bool is_switching;
 
 /* Serves as control.c does: one thread at a time. */
+bool branching_refuses(uint64_t number, size_t bytes, uintptr_t ip)
+{
+    (void)number, (void)bytes, (void)ip;
+    return false;
+}
+
 void init_notice(uintptr_t caller)
 {
     noticed = caller;

@@ -23,22 +23,27 @@ static bool is_counted(const struct trace_event *event)
     return is_call && (event->bits & TRACE_EVENT_IN_TXN) == 0;
 }
 
-static void visit_calls(struct census *census)
+static void visit_calls(struct census *census, unsigned repeats)
 {
     size_t capacity = 0;
-    bool *seen = memory_alloc(trace_facts(census->trace)->nodes + 1, sizeof(*seen));
+    unsigned *seen = memory_alloc(trace_facts(census->trace)->nodes + 1, sizeof(*seen));
     struct trace_visit *visit = trace_visit_create(census->trace);
     struct trace_event event;
     while (trace_visit_next(visit, &event)) {
         if (!is_counted(&event))
             continue;
         census->calls++;
-        if (seen[event.stack])
+        if (seen[event.stack] == repeats)
             continue;
-        seen[event.stack] = true;
+        bool is_first = seen[event.stack]++ == 0;
+        census->stacks += is_first;
         census->sites =
             memory_grow(census->sites, census->count, &capacity, sizeof(*census->sites));
-        census->sites[census->count++] = (struct census_site){census->calls, event.stack};
+        census->sites[census->count++] = (struct census_site){.nth = census->calls,
+                                                              .bytes = event.size,
+                                                              .node = event.stack,
+                                                              .way = SWEEP_ASKED,
+                                                              .is_first = is_first};
     }
     trace_visit_destroy(visit);
     free(seen);
@@ -67,31 +72,42 @@ static size_t count_callers(const struct census *census, uint64_t *callers)
     return kept;
 }
 
-static void put_new_callers_first(struct census *census)
+/* In which group it comes. */
+static unsigned group_of(const struct census *census, const struct census_site *site,
+                         const uint64_t *callers, size_t count, bool *seen)
+{
+    uint64_t ip = trace_node(census->trace, site->node).ip;
+    const uint64_t *at = bsearch(&ip, callers, count, sizeof(ip), compare_addresses);
+    bool is_new = !seen[at - callers];
+    seen[at - callers] = true;
+    return is_new ? 0 : site->is_first ? 1 : 2;
+}
+
+static void put_into_groups(struct census *census)
 {
     uint64_t *callers = memory_alloc(census->count + 1, sizeof(*callers));
     bool *seen = memory_alloc(census->count + 1, sizeof(*seen));
-    struct census_site *later = memory_alloc(census->count + 1, sizeof(*later));
+    uint8_t *group = memory_alloc(census->count + 1, sizeof(*group));
+    struct census_site *ordered = memory_alloc(census->count + 1, sizeof(*ordered));
     size_t count = count_callers(census, callers);
-    size_t first = 0;
-    size_t rest = 0;
-    for (size_t i = 0; i < census->count; i++) {
-        uint64_t ip = trace_node(census->trace, census->sites[i].node).ip;
-        const uint64_t *at = bsearch(&ip, callers, count, sizeof(ip), compare_addresses);
-        if (seen[at - callers])
-            later[rest++] = census->sites[i];
-        else
-            census->sites[first++] = census->sites[i];
-        seen[at - callers] = true;
+    for (size_t i = 0; i < census->count; i++)
+        group[i] = (uint8_t)group_of(census, &census->sites[i], callers, count, seen);
+    size_t used = 0;
+    for (unsigned which = 0; which < 3; which++) {
+        for (size_t i = 0; i < census->count; i++) {
+            if (group[i] == which)
+                ordered[used++] = census->sites[i];
+        }
+        census->groups[which] = used;
     }
-    for (size_t i = 0; i < rest; i++)
-        census->sites[first + i] = later[i];
+    free(census->sites);
+    census->sites = ordered;
     free(callers);
     free(seen);
-    free(later);
+    free(group);
 }
 
-int census_read(const char *path, struct census *census)
+int census_read(const char *path, unsigned repeats, struct census *census)
 {
     struct trace_error error;
     *census = (struct census){.trace = trace_open(path, &error)};
@@ -99,8 +115,8 @@ int census_read(const char *path, struct census *census)
         cli_say("%s", error.text);
         return -1;
     }
-    visit_calls(census);
-    put_new_callers_first(census);
+    visit_calls(census, repeats);
+    put_into_groups(census);
     return 0;
 }
 

@@ -37,6 +37,9 @@ static json_t *result_object(struct symbols *symbols, const struct sweep_result 
     else if (result->outcome != SWEEP_HUNG)
         values_set_number(object, "exit_status", (uint64_t)result->code);
     values_set_number(object, "bytes", result->bytes);
+    values_set_text(object, "way", result->way == SWEEP_BRANCH ? "fork" : "run");
+    if (result->way != SWEEP_BRANCH)
+        values_set_text(object, "why", sweep_way_text(result->way));
     if (sweep_is_bad(result->outcome) || result->outcome == SWEEP_SILENT)
         json_object_set_new(object, "frames", frames_array(symbols, &result->stack));
     return object;
@@ -56,7 +59,7 @@ int sweep_print_json(const struct sweep *sweep)
     json_object_set_new(root, "command", command);
     values_set_number(root, "exit_status", (uint64_t)sweep->code);
     values_set_number(root, "allocations", sweep->census.calls);
-    values_set_number(root, "stacks", sweep->census.count);
+    values_set_number(root, "stacks", sweep->census.stacks);
     json_object_set_new(root, "reproducible", json_boolean(sweep->is_reproducible));
     values_set_number(root, "run_ns", sweep->wall_ns);
     values_set_number(root, "not_tried", sweep->planned - sweep->count);

@@ -1,5 +1,6 @@
 /* options.c - the command line of the sweep. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,13 +13,17 @@ static const char help[] =
     "Usage: mpress-replay --fail-nth [OPTION...] [--] ./app args\n"
     "\n"
     "What does the program do when memory is refused? Each of its allocations fails\n"
-    "once, in a run of its own: the first of every call stack, those with a new\n"
-    "caller before the others. Tells which runs crashed or hung, and where memory\n"
-    "was refused then.\n"
+    "once: the first of every call stack, those with a new caller before the others.\n"
+    "Tells which runs crashed or hung, and where memory was refused then. Each is a\n"
+    "branch of one run, forked where memory is asked for; where that could be felt\n"
+    "outside the program, a run of its own.\n"
     "\n"
     "      --transient      that allocation alone fails\n"
     "      --persistent     all behind it fail too; neither option: once each\n"
     "      --every          every allocation, not the first of a call stack only\n"
+    "      --repeats N      the first N of each call stack\n"
+    "      --by HOW         auto; runs: a run of its own for each; forks: branches that\n"
+    "                       write, start and send what they like, for what bears that\n"
     "      --max-runs N     no more runs\n"
     "      --budget TIME    no new run after that: 30s, 5m (default: 5m)\n"
     "      --timeout TIME   a run that takes longer hangs (default: ten times the\n"
@@ -40,6 +45,8 @@ enum long_option {
     OPTION_TRANSIENT,
     OPTION_PERSISTENT,
     OPTION_EVERY,
+    OPTION_REPEATS,
+    OPTION_BY,
     OPTION_MAX_RUNS,
     OPTION_BUDGET,
     OPTION_TIMEOUT,
@@ -52,6 +59,8 @@ static const struct option long_options[] = {
     {"transient", no_argument, NULL, OPTION_TRANSIENT},
     {"persistent", no_argument, NULL, OPTION_PERSISTENT},
     {"every", no_argument, NULL, OPTION_EVERY},
+    {"repeats", required_argument, NULL, OPTION_REPEATS},
+    {"by", required_argument, NULL, OPTION_BY},
     {"max-runs", required_argument, NULL, OPTION_MAX_RUNS},
     {"budget", required_argument, NULL, OPTION_BUDGET},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -63,11 +72,27 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static int take_way(struct sweep_options *options)
+{
+    static const char *const names[] = {"auto", "runs", "forks"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(optarg, names[i]) == 0) {
+            options->by = (enum sweep_by)i;
+            return CLI_GO_ON;
+        }
+    }
+    return cli_refuse("replay", "--by %s: auto, runs, or forks", optarg);
+}
+
 static int take_value(struct sweep_options *options, int option)
 {
     switch (option) {
     case OPTION_MAX_RUNS:
         return cli_read_number("replay", "--max-runs", MANY, &options->runs_most);
+    case OPTION_REPEATS:
+        return cli_read_number("replay", "--repeats", MANY, &options->repeats);
+    case OPTION_BY:
+        return take_way(options);
     case OPTION_TOP:
         return cli_read_number("replay", "--top", MANY, &options->top);
     case OPTION_BUDGET:
@@ -93,7 +118,7 @@ static int take_option(void *options_, int option)
         options->modes[SWEEP_PERSISTENT] = true;
         break;
     case OPTION_EVERY:
-        options->is_every = true;
+        options->repeats = UINT_MAX;
         break;
     case 'j':
         options->is_json = true;
@@ -110,7 +135,8 @@ static int take_option(void *options_, int option)
 int sweep_parse(int argc, char **argv, struct sweep_options *options)
 {
     const struct cli_options all = {"replay", help, "+:jqh", long_options, take_option};
-    *options = (struct sweep_options){.top = TOP_DEFAULT, .budget_ns = UINT64_C(300000000000)};
+    *options = (struct sweep_options){
+        .repeats = 1, .top = TOP_DEFAULT, .budget_ns = UINT64_C(300000000000)};
     int status = cli_read_options(&all, argc, argv, options);
     if (status != CLI_GO_ON)
         return status;

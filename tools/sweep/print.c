@@ -34,6 +34,22 @@ static const char *describe_outcome(enum sweep_outcome outcome)
     return texts[outcome];
 }
 
+const char *sweep_way_text(enum sweep_way way)
+{
+    static const char *const texts[] = {[SWEEP_BRANCH] = "fork of one run",
+                                        [SWEEP_ASKED] = "run of its own",
+                                        [SWEEP_MISSED] = "the branching run did not come there",
+                                        [SWEEP_ASTRAY] = "the branching run ended otherwise",
+                                        [SWEEP_FAILED] = "no branch could be made",
+                                        [SWEEP_THREADS] = "there were several threads",
+                                        [SWEEP_CHILDREN] = "there were child processes",
+                                        [SWEEP_TIMER] = "a timer ran",
+                                        [SWEEP_SHARES] = "a pipe, socket or the like was open",
+                                        [SWEEP_MEMORY] = "memory was shared with others",
+                                        [SWEEP_EFFECT] = "the branch would be felt outside"};
+    return texts[way];
+}
+
 /* -- counts ----------------------------------------------------------------------------------- */
 
 static size_t count(const struct sweep *sweep, enum sweep_mode mode, enum sweep_outcome outcome)
@@ -44,15 +60,37 @@ static size_t count(const struct sweep *sweep, enum sweep_mode mode, enum sweep_
     return runs;
 }
 
+static size_t count_forks(const struct sweep *sweep)
+{
+    size_t forks = 0;
+    for (size_t i = sweep->taken_up; i < sweep->count; i++)
+        forks += sweep->results[i].way == SWEEP_BRANCH;
+    return forks;
+}
+
+static size_t count_way(const struct sweep *sweep, enum sweep_mode mode, enum sweep_way way)
+{
+    size_t runs = 0;
+    for (size_t i = 0; i < sweep->count; i++)
+        runs += sweep->results[i].mode == mode && sweep->results[i].way == way;
+    return runs;
+}
+
 static void print_head(const struct sweep *sweep)
 {
     const struct census *census = &sweep->census;
     char name[PAGE_CELL_BYTES];
     page_fit(name, sweep->options->arguments[0], 24, true);
     printf("%s: %s, ", name, units_plural(census->calls, "allocation").at);
-    printf("%s, %s a run\n", units_plural(census->count, "call stack").at,
+    printf("%s, %s a run\n", units_plural(census->stacks, "call stack").at,
            units_duration(sweep->wall_ns).at);
-    printf("%s in ", units_plural(sweep->count - sweep->taken_up, "run").at);
+    size_t forks = count_forks(sweep);
+    size_t runs = sweep->count - sweep->taken_up - forks;
+    if (forks != 0)
+        printf("%s%s", units_plural(forks, "fork").at, runs != 0 ? " and " : "");
+    if (forks == 0 || runs != 0)
+        printf("%s", units_plural(runs, "run").at);
+    fputs(" in ", stdout);
     printf("%s", units_duration(sweep->spent_ns).at);
     if (sweep->taken_up != 0)
         printf(", and %s before", units_plural(sweep->taken_up, "run").at);
@@ -69,6 +107,16 @@ static void print_counts(const struct sweep *sweep)
         size_t behind = count(sweep, SWEEP_PERSISTENT, (enum sweep_outcome)i);
         if (alone + behind != 0)
             printf("%-42s %10zu %10zu\n", describe_outcome((enum sweep_outcome)i), alone, behind);
+    }
+    fputc('\n', stdout);
+    for (unsigned i = 0; i < SWEEP_WAYS; i++) {
+        size_t alone = count_way(sweep, SWEEP_TRANSIENT, (enum sweep_way)i);
+        size_t behind = count_way(sweep, SWEEP_PERSISTENT, (enum sweep_way)i);
+        char text[64];
+        snprintf(text, sizeof(text), "%s%s", i > SWEEP_ASKED ? "run: " : "",
+                 sweep_way_text((enum sweep_way)i));
+        if (alone + behind != 0)
+            printf("%-42s %10zu %10zu\n", text, alone, behind);
     }
     if (!sweep->is_reproducible)
         puts("\nTwo runs without failure differed: outputs are not compared.");
@@ -163,7 +211,8 @@ static void print_kind(struct symbols *symbols, const struct kind *kind)
     printf(" (%s) failed%s", units_bytes(first->bytes).at,
            first->mode == SWEEP_PERSISTENT ? ", and all behind it" : "");
     if (kind->runs > 1)
-        printf("; %s more like this", units_plural(kind->runs - 1, "run").at);
+        printf("%s%s more like this", first->mode == SWEEP_PERSISTENT ? ";\n  " : "; ",
+               units_plural(kind->runs - 1, "run").at);
     fputc('\n', stdout);
     print_stack(symbols, &first->stack);
 }

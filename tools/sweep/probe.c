@@ -74,6 +74,7 @@ static void give_input(int fd)
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     int own = open(path, O_RDONLY);
     dup2(own >= 0 ? own : fd, STDIN_FILENO);
+    close(own);
 }
 
 /* -- the child -------------------------------------------------------------------------------- */
@@ -85,21 +86,21 @@ static void set_number(const char *name, uint64_t value)
     setenv(name, text, 1);
 }
 
-static void set_environment(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode,
-                            const char *trace)
+static void set_environment(const struct sweep *sweep, const struct probe_start *start)
 {
     setenv("MPRESS_TRACE", "full", 1);
-    setenv("MPRESS_TRACE_FILE", trace, 1);
+    setenv("MPRESS_TRACE_FILE", start->trace, 1);
     set_number("MPRESS_TRACE_PID", (uint64_t)getpid());
     set_number("MPRESS_FAIL_PID", (uint64_t)getpid());
-    set_number("MPRESS_FAIL_NTH", nth);
-    setenv("MPRESS_FAIL_MODE", mode == SWEEP_PERSISTENT ? "persistent" : "transient", 1);
+    set_number("MPRESS_FAIL_NTH", start->nth);
+    setenv("MPRESS_FAIL_MODE", start->mode == SWEEP_PERSISTENT ? "persistent" : "transient", 1);
+    setenv("MPRESS_FAIL_TOOL", start->tool != NULL ? start->tool : "none", 1);
+    setenv("MPRESS_BG", "0", 1); /* a second thread could not branch */
     unsetenv("MPRESS_LIBRARY");
     place_preload(sweep->library);
 }
 
-static _Noreturn void become(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode,
-                             const char *trace, int out)
+static _Noreturn void become(const struct sweep *sweep, const struct probe_start *start, int out)
 {
     const struct rlimit no_core = {0, 0};
     setpgid(0, 0);
@@ -113,15 +114,19 @@ static _Noreturn void become(const struct sweep *sweep, uint64_t nth, enum sweep
     int nowhere = open("/dev/null", O_WRONLY);
     dup2(nowhere, STDERR_FILENO);
     close(nowhere);
-    set_environment(sweep, nth, mode, trace);
+    set_environment(sweep, start);
     execv(sweep->program, sweep->options->arguments);
     _exit(127);
 }
 
 /* -- the parent ------------------------------------------------------------------------------- */
 
-/* False: nothing is there just now, or it is over. */
-static bool hash_output(int fd, uint64_t *hash)
+uint64_t probe_hash_nothing(void)
+{
+    return FNV_START;
+}
+
+bool probe_hash(int fd, uint64_t *hash)
 {
     unsigned char buffer[65536];
     ssize_t got = read(fd, buffer, sizeof(buffer));
@@ -139,7 +144,7 @@ static bool wait_for_end(pid_t pid, int out, uint64_t timeout_ns, struct probe *
     bool has_ended = false;
     while (!has_ended && probe_stop == 0 && progress_now_ns() - begun < timeout_ns) {
         int events = poll(ready, 2, TICK_MS);
-        if (events > 0 && ready[1].revents != 0 && !hash_output(out, &probe->output))
+        if (events > 0 && ready[1].revents != 0 && !probe_hash(out, &probe->output))
             ready[1].fd = -1; /* closed */
         has_ended = events > 0 && ready[0].revents != 0;
     }
@@ -147,40 +152,53 @@ static bool wait_for_end(pid_t pid, int out, uint64_t timeout_ns, struct probe *
     return has_ended;
 }
 
-static void finish(pid_t pid, int out, uint64_t timeout_ns, struct probe *probe)
+void probe_bury(pid_t pid, int *wait_status)
 {
-    uint64_t begun = progress_now_ns();
-    probe->is_hung = !wait_for_end(pid, out, timeout_ns, probe);
-    probe->wall_ns = progress_now_ns() - begun;
-    if (probe->is_hung)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &probe->wait_status, 0) < 0 && errno == EINTR)
+    kill(pid, SIGKILL);
+    while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
         ;
-    kill(-pid, SIGKILL); /* what it started and left */
-    while (hash_output(out, &probe->output))
-        ;
+    kill(-pid, SIGKILL);
 }
 
-int probe_run(const struct sweep *sweep, uint64_t nth, enum sweep_mode mode, const char *trace,
-              struct probe *probe)
+uint64_t probe_timeout_ns(const struct sweep *sweep)
+{
+    if (sweep->options->timeout_ns != 0)
+        return sweep->options->timeout_ns;
+    return sweep->wall_ns == 0 ? UINT64_MAX : 10 * sweep->wall_ns + UINT64_C(5000) * NS_PER_MS;
+}
+
+int probe_begin(const struct sweep *sweep, const struct probe_start *start, int *pid, int *out)
 {
     int ends[2];
-    *probe = (struct probe){.output = FNV_START};
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    unlink(trace);
-    pid_t pid = fork();
-    if (pid == 0)
-        become(sweep, nth, mode, trace, ends[1]);
-    int error = pid < 0 ? errno : 0;
+    unlink(start->trace);
+    *pid = fork();
+    if (*pid == 0)
+        become(sweep, start, ends[1]);
+    int error = *pid < 0 ? errno : 0;
     close(ends[1]);
-    uint64_t timeout_ns = sweep->options->timeout_ns;
-    if (timeout_ns == 0)
-        timeout_ns =
-            sweep->wall_ns == 0 ? UINT64_MAX : 10 * sweep->wall_ns + UINT64_C(5000) * NS_PER_MS;
-    if (error == 0)
-        finish(pid, ends[0], timeout_ns, probe);
-    close(ends[0]);
+    if (error != 0)
+        close(ends[0]);
+    *out = ends[0];
     return error;
+}
+
+int probe_run(const struct sweep *sweep, const struct probe_start *start, struct probe *probe)
+{
+    int pid;
+    int out;
+    *probe = (struct probe){.output = FNV_START};
+    int error = probe_begin(sweep, start, &pid, &out);
+    if (error != 0)
+        return error;
+    uint64_t begun = progress_now_ns();
+    probe->is_hung = !wait_for_end(pid, out, probe_timeout_ns(sweep), probe);
+    probe->wall_ns = progress_now_ns() - begun;
+    probe_bury(pid, &probe->wait_status);
+    while (probe_hash(out, &probe->output))
+        ;
+    close(out);
+    return 0;
 }

@@ -1,7 +1,7 @@
 /* state.c - results in a file, a line each, so that an interrupted sweep goes on where it was.
  *
- *     mpress-fail-nth 1 COMMAND ALLOCATIONS    what they are of, as hashes
- *     NUMBER MODE OUTCOME CODE BYTES [ADDRESS...] */
+ *     mpress-fail-nth 2 COMMAND ALLOCATIONS    what they are of, as hashes
+ *     NUMBER MODE OUTCOME WAY CODE BYTES [ADDRESS...] */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static uint64_t hash_command(const struct sweep *sweep)
 
 static void make_head(const struct sweep *sweep, char *head, size_t bytes)
 {
-    snprintf(head, bytes, "mpress-fail-nth 1 %016" PRIx64 " %" PRIu64 "\n", hash_command(sweep),
+    snprintf(head, bytes, "mpress-fail-nth 2 %016" PRIx64 " %" PRIu64 "\n", hash_command(sweep),
              sweep->census.calls);
 }
 
@@ -34,14 +34,16 @@ static bool read_result(char *text, struct sweep_result *result)
 {
     unsigned mode;
     unsigned outcome;
+    unsigned way;
     int used = 0;
     *result = (struct sweep_result){0};
-    if (sscanf(text, "%" SCNu64 " %u %u %d %" SCNu64 "%n", &result->nth, &mode, &outcome,
-               &result->code, &result->bytes, &used) != 5 ||
-        mode >= SWEEP_MODES || outcome >= SWEEP_OUTCOMES || result->nth == 0)
+    if (sscanf(text, "%" SCNu64 " %u %u %u %d %" SCNu64 "%n", &result->nth, &mode, &outcome, &way,
+               &result->code, &result->bytes, &used) != 6 ||
+        mode >= SWEEP_MODES || outcome >= SWEEP_OUTCOMES || way >= SWEEP_WAYS || result->nth == 0)
         return false;
     result->mode = (enum sweep_mode)mode;
     result->outcome = (enum sweep_outcome)outcome;
+    result->way = (enum sweep_way)way;
     char *end;
     for (char *at = text + used; result->stack.frames < SWEEP_FRAMES_MOST; at = end) {
         uint64_t ip = strtoull(at, &end, 16);
@@ -94,8 +96,8 @@ void state_add(const struct sweep *sweep, const struct sweep_result *result)
     FILE *file = sweep->options->state != NULL ? fopen(sweep->options->state, "ae") : NULL;
     if (file == NULL)
         return;
-    fprintf(file, "%" PRIu64 " %u %u %d %" PRIu64, result->nth, (unsigned)result->mode,
-            (unsigned)result->outcome, result->code, result->bytes);
+    fprintf(file, "%" PRIu64 " %u %u %u %d %" PRIu64, result->nth, (unsigned)result->mode,
+            (unsigned)result->outcome, (unsigned)result->way, result->code, result->bytes);
     for (size_t i = 0; i < result->stack.frames; i++)
         fprintf(file, " %" PRIx64, result->stack.ip[i]);
     fputc('\n', file);

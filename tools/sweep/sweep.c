@@ -1,7 +1,8 @@
-/* sweep.c - the order of the runs, and what each of them came to. */
+/* sweep.c - the order of what is tried, and what each came to. */
 #define _GNU_SOURCE
 #include "tools/sweep/sweep.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ bool sweep_is_bad(enum sweep_outcome outcome)
 
 /* -- one run ---------------------------------------------------------------------------------- */
 
-static enum sweep_outcome judge(const struct sweep *sweep, const struct probe *probe)
+enum sweep_outcome sweep_judge(const struct sweep *sweep, const struct probe *probe)
 {
     if (probe->is_hung)
         return SWEEP_HUNG;
@@ -47,7 +48,7 @@ static enum sweep_outcome judge(const struct sweep *sweep, const struct probe *p
     return is_same ? SWEEP_SAME : SWEEP_SILENT;
 }
 
-static int code_of(const struct probe *probe)
+int sweep_code_of(const struct probe *probe)
 {
     if (probe->is_hung)
         return 0;
@@ -83,22 +84,28 @@ static void read_failure(const char *path, struct sweep_result *result)
 }
 
 /* False: it was interrupted, or there is no room. */
-static bool run_probe(struct sweep *sweep, uint64_t nth, enum sweep_mode mode)
+static bool run_probe(struct sweep *sweep, struct census_site *site, enum sweep_mode mode)
 {
     char path[128];
     struct probe probe;
     snprintf(path, sizeof(path), "%s/run.mpt", sweep->folder);
-    int error = probe_run(sweep, nth, mode, path, &probe);
+    const struct probe_start start = {.nth = site->nth, .mode = mode, .trace = path};
+    int error = probe_run(sweep, &start, &probe);
     if (error != 0)
         cli_say("no run can be started: %s", strerror(error));
     if (error != 0 || probe_stop != 0)
         return false;
     struct sweep_result *result = sweep_add(sweep);
-    *result = (struct sweep_result){
-        .nth = nth, .mode = mode, .outcome = judge(sweep, &probe), .code = code_of(&probe)};
+    *result = (struct sweep_result){.nth = site->nth,
+                                    .mode = mode,
+                                    .outcome = sweep_judge(sweep, &probe),
+                                    .way = (enum sweep_way)site->way,
+                                    .code = sweep_code_of(&probe)};
     read_failure(path, result);
     unlink(path);
     state_add(sweep, result);
+    site->is_done[mode] = true;
+    sweep->tried++;
     return true;
 }
 
@@ -122,7 +129,7 @@ static int run_twice(struct sweep *sweep)
     struct probe first;
     struct probe second;
     snprintf(path, sizeof(path), "%s/census.mpt", sweep->folder);
-    int error = probe_run(sweep, 0, SWEEP_TRANSIENT, path, &first);
+    int error = probe_run(sweep, &(struct probe_start){.trace = path}, &first);
     if (error == 0 && (first.is_hung || WIFSIGNALED(first.wait_status)))
         return refuse_program(sweep, &first);
     if (error == 0 && access(path, R_OK) != 0) {
@@ -130,14 +137,14 @@ static int run_twice(struct sweep *sweep)
                 sweep->options->arguments[0]);
         return CANNOT_RUN;
     }
-    if (error == 0 && census_read(path, &sweep->census) != 0)
+    if (error == 0 && census_read(path, sweep->options->repeats, &sweep->census) != 0)
         return CLI_USAGE;
     sweep->code = WEXITSTATUS(first.wait_status);
     sweep->output = first.output;
     sweep->wall_ns = first.wall_ns;
     snprintf(path, sizeof(path), "%s/run.mpt", sweep->folder);
     if (error == 0)
-        error = probe_run(sweep, 0, SWEEP_TRANSIENT, path, &second);
+        error = probe_run(sweep, &(struct probe_start){.trace = path}, &second);
     if (error != 0) {
         cli_say("no run can be started: %s", strerror(error));
         return CLI_USAGE;
@@ -147,91 +154,88 @@ static int run_twice(struct sweep *sweep)
     return CLI_OK;
 }
 
-/* -- all runs --------------------------------------------------------------------------------- */
+/* -- all of them ------------------------------------------------------------------------------ */
 
-struct todo {
-    struct sweep *sweep;
-    uint8_t *done; /* by number: a bit for each mode */
-    uint64_t begun_ns;
-    unsigned runs;
-};
-
-static void show(const struct todo *todo)
+void sweep_show(const struct sweep *sweep)
 {
-    const struct sweep *sweep = todo->sweep;
     if (!progress_is_due(&line))
         return;
     size_t bad = 0;
     for (size_t i = 0; i < sweep->count; i++)
         bad += sweep_is_bad(sweep->results[i].outcome);
-    double spent = (double)(progress_now_ns() - todo->begun_ns) / 1e9;
+    double spent = (double)(progress_now_ns() - sweep->begun_ns) / 1e9;
+    size_t done = sweep->taken_up + sweep->tried;
     double left =
-        todo->runs != 0 ? spent * (double)(sweep->planned - sweep->count) / todo->runs : 0;
-    progress_show(&line, "failing  %zu of %zu runs, %zu bad, about %.0f s left", sweep->count,
-                  sweep->planned, bad, left);
+        sweep->tried != 0 ? spent * (double)(sweep->planned - done) / (double)sweep->tried : 0;
+    progress_show(&line, "failing  %zu of %zu, %zu bad, about %.0f s left", done, sweep->planned,
+                  bad, left);
 }
 
-static bool may_go_on(const struct todo *todo)
-{
-    const struct sweep_options *options = todo->sweep->options;
-    if (options->runs_most != 0 && todo->runs >= options->runs_most)
-        return false;
-    return options->budget_ns == 0 || progress_now_ns() - todo->begun_ns < options->budget_ns;
-}
-
-/* In the modes that are wanted and were not tried. False: that was all. */
-static bool try_number(struct todo *todo, uint64_t nth)
-{
-    for (unsigned mode = 0; mode < SWEEP_MODES; mode++) {
-        if (!todo->sweep->options->modes[mode] || (todo->done[nth] >> mode & 1) != 0)
-            continue;
-        show(todo);
-        if (!may_go_on(todo) || !run_probe(todo->sweep, nth, (enum sweep_mode)mode))
-            return false;
-        todo->done[nth] |= (uint8_t)(1U << mode);
-        todo->runs++;
-    }
-    return true;
-}
-
-static bool try_stacks(struct todo *todo)
-{
-    const struct census *census = &todo->sweep->census;
-    for (size_t i = 0; i < census->count; i++) {
-        if (!try_number(todo, census->sites[i].nth))
-            return false;
-    }
-    return true;
-}
-
-static void try_every(struct todo *todo)
-{
-    for (uint64_t nth = 1; nth <= todo->sweep->census.calls; nth++) {
-        if (!try_number(todo, nth))
-            return;
-    }
-}
-
-static void run_all(struct sweep *sweep)
+bool sweep_may_go_on(const struct sweep *sweep)
 {
     const struct sweep_options *options = sweep->options;
-    struct todo todo = {.sweep = sweep, .begun_ns = progress_now_ns()};
-    size_t numbers = options->is_every ? sweep->census.calls : sweep->census.count;
-    sweep->planned = numbers * (size_t)(options->modes[0] + options->modes[1]);
-    todo.done = memory_alloc(sweep->census.calls + 1, 1);
-    for (size_t i = 0; i < sweep->count; i++) {
-        if (sweep->results[i].nth <= sweep->census.calls)
-            todo.done[sweep->results[i].nth] |= (uint8_t)(1U << sweep->results[i].mode);
+    if (options->runs_most != 0 && sweep->tried >= options->runs_most)
+        return false;
+    return options->budget_ns == 0 || progress_now_ns() - sweep->begun_ns < options->budget_ns;
+}
+
+/* The rest, in the order of the plan. */
+static void try_by_runs(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->census.count; i++) {
+        struct census_site *site = &sweep->census.sites[i];
+        for (unsigned mode = 0; mode < SWEEP_MODES; mode++) {
+            if (!sweep->options->modes[mode] || site->is_done[mode])
+                continue;
+            sweep_show(sweep);
+            if (!sweep_may_go_on(sweep) || !run_probe(sweep, site, (enum sweep_mode)mode))
+                return;
+        }
     }
+}
+
+/* A trunk for each group: the best of them first. */
+static bool try_by_forks(struct sweep *sweep)
+{
+    size_t from = 0;
+    bool goes_on = true;
+    for (unsigned i = 0; i < 3 && goes_on; i++) {
+        goes_on = trunk_run(sweep, from, sweep->census.groups[i]);
+        from = sweep->census.groups[i];
+    }
+    return goes_on;
+}
+
+static void take_up(struct sweep *sweep)
+{
+    struct census *census = &sweep->census;
+    struct census_site **by_number = memory_alloc(census->calls + 1, sizeof(struct census_site *));
+    for (size_t i = 0; i < census->count; i++)
+        by_number[census->sites[i].nth] = &census->sites[i];
+    for (size_t i = 0; i < sweep->count; i++) {
+        const struct sweep_result *result = &sweep->results[i];
+        struct census_site *site = result->nth <= census->calls ? by_number[result->nth] : NULL;
+        if (site != NULL)
+            site->is_done[result->mode] = true;
+    }
+    free(by_number);
     sweep->taken_up = sweep->count;
+}
+
+static void try_all(struct sweep *sweep)
+{
+    const struct sweep_options *options = sweep->options;
+    sweep->begun_ns = progress_now_ns();
+    sweep->planned = sweep->census.count * (size_t)(options->modes[0] + options->modes[1]);
+    take_up(sweep);
     if (sweep->planned < sweep->count) /* those of other modes */
         sweep->planned = sweep->count;
     progress_init(&line, !options->is_quiet, 0);
-    if (try_stacks(&todo) && options->is_every)
-        try_every(&todo);
+    bool branches = options->by != SWEEP_RUNS && trunk_is_possible(sweep);
+    if (!branches || try_by_forks(sweep))
+        try_by_runs(sweep);
     progress_fini(&line);
-    sweep->spent_ns = progress_now_ns() - todo.begun_ns;
-    free(todo.done);
+    sweep->spent_ns = progress_now_ns() - sweep->begun_ns;
 }
 
 /* -- the command ------------------------------------------------------------------------------ */
@@ -264,12 +268,15 @@ static int make_folder(struct sweep *sweep)
 
 static void remove_folder(const struct sweep *sweep)
 {
-    static const char *const names[] = {"census.mpt", "run.mpt"};
-    char path[128];
-    for (unsigned i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "%s/%s", sweep->folder, names[i]);
+    char path[sizeof(sweep->folder) + 256];
+    struct dirent *entry;
+    DIR *folder = opendir(sweep->folder);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        snprintf(path, sizeof(path), "%s/%.255s", sweep->folder, entry->d_name);
         unlink(path);
     }
+    if (folder != NULL)
+        closedir(folder);
     rmdir(sweep->folder);
 }
 
@@ -294,7 +301,7 @@ static int sweep_in_folder(struct sweep *sweep)
     if (status == CLI_OK)
         status = state_load(sweep);
     if (status == CLI_OK) {
-        run_all(sweep);
+        try_all(sweep);
         status = print(sweep);
     }
     census_fini(&sweep->census);
