@@ -42,12 +42,13 @@ static void print_rule(unsigned rule, const struct score *score)
     for (unsigned i = 0; i < FORECAST_HORIZONS; i++)
         forecast_print_figure(6, "%6.2f", score_mean_error(score, i));
     forecast_print_figure(7, "%5.0f %%", 100 * score_within(score, 1));
-    forecast_print_figure(7, "%7.2f", score_precision(score));
+    forecast_print_figure(6, "%6.2f", score_precision(score));
     forecast_print_figure(7, "%7.2f", score_recall(score));
-    forecast_print_figure(7, "%7.2f", score_f1(score));
-    forecast_print_figure(6, "%6.0f", score_lead(score, 0.5));
-    forecast_print_figure(7, "%7.2f", score_false_per_1000(score));
-    forecast_print_figure(7, "%7.3f", score_brier(score));
+    forecast_print_figure(5, "%5.2f", score_f1(score));
+    forecast_print_figure(5, "%5.0f", score_lead(score, 0.5));
+    forecast_print_figure(6, "%6.2f", score_false_per_1000(score));
+    forecast_print_figure(7, "%7.2f", score_false_strictly_per_1000(score));
+    forecast_print_figure(6, "%6.3f", score_brier(score));
     putchar('\n');
 }
 
@@ -60,8 +61,8 @@ void forecast_compare_text(const struct forecast_request *request)
     printf("%zu series, %zu ticks, %lu crossings of the thresholds %g, %g, %g and %g %%\n\n",
            request->list.count, best->ticks, (unsigned long)best->events, request->thresholds[0],
            request->thresholds[1], request->thresholds[2], request->thresholds[3]);
-    puts("             mean error, points  within warnings                  false\n"
-         "method           30    60   120  5 pts precis. recall     F1  lead /1,000  Brier");
+    puts("             mean error, points  within warnings             false /1,000\n"
+         "method           30    60   120  5 pts prec. recall   F1 lead      strict Brier");
     for (unsigned rule = 0; rule < SCORE_RULES; rule++)
         print_rule(rule, &scores[rule]);
     print_reliability(best);
@@ -107,6 +108,8 @@ static json_t *make_rule(unsigned rule, const struct score *score)
     json_object_set_new(row, "lead_p50", make_figure(score_lead(score, 0.5)));
     json_object_set_new(row, "lead_p10", make_figure(score_lead(score, 0.1)));
     json_object_set_new(row, "false_per_1000", make_figure(score_false_per_1000(score)));
+    json_object_set_new(row, "false_strictly_per_1000",
+                        make_figure(score_false_strictly_per_1000(score)));
     json_object_set_new(row, "brier", make_figure(score_brier(score)));
     json_object_set_new(row, "reliability", make_bins(score));
     return row;

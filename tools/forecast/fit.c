@@ -242,8 +242,8 @@ static void print_numbers(const struct forecast_fitted *fitted)
 
 static void print_half(const struct fit *fit, unsigned half, const struct forecast_fitted *fitted)
 {
-    printf("%s\n             error, to persistence's  within warnings              false\n"
-           "class            30    60   120        5 pts precis. recall     F1 /1,000  Brier\n",
+    printf("%s\n             error, to persistence's within warnings         false /1,000\n"
+           "class            30    60   120       5 pts prec. recall   F1      strict Brier\n",
            half == 0 ? "Fitted to these:" : "\nNot fitted to these:");
     for (unsigned class = 0; class < fit->classes; class ++) {
         struct score score = {.fitted = fitted}, still = {0};
@@ -254,11 +254,12 @@ static void print_half(const struct fit *fit, unsigned half, const struct foreca
             forecast_print_figure(6, "%6.2f",
                                   score_mean_error(&score, i) / score_mean_error(&still, i));
         forecast_print_figure(12, "%10.0f %%", 100 * score_within(&score, 1));
-        forecast_print_figure(8, "%8.2f", score_precision(&score));
+        forecast_print_figure(6, "%6.2f", score_precision(&score));
         forecast_print_figure(7, "%7.2f", score_recall(&score));
-        forecast_print_figure(7, "%7.2f", score_f1(&score));
-        forecast_print_figure(7, "%7.2f", score_false_per_1000(&score));
-        forecast_print_figure(7, "%7.3f", score_brier(&score));
+        forecast_print_figure(5, "%5.2f", score_f1(&score));
+        forecast_print_figure(6, "%6.2f", score_false_per_1000(&score));
+        forecast_print_figure(7, "%7.2f", score_false_strictly_per_1000(&score));
+        forecast_print_figure(6, "%6.3f", score_brier(&score));
         putchar('\n');
     }
 }

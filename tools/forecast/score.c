@@ -163,7 +163,7 @@ static void score_warning(struct score *score, const struct run *run, size_t beg
     else if (event < end)
         score->right++;
     else if (is_reached(run, begin, end))
-        score->late++;
+        score->eventless++;
     else if (begin + MOST_LEAD < count) /* else nobody knows */
         score->wrong++;
 }
@@ -239,6 +239,12 @@ double score_f1(const struct score *score)
 double score_false_per_1000(const struct score *score)
 {
     return 1000 * share((double)score->wrong, (double)score->ticks * FORECAST_THRESHOLDS);
+}
+
+double score_false_strictly_per_1000(const struct score *score)
+{
+    return 1000 * share((double)(score->wrong + score->eventless),
+                        (double)score->ticks * FORECAST_THRESHOLDS);
 }
 
 double score_brier(const struct score *score)

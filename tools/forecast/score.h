@@ -3,9 +3,10 @@
  * An event is the first tick at or above the threshold after at least 30 below. A warning is an
  * episode of ticks with a warning; it was right when an event follows within 120 ticks of its
  * beginning, late when it began at the event or up to 4 ticks before (or while the level was there
- * already). Where the level gets there within 120 ticks, but no event as it was not below for long
- * (the series had just begun), it counts as late, too. Else it was false. An event was foreseen
- * when a warning stood 5 ticks before it; its lead is how long it had stood by then, 120 at most.
+ * already). Where the level gets there within 120 ticks, but that is no event as it was not below
+ * for long (the series had just begun), it is neither; strictly, it was false. Else it was false.
+ * An event was foreseen when a warning stood 5 ticks before it; its lead is how long it had stood
+ * by then, 120 at most.
  */
 #ifndef MPRESS_TOOLS_FORECAST_SCORE_H
 #define MPRESS_TOOLS_FORECAST_SCORE_H
@@ -29,6 +30,7 @@ struct score {
     /* Of warnings. */
     uint64_t events, foreseen;
     uint64_t right, wrong, late;
+    uint64_t eventless;          /* the level got there, but there was no event */
     uint64_t leads[SCORE_LEADS]; /* so many events had that lead */
     /* Of the chance to reach the threshold within 60 ticks, from below it. */
     uint64_t chances;
@@ -64,6 +66,7 @@ double score_precision(const struct score *score);
 double score_recall(const struct score *score);
 double score_f1(const struct score *score);
 double score_false_per_1000(const struct score *score);
+double score_false_strictly_per_1000(const struct score *score);
 double score_brier(const struct score *score);
 double score_lead(const struct score *score, double quantile); /* ticks */
 
