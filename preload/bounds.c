@@ -12,7 +12,7 @@ static const uint64_t USED_NS = UINT64_C(500000000); /* of a group that is far f
 
 struct group {
     struct os_kept used_file, max_file, high_file, stat_file;
-    bool is_unified;
+    bool is_unified, swaps;
     uint64_t used, max, high; /* max, high 0: none */
     uint64_t files;           /* the part of `used` that gives way */
     uint64_t due_ns;          /* when `used` is read at the latest */
@@ -56,6 +56,7 @@ static void add_group(const struct os_group *found, uint64_t max, uint64_t high)
     os_group_keep(found, OS_GROUP_HIGH, &group->high_file);
     os_group_keep(found, OS_GROUP_STAT, &group->stat_file);
     group->is_unified = found->is_unified;
+    group->swaps = os_group_swaps(found);
     group->max = max;
     group->high = high;
     group->files = 0;
@@ -186,13 +187,14 @@ static uint64_t left_of(const struct bounds_reading *reading)
     return reading->limit > reading->used ? reading->limit - reading->used : 0;
 }
 
-bool bounds_read_group(struct bounds_reading *nearest)
+bool bounds_read_group(struct bounds_reading *nearest, bool machine_swaps)
 {
     *nearest = (struct bounds_reading){0};
     for (unsigned i = 0; i < bounds.groups; i++) {
         struct bounds_reading reading = reading_of(&bounds.group[i], bounds.group[i].max);
         bool is_less = nearest->limit == 0 || left_of(&reading) < left_of(nearest);
-        if (reading.limit != 0 && is_less)
+        bool has_swap = machine_swaps && bounds.group[i].swaps;
+        if (reading.limit != 0 && is_less && !has_swap)
             *nearest = reading;
     }
     return nearest->limit != 0;

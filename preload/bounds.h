@@ -34,8 +34,9 @@ void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes, uint64_t taken
  * heap's reservation takes) and of RLIMIT_DATA. False: there is none. */
 bool bounds_read(struct bounds_reading *reading);
 
-/* The same of that group alone whose memory.max leaves least: there growth ends with SIGKILL. */
-bool bounds_read_group(struct bounds_reading *reading);
+/* The same of that group alone whose memory.max leaves least: there growth ends with SIGKILL. While
+ * the machine has swap space (`machine_swaps`), of those that may not use it. */
+bool bounds_read_group(struct bounds_reading *reading, bool machine_swaps);
 
 /* For how long the innermost of them had to wait for memory. False: it does not say. */
 bool bounds_read_stalls(struct os_pressure *stalls);

@@ -129,7 +129,7 @@ int watch_read_signals(struct mpress_signals *signals)
         return EAGAIN;
     const struct gauge *gauge = gauge_read(os_time_ns(), true);
     watch_limits_nearest(&nearest, gauge, true);
-    (void)bounds_read_group(&group);
+    (void)bounds_read_group(&group, false);
     gauge_copy(gauge, signals);
     end_acting();
     signals->used = nearest.reading.used;

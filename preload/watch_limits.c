@@ -73,11 +73,11 @@ static struct pressure_limit limit_of_group(uint64_t max)
     return limit;
 }
 
-/* While there is swap the kernel has something better to do than to kill. */
-static bool keeps_groups(const struct gauge *gauge)
+/* While it has swap space the kernel has something better to do than to kill. */
+static bool read_group(const struct gauge *gauge, struct bounds_reading *group)
 {
     bool acts = actions_may(ACTION_REFUSE) || actions_may(ACTION_THROTTLE);
-    return limits.keeps_groups && gauge->machine.swap == 0 && acts;
+    return limits.keeps_groups && acts && bounds_read_group(group, gauge->machine.swap != 0);
 }
 
 void watch_limits_find(struct watch_limit *found, const struct gauge *gauge)
@@ -91,7 +91,7 @@ void watch_limits_find(struct watch_limit *found, const struct gauge *gauge)
              gauge->usage.all);
     if (budget_read_limit(&budget))
         consider(found, budget, gauge->usage.all);
-    if (keeps_groups(gauge) && bounds_read_group(&group))
+    if (read_group(gauge, &group))
         consider(found, limit_of_group(group.limit), group.used);
 }
 

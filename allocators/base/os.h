@@ -393,6 +393,9 @@ bool os_group_read(const struct os_group *group, uint64_t *used, uint64_t *max);
 /* Above it the kernel slows the group down and takes memory back; 0: no such limit. */
 uint64_t os_group_high(const struct os_group *group);
 
+/* Its pages may go to swap space, where there is some. */
+bool os_group_swaps(const struct os_group *group);
+
 /* The part of what a group uses that are pages of files: they go when memory is short. */
 bool os_group_files_read(const struct os_group *group, uint64_t *bytes);
 
@@ -403,6 +406,7 @@ enum os_group_file {
     OS_GROUP_HIGH, /* of version 1 there is none */
     OS_GROUP_PRESSURE,
     OS_GROUP_STAT,
+    OS_GROUP_SWAP,
     OS_GROUP_FILES
 };
 void os_group_keep(const struct os_group *group, enum os_group_file file, struct os_kept *kept);

@@ -243,8 +243,10 @@ struct os_group_places os_group_places = {"/proc/self/cgroup", "/sys/fs/cgroup/m
                                           "/sys/fs/cgroup"};
 
 static const char *const group_names[2][OS_GROUP_FILES] = {
-    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", NULL, "/memory.pressure", "/memory.stat"},
-    {"/memory.current", "/memory.max", "/memory.high", "/memory.pressure", "/memory.stat"},
+    {"/memory.usage_in_bytes", "/memory.limit_in_bytes", NULL, "/memory.pressure", "/memory.stat",
+     "/memory.swappiness"},
+    {"/memory.current", "/memory.max", "/memory.high", "/memory.pressure", "/memory.stat",
+     "/memory.swap.max"},
 };
 
 static void join(char path[GROUP_PATH_BYTES], const char *folder, const char *name)
@@ -344,6 +346,12 @@ uint64_t os_group_high(const struct os_group *group)
     uint64_t high;
     bool is_set = visit_group(group, OS_GROUP_HIGH, take_number, &high) && high <= UINT64_MAX / 4;
     return is_set ? high : 0;
+}
+
+bool os_group_swaps(const struct os_group *group)
+{
+    uint64_t most;
+    return !visit_group(group, OS_GROUP_SWAP, take_number, &most) || most != 0;
 }
 
 bool os_group_pressure_read(const struct os_group *group, struct os_pressure *pressure)

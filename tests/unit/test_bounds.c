@@ -80,7 +80,7 @@ static void the_limit_of_a_group_around_it_counts(void **state)
     write_mib("/v2/a/b", "memory.max", 350); /* has most left, though */
     write_mib("/v2/a", "memory.current", 390);
     expect(sample(20 * SECOND, 0), 390, 400);
-    assert_true(bounds_read_group(&reading));
+    assert_true(bounds_read_group(&reading, false));
     expect(reading, 390, 400);
     assert_int_equal(bounds_total(), 350 * MIB);
 }
@@ -93,13 +93,27 @@ static void memory_high_is_a_limit_but_none_that_kills(void **state)
     write_file("/v2/a/b", "memory.max", "max\n");
     write_mib("/v2/a/b", "memory.high", 200);
     expect(sample(20 * SECOND, 0), 100, 200);
-    assert_false(bounds_read_group(&reading));
+    assert_false(bounds_read_group(&reading, false));
     write_mib("/v2/a/b", "memory.max", 220);
     expect(sample(20 * SECOND, 0), 100, 200);
-    assert_true(bounds_read_group(&reading));
+    assert_true(bounds_read_group(&reading, false));
     expect(reading, 100, 220);
     write_mib("/v2/a/b", "memory.max", 150); /* lower than that, and seen within a second */
     expect(sample(SECOND, 0), 100, 150);
+}
+
+static void a_group_without_swap_counts_where_the_machine_has_some(void **state)
+{
+    (void)state;
+    struct bounds_reading reading;
+    assert_false(bounds_read_group(&reading, true));
+    write_file("/v2/a/b", "memory.swap.max", "0\n");
+    sample(20 * SECOND, 0);
+    assert_true(bounds_read_group(&reading, true));
+    expect(reading, 100, 150);
+    write_file("/v2/a/b", "memory.swap.max", "max\n");
+    sample(20 * SECOND, 0);
+    assert_false(bounds_read_group(&reading, true));
 }
 
 static void pages_of_files_give_way(void **state)
@@ -207,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_limit_of_a_group_around_it_counts),
         cmocka_unit_test(memory_high_is_a_limit_but_none_that_kills),
+        cmocka_unit_test(a_group_without_swap_counts_where_the_machine_has_some),
         cmocka_unit_test(pages_of_files_give_way),
         cmocka_unit_test(a_group_with_much_room_is_read_less_often),
         cmocka_unit_test(its_stalls_are_those_of_the_innermost),

@@ -45,6 +45,7 @@ class Group:
     def set(self, limit):
         if not self.is_unified:
             write(self.file("memory.limit_in_bytes"), str(limit))
+            write(self.file("memory.swappiness"), "0")
             return
         write(self.file("memory.max"), str(limit))
         if os.path.exists(self.file("memory.swap.max")):
