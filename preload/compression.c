@@ -4,6 +4,17 @@
 #include "allocators/base/os_fault.h"
 #include "allocators/base/say.h"
 #include "allocators/cold/cold.h"
+#include "preload/actions.h"
+#include "preload/budget_slot.h"
+
+static const uint64_t PATIENCE_NS = 500 * UINT64_C(1000000);
+
+/* Whoever looks at the limits. */
+static struct {
+    bool is_lacking; /* room, at the last look */
+    uint64_t saved;  /* at most so far */
+    uint64_t changed_ns;
+} need;
 
 void compression_init(const struct conf *conf)
 {
@@ -14,4 +25,48 @@ void compression_init(const struct conf *conf)
         why = cold_init(conf->compression == CONF_COMPRESSION_ALWAYS);
     if (why != NULL)
         say("MPRESS_COMPRESSION: refused: %s", why);
+}
+
+/* Room for so much; a tool that swaps (respond_swap) measures what packing by age comes to. */
+static int64_t room_within(const struct watch_limit *kept, uint64_t coming)
+{
+    uint64_t hard = kept->limit.hard;
+    bool may = actions_may(ACTION_PACK) && budget_allows(BUDGET_COMPRESSION) && !budget_swaps();
+    if (hard == 0 || !may || (kept->limit.whole != 0 && coming > kept->limit.whole))
+        return COLD_ROOM_ANY;
+    return (int64_t)(hard - hard / 20 - kept->used - coming);
+}
+
+/* What is packed beyond three quarters of the limit counts twice: so a fifth is left for what is in
+ * use, and growth is refused before the program does nothing but wait for what it touches. */
+static uint64_t counted_twice(const struct watch_limit *kept)
+{
+    struct cold_stats now;
+    uint64_t most = kept->limit.hard / 4 * 3;
+    cold_read_stats(&now);
+    return kept->limit.hard != 0 && now.packed_bytes > most ? now.packed_bytes - most : 0;
+}
+
+void compression_follow(struct watch_limit *kept, uint64_t coming)
+{
+    if (!cold_is_on())
+        return;
+    int64_t room = room_within(kept, coming);
+    if (room < 0 && !need.is_lacking)
+        need.changed_ns = os_time_ns();
+    need.is_lacking = room < 0;
+    cold_set_room(room, (int64_t)(kept->limit.hard / 40));
+    kept->used += counted_twice(kept);
+}
+
+bool compression_helps(uint64_t now_ns)
+{
+    if (!need.is_lacking)
+        return false;
+    uint64_t saved = cold_saved_bytes();
+    if (saved > need.saved) {
+        need.saved = saved;
+        need.changed_ns = now_ns;
+    }
+    return now_ns < need.changed_ns + PATIENCE_NS;
 }

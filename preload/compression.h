@@ -2,9 +2,21 @@
 #ifndef MPRESS_COMPRESSION_H
 #define MPRESS_COMPRESSION_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "allocators/base/conf.h"
+#include "preload/watch_limits.h"
 
 /* In the constructor. Says why, where it is wanted and cannot be had. */
 void compression_init(const struct conf *conf);
+
+/* By need: as much is packed as keeps `coming` bytes more from being nearer than 5 % to that limit.
+ * What is used of it counts for more, where too little is left for what is not packed. One caller
+ * at a time, outside the door. */
+void compression_follow(struct watch_limit *kept, uint64_t coming);
+
+/* It is worth while to wait: more than ever was saved half a second ago at the latest. The same. */
+bool compression_helps(uint64_t now_ns);
 
 #endif

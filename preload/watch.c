@@ -18,6 +18,7 @@
 #include "allocators/strategy.h"
 #include "preload/actions.h"
 #include "preload/budget_slot.h"
+#include "preload/compression.h"
 #include "preload/door.h"
 #include "preload/foresee.h"
 #include "preload/journal.h"
@@ -30,7 +31,8 @@
 
 enum {
     CALLS_PER_LOOK = 16, /* a slow call in so many looks at the clock */
-    TRIES = 64,          /* for room, before a request fails all the same */
+    TRIES = 64,          /* for room, before a request fails all the same; */
+    WAITS = 300,         /* while memory is packed */
 };
 static const uint64_t LOOK_NS = 100 * MS;
 static const uint64_t WAIT_NS = 1 * MS, HOLD_NS = 10 * MS;
@@ -213,6 +215,7 @@ static void look_and_act(uint64_t now)
     if (act(&sample))
         gauge = gauge_read(os_time_ns(), false);
     find_limit(&kept, gauge);
+    compression_follow(&kept, 0);
     set_left(&kept);
     usage_publish(&gauge->usage, watch_level());
 }
@@ -341,7 +344,10 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
         set_left(&kept);
     else if (kept.limit.hard != 0)
         gauge = make_room(&kept, gauge, bytes);
-    const struct pressure_request request = {gauge->usage.now_ns, kept.used, bytes, is_block};
+    compression_follow(&kept, bytes);
+    bool can_wait = own.answers < WAITS && compression_helps(gauge->usage.now_ns);
+    const struct pressure_request request = {gauge->usage.now_ns, kept.used, bytes, is_block,
+                                             can_wait};
     struct pressure_answer answer = pressure_judge(&kept.limit, &request, &watch.over);
     usage_publish(&gauge->usage, watch_level());
     own.injected_ns += os_time_ns() - start;

@@ -15,7 +15,7 @@
 #include "allocators/cold/serve.h"
 #include "allocators/cold/store.h"
 
-enum { GIVEN_UP_TENTHS = 30, WATCHED_MAX = 1024, REST_UNITS = 64 };
+enum { GIVEN_UP = 300, WATCHED_MAX = 1024 };
 static const uint64_t FOLLOW_NS = 4 * 1000 * 1000;
 
 struct serve serve;
@@ -130,25 +130,27 @@ void back_unwatch(size_t number)
 }
 
 /* The unit is in its place, and is left alone for some time. */
-static struct keep settle(size_t number, unsigned back_soon, uint32_t tenths)
+static struct keep settle(size_t number, unsigned back_soon, uint32_t rest)
 {
     struct cold_unit *unit = &cold.table[number];
     bool is_staged = cold_state(unit) == COLD_STAGED;
     struct keep keep = {(uint32_t)number, unit->at, is_staged ? 0 : unit->bytes};
     serve.islands += (uint32_t)serve_is_out(number - 1) + (uint32_t)serve_is_out(number + 1) - 1;
     serve_add(is_staged ? &cold.counts.staged : &cold.counts.packed, UINT64_MAX);
-    if (!is_staged)
+    if (!is_staged) {
         cold.counts.packed_pages -= bits_of(unit->pages);
+        serve_note_room(unit, -1);
+    }
     unit->bytes = (uint16_t)back_soon;
-    unit->at = serve_tenth() + tenths;
+    unit->at = serve_now() + rest;
     serve_set_state(unit, COLD_RESIDENT);
     return keep;
 }
 
-void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
+void back_settle(size_t number, unsigned back_soon, uint32_t rest)
 {
     back_unwatch(number); /* who waits goes on while the rest is done */
-    struct keep keep = settle(number, back_soon, tenths);
+    struct keep keep = settle(number, back_soon, rest);
     free_keep(&keep);
     atomic_fetch_sub(&cold.out, 1);
 }
@@ -158,7 +160,7 @@ void back_settle(size_t number, unsigned back_soon, uint32_t tenths)
 static void settle_watched(size_t number, unsigned back_soon)
 {
     watched.keeps[watched.last++ % WATCHED_MAX] =
-        settle(number, back_soon, (uint32_t)REST_TENTHS << back_soon);
+        settle(number, back_soon, (uint32_t)REST << back_soon);
 }
 
 void back_begin(void)
@@ -181,7 +183,8 @@ static void unwatch_some(unsigned most)
             back_unwatch(keep.number);
         free_keep(&keep);
         atomic_fetch_sub(&cold.out, 1);
-        back_attend(0);
+        if (!serve_lacks_room()) /* else who touches brings more back in that time */
+            back_attend(0);
     }
 }
 
@@ -207,14 +210,14 @@ static void return_touched(size_t number)
     }
     uint64_t start = os_time_ns();
     bool was_packed = cold_state(unit) == COLD_PACKED;
-    unsigned back_soon = was_packed ? 0 : unit->bytes;
+    unsigned back_soon = was_packed || unit->bytes == BACK_GIVEN_UP ? 0 : unit->bytes;
     back_soon += !was_packed && back_soon < BACK_SOON_MAX;
     if (!back_give(number))
         return;
     if (unit->pages == ALL_PAGES && watched.last - watched.first < WATCHED_MAX)
         settle_watched(number, back_soon);
     else
-        back_settle(number, back_soon, (uint32_t)REST_TENTHS << back_soon);
+        back_settle(number, back_soon, (uint32_t)REST << back_soon);
     serve_add(&cold.counts.returns, 1);
     serve_add(&cold.counts.unpacks, was_packed);
     serve_add(&cold.counts.return_ns, os_time_ns() - start);
@@ -235,14 +238,15 @@ static void drop_pages(size_t number, uintptr_t start, uintptr_t end)
             os_purge(serve.moving + page * PAGE_BYTES, PAGE_BYTES);
     }
     if (!serve_is_out(number)) {
-        unit->at = serve_tenth() + GIVEN_UP_TENTHS;
+        unit->at = serve_now() + GIVEN_UP;
+        unit->bytes = BACK_GIVEN_UP;
         return;
     }
     if (cold_state(unit) == COLD_PACKED)
         cold.counts.packed_pages -= bits_of(unit->pages & pages);
     unit->pages &= (uint8_t)~pages;
     if (unit->pages == 0)
-        back_settle(number, 0, GIVEN_UP_TENTHS);
+        back_settle(number, BACK_GIVEN_UP, GIVEN_UP);
 }
 
 static void drop_range(uintptr_t start, uintptr_t end)
@@ -275,12 +279,12 @@ static void follow(int id)
     os_fault_follow(id);
 }
 
-void back_rest(void)
+void back_rest(unsigned most)
 {
     if (followed.id != 0)
         os_fault_roam();
     followed.id = 0;
-    unwatch_some(REST_UNITS);
+    unwatch_some(most);
 }
 
 /* What comes before a fault is answered before it. */

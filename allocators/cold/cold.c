@@ -15,7 +15,7 @@ enum { PURGE = COLD_STATES }; /* one more in cold_unit.state */
 static const uint64_t POLL_NS = 50 * 1000;
 static const uint64_t RETRY_NS = UINT64_C(1000000000), FOR_EVER_NS = INT64_MAX;
 
-struct cold cold;
+struct cold cold = {.room = COLD_ROOM_ANY};
 bool cold_has_table;
 
 static struct {
@@ -122,6 +122,16 @@ int cold_work_for(uint64_t ns)
     return 0;
 }
 
+void cold_set_room(int64_t bytes, int64_t slack)
+{
+    if (!cold_has_table)
+        return;
+    atomic_store_explicit(&cold.slack, slack, memory_order_relaxed);
+    int64_t before = atomic_exchange(&cold.room, bytes);
+    if (bytes < 0 && have_thread() == 0 && before >= 0) /* it may sleep */
+        os_fault_ring(cold.bell);
+}
+
 void cold_go_on(uint64_t now)
 {
     if (!own.is_always || now < atomic_load(&own.due_ns))
@@ -191,7 +201,8 @@ void cold_fork_child(void)
         cold_has_table = false; /* one thread */
     os_set_unforked(cold.slots, COLD_SLOTS * (size_t)UNIT_BYTES);
     store_forget();
-    cold = (struct cold){.table = cold.table, .slots = cold.slots, .bell = cold.bell};
+    cold = (struct cold){
+        .table = cold.table, .slots = cold.slots, .bell = cold.bell, .room = COLD_ROOM_ANY};
     own.due_ns = 0;
     own.is_starting = false;
     own.forbidders = 0;

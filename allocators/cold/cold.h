@@ -28,6 +28,12 @@ bool cold_is_on(void);
  * given up, or whatever else keeps the thread from its work. */
 int cold_work_for(uint64_t ns);
 
+/* So many bytes more may come before a limit is too near. Below 0 units are packed by need: those
+ * taken longest ago, however short nobody has touched them; `slack` bytes below that, even those
+ * that were taken just now. Outside all locks. */
+void cold_set_room(int64_t bytes, int64_t slack);
+#define COLD_ROOM_ANY (INT64_MAX / 2)
+
 /* Goes on packing, where it never ends. */
 void cold_go_on(uint64_t now_ns);
 

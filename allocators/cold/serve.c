@@ -1,10 +1,15 @@
 /* serve.c - the thread that takes units out of the heap, packs them, and puts them back (back.c).
  *
  * Taking tells what is cold: reads and writes both come back, and cost who does it 20 us or so the
- * first time. A unit that came back is left alone for two seconds, then four, up to a minute. */
+ * first time. A unit that came back is left alone for two seconds, then four, up to a minute.
+ *
+ * What is staged is a queue. By age, its head is packed after a second; by need, when room is
+ * lacking, as fast as can be, while so many are taken behind it that what is in use is touched, and
+ * comes back, before it gets to the head. */
 #include "allocators/cold/serve.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "allocators/base/bits.h"
 #include "allocators/base/lock.h"
@@ -16,20 +21,25 @@
 
 enum {
     PACKED_MAX = UNIT_BYTES / 4 * 3, /* else it stays: a page is to be saved at least */
-    STAGED_TENTHS = 10,
+    STAGED_MS = 1000,
+    NEED_STAGED_MS = 50, /* by need; 0 in dire need */
     BEAT_MS = 20,
+    NEED_BEAT_MS = 4,
     LONG_BEAT_MS = 250, /* when all is packed */
-    BEAT_UNITS = 32,    /* taken in a beat: 25 MiB a second */
+    BEAT_UNITS = 32,    /* taken in a beat: 25 MiB a second, */
+    REST_UNITS = 64,    /* and watched no more */
+    NEED_UNITS = 4,     /* taken for one that is packed by need, while too few are staged */
     BEAT_LOOKS = 4096,
     ISLANDS_MAX = 8192, /* mappings that taking splits off; a process may have 65,530 */
 };
 
-/* For packing, in a beat: 15 % of a processor, some 15 MiB a second. */
-static const uint64_t PACK_NS = 3 * MS;
+/* For packing, in a beat: 15 % of a processor, some 15 MiB a second. By need, between two looks at
+ * all else, no end; in dire need. */
+static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 100 * MS;
 
 struct staged {
     uint32_t unit, slot;
-    uint32_t since; /* tenth of a second */
+    uint32_t since_ms;
 };
 
 static struct {
@@ -41,6 +51,17 @@ static struct {
 } work_list;
 
 static char packed[PACKED_MAX];
+
+static uint32_t now_ms(void)
+{
+    return (uint32_t)(os_time_coarse_ns() / MS);
+}
+
+static void push_staged(size_t number, uint32_t slot)
+{
+    work_list.staged[work_list.last++ % COLD_SLOTS] =
+        (struct staged){(uint32_t)number, slot, now_ms()};
+}
 
 /* -- out of the heap -------------------------------------------------------------------------- */
 
@@ -99,8 +120,7 @@ static void note_taken(size_t number, uint32_t slot)
     struct cold_unit *unit = &cold.table[number];
     unit->pages = ALL_PAGES;
     unit->at = slot;
-    work_list.staged[work_list.last++ % COLD_SLOTS] =
-        (struct staged){(uint32_t)number, slot, serve_tenth()};
+    push_staged(number, slot);
     serve.islands += 1 - (uint32_t)serve_is_out(number - 1) - (uint32_t)serve_is_out(number + 1);
     serve_add(&cold.counts.staged, 1);
     atomic_fetch_add(&cold.out, 1);
@@ -120,7 +140,7 @@ static bool take(size_t number)
             note_taken(number, slot);
         } else {
             back_free_slot(slot);
-            unit->at = serve_tenth() + (REST_TENTHS << BACK_SOON_MAX);
+            unit->at = serve_now() + (REST << BACK_SOON_MAX);
         }
         serve_set_state(unit, is_moved ? COLD_STAGED : COLD_RESIDENT);
     }
@@ -128,31 +148,54 @@ static bool take(size_t number)
     return may_take;
 }
 
-static bool is_to_be_taken(size_t number, uint32_t now)
+/* One part in so many of its rest is over. What was given up is left alone
+ * for as long as ever: see back.c. */
+static bool has_rested(const struct cold_unit *unit, uint32_t now, uint32_t part)
+{
+    uint32_t rest = (uint32_t)REST << unit->bytes;
+    if (unit->bytes <= BACK_SOON_MAX)
+        now += rest - rest / part;
+    return unit->at == 0 || (int32_t)(now - unit->at) >= 0;
+}
+
+static uint32_t part_of_rest(void)
+{
+    return serve_is_dire() ? DIRE_PART : serve_lacks_room() ? NEED_PART : 1;
+}
+
+static bool is_to_be_taken(size_t number, uint32_t now, uint32_t part)
 {
     const struct cold_unit *unit = &cold.table[number];
     bool is_lone = !serve_is_out(number - 1) && !serve_is_out(number + 1);
     return atomic_load_explicit(&unit->state, memory_order_relaxed) == COLD_RESIDENT &&
-           cold_is_used(number) && (int32_t)(now - unit->at) >= 0 &&
+           cold_is_used(number) && has_rested(unit, now, part) &&
            !(is_lone && serve.islands >= ISLANDS_MAX);
 }
 
-static unsigned take_some(void)
+/* Those that were touched meanwhile are in the queue until they get to its head. */
+static bool has_place(void)
+{
+    return serve.slots > 0 && work_list.last - work_list.first < COLD_SLOTS;
+}
+
+static void take_some(unsigned most)
 {
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed) - 1;
-    uint32_t now = serve_tenth();
+    uint32_t now = serve_now();
+    uint32_t part = part_of_rest();
     unsigned taken = 0;
-    for (unsigned looks = 0; looks < BEAT_LOOKS && taken < BEAT_UNITS && serve.slots > 0; looks++) {
+    for (unsigned looks = 0; looks < BEAT_LOOKS && taken < most && has_place(); looks++) {
         if (++work_list.cursor >= end)
             work_list.cursor = UNIT_FIRST;
-        if (!is_to_be_taken(work_list.cursor, now))
+        if (!is_to_be_taken(work_list.cursor, now, part))
             continue;
-        back_attend(0);
+        if (!serve_is_dire())
+            back_attend(0);
         if (!take(work_list.cursor))
             break;
         taken++;
     }
-    return taken;
+    work_list.in_vain = taken == 0 ? work_list.in_vain + BEAT_LOOKS : 0;
 }
 
 /* -- packing ---------------------------------------------------------------------------------- */
@@ -190,6 +233,7 @@ static bool store_unit(struct cold_unit *unit, uint32_t slot)
     serve_add(&cold.counts.packed, 1);
     serve_add(&cold.counts.packs, 1);
     serve_add(&cold.counts.packed_pages, bits_of(unit->pages));
+    serve_note_room(unit, 1);
     atomic_store_explicit(&cold.counts.store_bytes, store_bytes(), memory_order_relaxed);
     return true;
 }
@@ -201,31 +245,72 @@ static void pack(size_t number, uint32_t slot)
     unit->pages &= (uint8_t)pages_not_zero(serve_slot_at(slot));
     if (unit->pages == 0) {
         serve_add(&cold.counts.zeros, 1);
-        back_settle(number, 0, REST_TENTHS << BACK_SOON_MAX);
+        back_settle(number, BACK_SOON_MAX, REST << BACK_SOON_MAX);
     } else if (!store_unit(unit, slot)) {
         serve_add(&cold.counts.unpackable, 1);
         if (back_give(number))
-            back_settle(number, BACK_SOON_MAX, REST_TENTHS << BACK_SOON_MAX);
+            back_settle(number, BACK_SOON_MAX, REST << BACK_SOON_MAX);
         else
-            work_list.staged[work_list.last++ % COLD_SLOTS] =
-                (struct staged){(uint32_t)number, slot, serve_tenth()};
+            push_staged(number, slot);
     }
 }
 
-/* Those that nobody touched meanwhile. */
-static void pack_some(void)
+/* What nobody touched since it was taken, longest ago and for so long. False: there is none. */
+static bool pack_oldest(uint32_t least_ms)
 {
-    uint32_t now = serve_tenth();
-    uint64_t until = os_time_ns() + PACK_NS;
-    while (work_list.first != work_list.last && os_time_ns() < until) {
+    uint32_t now = now_ms();
+    while (work_list.first != work_list.last) {
         const struct staged at = work_list.staged[work_list.first % COLD_SLOTS];
         const struct cold_unit *unit = &cold.table[at.unit];
-        if ((int32_t)(now - at.since) < STAGED_TENTHS)
-            break;
-        back_attend(0);
+        bool is_staged = cold_state(unit) == COLD_STAGED && unit->at == at.slot;
+        if (is_staged && now - at.since_ms < least_ms)
+            return false;
         work_list.first++;
-        if (cold_state(unit) == COLD_STAGED && unit->at == at.slot)
+        if (is_staged) {
             pack(at.unit, at.slot);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pack_some(void)
+{
+    uint64_t until = os_time_ns() + PACK_NS;
+    do {
+        back_attend(0);
+    } while (pack_oldest(STAGED_MS) && os_time_ns() < until);
+}
+
+/* A quarter of the heap is staged while room is lacking: of what is packed the thread knows then
+ * that nobody touched it while that quarter was taken. */
+static bool stage_more(void)
+{
+    uint64_t units = atomic_load_explicit(&space.units, memory_order_relaxed);
+    if (atomic_load_explicit(&cold.counts.staged, memory_order_relaxed) >= units / 4 ||
+        !has_place())
+        return false;
+    take_some(NEED_UNITS);
+    return work_list.in_vain == 0;
+}
+
+/* In dire need nobody is served before there is room again, for a tenth of a second: who touches
+ * what is packed brings more back than can be packed in that time. */
+static void make_room(void)
+{
+    uint64_t until = os_time_ns() + (serve_is_dire() ? DIRE_NS : NEED_NS);
+    bool goes_on = true;
+    back_rest(UINT_MAX); /* what kept them takes memory, too */
+    while (goes_on && serve_lacks_room() && os_time_ns() < until) {
+        bool is_dire = serve_is_dire();
+        if (!is_dire)
+            back_attend(0);
+        goes_on = stage_more();
+        goes_on |= pack_oldest(is_dire ? 0 : NEED_STAGED_MS);
+        if (!goes_on && is_dire) { /* those that came back are left alone for 30 ms */
+            os_sleep(MS);
+            goes_on = true;
+        }
     }
 }
 
@@ -243,17 +328,24 @@ static bool has_work(uint64_t now)
     return now < atomic_load(&cold.until_ns) || !is_asleep();
 }
 
-static void work(uint64_t now)
+static void beat(uint64_t now)
 {
-    if (now < work_list.beat_ns)
-        return;
     work_list.beat_ns = now + BEAT_MS * MS;
-    back_rest();
-    if (!has_work(now))
+    back_rest(REST_UNITS);
+    if (!has_work(now) || serve_lacks_room())
         return;
     pack_some();
-    work_list.in_vain = take_some() == 0 ? work_list.in_vain + BEAT_LOOKS : 0;
-    serve_add(&cold.counts.pack_ns, os_time_ns() - now);
+    take_some(BEAT_UNITS);
+}
+
+static void work(void)
+{
+    uint64_t start = os_time_ns();
+    if (serve_lacks_room())
+        make_room();
+    if (start >= work_list.beat_ns)
+        beat(start);
+    serve_add(&cold.counts.pack_ns, os_time_ns() - start);
 }
 
 static void begin(void)
@@ -278,6 +370,8 @@ static int patience(uint64_t now)
 {
     if (is_held() && atomic_load(&cold.out) != 0)
         return 0;
+    if (serve_lacks_room())
+        return is_asleep() ? BEAT_MS : NEED_BEAT_MS;
     if (back_has_watched())
         return BEAT_MS;
     if (!has_work(now))
@@ -302,11 +396,10 @@ void cold_serve(void)
         return;
     while (atomic_load(&cold.is_to_end) == 0 || atomic_load(&cold.out) != 0) {
         back_attend(patience(os_time_ns()));
-        uint64_t now = os_time_ns();
         if (is_held())
             back_give_all();
         else
-            work(now);
+            work();
     }
     os_fault_close();
 }

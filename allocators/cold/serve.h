@@ -3,7 +3,9 @@
 #ifndef MPRESS_COLD_SERVE_H
 #define MPRESS_COLD_SERVE_H
 
+#include "allocators/base/bits.h"
 #include "allocators/base/os.h"
+#include "allocators/cold/store.h"
 #include "allocators/cold/table.h"
 
 enum {
@@ -11,7 +13,10 @@ enum {
     PAGE_BYTES = UNIT_BYTES / UNIT_PAGES,
     ALL_PAGES = (1 << UNIT_PAGES) - 1,
     BACK_SOON_MAX = 5,
-    REST_TENTHS = 20, /* tenths of a second that a unit is left alone for */
+    BACK_GIVEN_UP,  /* instead: pages of it were given up */
+    REST = 200,     /* so many hundredths of a second a unit is left alone; */
+    NEED_PART = 16, /* by need such a part of them; */
+    DIRE_PART = 64, /* in dire need such: 0.03 to 1 s */
 };
 
 struct serve {
@@ -23,15 +28,36 @@ struct serve {
 };
 extern struct serve serve;
 
-static inline uint32_t serve_tenth(void)
+/* In hundredths of a second. */
+static inline uint32_t serve_now(void)
 {
-    return (uint32_t)(os_time_coarse_ns() / UINT64_C(100000000));
+    return (uint32_t)(os_time_coarse_ns() / UINT64_C(10000000));
 }
 
 static inline void serve_add(_Atomic uint64_t *count, uint64_t number)
 {
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + number,
                           memory_order_relaxed);
+}
+
+static inline bool serve_lacks_room(void)
+{
+    return atomic_load_explicit(&cold.room, memory_order_relaxed) < 0;
+}
+
+/* So much that who touches what is packed has to wait. */
+static inline bool serve_is_dire(void)
+{
+    return atomic_load_explicit(&cold.room, memory_order_relaxed) <
+           -atomic_load_explicit(&cold.slack, memory_order_relaxed);
+}
+
+/* The unit was packed (`sign` 1), or what was packed of it is back (-1). */
+static inline void serve_note_room(const struct cold_unit *unit, int sign)
+{
+    int64_t packed = (unit->bytes + STORE_GRAIN - 1) / STORE_GRAIN * STORE_GRAIN;
+    int64_t saved = (int64_t)(bits_of(unit->pages) * PAGE_BYTES) - packed;
+    atomic_fetch_add_explicit(&cold.room, sign * saved, memory_order_relaxed);
 }
 
 static inline void *serve_slot_at(uint32_t slot)
@@ -59,7 +85,7 @@ static inline void serve_set_state(struct cold_unit *unit, unsigned state)
 bool back_give(size_t number);
 
 /* The unit is in its place, watched no more, and is left alone for some time. */
-void back_settle(size_t number, unsigned back_soon, uint32_t tenths);
+void back_settle(size_t number, unsigned back_soon, uint32_t rest);
 
 /* Puts those pages of a slot back. False: not just now. */
 bool back_put_staged(char *to, char *from, unsigned pages);
@@ -77,7 +103,7 @@ void back_begin(void);
 /* There are units that came back and are still watched. */
 bool back_has_watched(void);
 
-/* Between answers: some of these are watched no more, and the thread may run anywhere. */
-void back_rest(void);
+/* Between answers: `most` of these are watched no more, and the thread may run anywhere. */
+void back_rest(unsigned most);
 
 #endif

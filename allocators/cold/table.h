@@ -39,6 +39,8 @@ struct cold {
     char *slots; /* of a unit each */
     void *bell;
     _Atomic uint64_t until_ns; /* there is work until then */
+    _Atomic int64_t room;      /* cold_set_room's, less what came back since, and what was packed */
+    _Atomic int64_t slack;     /* likewise */
     _Atomic uint32_t holders;
     _Atomic uint32_t out;       /* units that are not in their place, or watched still */
     _Atomic uint32_t is_taking; /* the thread is about to take one */

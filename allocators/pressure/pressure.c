@@ -213,6 +213,8 @@ struct pressure_answer pressure_judge(const struct pressure_limit *limit,
         return (struct pressure_answer){.verdict = PRESSURE_GRANT_FREE};
     if (needed <= limit->hard)
         return grant_below_hard(limit, request, needed);
+    if (request->can_wait)
+        return (struct pressure_answer){.verdict = PRESSURE_HOLD};
     if (over->since_ns == 0)
         over->since_ns = request->now_ns;
     struct pressure_answer answer = {.verdict = PRESSURE_GRANT,

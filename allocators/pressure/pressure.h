@@ -120,6 +120,7 @@ struct pressure_request {
     uint64_t used; /* after all that could be given back has been */
     uint64_t bytes;
     bool is_block; /* of the heap; else a mapping of the program */
+    bool can_wait; /* memory is being packed: less will be used soon */
 };
 
 enum pressure_verdict {

@@ -158,7 +158,7 @@ static const struct pressure_limit budget = {
 static struct pressure_answer ask(uint64_t now_ns, uint64_t used, uint64_t bytes,
                                   struct pressure_over *over)
 {
-    const struct pressure_request request = {now_ns, used, bytes, true};
+    const struct pressure_request request = {now_ns, used, bytes, true, false};
     return pressure_judge(&budget, &request, over);
 }
 
@@ -202,7 +202,7 @@ static void a_request_for_more_than_there_can_be_is_for_address_space(void **sta
     struct pressure_limit whole = budget;
     whole.whole = 200 * MIB;
     struct pressure_over over = {0};
-    struct pressure_request request = {SECOND, 150 * MIB, 201 * MIB, true};
+    struct pressure_request request = {SECOND, 150 * MIB, 201 * MIB, true, false};
     assert_int_equal(pressure_judge(&whole, &request, &over).verdict, PRESSURE_GRANT_FREE);
     request.bytes = 200 * MIB;
     assert_int_equal(pressure_judge(&whole, &request, &over).verdict, PRESSURE_REFUSE);
@@ -229,10 +229,23 @@ static void who_may_be_held_waits(void **state)
     holding.refuses = false;
     holding.holds = true;
     struct pressure_over over = {1, 0};
-    const struct pressure_request request = {5 * SECOND, 100 * MIB, MIB, true};
+    const struct pressure_request request = {5 * SECOND, 100 * MIB, MIB, true, false};
     assert_int_equal(pressure_judge(&holding, &request, &over).verdict, PRESSURE_HOLD);
     holding.holds = false;
     assert_int_equal(pressure_judge(&holding, &request, &over).verdict, PRESSURE_GRANT);
+}
+
+static void who_needs_room_waits_while_memory_is_packed(void **state)
+{
+    (void)state;
+    struct pressure_over over = {0};
+    struct pressure_request request = {5 * SECOND, 120 * MIB, 16, true, true};
+    assert_int_equal(pressure_judge(&budget, &request, &over).verdict, PRESSURE_HOLD);
+    request.used = 80 * MIB;
+    assert_int_equal(pressure_judge(&budget, &request, &over).verdict, PRESSURE_GRANT);
+    request = (struct pressure_request){6 * SECOND, 120 * MIB, 16, true, false};
+    assert_int_equal(pressure_judge(&budget, &request, &over).verdict, PRESSURE_REFUSE);
+    assert_int_equal(pressure_judge(&budget, &request, &over).verdict, PRESSURE_GRANT_FREE);
 }
 
 int main(void)
@@ -254,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_request_for_more_than_there_can_be_is_for_address_space),
         cmocka_unit_test(small_requests_have_a_reserve),
         cmocka_unit_test(who_may_be_held_waits),
+        cmocka_unit_test(who_needs_room_waits_while_memory_is_packed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
-"""Programs that want more memory than their control group has, with and without the response.
+"""Programs that want more memory than their control group has, without the response, with it as it
+is by default, and with it packing cold memory (which takes a right).
 
 Each has work for which it would need more than twice the limit. A run ends by the kernel (killed),
 by the program (gave up), or with the work (finished: what found no memory was answered by an error);
-a program that is still at work after LONGEST_S is alive, without progress it hangs."""
+a program that is still at work after LONGEST_S is alive, without progress it hangs, and lived until
+it last got on."""
 
 import os
 import pty
@@ -18,8 +20,10 @@ import time
 from . import groups, heaps, measure, programs, redis
 
 MIB = 1 << 20
-LONGEST_S, STILL_S = 10, 3
-SIDES = {"off": {}, "on": {"MPRESS_PRESSURE": "on"}}
+LONGEST_S, STILL_S = 20, 3
+SIDES = {"off": {}, "on": {"MPRESS_PRESSURE": "on"},
+         "packing": {"MPRESS_PRESSURE": "on", "MPRESS_COMPRESSION": "on"}}
+RESPONSES = ("on", "packing")
 LIVED_ON = ("finished", "alive")
 PROGRESS = re.compile(rb"^(\d+) (\d+)\r?$", re.MULTILINE)
 
@@ -48,6 +52,8 @@ class Run:
             self.end = "gave up"
         elif time.monotonic() < self.moved + STILL_S:
             self.end = "alive"
+        else:
+            self.seconds = self.moved - self.start
 
 
 # -- programs that say on their terminal how far they are -------------------------------------------
@@ -86,9 +92,13 @@ def plain(command_of):
     return once
 
 
-SQLITE_UNIT = """with recursive c(x) as (select 1 union all select x + 1 from c where x < 400)
-insert into t(b) select printf('{"id": %%d, "name": "user %%d", "tags": ["north", "violet", "delta"]}',
-                               x, x * %d) from c;
+# Records like those of redis, made by SQLite itself out of random numbers.
+WORD = ", rtrim(substr('alpha beta  gamma delta orangevioletnorth south ', 1 + 6 * (r >> %d & 7), 6))"
+SQLITE_UNIT = """with recursive c(x, r) as (select 1, %d union all
+  select x + 1, (r * 1103515245 + 12345) %% 2147483648 from c where x < 400)
+insert into t(b) select printf('{"id": %%d, "name": "user %%d", "score": %%d, "tags": [' ||
+  '"%%s", "%%s", "%%s"]}', x, r %% 1000000, r""" + "".join(WORD % bit for bit in (8, 16, 24)) + """)
+  from c;
 select %d, max(a) / 400 from t;
 """
 
@@ -97,7 +107,7 @@ def sqlite_once(group, env, folder, seed, units):
     script = os.path.join(folder, "rows.sql")
     with open(script, "w", encoding="ascii") as file:
         file.write("pragma journal_mode=off;\ncreate table t(a integer primary key, b text);\n")
-        file.writelines(SQLITE_UNIT % (seed, number) for number in range(1, units + 1))
+        file.writelines(SQLITE_UNIT % (seed * 7919 + number, number) for number in range(1, units + 1))
     return watch(group, ["sqlite3", "-separator", " ", ":memory:"], env, folder, script)
 
 
@@ -155,8 +165,8 @@ class Ends:
     def __init__(self):
         self.runs = {}  # program -> side -> runs
 
-    def pairs(self, name):
-        return list(zip(self.runs[name]["off"], self.runs[name]["on"]))
+    def pairs(self, name, side):
+        return list(zip(self.runs[name]["off"], self.runs[name][side]))
 
     def kills(self, side):
         return sum(run.end == "killed" for sides in self.runs.values() for run in sides[side])
@@ -165,27 +175,32 @@ class Ends:
         ends = [run.end for run in self.runs[name][side]]
         return ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(ends))
 
-    def row(self, name):
-        pairs = self.pairs(name)
+    def lived(self, name, side):
+        return f"{statistics.median(run.seconds for run in self.runs[name][side]):.1f} s"
+
+    def row(self, name, side):
+        pairs = self.pairs(name, side)
         outlived = sum(off.end == "killed" and (on.end in LIVED_ON or on.seconds >= 2 * off.seconds)
                        for off, on in pairs)
-        seconds = [statistics.median(run.seconds for run in self.runs[name][side]) for side in SIDES]
         work = statistics.median(on.passed / max(off.passed, 1) for off, on in pairs)
         answered = statistics.median(on.answered / max(off.answered, 1) for off, on in pairs)
-        return [name, self.ends(name, "off"), self.ends(name, "on"), *(f"{s:.1f} s" for s in seconds),
-                f"{outlived} of {len(pairs)}", f"{work:.2f}", f"{answered:.2f}"]
+        return [name, self.ends(name, "off"), self.lived(name, "off"), side, self.ends(name, side),
+                self.lived(name, side), f"{outlived} of {len(pairs)}", f"{work:.2f}", f"{answered:.2f}"]
 
     def print(self):
         print("\n### Programs that want more memory than their control group has\n\nLived: median; "
               "outlived: seeds killed without the response, with it at work twice as long, alive\n"
               f"after {LONGEST_S} s, or finished. Work: median, to that without the response.\n")
-        print("| | response off | on | lived, off | on | outlived | work gone through | answered |")
-        print("|---|---|---|--:|--:|--:|--:|--:|")
+        print("| | response off | lived | response | | lived | outlived | work gone through | answered |")
+        print("|---|---|--:|---|---|--:|--:|--:|--:|")
         for name in self.runs:
-            print(f"| {' | '.join(self.row(name))} |")
-        off, on = self.kills("off"), self.kills("on")
-        fewer = f", {1 - on / off:.0%} fewer" if off else ""
-        print(f"\nKilled by the kernel: {off} without the response, {on} with it{fewer}.")
+            for side in RESPONSES:
+                print(f"| {' | '.join(self.row(name, side))} |")
+        off = self.kills("off")
+        for side in RESPONSES:
+            killed = self.kills(side)
+            fewer = f", {1 - killed / off:.0%} fewer" if off else ""
+            print(f"\nKilled by the kernel: {off} without the response, {killed} with it ({side}){fewer}.")
 
     def result(self):
         return {"title": "survival", "rows": {
