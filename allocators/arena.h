@@ -101,10 +101,16 @@ static inline bool arena_is_others(const struct arena *arena)
     return owner != NULL && owner != &hand;
 }
 
+/* No thread has it entered. */
+static inline bool arena_is_nobodys(const struct arena *arena)
+{
+    return atomic_load_explicit(&arena->owner, memory_order_relaxed) == NULL;
+}
+
 /* Nothing of it is in use. */
 static inline bool arena_is_idle(const struct arena *arena)
 {
-    return arena->chunks == 0 && atomic_load_explicit(&arena->owner, memory_order_relaxed) == NULL;
+    return arena->chunks == 0 && arena_is_nobodys(arena);
 }
 
 /* The transaction ends: no thread has it entered but perhaps this one, which leaves it and what it
@@ -116,6 +122,12 @@ void arena_free_spares(struct arena_spares *spares);
 
 /* The calling thread ends: it leaves all. */
 void arena_leave_all(void);
+
+/* In the child of a fork. What the calling thread has is named first; all else may be cut in the
+ * midst of a change. Its chunks are zones then, as their bits tell, or free. */
+void arena_keep(const struct arena *arena);
+void arena_keep_spares(const struct arena_spares *spares);
+void arena_fork_child(void);
 
 struct arena_stats {
     size_t blocks, bytes; /* live */

@@ -33,6 +33,7 @@ static void reset_chunk(uint32_t first, uint32_t grains)
     struct arena_chunk *chunk = arena_chunk_at(first);
     forget_bits(first, grains);
     chunk->taken = 0;
+    chunk->is_kept = false;
     atomic_store_explicit(&chunk->given, 0, memory_order_relaxed);
     memset(chunk->own, 0xff, sizeof(chunk->own));
 }
@@ -96,10 +97,12 @@ static bool next_stretch(struct arena_fill *fill, uint32_t size, size_t alignmen
     return false;
 }
 
-static void leave_stretch(const struct arena_fill *fill)
+/* What was not handed out of it is free. */
+static void leave_stretch(struct arena_fill *fill)
 {
     if (fill->at < fill->limit)
         arena_set_free(&fill->grains, fill->at, fill->limit - fill->at);
+    fill->limit = fill->at;
 }
 
 /* -- chunks ----------------------------------------------------------------------------------- */
@@ -228,11 +231,14 @@ static void start_filling(struct arena_fill *fill, uint32_t first)
     fill->from = fill->at = fill->limit = 0;
 }
 
-/* The chunk that is filled joins the older ones. */
+/* The chunk that is filled joins the older ones. One without blocks begins anew, whatever its bits
+ * say: setting them takes longer than all the rest. */
 void arena_fill_retire(struct arena *arena, struct arena_fill *fill)
 {
     uint32_t first = fill->chunk;
     struct arena_chunk *chunk = arena_chunk_at(first);
+    if (!is_done(fill))
+        leave_stretch(fill);
     chunk->taken = fill->taken - fill->given;
     fill->chunk = UNIT_NONE;
     fill->at = fill->limit = 0;

@@ -266,17 +266,42 @@ MP_RARE void txn_audit_all(void)
 
 /* -- fork ------------------------------------------------------------------------------------- */
 
+/* The calling thread's, which no other had entered. */
+static bool has_arena(const struct txn *txn)
+{
+    return txn_is_open(txn) && !arena_is_others(&txn->arena) &&
+           (owner_of(txn) == txn_thread || !arena_is_nobodys(&txn->arena));
+}
+
+static void settle_arenas(void)
+{
+    for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
+        if (has_arena(txn))
+            arena_keep(&txn->arena);
+        else
+            memset(&txn->arena, 0, sizeof(txn->arena));
+    }
+    struct txn_thread *thread = atomic_load_explicit(&txns.threads, memory_order_relaxed);
+    for (; thread != NULL; thread = thread->next) {
+        if (thread == txn_thread)
+            arena_keep_spares(&thread->spare_arenas);
+        else
+            memset(&thread->spare_arenas, 0, sizeof(thread->spare_arenas));
+    }
+    arena_fork_child();
+}
+
 /* Transactions of threads that vanished stay open: who has them in its hands may end them. */
 MP_RARE void txn_fork_child(void)
 {
     lock_reset(&txns.lock);
     txn_tally_fork_child();
     txn_chunk_fork_child();
+    if (first_txn() != NULL)
+        settle_arenas();
     for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
         if (txn_is_open(txn) && owner_of(txn) != txn_thread)
             atomic_store_explicit(&txn->owner, &txn_nobody, memory_order_relaxed);
-        if (atomic_load_explicit(&txn->arena.owner, memory_order_relaxed) != &hand)
-            atomic_store_explicit(&txn->arena.owner, NULL, memory_order_relaxed);
     }
     struct txn_thread *thread = atomic_load_explicit(&txns.threads, memory_order_relaxed);
     for (; thread != NULL; thread = thread->next)

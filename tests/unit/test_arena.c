@@ -1,5 +1,6 @@
 /* test_arena.c - malloc's blocks out of transactions: where they lie, what outlives them, and that
  * later ones fill what was left free. */
+#define _GNU_SOURCE
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -10,7 +11,9 @@
 #include "allocators/arena.h"
 #include "allocators/cache.h"
 #include "allocators/mixed.h"
+#include "allocators/txn.h"
 #include "allocators/unit.h"
+#include "allocators/zone.h"
 
 static struct arena_spares spares;
 
@@ -329,6 +332,92 @@ static void a_fork_has_all_of_it(void **state)
     free_all(old, count, 200);
 }
 
+/* -- forks that cut ---------------------------------------------------------------------------- */
+
+static struct {
+    pthread_barrier_t ready, done;
+    uint32_t lent;
+    char *blocks[300];
+} other;
+
+static bool suits(uint32_t first)
+{
+    (void)first;
+    return true;
+}
+
+/* Has an arena entered; and a zone, which it has not put anywhere yet. */
+static void *stand_in_the_midst(void *spares_)
+{
+    struct arena arena = {.chunks = 0};
+    size_t objects;
+    assert_int_equal(arena_enter(&arena, spares_), 0);
+    for (size_t i = 0; i < 300; i++)
+        other.blocks[i] = filled(600, 'k');
+    other.lent = zone_lend(ARENA_UNITS, suits, &objects);
+    pthread_barrier_wait(&other.ready);
+    pthread_barrier_wait(&other.done);
+    lock_take(&mixed.lock);
+    zone_adopt_arena(other.lent, ARENA_UNITS);
+    lock_drop(&mixed.lock);
+    arena_end(&arena, spares_);
+    return NULL;
+}
+
+static void what_a_fork_cuts_off_is_the_childs_all_the_same(void **state)
+{
+    (void)state;
+    static char *old[4000];
+    struct arena_spares others = {.empty = {UNIT_NONE, 0}};
+    pthread_t thread;
+    int status;
+    assert_true(txn_prepare("any"));
+    size_t count = leave_some(old, 4000, 200, 30);
+    pthread_barrier_init(&other.ready, NULL, 2);
+    pthread_barrier_init(&other.done, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, stand_in_the_midst, &others), 0);
+    pthread_barrier_wait(&other.ready);
+    assert_int_not_equal(other.lent, UNIT_NONE);
+    pid_t pid = fork();
+    if (pid == 0) {
+        heap_fork_child();
+        memset(&spares, 0, sizeof(spares)); /* no transaction's: dissolved too */
+        bool is_well = *space_ctl(other.lent) == CTL_MIXED && !is_in_chunk(other.blocks[0]);
+        heap_audit();
+        free_all(other.blocks, 300, 600);
+        free_all(old, count, 200);
+        nothing_is_left(NULL);
+        _exit(is_well ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    pthread_barrier_wait(&other.done);
+    pthread_join(thread, NULL);
+    free_all(other.blocks, 300, 600);
+    free_all(old, count, 200);
+    arena_free_spares(&others);
+}
+
+/* -- the end ----------------------------------------------------------------------------------- */
+
+static void what_was_never_filled_is_free(void **state)
+{
+    (void)state;
+    char *kept, *later;
+    struct arena_stats stats;
+    struct arena arena = {.chunks = 0};
+    assert_int_equal(leave_some(&kept, 1, 100, 1), 1);
+    arena_read_stats(&stats);
+    assert_true(is_in_chunk(kept)); /* it can be filled again, and is no zone */
+    assert_int_equal(stats.free_bytes, ARENA_UNITS * UNIT_BYTES - 112);
+    assert_int_equal(arena_enter(&arena, &spares), 0);
+    later = filled(100, 'l');
+    assert_in_range(later - kept, 1, ARENA_UNITS * UNIT_BYTES);
+    assert_int_equal(arena_end(&arena, &spares), 1);
+    heap_free(kept);
+    heap_free(later);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +430,8 @@ int main(void)
         cmocka_unit_test_teardown(only_its_own_blocks_count_as_escaped, nothing_is_left),
         cmocka_unit_test_teardown(freeing_twice_is_found_wherever_it_was, nothing_is_left),
         cmocka_unit_test_teardown(a_fork_has_all_of_it, nothing_is_left),
+        cmocka_unit_test_teardown(what_was_never_filled_is_free, nothing_is_left),
+        cmocka_unit_test_teardown(what_a_fork_cuts_off_is_the_childs_all_the_same, nothing_is_left),
     };
     return cmocka_run_group_tests(tests, setup_small_heap, NULL);
 }
