@@ -3,7 +3,10 @@
  * 1. The whole stretch is mapped at once, and made readable and writable in steps, so that nobody
  * who goes through the process's memory (redis' test of it, when it crashes) touches all of it.
  * Steps are short where the kernel counts them as promised (vm.overcommit_memory=2).
- * 2. Where even that fails (RLIMIT_AS), smaller and smaller stretches are tried; a share is left
+ * 2. A step makes the mapping of those before it longer, so what is reserved differs from that in
+ *    its rights alone: it can be had where no more mappings may be made (vm.max_map_count). Core
+ *    dumps leave out what was never touched all the same.
+ * 3. Where even that fails (RLIMIT_AS), smaller and smaller stretches are tried; a share is left
  *    for the program's own mappings. */
 #include "allocators/space.h"
 
@@ -109,7 +112,6 @@ static bool reserve_units(size_t units)
     if (start == NULL)
         return false;
     char *base = (char *)round_up((uintptr_t)start + tables, SPACE_ALIGNMENT);
-    os_set_dumped(start, total, false);
     lay_out(base, units);
     return true;
 }
@@ -137,11 +139,14 @@ int space_init(size_t bytes)
     return 0;
 }
 
+/* The first step may be of another kind than the next, which has a page to make longer then. */
 void space_choose_pages(enum conf_thp thp)
 {
     size_t units = space_units_max();
-    if (thp == CONF_THP_AUTO && units > SPACE_STEP_UNITS)
+    if (thp == CONF_THP_AUTO && units > SPACE_STEP_UNITS) {
         units = SPACE_STEP_UNITS;
+        os_commit(space_address(units), os_page_bytes());
+    }
     os_set_huge(space_address(0), units * UNIT_BYTES, thp == CONF_THP_ON);
 }
 
@@ -212,7 +217,6 @@ static bool map_tails(size_t from, size_t to)
             unmap_tails(from, to, part);
             return false;
         }
-        os_set_dumped(tail, bytes, false);
     }
     return true;
 }
@@ -253,7 +257,6 @@ static int commit(void *from, void *to)
     char *end = page_floor((char *)to + os_page_bytes() - 1);
     if (start == end)
         return 0;
-    os_set_dumped(start, (size_t)(end - start), true);
     return os_commit(start, (size_t)(end - start));
 }
 

@@ -247,6 +247,24 @@ static void a_full_map_table_is_survived(void)
     use_small_heap();
 }
 
+/* Four times what it is writable in one step; what others map (a trace) is there before. */
+static void the_heap_grows_when_the_map_table_is_full(void)
+{
+    enum { BLOCKS = 13000, BYTES = 20000 };
+    static char *blocks[BLOCKS];
+    check_is_mpress();
+    for (size_t i = 0; i < 100; i++) {
+        blocks[i] = malloc(BYTES);
+        CHECK(blocks[i] != NULL);
+    }
+    fill_map_table();
+    for (size_t i = 100; i < BLOCKS; i++) {
+        blocks[i] = malloc(BYTES);
+        CHECK(blocks[i] != NULL);
+        blocks[i][0] = 1;
+    }
+}
+
 static void *live_briefly(void *unused)
 {
     for (size_t bytes = 1; bytes < 1 << 20; bytes *= 3)
@@ -425,8 +443,8 @@ CHECK_MAIN(HELPER(use_small_heap), HELPER(run_out_of_memory), HELPER(use_small_s
            CASE(most_of_the_address_space_is_there_for_the_program), CASE(stacks_may_be_small),
            CASE(no_descriptor_but_the_standard_ones_is_needed),
            CASE(no_file_may_be_written_and_no_signal_is_raised), CASE(locked_memory_may_run_out),
-           CASE(a_full_map_table_is_survived), HELPER(try_all_sizes),
-           CASE(running_out_of_48_megabytes_of_data_is_survived),
+           CASE(a_full_map_table_is_survived), CASE(the_heap_grows_when_the_map_table_is_full),
+           HELPER(try_all_sizes), CASE(running_out_of_48_megabytes_of_data_is_survived),
            CASE(a_limit_lowered_while_the_program_runs_leaves_the_heap_usable),
            CASE(a_limit_may_go_down_and_up_again), CASE(limits_of_the_child_of_a_vfork_are_its_own),
            CASE(a_small_map_table_is_survived), CASE(strict_overcommit_leaves_room_to_start))
