@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "allocators/base/bits.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
 #include "allocators/size_class.h"
@@ -47,6 +48,17 @@ static bool is_at_end(const struct reader *reader)
 
 /* -- directives: NULL, or what was expected --------------------------------------------------- */
 
+static const char *take_spacing(struct profile *profile, struct reader *reader)
+{
+    uint32_t spacing;
+    if (!take_number(reader, 8, &spacing) || !is_at_end(reader) || !is_power_of_two(spacing))
+        return "spacing wants 1, 2, 4 or 8";
+    if (profile->spacing != 0)
+        return "there is a second spacing";
+    profile->spacing = spacing;
+    return NULL;
+}
+
 static const char *take_class(struct profile *profile, struct reader *reader)
 {
     uint32_t bytes;
@@ -84,12 +96,14 @@ static const char *take_line(struct profile *profile, struct reader *reader, boo
         return NULL;
     if (*is_over)
         return "nothing may follow the line end";
+    if (take_word(reader, "spacing"))
+        return take_spacing(profile, reader);
     if (take_word(reader, "class"))
         return take_class(profile, reader);
     if (take_word(reader, "warm"))
         return take_warm(profile, reader);
     *is_over = take_word(reader, "end") && is_at_end(reader);
-    return *is_over ? NULL : "no such directive: class, warm or end is wanted";
+    return *is_over ? NULL : "no such directive: spacing, class, warm or end is wanted";
 }
 
 /* -- the text --------------------------------------------------------------------------------- */

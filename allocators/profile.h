@@ -1,8 +1,10 @@
-/* profile.h - what is known about a program beforehand: exact size classes and warm magazines.
+/* profile.h - what is known about a program beforehand: size classes and warm magazines.
  *
  * A profile is a text file, written by `mpress tune` and named in MPRESS_PROFILE:
  *
  *     mpress-profile 1         the first line; the number is the version of the format
+ *     spacing 4                so many classes in each doubling above 128 bytes: 1, 2, 4 or 8 (as
+ *                              without the line); those left out serve nothing
  *     class 304                one more size class, for objects of 304 bytes
  *     warm 64 128              the class that serves 64 bytes starts with magazines of 128 rounds
  *     end                      nothing follows: a file that was cut is noticed
@@ -25,7 +27,8 @@ enum {
 };
 
 struct profile {
-    uint32_t exact; /* entries used */
+    uint32_t spacing; /* classes in a doubling; 0: all there are */
+    uint32_t exact;   /* entries used */
     uint32_t warm;
     uint32_t exact_bytes[PROFILE_EXACT_MOST];
     struct {

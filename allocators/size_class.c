@@ -15,6 +15,9 @@ struct size_tables size_tables;
  * more units per slab trade this waste for fragmentation). */
 enum { OBJECTS_MIN = 4, UNITS_MAX = 16, WASTE_SHARE = 40 };
 
+/* Up to here each class is 16 bytes larger than the one before. */
+enum { SIZE_EVEN_MAX = 128 };
+
 /* A magazine holds up to 256 rounds or 32 KiB; the sizes that databases use most get more. */
 enum { ROUNDS_MAX = 256, MAGAZINE_BYTES = 32 * 1024, ROUNDS_MIN = 2 };
 
@@ -71,7 +74,7 @@ static void fill_class(struct size_class *class, uint32_t bytes)
 
 static uint32_t next_size(uint32_t bytes)
 {
-    if (bytes < 128)
+    if (bytes < SIZE_EVEN_MAX)
         return bytes + 16;
     return bytes + (UINT32_C(1) << (log2_floor(bytes) - 3));
 }
@@ -96,6 +99,20 @@ static void fill_slots(void)
         size_t end = size_tables.classes[class].bytes / SIZE_GRAIN + 1;
         memset(size_tables.of_grains + grains, (int)class, end - grains);
         grains = end;
+    }
+}
+
+/* Those of the eight in a doubling that a spacing leaves out hand their sizes to the next one. */
+static __attribute__((cold, noinline)) void thin_out(uint32_t spacing)
+{
+    unsigned serving = SIZE_CLASS_EXACT - 1;
+    for (size_t at = SIZE_SLAB_MAX / SIZE_GRAIN + 1; at-- > 0;) {
+        unsigned class = size_tables.of_grains[at];
+        uint32_t bytes = size_tables.classes[class].bytes;
+        uint32_t step = (UINT32_C(1) << log2_floor(bytes)) / spacing;
+        if (bytes <= SIZE_EVEN_MAX || (bytes & (step - 1)) == 0)
+            serving = class;
+        size_tables.of_grains[at] = (uint8_t)serving;
     }
 }
 
@@ -128,6 +145,8 @@ void size_class_init(const struct profile *profile)
 {
     add_classes();
     fill_slots();
+    if (profile->spacing != 0)
+        thin_out(profile->spacing);
     add_exact_classes(profile);
     for (uint32_t i = 0; i < profile->warm; i++) {
         unsigned class = size_class_of(profile->warms[i].bytes);

@@ -3,7 +3,7 @@
  * 16-byte steps to 128 bytes, then 8 classes per doubling to 32 KiB: at most 12.5 % are lost to
  * rounding above 128 bytes. 72 classes, numbered from 1; the number is also the control byte of a
  * slab's units. 0 is no class. A profile adds exact classes, numbered behind these: a class's
- * number says nothing about its size. */
+ * number says nothing about its size. One that a profile's spacing leaves out serves no size. */
 #ifndef MPRESS_SIZE_CLASS_H
 #define MPRESS_SIZE_CLASS_H
 

@@ -255,6 +255,15 @@ static void fill_long(struct builder *builder)
     }
 }
 
+/* 30,000 blocks for which a class of 304 would be better than the one of 320, and one of 384 worse.
+ */
+static void fill_wasteful(struct builder *builder)
+{
+    struct stacks stacks = add_stacks(builder);
+    for (uint64_t i = 0; i < 30000; i++)
+        builder_alloc(builder, LANE, 0x100000 + i * 320, 300, stacks.in_leaf, 0, 0);
+}
+
 /* A minute of samples with 200 KiB resident; in every third the heap told nothing. */
 static void fill_untold(struct builder *builder)
 {
@@ -291,6 +300,7 @@ static const struct {
     {"hostile", fill_hostile, true, 0},
     {"habits", fill_habits, true, 0},
     {"long", fill_long, true, 0},
+    {"wasteful", fill_wasteful, true, 0},
     {"untold", fill_untold, true, 0},
     {"cut-header", fill_leaky, true, 100},
     {"cut-block", fill_leaky, true, TRACE_HEADER_BYTES + 300},

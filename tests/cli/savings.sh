@@ -3,27 +3,14 @@
 . "$(dirname "$0")/check.sh"
 need_library
 
-# 60,000 blocks of 300 bytes, which a class of 304 serves better than the one of 320.
-record-wasteful() {
-    run env PYTHONMALLOC=malloc "$MPRESS" record -q --no-children --mode events -o t.mpt -- \
-        "$(python3 -c 'import sys; print(sys.executable)')" -c '
-import ctypes
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-libc.malloc.argtypes = [ctypes.c_size_t]
-blocks = [libc.malloc(300) for _ in range(60000)]'
-    expect_status 0
-}
-
 each_way_is_replayed_and_compared_with_the_heap_as_it_is() {
-    command -v python3 >/dev/null || return 0
-    record-wasteful
+    "$MAKE_TRACE" wasteful t.mpt
     run "$MPRESS" report --savings --runs 1 t.mpt
     expect_status 0
     expect_80_columns
     expect_out "^SAVINGS  by replay; [0-9.]* MiB asked for at the peak"
-    for way in "as it is" "without melting" "melting at every chance" "size classes of its own" \
-        "mimalloc's heap" "glibc's heap"; do
+    for way in "as it is" "without melting" "melting at every chance" "4 classes in a doubling" \
+        "2 classes in a doubling" "size classes of its own" "mimalloc's heap" "glibc's heap"; do
         expect_out "^  $way  *[0-9.]* MiB  *[0-9.]* [KM]iB  *-*[0-9.]* %"
     done
     run "$MPRESS" report --savings --runs 2 --json -o s.json t.mpt
@@ -32,12 +19,14 @@ each_way_is_replayed_and_compared_with_the_heap_as_it_is() {
     python3 - s.json >err 2>&1 <<'END' || fail "the JSON is not as expected"
 import json, sys
 r = json.load(open(sys.argv[1]))
-assert r["schema"] == "mpress-savings/1" and r["runs"] == 2 and r["peak_asked_bytes"] >= 18000000
+assert r["schema"] == "mpress-savings/1" and r["runs"] == 2 and r["peak_asked_bytes"] == 9000000
 ways = {c["candidate"]: c for c in r["candidates"]}
 assert "saved_bytes" not in ways["mpress"]
 classes = ways["classes"]
 assert classes["saved_bytes"] == ways["mpress"]["peak_rss_bytes"]["median"] - classes["peak_rss_bytes"]["median"]
-assert classes["saved_bytes"] > 500000, classes
+assert classes["saved_bytes"] > 250000, classes
+assert ways["spacing_2"]["saved_bytes"] < -1500000, ways["spacing_2"]
+assert abs(ways["spacing_4"]["saved_bytes"]) < 200000, ways["spacing_4"]
 assert classes["certain"] is (abs(classes["saved_bytes"]) > classes["noise_bytes"])
 END
 }

@@ -28,6 +28,7 @@ static void classes_and_warm_sizes_are_read(void **state)
     struct profile_fault fault;
     const char *text = "mpress-profile 1\n"
                        "# why\n\n"
+                       "spacing 4\n"
                        "class 304   # 12 % of all bytes\n"
                        "warm 64 128\n"
                        "class 2176\t#\n"
@@ -35,6 +36,7 @@ static void classes_and_warm_sizes_are_read(void **state)
                        "end\n"
                        "  # nothing\n";
     assert_true(parse(&profile, text, &fault));
+    assert_int_equal(profile.spacing, 4);
     assert_int_equal(profile.exact, 2);
     assert_int_equal(profile.exact_bytes[0], 304);
     assert_int_equal(profile.exact_bytes[1], 2176);
@@ -62,6 +64,12 @@ static void every_fault_is_found_in_its_line_and_leaves_nothing(void **state)
         {"mpress-profile 1\nclass 304\n", 2},
         {"mpress-profile 1\nclass 304\nend\nclass 320\n", 4},
         {"mpress-profile 1\nend\nend\n", 3},
+        {"mpress-profile 1\nspacing\nend\n", 2},
+        {"mpress-profile 1\nspacing 0\nend\n", 2},
+        {"mpress-profile 1\nspacing 3\nend\n", 2},
+        {"mpress-profile 1\nspacing 16\nend\n", 2},
+        {"mpress-profile 1\nspacing 4 4\nend\n", 2},
+        {"mpress-profile 1\nspacing 4\nspacing 4\nend\n", 3},
         {"mpress-profile 1\nclass\nend\n", 2},
         {"mpress-profile 1\nclass \nend\n", 2},
         {"mpress-profile 1\nclass 0\nend\n", 2},

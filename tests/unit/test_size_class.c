@@ -150,6 +150,40 @@ static void a_profile_adds_its_classes_and_changes_nothing_else(void **state)
     }
 }
 
+/* Above 128 bytes the sizes of a spacing are multiples of as many parts of the doubling below. */
+static bool is_of_spacing(uint32_t bytes, uint32_t spacing)
+{
+    uint32_t doubling = 128;
+    while (2 * doubling <= bytes)
+        doubling *= 2;
+    return bytes <= 128 || bytes % (doubling / spacing) == 0;
+}
+
+static void a_spacing_leaves_out_classes_but_no_size(void **state)
+{
+    (void)state;
+    for (uint32_t spacing = 1; spacing <= 8; spacing *= 2) {
+        const struct profile profile = {.spacing = spacing, .exact = 1, .exact_bytes = {144 * 16}};
+        memset(&size_tables, 0, sizeof(size_tables));
+        size_class_init(&profile);
+        gate_init();
+        size_t serving = 0;
+        for (uint32_t bytes = SIZE_GRAIN, above = 0; bytes <= SIZE_SLAB_MAX; bytes += SIZE_GRAIN) {
+            const struct size_class *class = &size_tables.classes[size_class_of(bytes)];
+            bool is_class =
+                bytes == 144 * 16 || (is_of_spacing(bytes, spacing) && is_of_spacing(bytes, 8));
+            assert_int_equal(class->bytes == bytes, is_class);
+            assert_true(class->bytes >= bytes);
+            for (uint32_t size = above + 1; is_class && size <= bytes; size++)
+                assert_ptr_equal(&size_tables.classes[size_class_of(size)], class);
+            above = is_class ? bytes : above;
+            serving += is_class;
+        }
+        assert_int_equal(serving, 8 + 8 * spacing + (spacing < 8));
+        check_aligned_classes();
+    }
+}
+
 static void warm_rounds_are_where_a_thread_starts(void **state)
 {
     (void)state;
@@ -179,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_reciprocal_finds_every_object),
         cmocka_unit_test(aligned_classes_keep_every_object_aligned),
         cmocka_unit_test(a_profile_adds_its_classes_and_changes_nothing_else),
+        cmocka_unit_test(a_spacing_leaves_out_classes_but_no_size),
         cmocka_unit_test(warm_rounds_are_where_a_thread_starts),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

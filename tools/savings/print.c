@@ -62,7 +62,7 @@ static size_t find_best(const struct savings *savings)
 static bool has_profile(const struct savings *savings)
 {
     for (size_t i = 0; i < savings->table->rows; i++) {
-        if (savings->candidate[i].kind != CANDIDATE_PLAIN)
+        if (savings->candidate[i].kind >= CANDIDATE_CLASSES)
             return true;
     }
     return false;
@@ -73,7 +73,7 @@ static bool profile_saves(const struct savings *savings)
 {
     for (size_t i = 1; i < savings->table->rows; i++) {
         struct saved saved = savings_read(savings, i);
-        if (savings->candidate[i].kind != CANDIDATE_PLAIN && !has_failed(savings, i) &&
+        if (savings->candidate[i].kind >= CANDIDATE_CLASSES && !has_failed(savings, i) &&
             saved.is_certain && saved.bytes > 0)
             return true;
     }

@@ -21,10 +21,11 @@ static const char help[] =
     "Usage: mpress report --savings [OPTION...] T.mpt\n"
     "\n"
     "What would have been resident otherwise: replays the trace under the heap as it\n"
-    "is, without melting and with more of it, with size classes of the program's own,\n"
-    "with a whole profile (mpress tune: magazines too), and under the heaps of\n"
-    "mimalloc and glibc. Blocks are touched page by page. Differences as large as\n"
-    "those that the runs of one heap have among themselves say nothing.\n"
+    "is, without melting and with more of it, with fewer size classes (it has 8 in a\n"
+    "doubling), with classes of the program's own, with a whole profile (mpress tune:\n"
+    "magazines too), and under the heaps of mimalloc and glibc. Blocks are touched\n"
+    "page by page. Differences as large as those that the runs of one heap have among\n"
+    "themselves say nothing.\n"
     "\n"
     "  -n, --runs N       of each (default 3)\n"
     "      --json         as JSON (schema: tools/README.md)\n"
@@ -41,6 +42,8 @@ static const struct candidate candidates[] = {
     {"as it is", "mpress", "mpress", CANDIDATE_PLAIN},
     {"without melting", "no_melting", "mpress:MPRESS_MELT=off", CANDIDATE_PLAIN},
     {"melting at every chance", "melting", "mpress:MPRESS_MELT=always", CANDIDATE_PLAIN},
+    {"4 classes in a doubling", "spacing_4", NULL, CANDIDATE_SPACED_4},
+    {"2 classes in a doubling", "spacing_2", NULL, CANDIDATE_SPACED_2},
     {"size classes of its own", "classes", NULL, CANDIDATE_CLASSES},
     {"a whole profile", "profile", NULL, CANDIDATE_PROFILE},
     {"mimalloc's heap", "mimalloc", "mpress:MPRESS_HEAP=mimalloc", CANDIDATE_PLAIN},
@@ -116,28 +119,52 @@ struct profiles {
 };
 
 /* In memory only, so that nothing is left behind however this ends; the runs read it by our name.
- */
-static int write_profile(const struct tuning *tuning, const char *trace, char path[PLACE_BYTES])
+ * NULL: a line was said. */
+static FILE *begin_profile(char path[PLACE_BYTES])
 {
     int fd = memfd_create("profile", MFD_CLOEXEC);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (out == NULL) {
+    if (out == NULL)
         cli_say("no memory for a profile: %s", strerror(errno));
-        return CLI_FAILED;
-    }
-    tune_print_profile(tuning, trace, out);
-    snprintf(path, PLACE_BYTES, "/proc/%d/fd/%d", (int)getpid(), fd);
-    if (fflush(out) == 0) /* stays open as long as we live */
+    else
+        snprintf(path, PLACE_BYTES, "/proc/%d/fd/%d", (int)getpid(), fd);
+    return out;
+}
+
+/* It stays open as long as we live. */
+static int end_profile(FILE *out)
+{
+    if (fflush(out) == 0)
         return CLI_OK;
     cli_say("the profile cannot be written: %s", strerror(errno));
     return CLI_FAILED;
 }
 
+static int write_profile(const struct tuning *tuning, const char *trace, char path[PLACE_BYTES])
+{
+    FILE *out = begin_profile(path);
+    if (out == NULL)
+        return CLI_FAILED;
+    tune_print_profile(tuning, trace, out);
+    return end_profile(out);
+}
+
+static int write_spacing(unsigned spacing, char path[PLACE_BYTES])
+{
+    FILE *out = begin_profile(path);
+    if (out == NULL)
+        return CLI_FAILED;
+    fprintf(out, "mpress-profile 1\nspacing %u\nend\n", spacing);
+    return end_profile(out);
+}
+
 /* Of one without magazines the whole is no other. */
 static int write_profiles(struct tuning *tuning, const char *trace, struct profiles *profiles)
 {
-    int status = CLI_OK;
-    if (tuning->warms != 0)
+    int status = write_spacing(4, profiles->path[CANDIDATE_SPACED_4]);
+    if (status == CLI_OK)
+        status = write_spacing(2, profiles->path[CANDIDATE_SPACED_2]);
+    if (status == CLI_OK && tuning->warms != 0)
         status = write_profile(tuning, trace, profiles->path[CANDIDATE_PROFILE]);
     tuning->warms = 0;
     if (status == CLI_OK && tuning->exacts != 0)

@@ -15,6 +15,8 @@ int savings_main(int argc, char **argv);
 
 enum candidate_kind {
     CANDIDATE_PLAIN,
+    CANDIDATE_SPACED_4, /* mpress with so many classes in a doubling */
+    CANDIDATE_SPACED_2,
     CANDIDATE_CLASSES, /* mpress with the size classes that `mpress tune` finds */
     CANDIDATE_PROFILE, /* and the magazines */
     CANDIDATE_KINDS,
