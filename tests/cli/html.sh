@@ -69,7 +69,7 @@ texts_of_a_hostile_trace_are_no_markup() {
 }
 
 every_view_works_in_a_browser() {
-    for kind in leaky later hostile empty habits; do
+    for kind in leaky later hostile empty habits sampled; do
         "$MAKE_TRACE" $kind $kind.mpt
         run "$MPRESS" report --html -o $kind.html $kind.mpt
         expect_status 0
@@ -78,7 +78,7 @@ every_view_works_in_a_browser() {
     expect_status 0
     run "$MPRESS" diff --html -o same.html empty.mpt empty.mpt
     expect_status 0
-    pages="leaky.html hostile.html empty.html diff.html same.html habits.html"
+    pages="leaky.html hostile.html empty.html diff.html same.html habits.html sampled.html"
     if [ -n "$LIBRARY" ]; then # a program with marks, that grows
         run "$MPRESS" record -q --no-pack -o grows.mpt -- "$CYCLES" 1 50 2700
         run "$MPRESS" report --html -o grows.html grows.mpt

@@ -16,7 +16,8 @@
         lines.push((holds ? "ok: " : "FAILED: ") + what);
     }
 
-    const isFull = data.report !== undefined && data.report.stacks.at_peak.length !== 0 && data.report.scaling === null && data.title.startsWith("./app");
+    const isFull = data.report !== undefined && data.report.stacks.at_peak.length !== 0 && data.report.scaling === null &&
+        !data.report.trace.sample_period && data.title.startsWith("./app");
     const views = {
         page: async () => {
             check("the page got ready", document.documentElement.hasAttribute("data-ready"));
@@ -186,6 +187,8 @@
                 click(tab);
                 check(tab.textContent + " has rows", all("#tables tbody tr").length > 0 && tab.getAttribute("aria-selected") === "true");
             }
+            if (data.report !== undefined && data.report.trace.sample_period)
+                check("that samples have no map is told", one("#map").textContent.includes("Not known: this is a trace of samples."));
             const names = all("#tables [role=tab]").map((tab) => tab.textContent);
             if (names.length !== 0)
                 click(one("#tables [role=tab]"));

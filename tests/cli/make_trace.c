@@ -255,6 +255,12 @@ static void fill_long(struct builder *builder)
     }
 }
 
+static void fill_sampled(struct builder *builder)
+{
+    builder_header(builder)->sample_period = KIB;
+    fill_leaky(builder);
+}
+
 /* 30,000 blocks for which a class of 304 would be better than the one of 320, and one of 384 worse.
  */
 static void fill_wasteful(struct builder *builder)
@@ -300,6 +306,7 @@ static const struct {
     {"hostile", fill_hostile, true, 0},
     {"habits", fill_habits, true, 0},
     {"long", fill_long, true, 0},
+    {"sampled", fill_sampled, true, 0},
     {"wasteful", fill_wasteful, true, 0},
     {"untold", fill_untold, true, 0},
     {"cut-header", fill_leaky, true, 100},

@@ -94,6 +94,16 @@ assert r["signal"] is None
 END
 }
 
+that_samples_have_no_map_is_told_and_what_has_one() {
+    "$MAKE_TRACE" sampled t.mpt
+    run "$MPRESS" report t.mpt
+    expect_status 0
+    expect_out "^PAGES  not known: this is a trace of samples"
+    expect_out "mpress record --mode full, or events"
+    run "$MPRESS" report --json t.mpt
+    expect_out '"maps": \[\]'
+}
+
 over_allocation_is_told_by_class_and_stack() {
     "$MAKE_TRACE" leaky t.mpt
     run "$MPRESS" report t.mpt

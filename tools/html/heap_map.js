@@ -4,6 +4,13 @@ const USES = [["less than a quarter in use", "external"], ["to a half", "interna
 const SIZES = [["blocks up to 64 B", "asked", 6], ["256 B", "cached", 8], ["1 KiB", "internal", 10], ["4 KiB", "external", 12],
     ["16 KiB", "dirty", 14], ["64 KiB", "mark", 16], ["larger", "meta", Infinity]];
 
+// Of samples there is none: report/map.c says why.
+function showNoMap(box) {
+    box.parentElement.querySelector(".hint").remove();
+    box.append(make("p", {}, "Not known: this is a trace of samples. A sampled block is given pages of its own: where it lies says nothing " +
+        "of the others. A trace of mpress record --mode full, or events (without call stacks), has a map."));
+}
+
 function unpackCells(map) {
     const cells = [];
     let address = map.first;

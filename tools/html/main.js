@@ -64,6 +64,8 @@ function showReport() {
     createFlame(show("stacks"), data.measures.filter((measure) => tree[measure.name][0] > 0 || measure.name === "end"));
     if (data.maps.some((map) => map.cells.length !== 0))
         createHeapMap(show("map"));
+    else if (data.report.trace.sample_period)
+        showNoMap(show("map"));
     if (data.report.scaling !== null)
         createScaling(show("scaling"), data.report.scaling);
     if (data.report.stacks.allocations.some((group) => group.lives.length !== 0))

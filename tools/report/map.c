@@ -89,13 +89,30 @@ static void print_pins(struct report *report, const struct map *map)
         page_paragraph(page, 2, "", "... and more; --all shows the %zu largest", map->pins);
 }
 
+/* There is nothing to estimate from: sampled blocks lie apart from all others (preload/sampled.h).
+ */
+static void print_none(const struct report *report)
+{
+    const struct page *page = &report->page;
+    const struct look *look = analysis_find_rss_peak(report->analysis);
+    page_heading(page, "PAGES", "not known: this is a trace of samples");
+    page_paragraph(page, 2, "",
+                   "A sampled block is given pages of its own: where it lies says nothing of the "
+                   "others. Which pages are hardly in use, and what pins them, is in a trace of "
+                   "mpress record --mode full, or events (without call stacks).");
+    if (look != NULL && look->is_known)
+        page_paragraph(page, 2, "",
+                       "How much it can be the heap told: %s were free in pages that are in use "
+                       "(external) when most was resident.",
+                       units_bytes(look->sample.external).at);
+}
+
 void report_map(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     const struct maps *maps = &analysis->maps;
     if (analysis_is_estimate(analysis))
-        page_heading(&report->page, "PAGES",
-                     "not known: a trace of samples does not tell where all blocks lie");
+        print_none(report);
     if (maps->largest >= maps->taken)
         return;
     const struct map *map = &maps->map[maps->largest];
