@@ -9,13 +9,6 @@ bool unwritten_concerns(const struct analysis *analysis, const struct trace_even
            (event->size > TRACE_UNWRITTEN_ABOVE || analysis_is_estimate(analysis));
 }
 
-struct amount unwritten_bytes(const struct unwritten_sum *sum)
-{
-    struct amount bytes = sum->untouched;
-    amount_add(&bytes, &sum->zero);
-    return bytes;
-}
-
 /* -- sums ------------------------------------------------------------------------------------- */
 
 /* A part of the looked at bytes. */
@@ -64,17 +57,18 @@ static uint32_t *list_groups(const struct groups *groups)
 static int compare(const void *a, const void *b)
 {
     const struct unwritten_group *one = a, *other = b;
-    uint64_t bytes = unwritten_bytes(&one->sum).bytes;
-    uint64_t other_bytes = unwritten_bytes(&other->sum).bytes;
-    if (bytes != other_bytes)
-        return bytes < other_bytes ? 1 : -1;
+    if (one->sum.untouched.bytes != other->sum.untouched.bytes)
+        return one->sum.untouched.bytes < other->sum.untouched.bytes ? 1 : -1;
+    if (one->sum.zero.bytes != other->sum.zero.bytes)
+        return one->sum.zero.bytes < other->sum.zero.bytes ? 1 : -1;
     return (one->group->node > other->group->node) - (one->group->node < other->group->node);
 }
 
 static void sort(struct unwritten *unwritten, size_t groups)
 {
     for (size_t i = 0; i < groups; i++) {
-        if (unwritten_bytes(&unwritten->group[i].sum).bytes != 0)
+        const struct unwritten_sum *sum = &unwritten->group[i].sum;
+        if (sum->untouched.bytes + sum->zero.bytes != 0)
             unwritten->group[unwritten->groups++] = unwritten->group[i];
     }
     if (unwritten->groups > 1)

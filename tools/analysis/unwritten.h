@@ -1,5 +1,5 @@
-/* unwritten.h - what calloc handed out and nobody wrote, by call stack: the tracer's looks at such
- * blocks (tracer/format.h, UNWRITTEN), and how many there were to look at. */
+/* unwritten.h - what calloc handed out and nobody touched, by call stack: the tracer's looks at
+ * such blocks (tracer/format.h, UNWRITTEN), and how many there were to look at. */
 #ifndef MPRESS_TOOLS_ANALYSIS_UNWRITTEN_H
 #define MPRESS_TOOLS_ANALYSIS_UNWRITTEN_H
 
@@ -10,7 +10,7 @@ struct unwritten_sum {
     struct amount looked;    /* at so many */
     struct amount untouched; /* of these, in pages that nobody ever touched; its blocks mean
                               * nothing, nor do those of */
-    struct amount zero;      /* in other pages that hold nothing but zeros */
+    struct amount zero;      /* in other pages that hold nothing but zeros, maybe again */
 };
 
 struct unwritten_group {
@@ -21,7 +21,7 @@ struct unwritten_group {
 struct unwritten {
     struct unwritten_sum all;
     uint64_t alive_blocks; /* that were looked at as the trace ended */
-    size_t groups;         /* of which something was not written, most first */
+    size_t groups;         /* with untouched bytes or zeros, most untouched first */
     struct unwritten_group *group;
 };
 
@@ -30,8 +30,5 @@ bool unwritten_concerns(const struct analysis *analysis, const struct trace_even
 
 /* Lives in the analysis's memory. */
 void unwritten_read(struct unwritten *unwritten, const struct groups *groups);
-
-/* Untouched and zero. */
-struct amount unwritten_bytes(const struct unwritten_sum *sum);
 
 #endif

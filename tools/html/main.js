@@ -70,8 +70,8 @@ function showReport() {
         createScaling(show("scaling"), data.report.scaling);
     if (data.report.stacks.allocations.some((group) => group.lives.length !== 0))
         createLives(show("lives"), data.report.stacks.allocations);
-    if (data.report.never_written !== null && data.report.never_written.stacks.length !== 0)
-        createUnwritten(show("unwritten"), data.report.never_written);
+    if (data.report.callocs !== null && data.report.callocs.stacks.length !== 0)
+        createUnwritten(show("unwritten"), data.report.callocs);
     if (data.report.flows.length !== 0)
         createFlows(show("flows"), data.report.flows, data.report.threads);
     createTabs("tables", listTabs(data.report));

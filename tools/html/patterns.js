@@ -1,4 +1,4 @@
-// Habits: what an object costs, how long the blocks of a call stack live, what nobody writes, who frees whose blocks.
+// Habits: what an object costs, how long the blocks of a call stack live, what nobody touches, who frees whose blocks.
 
 // The line through the marks with count=, and the marks: bytes held against objects.
 function createScaling(box, scaling) {
@@ -83,13 +83,13 @@ function createLives(box, groups) {
     ], rows));
 }
 
-// What calloc handed out, by call stack, and how much of it was never written.
+// What calloc handed out, by call stack, and how much of it was never touched.
 function createUnwritten(box, unwritten) {
-    const sum = (row) => row.untouched_bytes + row.zero_bytes;
-    box.append(make("p", { class: "read" }, formatBytes(sum(unwritten)) + " of " + formatBytes(unwritten.looked_at_bytes) + " in " +
-        formatCount(unwritten.looked_at) + (unwritten.looked_at === 1 ? " block" : " blocks")), makeTable([
-        { name: "never written", get: sum, show: (row) => formatBytes(sum(row)), share: (row) => sum(row) / sum(unwritten) },
-        { name: "never touched", get: (row) => row.untouched_bytes, show: (row) => formatBytes(row.untouched_bytes) },
+    box.append(make("p", { class: "read" }, formatBytes(unwritten.untouched_bytes) + " of " + formatBytes(unwritten.looked_at_bytes) +
+        " in " + formatCount(unwritten.looked_at) + (unwritten.looked_at === 1 ? " block" : " blocks")), makeTable([
+        { name: "never touched", get: (row) => row.untouched_bytes, show: (row) => formatBytes(row.untouched_bytes),
+            share: (row) => row.untouched_bytes / unwritten.untouched_bytes },
+        { name: "zeros", get: (row) => row.zero_bytes, show: (row) => formatBytes(row.zero_bytes) },
         { name: "of", get: (row) => row.looked_at_bytes, show: (row) => formatBytes(row.looked_at_bytes) },
         { name: "blocks", get: (row) => row.looked_at },
         { name: "call stack", isText: true, get: (row) => row.frames.length === 0 ? "" : row.frames[0].function || "",

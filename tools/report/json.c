@@ -482,7 +482,7 @@ json_t *report_make_json(struct report *report)
     json_object_set_new(root, "rate", report_json_rate(report));
     json_object_set_new(root, "latency", report_json_latency(report));
     json_object_set_new(root, "over_allocation", report_json_spares(report));
-    json_object_set_new(root, "never_written", report_json_unwritten(report));
+    json_object_set_new(root, "callocs", report_json_unwritten(report));
     json_object_set_new(root, "sizes", make_sizes(analysis));
     json_object_set_new(root, "lifetimes", make_lifetimes(analysis));
     json_object_set_new(root, "threads", make_threads(analysis));

@@ -1,4 +1,4 @@
-/* unwritten.c - which call stacks calloc memory that nobody ever writes. */
+/* unwritten.c - which call stacks calloc memory that nobody touches, or writes. */
 #include "tools/analysis/unwritten.h"
 
 #include "tools/report/report.h"
@@ -13,11 +13,7 @@ static void print_basis(const struct report *report, const struct unwritten *unw
     bool is_estimate = analysis_is_estimate(analysis);
     uint64_t looked = unwritten->all.looked.blocks, blocks = analysis->callocs.blocks;
     page_paragraph(
-        page, 2, "",
-        "%s in pages that nobody ever touched, %s in others that hold nothing but "
-        "zeros. Blocks of calloc%s were looked at as they ended, or the trace did: "
-        "%s%s of %s%s",
-        units_bytes(unwritten->all.untouched.bytes).at, units_bytes(unwritten->all.zero.bytes).at,
+        page, 2, "", "Blocks of calloc%s, looked at as they ended, or the trace did: %s%s of %s%s",
         is_estimate ? "" : " above 256 KiB", is_estimate ? "about " : "",
         units_count(looked < blocks ? looked : blocks).at, units_count(blocks).at,
         looked < blocks ? "; not those that realloc changed, that were alive when the "
@@ -25,20 +21,19 @@ static void print_basis(const struct report *report, const struct unwritten *unw
                         : ".");
     if (!is_estimate)
         page_paragraph(page, 2, "", "Smaller ones are looked at in traces of samples only.");
+    page_paragraph(page, 2, "",
+                   "Never touched: nobody wrote or read the page. Zeros: nothing else is in a page "
+                   "that was touched, if only by calloc itself; or all of it was cleared again.");
 }
 
 static void print_group(struct report *report, size_t number, const struct unwritten_group *group)
 {
     const struct page *page = &report->page;
     const struct unwritten_sum *sum = &group->sum;
-    const struct amount bytes = unwritten_bytes(sum);
-    fprintf(page->out, "%s%3zu. %s never written%s (%s) of %s in %s", page_bold(page), number + 1,
-            units_bytes(bytes.bytes).at, page_plain(page),
-            units_percent(bytes.bytes, sum->looked.bytes).at, units_bytes(sum->looked.bytes).at,
+    fprintf(page->out, "%s%3zu. %s never touched, %s zeros%s, of %s in %s\n", page_bold(page),
+            number + 1, units_bytes(sum->untouched.bytes).at, units_bytes(sum->zero.bytes).at,
+            page_plain(page), units_bytes(sum->looked.bytes).at,
             units_plural(sum->looked.blocks, "block").at);
-    fputc('\n', page->out);
-    if (sum->zero.bytes != 0)
-        fprintf(page->out, "     %s of it touched, but zeros\n", units_bytes(sum->zero.bytes).at);
     report_stack(report, group->group->node, report->analysis->last_ns);
 }
 
@@ -50,9 +45,9 @@ void report_unwritten(struct report *report)
     if (analysis->callocs.blocks == 0)
         return;
     unwritten_read(&unwritten, &report->groups);
-    const struct amount bytes = unwritten_bytes(&unwritten.all);
-    page_heading(page, "NEVER WRITTEN", "%s of %s that calloc handed out",
-                 bytes.bytes == 0 ? "nothing" : report_describe_bytes(report, &bytes).at,
+    page_heading(page, "CALLOC", "%s never touched, %s more zeros, of %s",
+                 report_describe_bytes(report, &unwritten.all.untouched).at,
+                 units_bytes(unwritten.all.zero.bytes).at,
                  units_bytes(unwritten.all.looked.bytes).at);
     print_basis(report, &unwritten);
     for (size_t i = 0; i < unwritten.groups && i < report->top; i++)
