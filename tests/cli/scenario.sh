@@ -2,6 +2,7 @@
 # The pressure experiment on a program whose answer to pressure is known (tests/scenario/cache.c).
 . "$(dirname "$0")/check.sh"
 replay=$(dirname "$MPRESS")/mpress-replay
+python=$(python3 -c 'import sys; print(sys.executable)') # what is called so may be a script
 
 # A recovery takes three seconds to be seen; only one of these tests looks at it.
 run-experiment() {
@@ -10,7 +11,7 @@ run-experiment() {
 
 # From the JSON of the last run: the values of python expressions over r, its only experiment.
 expect-json() {
-    python3 - "$@" <<'END' || fail "that is not so"
+    "$python" -IS - "$@" <<'END' || fail "that is not so"
 import json, sys
 r = json.load(open('out'))['experiments'][0]
 for text in sys.argv[1:]:
@@ -125,7 +126,7 @@ what_a_fork_shares_counts_once() {
 a_trace_is_put_under_pressure_under_any_allocator() {
     [ -n "$LIBRARY" ] || return 0
     # (Long enough to be seen at its largest.)
-    run env PYTHONMALLOC=malloc "$MPRESS" record --mode events -q -o T.mpt -- "$(python3 -c 'import sys; print(sys.executable)')" -c '
+    run env PYTHONMALLOC=malloc "$MPRESS" record --mode events -q -o T.mpt -- "$python" -c '
 for r in range(15): a = [bytes(200 + i % 9) for i in range(12000)]'
     for with in mpress glibc; do
         run "$MPRESS" replay T.mpt --under linear --with $with --levels 2 --limit 3M --duration 300ms --recovery-time none \
@@ -208,7 +209,7 @@ timeout 100 "$replay" --scenario linear --levels 2 --duration 300ms --recovery-t
 watching=$!
 printf '0 12M\n1 12M\n' >"$folder/levels"
 PYTHONMALLOC=malloc timeout 100 "$replay" --pressure swap --scenario "$folder/levels" --duration 4s --recovery-time none \
-    --no-search --json --strategy none --window 50ms --progress unit -- "$(python3 -c 'import sys; print(sys.executable)')" -c '
+    --no-search --json --strategy none --window 50ms --progress unit -- "$python" -c '
 import time
 a = [b"%0200d" % i for i in range(100000)]
 while True:

@@ -5,6 +5,7 @@ need_library
 
 export MPRESS_LIBRARY=$LIBRARY
 replay=$(dirname "$MPRESS")/mpress-replay
+python=$(python3 -c 'import sys; print(sys.executable)') # what is called so may be a script
 
 fail-nth() {
     run "$replay" -q --fail-nth "$@"
@@ -62,7 +63,7 @@ every_allocation_can_be_tried_and_input_is_the_same_each_time() {
 
 # expect-runs EXPRESSION...: of python, over the runs of the last JSON by bytes and mode.
 expect-runs() {
-    python3 - "$@" <<'END' || fail "that is not so"
+    "$python" -IS - "$@" <<'END' || fail "that is not so"
 import json, sys
 def read(name):
     return {(run['bytes'], run['mode']): run for run in json.load(open(name))['runs']}

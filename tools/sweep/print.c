@@ -38,15 +38,15 @@ const char *sweep_way_text(enum sweep_way way)
 {
     static const char *const texts[] = {[SWEEP_BRANCH] = "fork of one run",
                                         [SWEEP_ASKED] = "run of its own",
-                                        [SWEEP_MISSED] = "the branching run did not come there",
-                                        [SWEEP_ASTRAY] = "the branching run ended otherwise",
-                                        [SWEEP_FAILED] = "no branch could be made",
+                                        [SWEEP_MISSED] = "the forking run did not come there",
+                                        [SWEEP_ASTRAY] = "the forking run ended otherwise",
+                                        [SWEEP_FAILED] = "it could not be forked",
                                         [SWEEP_THREADS] = "there were several threads",
                                         [SWEEP_CHILDREN] = "there were child processes",
                                         [SWEEP_TIMER] = "a timer ran",
                                         [SWEEP_SHARES] = "a pipe, socket or the like was open",
                                         [SWEEP_MEMORY] = "memory was shared with others",
-                                        [SWEEP_EFFECT] = "the branch would be felt outside"};
+                                        [SWEEP_EFFECT] = "a fork would be felt outside"};
     return texts[way];
 }
 
