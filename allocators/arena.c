@@ -198,14 +198,16 @@ static size_t own_blocks_in(uint32_t first)
     const struct arena_chunk *chunk = arena_chunk_at(first);
     const uint64_t *free_bits = space_grains_free(first), *ends = space_grains_end(first);
     size_t blocks = 0;
-    for (uint32_t word = 0; word < ARENA_GRAINS / 64; word++) {
-        uint32_t line = word * WORD_LINES;
-        uint64_t own = chunk->own[line / 64] >> (line % 64) & WORD_LINES_MASK;
-        uint64_t taken = own == 0 ? 0
-                                  : __atomic_load_n(&ends[word], __ATOMIC_RELAXED) &
-                                        ~__atomic_load_n(&free_bits[word], __ATOMIC_RELAXED);
-        if (taken != 0)
-            blocks += bits_of(taken & grains_of_lines(own));
+    for (uint32_t i = 0; i < LINE_WORDS; i++) {
+        for (uint64_t own = chunk->own[i], lines; own != 0; own -= lines) {
+            uint32_t in = (uint32_t)__builtin_ctzll(own) / WORD_LINES * WORD_LINES;
+            uint32_t word = (i * 64 + in) / WORD_LINES;
+            lines = own & (uint64_t)WORD_LINES_MASK << in;
+            uint64_t taken = __atomic_load_n(&ends[word], __ATOMIC_RELAXED) &
+                             ~__atomic_load_n(&free_bits[word], __ATOMIC_RELAXED);
+            if (taken != 0)
+                blocks += bits_of(taken & grains_of_lines(lines >> in));
+        }
     }
     return blocks;
 }

@@ -43,6 +43,8 @@ static void reset_chunk(uint32_t first, uint32_t grains)
 /* Bit i: all sixteen grains of line i of the word are set. */
 static uint64_t whole_lines(uint64_t word)
 {
+    if (word == 0 || word == UINT64_MAX) /* most are */
+        return word & WORD_LINES_MASK;
     word &= word >> 8;
     word &= word >> 4;
     word &= word >> 2;
@@ -56,11 +58,12 @@ static size_t find_free_lines(uint32_t first, uint64_t *lines)
 {
     const uint64_t *bits = space_grains_free(first);
     for (uint32_t i = 0; i < LINE_WORDS; i++) {
-        lines[i] = 0;
+        uint64_t found = 0;
         for (uint32_t in = 0; in < 64; in += WORD_LINES) {
             /* acquire: what others did with the blocks that they freed there is done */
-            lines[i] |= whole_lines(__atomic_load_n(bits++, __ATOMIC_ACQUIRE)) << in;
+            found |= whole_lines(__atomic_load_n(bits++, __ATOMIC_ACQUIRE)) << in;
         }
+        lines[i] = found;
     }
     return bits_count(lines, 0, ARENA_LINES);
 }

@@ -129,8 +129,11 @@ static inline void *mpress_txn_bump(struct mpress_txn *txn, size_t bytes, size_t
 {
     uintptr_t mask = alignment != 0 ? alignment - 1 : 15;
     uintptr_t at = (txn->at + mask) & ~mask;
-    /* at - 1: where there is no memory yet both are 0 */
-    int fits = (mask & (mask + 1)) == 0 && at - 1 < txn->end && bytes <= txn->end - at;
+    /* `at` may be above `end`, and both are 0 where there is no memory: a size that is known, and
+     * neither 0 nor that large, is less than what is left as a number with a sign. */
+    int fits = (mask & (mask + 1)) == 0 && (__builtin_constant_p(bytes) && bytes - 1 < PTRDIFF_MAX
+                                                ? (ptrdiff_t)bytes <= (ptrdiff_t)(txn->end - at)
+                                                : at - 1 < txn->end && bytes <= txn->end - at);
     if (__builtin_expect(!fits, 0))
         return (mpress_txn_alloc)(txn, bytes, alignment);
     txn->at = at + bytes;
