@@ -238,11 +238,13 @@ bool lane_renew(struct lane *lane)
 {
     if (lane->trace != lanes.trace)
         return false; /* a child of a fork that ran no handler, an earlier trace: not our file */
+    uint64_t begun_ns = os_time_ns();
     struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
     lane_close(lane);
     open_block(lane, block);
+    lane->overhead_ns += lane->time_ns - begun_ns;
     return true;
 }
 

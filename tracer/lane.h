@@ -30,6 +30,13 @@
 
 struct walk;
 
+/* How many of each kind there were when one was timed last: it stands for those since. */
+struct lane_timed {
+    uint64_t ticks;
+    uint64_t walks;  /* events with a call stack */
+    uint64_t others; /* events without: they take much less */
+};
+
 /* All fields belong to the lane's writer unless said otherwise. */
 struct lane {
     unsigned char *at;             /* place of the next record (L1); lane_at, lane_set_at */
@@ -37,12 +44,13 @@ struct lane {
     _Atomic(unsigned char *) fast; /* before it nothing but the next record is due (turn.h) */
     _Atomic uint32_t writing; /* 1: the writer is between entering and leaving; tracer_stop reads */
     _Atomic uint32_t missed;  /* events lost to signal handlers, not yet recorded */
-    uint32_t ticks;           /* clock readings; some of these events are timed to their end */
+    uint32_t ticks;           /* clock readings; behind some of these events a few are timed */
     uint32_t pace;            /* bytes of records from the last reading of the clock to the next */
-    uint32_t timed;           /* `ticks` at the last one of those */
-    uint64_t timed_events;    /* `events` then */
-    bool is_timed;            /* this event is being timed */
-    uint64_t owner;           /* who this lane is among those of all traces: births.h; constant */
+    uint32_t to_time;         /* events that are still to be timed, or to be warm for it */
+    uint64_t begun_ns;        /* when this one began, behind what was due; 0: it is not timed */
+    uint64_t begun_walks;     /* `walks` then */
+    struct lane_timed timed;
+    uint64_t owner; /* who this lane is among those of all traces: births.h; constant */
 
     /* the state of format.h (L3); starts anew in every block */
     uint64_t time_ns;

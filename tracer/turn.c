@@ -12,7 +12,9 @@
 #include "tracer/unwind.h"
 
 enum {
-    TURN_TICKS_TIMED = 16,       /* one of so many events that read the clock is timed to its end */
+    TURN_TICKS_TIMED = 16,       /* behind one of so many events that read the clock */
+    TURN_EVENTS_WARM = 4,        /* so many go the slow way, so that it is in the caches, */
+    TURN_EVENTS_TIMED = 4,       /* and so many are timed: with and without stacks, mostly */
     TURN_TIMED_MOST_NS = 20000,  /* what takes longer was not on the processor all the time */
     TURN_TICK_BYTES = 128,       /* records before the clock is read again, where little happens, */
     TURN_TICK_BUSY_BYTES = 512,  /* or much: it costs 25 ns, and mostly an epoch with it; */
@@ -229,27 +231,61 @@ static bool tick(struct lane *lane)
     uint64_t now = os_time_ns();
     lane->pace = next_pace(lane, now - lane->time_ns);
     lane->ticks++;
-    lane->is_timed = lane->ticks - lane->timed >= TURN_TICKS_TIMED || samples_are_due(now);
+    lane->begun_ns = now;
+    if (lane->ticks - lane->timed.ticks >= TURN_TICKS_TIMED || samples_are_due(now))
+        lane->to_time = 1 + TURN_EVENTS_WARM + TURN_EVENTS_TIMED;
     return lane_write_time(lane, now) && turn_draw_if(lane, epoch_is_due());
+}
+
+/* Work of a kind of which `count` was done by now, and `*timed` when some was timed last. What took
+ * so long that it was not on the processor all the time says nothing: the next stands for it too.
+ */
+static void note_time(struct lane *lane, uint64_t *timed, uint64_t count, uint64_t took_ns)
+{
+    if (took_ns >= TURN_TIMED_MOST_NS)
+        return;
+    if (took_ns > recorder.clock_ns && count > *timed)
+        lane->overhead_ns += (took_ns - recorder.clock_ns) * (count - *timed);
+    *timed = count;
+}
+
+/* Behind what was due, in the event that read the clock or one of those behind it. */
+static void begin_timed(struct lane *lane, bool has_ticked)
+{
+    uint64_t now = os_time_ns();
+    if (has_ticked)
+        note_time(lane, &lane->timed.ticks, lane->ticks, now - lane->begun_ns);
+    lane->begun_ns = lane->to_time <= TURN_EVENTS_TIMED ? now : 0;
+    lane->begun_walks = lane->walks;
+}
+
+/* Each sample has its own time; each death of nobody's is foreign. */
+static bool is_always_late(const struct lane *lane)
+{
+    return recorder.sample_period != 0 || lane->owner == BIRTHS_NOBODY;
 }
 
 /* Does what is due; false: the disk is full. Signal handlers may make more of it due at any time.
  */
 static bool do_due(struct lane *lane)
 {
-    if (!turn_have_room(lane) || !tick(lane))
+    bool ticks = lane->to_time == 0 || is_always_late(lane);
+    bool was_timing = lane->to_time != 0;
+    if (!turn_have_room(lane) || (ticks && !tick(lane)))
         return false;
     do {
         if (!write_missed(lane) || !turn_have_room(lane))
             return false;
         size_t room = (size_t)(lane->limit - lane->at);
         unsigned char *fast = lane->at + (lane->pace < room ? lane->pace : room);
-        if (recorder.sample_period != 0 || lane->owner == BIRTHS_NOBODY)
-            fast = NULL; /* each sample has its own time; each death of nobody's is foreign */
+        if (is_always_late(lane) || lane->to_time > 1)
+            fast = NULL;
         atomic_store_explicit(&lane->fast, fast, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
     } while (atomic_load_explicit(&lane->missed, memory_order_relaxed) != 0 ||
              thread_self.sync_missed);
+    if (lane->to_time != 0)
+        begin_timed(lane, !was_timing);
     return true;
 }
 
@@ -284,17 +320,25 @@ struct lane *turn_begin_late(struct lane *lane, bool is_event)
     return NULL;
 }
 
+static uint64_t count_others(const struct lane *lane)
+{
+    uint64_t all = lane->events + lane->mappings;
+    return all > lane->walks ? all - lane->walks : 0;
+}
+
 void turn_finish_timed(struct lane *lane)
 {
-    lane->is_timed = false;
     uint64_t now = os_time_ns();
-    uint64_t took = now - lane->time_ns;
-    if (took > recorder.clock_ns && took < TURN_TIMED_MOST_NS)
-        lane->overhead_ns += (took - recorder.clock_ns) * (lane->events - lane->timed_events);
-    lane->timed = lane->ticks;
-    lane->timed_events = lane->events;
-    if (!write_name(lane) || !samples_take_if_due(now))
-        recorder_fail(lane);
+    if (lane->to_time-- == 1 + TURN_EVENTS_WARM + TURN_EVENTS_TIMED) {
+        if (!write_name(lane) || !samples_take_if_due(now))
+            recorder_fail(lane);
+    } else if (lane->begun_ns == 0) {
+        return;
+    } else if (lane->walks != lane->begun_walks) {
+        note_time(lane, &lane->timed.walks, lane->walks, now - lane->begun_ns);
+    } else {
+        note_time(lane, &lane->timed.others, count_others(lane), now - lane->begun_ns);
+    }
 }
 
 void tracer_sync(void)

@@ -79,13 +79,14 @@ static inline struct lane *turn_begin(bool is_event)
     return MP_LIKELY(turn_is_fast(lane, lane_at(lane))) ? lane : turn_begin_late(lane, is_event);
 }
 
-/* After an event that was timed, the other things that are due now and then. */
+/* After an event that is timed, or that those follow: then the other things that are due now and
+ * then. */
 void turn_finish_timed(struct lane *lane);
 
 /* The end of a turn that began by turn_begin and wrote what it should. */
 static inline void turn_end_written(struct lane *lane)
 {
-    if (MP_UNLIKELY(lane->is_timed))
+    if (MP_UNLIKELY(lane->to_time != 0))
         turn_finish_timed(lane);
     turn_end(lane);
 }
