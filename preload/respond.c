@@ -118,15 +118,24 @@ uint64_t respond_step(const struct respond_reason *reason)
     return gained;
 }
 
+/* So much less, in parts of the budget, is the level that is held. */
+enum { SWAP_MARGIN = 50 };
+
 void respond_swap(uint64_t budget)
 {
     usage_publish_cold();
-    if (budget == 0 || anonymous_bytes() < budget - budget / 10)
+    if (budget == 0)
+        return;
+    uint64_t level = budget - budget / SWAP_MARGIN, resident = anonymous_bytes();
+    uint64_t would_be = resident + cold_saved_bytes();
+    cold_set_enough(would_be > level ? would_be - level : 1);
+    if (resident <= level)
         return;
     if (budget_allows(BUDGET_COMPRESSION))
         (void)cold_work_for(SWAP_NS);
+    uint64_t excess = resident - level;
     if (budget_allows(BUDGET_EVICTION) && os_has_swap())
-        cold_swap_out(SWAP_BYTES / 8);
+        cold_swap_out(excess < SWAP_BYTES / 8 ? excess : SWAP_BYTES / 8);
 }
 
 /* -- subscribers ------------------------------------------------------------------------------ */

@@ -17,8 +17,8 @@ struct respond_reason {
 };
 uint64_t respond_step(const struct respond_reason *reason);
 
-/* Takes cold memory away while the process alone has nearly `budget` bytes. For the helper: asks
- * the system, not the heap. */
+/* Takes cold memory away while the process alone has more than 98 % of `budget` bytes, and no more
+ * than that. For the helper: asks the system, not the heap. */
 void respond_swap(uint64_t budget);
 
 /* mpress_pressure_subscribe and mpress_pressure_unsubscribe (mpress.h). */

@@ -132,6 +132,13 @@ void cold_set_room(int64_t bytes, int64_t slack)
         os_fault_ring(cold.bell);
 }
 
+void cold_set_enough(size_t saved_bytes)
+{
+    uint64_t before = atomic_exchange(&cold.enough, saved_bytes);
+    if (before != 0 && saved_bytes > before && has_thread()) /* it may sleep */
+        os_fault_ring(cold.bell);
+}
+
 void cold_go_on(uint64_t now)
 {
     if (!own.is_always || now < atomic_load(&own.due_ns))

@@ -34,6 +34,9 @@ int cold_work_for(uint64_t ns);
 void cold_set_room(int64_t bytes, int64_t slack);
 #define COLD_ROOM_ANY (INT64_MAX / 2)
 
+/* No more is taken or packed while so many bytes are saved; 0: no number is enough. */
+void cold_set_enough(size_t saved_bytes);
+
 /* Goes on packing, where it never ends. */
 void cold_go_on(uint64_t now_ns);
 

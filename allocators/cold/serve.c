@@ -322,9 +322,17 @@ static bool is_asleep(void)
     return work_list.in_vain >= units && work_list.first == work_list.last;
 }
 
+static bool has_enough(void)
+{
+    uint64_t enough = atomic_load_explicit(&cold.enough, memory_order_relaxed);
+    return enough != 0 && cold_saved_bytes() >= enough;
+}
+
 /* What was begun is done to its end: once around the heap. */
 static bool has_work(uint64_t now)
 {
+    if (has_enough())
+        return false;
     return now < atomic_load(&cold.until_ns) || !is_asleep();
 }
 

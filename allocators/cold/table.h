@@ -38,7 +38,8 @@ struct cold {
     struct cold_unit *table;
     char *slots; /* of a unit each */
     void *bell;
-    _Atomic uint64_t until_ns; /* there is work until then */
+    _Atomic uint64_t until_ns; /* there is work until then, */
+    _Atomic uint64_t enough;   /* or so many bytes are saved; 0: no number is enough */
     _Atomic int64_t room;      /* cold_set_room's, less what came back since, and what was packed */
     _Atomic int64_t slack;     /* likewise */
     _Atomic uint32_t holders;

@@ -319,8 +319,7 @@ static const char *object_to_swap(void)
 
 const struct pressure_mechanism pressure_swap = {
     .name = "swap",
-    .enforces =
-        "libmpress.so: near it, all that is cold is gone until touched; growth is slowed down",
+    .enforces = "libmpress.so: what is cold beyond it is gone until touched; growth is slowed down",
     .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
     .objection = object_to_swap,
     .open = open_swap,
