@@ -132,7 +132,7 @@ static APART void need_and_tell(void)
     free(p);
 }
 
-static APART void need_at_last(void)
+static APART void need_quietly(void)
 {
     like(80);
     copy_input(100);
@@ -149,8 +149,8 @@ int main(void)
     need_beside_child();
     need_and_tell();
     need_beside_memory();
-    need_beside_thread();
-    need_at_last();
+    need_quietly();
     check_children(1);
+    need_beside_thread(); /* last: it may be seen for a moment yet */
     return 0;
 }
