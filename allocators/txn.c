@@ -315,10 +315,21 @@ static size_t end_arena(struct arena *arena)
     return blocks;
 }
 
+/* Two lines of its code. */
+static inline void prefetch_code(uintptr_t function)
+{
+    __builtin_prefetch((const void *)function);
+    __builtin_prefetch((const void *)(function + 64));
+}
+
 /* What its end will touch: after a large one that is in no cache, and is loaded side by side so. */
 static void prefetch_end(const struct txn *txn)
 {
     struct txn_thread *thread = txn_thread;
+    prefetch_code((uintptr_t)cache_transfer);
+    prefetch_code((uintptr_t)txn_chunk_leave);
+    prefetch_code((uintptr_t)txn_tally_count);
+    prefetch_code((uintptr_t)txn_tally_count + 128);
     __builtin_prefetch(txn->current, 1);
     __builtin_prefetch(txn->older, 1);
     __builtin_prefetch(&txn->arena);
