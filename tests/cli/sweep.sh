@@ -106,6 +106,13 @@ forks_may_do_what_they_like_where_the_user_says_so() {
     [ "$(wc -l <told)" -eq 2 ] || fail "the forks did not write: $(cat told)"
 }
 
+what_forks_came_to_is_dropped_when_the_run_they_are_of_ended_otherwise() {
+    echo 0 >runs
+    fail-nth --max-runs 4 -- sh -c 'read n <runs; echo $((n + 1)) >runs; exit $((n >= 2))'
+    expect_out "^4 runs in"
+    expect_out "^run: the forking run ended otherwise  *2  *2$"
+}
+
 several_allocations_of_a_call_stack_can_be_tried() {
     fail-nth --transient --repeats 2 --json grep -c text
     [ "$(grep -c '"outcome"' out)" -gt "$(grep -o '"stacks": [0-9]*' out | tail -c 4)" ] || fail "each only once"
