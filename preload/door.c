@@ -200,6 +200,11 @@ static __attribute__((noinline)) void *serve_by_other(size_t bytes, unsigned bit
     return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
 }
 
+static __attribute__((noinline)) void *clear(void *p, size_t bytes)
+{
+    return memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
+}
+
 /* What is recorded can mostly be had from the thread's own magazine too. */
 void *way_serve_any(size_t bytes, unsigned bits)
 {
@@ -208,30 +213,31 @@ void *way_serve_any(size_t bytes, unsigned bits)
     if (p == NULL)
         return allocate(&(struct request){.bytes = bytes, .bits = bits}, CALLER_HERE);
     if ((bits & TRACE_ZEROED) != 0)
-        memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
+        (void)clear(p, bytes);
     struct tracer_caller caller = CALLER_HERE;
     tracer_alloc(p, bytes, 0, bits, &caller);
     return p;
 }
 
-/* Most of what comes while samples are taken; NULL: not this time. Here, so that it needs no frame.
- */
-static inline void *pass_by(size_t bytes, unsigned bits)
+/* While neither events nor the next sample are recorded: what the thread has not at hand, or lies
+ * apart. Tail calls from here on: the frame of each lies right below the program's. */
+static __attribute__((noinline)) void *serve_further(size_t bytes, unsigned bits)
 {
-    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
-    if (p != NULL && (bits & TRACE_ZEROED) != 0)
-        memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
-    return p;
-}
-
-/* Tail calls: the frame of either lies right below the program's. */
-static __attribute__((noinline)) void *serve_unrecorded(size_t bytes, unsigned bits)
-{
-    void *p = MP_LIKELY(hand.arena == NULL) ? pass_by(bytes, bits) : entered_alloc(bytes, bits);
+    void *p = MP_LIKELY(hand.arena == NULL) ? NULL : entered_alloc(bytes, bits);
     if (p != NULL)
         return p;
     bool is_for_other = bytes >= view_other_from() && !watch_is_on() && hand.arena == NULL;
     return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : way_serve_any(bytes, bits);
+}
+
+/* Most of what comes while samples are taken passes, and takes no frame for it; the hand of a
+ * thread that has entered a transaction has nothing. */
+static __attribute__((noinline)) void *serve_unrecorded(size_t bytes, unsigned bits)
+{
+    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
+    if (MP_UNLIKELY(p == NULL))
+        return serve_further(bytes, bits);
+    return (bits & TRACE_ZEROED) != 0 ? clear(p, bytes) : p;
 }
 
 void *door_malloc(size_t bytes)
