@@ -145,8 +145,9 @@
  * UNWRITTEN. A block of calloc that was looked at before its end, or at the trace's. Payload: u8
  * enum trace_unwritten_bits, uvarints time_ns, stack id of its birth, bytes asked, how many of
  * these lie in pages that nobody ever touched, and how many in other pages that hold nothing but
- * zeros. Of all events blocks above TRACE_UNWRITTEN_ABOVE bytes are looked at, of samples any;
- * never those that realloc met, nor when looking takes too much of the time.
+ * zeros (of these the first 16384 are read). Of all events blocks above TRACE_UNWRITTEN_ABOVE bytes
+ * are looked at, of samples any; never those that realloc met, nor when looking takes too much of
+ * the time.
  */
 #ifndef MPRESS_TRACER_FORMAT_H
 #define MPRESS_TRACER_FORMAT_H

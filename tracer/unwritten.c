@@ -26,6 +26,9 @@ enum {
     RECORD_BYTES = 1 + 5 * 10,
 };
 
+/* One look at so much takes a tenth of a second. */
+#define ASKED_MOST (UINT64_C(64) << 30)
+
 struct watched {
     _Atomic uintptr_t word;
     size_t asked;
@@ -201,7 +204,7 @@ void unwritten_note_birth(const void *p, size_t asked, unsigned bits, uint32_t s
     if (tracer_may_watch(p)) /* its end was not told of */
         tracer_unwatch(p);
     bool is_large = asked > TRACE_UNWRITTEN_ABOVE || recorder.sample_period != 0;
-    if ((bits & TRACE_ZEROED) != 0 && is_large && recorder.looks_at_pages)
+    if ((bits & TRACE_ZEROED) != 0 && is_large && asked <= ASKED_MOST && recorder.looks_at_pages)
         watch(word_of(p), asked, stack);
 }
 

@@ -1,7 +1,7 @@
 /* unwritten.h - blocks of calloc that nobody writes (format.h, UNWRITTEN): their addresses are kept
  * from their birth on, and before they end their pages are looked at. What a block costs is one
- * look, a few microseconds and some 10 ns a page; calloc itself takes more for it. The caller is
- * busy and holds no lock, unless otherwise said. */
+ * look, which touching it took longer for. The caller is busy and holds no lock, unless otherwise
+ * said. */
 #ifndef MPRESS_TRACER_UNWRITTEN_H
 #define MPRESS_TRACER_UNWRITTEN_H
 

@@ -127,11 +127,13 @@ void os_set_wiped_on_fork(void *start, size_t bytes);
 void os_visit_present(uintptr_t from, uintptr_t to, void (*visit)(uintptr_t from, uintptr_t to));
 
 /* Bytes of a range in pages that were never touched, and in other pages that hold nothing but zeros
- * (as far as they can be read, and are not swapped out). Touches no page that is not there; whole
- * words. False: the system does not tell. */
+ * (as far as they can be read, and are not swapped out; only so many are read). Touches no page
+ * that is not there; whole words. False: the system does not tell. */
+enum { OS_ZEROS_PAGES_MOST = 16384 };
 struct os_zeros {
     uint64_t absent_bytes;
     uint64_t zero_bytes;
+    uint32_t read_pages;
 };
 bool os_count_zeros(const void *start, size_t bytes, struct os_zeros *zeros);
 

@@ -94,7 +94,10 @@ static void count_page(uint64_t entry, uintptr_t from, uintptr_t to, struct os_z
 {
     if (!is_present(entry))
         zeros->absent_bytes += to - from;
-    else if ((entry >> PAGE_PRESENT & 1) != 0 && is_zero(from, to))
+    if ((entry >> PAGE_PRESENT & 1) == 0 || zeros->read_pages == OS_ZEROS_PAGES_MOST)
+        return;
+    zeros->read_pages++;
+    if (is_zero(from, to))
         zeros->zero_bytes += to - from;
 }
 

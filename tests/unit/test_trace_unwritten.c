@@ -106,6 +106,32 @@ static void pages_are_untouched_or_zeros_or_written(void **state)
     run_fini(&run);
 }
 
+enum { READ = 16384, LONG = (READ + 100) * PAGE };
+
+static void clear_much(struct trace_run *run)
+{
+    (void)run;
+    char *p = take(LONG + PAGE, TRACE_ZEROED);
+    for (size_t i = 0; i < LONG; i += PAGE)
+        p[i] = 0;
+    give(p, LONG + PAGE);
+    tracer_stop(TRACE_END_EXIT);
+}
+
+static void zeros_are_sought_in_so_many_pages(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    if (TEST_DIVISOR != 1)
+        skip(); /* a sanitizer would double that memory */
+    struct trace *trace = run_and_open(&run, &looking, clear_much);
+    struct trace_unwritten found = find(trace, LONG + PAGE);
+    assert_int_equal(found.zero_bytes, (uint64_t)READ * PAGE);
+    assert_int_equal(found.untouched_bytes, PAGE);
+    trace_close(trace);
+    run_fini(&run);
+}
+
 /* -- at which blocks -------------------------------------------------------------------------- */
 
 static void take_all_kinds(struct trace_run *run)
@@ -257,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_untouched_or_zeros_or_written),
+        cmocka_unit_test(zeros_are_sought_in_so_many_pages),
         cmocka_unit_test(only_large_blocks_of_calloc_that_nobody_resized_are_looked_at),
         cmocka_unit_test(small_samples_are_too),
         cmocka_unit_test(none_is_where_pages_may_be_away),
