@@ -123,8 +123,9 @@ void arena_free_spares(struct arena_spares *spares);
 /* The calling thread ends: it leaves all. */
 void arena_leave_all(void);
 
-/* In the child of a fork. What the calling thread has is named first; all else may be cut in the
- * midst of a change. Its chunks are zones then, as their bits tell, or free. */
+/* In the child of a fork, in this order. What the calling thread has is named; all else may be cut
+ * in the midst of a change. Its chunks are zones then, as their bits tell, or free. */
+void arena_keep_none(void);
 void arena_keep(const struct arena *arena);
 void arena_keep_spares(const struct arena_spares *spares);
 void arena_fork_child(void);

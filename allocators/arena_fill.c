@@ -33,7 +33,6 @@ static void reset_chunk(uint32_t first, uint32_t grains)
     struct arena_chunk *chunk = arena_chunk_at(first);
     forget_bits(first, grains);
     chunk->taken = 0;
-    chunk->is_kept = false;
     atomic_store_explicit(&chunk->given, 0, memory_order_relaxed);
     memset(chunk->own, 0xff, sizeof(chunk->own));
 }

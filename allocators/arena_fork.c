@@ -4,6 +4,19 @@
 #include "allocators/base/check.h"
 #include "allocators/unit.h"
 
+static void keep_not(size_t unit, void *unused)
+{
+    if (*space_head(unit) == unit)
+        arena_chunk_at((uint32_t)unit)->is_kept = false;
+    (void)unused;
+}
+
+/* A span may hold what is left of a zone that was just being lent. */
+MP_RARE void arena_keep_none(void)
+{
+    unit_visit(CTL_ARENA, keep_not, NULL);
+}
+
 static void keep_list(uint32_t first)
 {
     for (; first != UNIT_NONE; first = arena_chunk_at(first)->next)
@@ -36,7 +49,6 @@ static void find_lost(size_t unit, void *lost_)
         chunk->next = *lost;
         *lost = (uint32_t)unit;
     }
-    chunk->is_kept = false;
 }
 
 static void dissolve(uint32_t first)

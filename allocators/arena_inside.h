@@ -23,7 +23,7 @@ struct arena_chunk {
     uint32_t next;             /* of the arena's older ones, or UNIT_NONE; the arena's thread's */
     uint32_t taken;            /* A1, once it is no more filled; the arena's thread's */
     _Atomic uint32_t given;    /* A1: freed by others, or since; mixed.lock */
-    bool is_kept;              /* by the child of a fork, while it looks through all; else false */
+    bool is_kept;              /* in the child of a fork, while it looks through all */
     uint64_t free[LINE_WORDS]; /* lines that are, or were when somebody looked last */
     uint64_t own[LINE_WORDS];  /* A4: lines in which blocks of this arena lie, and of no other */
 };

@@ -275,6 +275,7 @@ static bool has_arena(const struct txn *txn)
 
 static void settle_arenas(void)
 {
+    arena_keep_none();
     for (struct txn *txn = first_txn(); txn != NULL; txn = txn->next) {
         if (has_arena(txn))
             arena_keep(&txn->arena);

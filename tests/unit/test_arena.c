@@ -380,6 +380,7 @@ static void what_a_fork_cuts_off_is_the_childs_all_the_same(void **state)
     assert_int_not_equal(other.lent, UNIT_NONE);
     pid_t pid = fork();
     if (pid == 0) {
+        *zone_at(other.lent) = (struct zone){.first = other.lent, .units = ARENA_UNITS};
         heap_fork_child();
         memset(&spares, 0, sizeof(spares)); /* no transaction's: dissolved too */
         bool is_well = *space_ctl(other.lent) == CTL_MIXED && !is_in_chunk(other.blocks[0]);
