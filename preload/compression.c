@@ -7,13 +7,14 @@
 #include "preload/actions.h"
 #include "preload/budget_slot.h"
 
-static const uint64_t PATIENCE_NS = 500 * UINT64_C(1000000);
+/* For more to be saved; and when that was in vain, until it is tried again. */
+static const uint64_t PATIENCE_NS = UINT64_C(2000000000), PAUSE_NS = UINT64_C(10000000000);
 
 /* Whoever looks at the limits. */
 static struct {
     bool is_lacking; /* room, at the last look */
-    uint64_t saved;  /* at most so far */
-    uint64_t changed_ns;
+    uint64_t saved;  /* when it was last seen to grow */
+    uint64_t changed_ns, due_ns;
 } need;
 
 void compression_init(const struct conf *conf)
@@ -52,21 +53,27 @@ void compression_follow(struct watch_limit *kept, uint64_t coming)
     if (!cold_is_on())
         return;
     int64_t room = room_within(kept, coming);
-    if (room < 0 && !need.is_lacking)
-        need.changed_ns = os_time_ns();
+    uint64_t now_ns = os_time_ns();
+    if (room < 0 && !need.is_lacking && now_ns >= need.due_ns)
+        need.changed_ns = now_ns;
+    if (room >= 0)
+        need.saved = cold_saved_bytes();
     need.is_lacking = room < 0;
     cold_set_room(room, (int64_t)(kept->limit.hard / 40));
     kept->used += counted_twice(kept);
 }
 
-bool compression_helps(uint64_t now_ns)
+bool compression_helps(const struct watch_limit *kept, uint64_t now_ns)
 {
     if (!need.is_lacking)
         return false;
     uint64_t saved = cold_saved_bytes();
-    if (saved > need.saved) {
+    if (saved > need.saved + kept->limit.hard / 256) {
         need.saved = saved;
         need.changed_ns = now_ns;
     }
-    return now_ns < need.changed_ns + PATIENCE_NS;
+    if (now_ns < need.changed_ns + PATIENCE_NS)
+        return true;
+    need.due_ns = now_ns + PAUSE_NS;
+    return false;
 }

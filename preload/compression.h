@@ -16,7 +16,8 @@ void compression_init(const struct conf *conf);
  * at a time, outside the door. */
 void compression_follow(struct watch_limit *kept, uint64_t coming);
 
-/* It is worth while to wait: more than ever was saved half a second ago at the latest. The same. */
-bool compression_helps(uint64_t now_ns);
+/* It is worth while to wait: half a second ago at the latest packing had saved 1/256 of the limit
+ * more than before. When it has not, nobody waits for it in the next ten seconds. The same. */
+bool compression_helps(const struct watch_limit *kept, uint64_t now_ns);
 
 #endif

@@ -345,7 +345,7 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
     else if (kept.limit.hard != 0)
         gauge = make_room(&kept, gauge, bytes);
     compression_follow(&kept, bytes);
-    bool can_wait = own.answers < WAITS && compression_helps(gauge->usage.now_ns);
+    bool can_wait = own.answers < WAITS && compression_helps(&kept, gauge->usage.now_ns);
     const struct pressure_request request = {gauge->usage.now_ns, kept.used, bytes, is_block,
                                              can_wait};
     struct pressure_answer answer = pressure_judge(&kept.limit, &request, &watch.over);

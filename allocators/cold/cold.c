@@ -127,6 +127,7 @@ void cold_set_room(int64_t bytes, int64_t slack)
     if (!cold_has_table)
         return;
     atomic_store_explicit(&cold.slack, slack, memory_order_relaxed);
+    atomic_store_explicit(&cold.set_room, bytes, memory_order_relaxed);
     int64_t before = atomic_exchange(&cold.room, bytes);
     if (bytes < 0 && have_thread() == 0 && before >= 0) /* it may sleep */
         os_fault_ring(cold.bell);

@@ -35,7 +35,8 @@ enum {
 
 /* For packing, in a beat: 15 % of a processor, some 15 MiB a second. By need, between two looks at
  * all else, no end; in dire need. */
-static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 100 * MS;
+static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 100 * MS,
+                      DIRE_PAUSE_NS = 1000 * MS;
 
 struct staged {
     uint32_t unit, slot;
@@ -47,7 +48,9 @@ static struct {
     uint32_t first, last; /* of the queue: staged[first % COLD_SLOTS].. */
     struct staged staged[COLD_SLOTS];
     uint64_t beat_ns;
-    size_t in_vain; /* units looked at one after another of which none was taken */
+    bool is_dire;         /* so much room is lacking that who touches what is packed waits */
+    uint64_t dire_due_ns; /* not before: it was in vain */
+    size_t in_vain;       /* units looked at one after another of which none was taken */
 } work_list;
 
 static char packed[PACKED_MAX];
@@ -160,7 +163,7 @@ static bool has_rested(const struct cold_unit *unit, uint32_t now, uint32_t part
 
 static uint32_t part_of_rest(void)
 {
-    return serve_is_dire() ? DIRE_PART : serve_lacks_room() ? NEED_PART : 1;
+    return work_list.is_dire ? DIRE_PART : serve_lacks_room() ? NEED_PART : 1;
 }
 
 static bool is_to_be_taken(size_t number, uint32_t now, uint32_t part)
@@ -189,7 +192,7 @@ static void take_some(unsigned most)
             work_list.cursor = UNIT_FIRST;
         if (!is_to_be_taken(work_list.cursor, now, part))
             continue;
-        if (!serve_is_dire())
+        if (!work_list.is_dire)
             back_attend(0);
         if (!take(work_list.cursor))
             break;
@@ -295,23 +298,29 @@ static bool stage_more(void)
 }
 
 /* In dire need nobody is served before there is room again, for a tenth of a second: who touches
- * what is packed brings more back than can be packed in that time. */
-static void make_room(void)
+ * what is packed brings back more in that time than can be packed. What came back is left alone
+ * for 30 ms. */
+static void make_room(uint64_t start)
 {
-    uint64_t until = os_time_ns() + (serve_is_dire() ? DIRE_NS : NEED_NS);
+    uint64_t packs = atomic_load_explicit(&cold.counts.packs, memory_order_relaxed);
     bool goes_on = true;
+    bool may_be_dire = start >= work_list.dire_due_ns;
+    uint64_t until = start + (may_be_dire && serve_is_dire() ? DIRE_NS : NEED_NS);
     back_rest(UINT_MAX); /* what kept them takes memory, too */
     while (goes_on && serve_lacks_room() && os_time_ns() < until) {
-        bool is_dire = serve_is_dire();
-        if (!is_dire)
+        work_list.is_dire = may_be_dire && serve_is_dire();
+        if (!work_list.is_dire)
             back_attend(0);
         goes_on = stage_more();
-        goes_on |= pack_oldest(is_dire ? 0 : NEED_STAGED_MS);
-        if (!goes_on && is_dire) { /* those that came back are left alone for 30 ms */
+        goes_on |= pack_oldest(work_list.is_dire ? 0 : NEED_STAGED_MS);
+        if (!goes_on && work_list.is_dire) {
             os_sleep(MS);
             goes_on = true;
         }
     }
+    if (work_list.is_dire && cold.counts.packs == packs)
+        work_list.dire_due_ns = until + DIRE_PAUSE_NS;
+    work_list.is_dire = false;
 }
 
 /* -- the thread ------------------------------------------------------------------------------- */
@@ -350,7 +359,7 @@ static void work(void)
 {
     uint64_t start = os_time_ns();
     if (serve_lacks_room())
-        make_room();
+        make_room(start);
     if (start >= work_list.beat_ns)
         beat(start);
     serve_add(&cold.counts.pack_ns, os_time_ns() - start);

@@ -45,11 +45,14 @@ static inline bool serve_lacks_room(void)
     return atomic_load_explicit(&cold.room, memory_order_relaxed) < 0;
 }
 
-/* So much that who touches what is packed has to wait. */
+/* So much that who touches what is packed has to wait; but not for more than what came back since
+ * room was set: that can be packed again. */
 static inline bool serve_is_dire(void)
 {
-    return atomic_load_explicit(&cold.room, memory_order_relaxed) <
-           -atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    int64_t set = atomic_load_explicit(&cold.set_room, memory_order_relaxed);
+    int64_t room = atomic_load_explicit(&cold.room, memory_order_relaxed);
+    return room < -slack && room < set - slack / 2;
 }
 
 /* The unit was packed (`sign` 1), or what was packed of it is back (-1). */

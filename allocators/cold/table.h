@@ -41,6 +41,7 @@ struct cold {
     _Atomic uint64_t until_ns; /* there is work until then, */
     _Atomic uint64_t enough;   /* or so many bytes are saved; 0: no number is enough */
     _Atomic int64_t room;      /* cold_set_room's, less what came back since, and what was packed */
+    _Atomic int64_t set_room;  /* as it was set */
     _Atomic int64_t slack;     /* likewise */
     _Atomic uint32_t holders;
     _Atomic uint32_t out;       /* units that are not in their place, or watched still */

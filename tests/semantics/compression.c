@@ -13,8 +13,11 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "preload/mpress.h"
+#include "preload/mpress_pressure.h"
 #include "preload/mpress_strategy.h"
 #include "tests/semantics/check.h"
+#include "tests/semantics/contents.h"
 
 enum { KIB = 1024, MIB = 1024 * KIB };
 
@@ -59,40 +62,6 @@ static void wait_until_packed(uint64_t bytes)
         wake_heap();
         sleep_ms(20);
     }
-}
-
-/* -- contents --------------------------------------------------------------------------------- */
-
-/* Words that repeat a little, as those of programs do. */
-static uint64_t word_of(uint64_t seed, size_t index)
-{
-    uint64_t x = (seed + index / 4) * UINT64_C(0x9e3779b97f4a7c15);
-    return index % 4 == 0 ? x ^ x >> 29 : seed + (index & 1);
-}
-
-static void write_contents(void *block, size_t bytes, uint64_t seed)
-{
-    uint64_t *words = block;
-    for (size_t i = 0; i < bytes / 8; i++)
-        words[i] = word_of(seed, i);
-}
-
-static bool has_contents(const void *block, size_t bytes, uint64_t seed)
-{
-    const uint64_t *words = block;
-    for (size_t i = 0; i < bytes / 8; i++) {
-        if (words[i] != word_of(seed, i))
-            return false;
-    }
-    return true;
-}
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
 }
 
 /* -- single cases ----------------------------------------------------------------------------- */
@@ -283,6 +252,34 @@ static void rights_are_dropped_without_loss(void)
     CHECK(still_is_whole());
 }
 
+/* What the process uses, as a limit counts it. */
+static uint64_t used_bytes(void)
+{
+    struct mpress_signals now;
+    CHECK(mpress_signals_read(&now) == 0);
+    return now.heap > now.rss_anon ? now.heap : now.rss_anon;
+}
+
+/* Far more in blocks than there is room for: growth waits until others are packed. Then all of it
+ * is looked at. */
+static void what_can_be_packed_may_be_more_than_the_limit(void)
+{
+    enum { MANY = 3600, ROOM = 24 * MIB };
+    static void *blocks[MANY];
+    uint64_t sum = 0;
+    need_compression();
+    CHECK(mpress_limit_set(0, used_bytes() + ROOM) == 0);
+    for (size_t i = 0; i < MANY; i++, sum += i * 4) {
+        blocks[i] = malloc(4 * KIB + i * 4);
+        CHECK(blocks[i] != NULL);
+        write_contents(blocks[i], 4 * KIB + i * 4, i);
+    }
+    CHECK(sum + MANY * 4 * KIB > ROOM / 2 * 3);
+    for (size_t i = 0; i < MANY; i++)
+        CHECK(has_contents(blocks[i], 4 * KIB + i * 4, i));
+    CHECK(packed_bytes() > ROOM / 2);
+}
+
 /* -- the model -------------------------------------------------------------------------------- */
 
 enum { THREADS = 3, BLOCKS = 3000 };
@@ -306,12 +303,22 @@ static size_t random_bytes(uint64_t *state)
     return 16 + ((random_next(state) % most) & ~7UL);
 }
 
+/* As realloc; a limit may be so near that growth is refused for some time. */
+static void *reallocate(void *block, size_t bytes)
+{
+    void *moved = NULL;
+    for (int tries = 0; (moved = realloc(block, bytes)) == NULL; tries++) {
+        CHECK(tries < 10000);
+        sleep_ms(1);
+    }
+    return moved;
+}
+
 static void renew(struct model *at, uint64_t *state)
 {
     free(at->block);
     at->bytes = random_bytes(state);
-    at->block = malloc(at->bytes);
-    CHECK(at->block != NULL);
+    at->block = reallocate(NULL, at->bytes);
     at->seed = random_next(state);
     write_contents(at->block, at->bytes, at->seed);
 }
@@ -319,8 +326,7 @@ static void renew(struct model *at, uint64_t *state)
 static void resize(struct model *at, uint64_t *state)
 {
     size_t bytes = random_bytes(state);
-    at->block = realloc(at->block, bytes);
-    CHECK(at->block != NULL);
+    at->block = reallocate(at->block, bytes);
     CHECK(has_contents(at->block, bytes < at->bytes ? bytes : at->bytes, at->seed));
     at->bytes = bytes;
     write_contents(at->block, bytes, at->seed);
@@ -421,14 +427,19 @@ static void fork_somehow(uint64_t seed)
     atomic_fetch_add(&run.forks, 1);
 }
 
-/* Forks seldom, so that there is time for packing in between. */
+/* Forks seldom, so that there is time for packing in between: by age; by need, as a limit is near;
+ * in dire need, as the limit is below what is used. */
 static void fork_for(long seconds)
 {
     struct timespec now, start;
     uint64_t state = 123456789;
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
+        uint64_t kind = random_next(&state) % 3;
+        if (kind != 0)
+            CHECK(mpress_limit_set(0, used_bytes() / 100 * (kind == 1 ? 103 : 90)) == 0);
         sleep_ms(1500 + (long)(random_next(&state) % 1500));
+        CHECK(mpress_limit_set(0, 0) == 0);
         uint64_t packed = packed_bytes();
         if (packed > atomic_load(&run.packed_seen))
             atomic_store(&run.packed_seen, packed);
@@ -467,5 +478,7 @@ CHECK_MAIN(CASE(what_was_packed_is_there_when_it_is_touched),
            CASE(a_zeroed_block_is_zero_where_packed_memory_was_freed),
            CASE(a_block_above_32_mib_is_packed_too), CASE(pages_that_the_program_gives_up_are_zero),
            CASE(children_of_every_kind_of_fork_have_it_all), CASE(a_child_packs_too),
-           CASE(closing_every_descriptor_loses_nothing), CASE(rights_are_dropped_without_loss),
+           CASE(closing_every_descriptor_loses_nothing),
+           CASE(what_can_be_packed_may_be_more_than_the_limit),
+           CASE(rights_are_dropped_without_loss),
            CASE(a_model_of_the_heap_holds_under_writers_system_calls_and_forks))
