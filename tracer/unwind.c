@@ -89,19 +89,25 @@ void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *conte
     own_stack_visit(visit, context);
 }
 
-static struct walk *walk_of(struct lane *lane)
+static __attribute__((noinline)) struct walk *renew_walk(struct lane *lane, uint32_t generation)
 {
     struct walk *walk = lane->walk;
-    if (MP_UNLIKELY(walk == NULL)) {
+    if (walk == NULL)
         walk = lane->walk = os_map(round_up(sizeof(struct walk), os_page_bytes()));
-        if (walk != NULL)
-            walk->generation = stacks_generation(); /* there is nothing to forget */
-    }
-    if (walk != NULL && walk->generation != stacks_generation()) {
+    else
         walk_forget(walk);
-        walk->generation = stacks_generation();
-    }
+    if (walk != NULL)
+        walk->generation = generation;
     return walk;
+}
+
+static inline struct walk *walk_of(struct lane *lane)
+{
+    struct walk *walk = lane->walk;
+    uint32_t generation = stacks_generation();
+    if (MP_LIKELY(walk != NULL && walk->generation == generation))
+        return walk;
+    return renew_walk(lane, generation);
 }
 
 /* -- one step --------------------------------------------------------------------------------- */
