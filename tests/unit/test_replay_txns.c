@@ -108,10 +108,74 @@ static void contents_are_those_of_malloc(void **state)
     trace_close(trace);
 }
 
+/* Each object in a transaction of its own: begun right before it, ended right behind it. */
+static bool next_in_its_own(void *context, struct trace_visit *visit, struct trace_event *event)
+{
+    static struct trace_event other;
+    bool *is_due = context;
+    if (*is_due) {
+        *event = other;
+        *is_due = false;
+        return true;
+    }
+    if (!trace_visit_next(visit, event))
+        return false;
+    if (event->kind > TRACE_EVENT_REALLOC)
+        return true;
+    bool is_birth = event->kind == TRACE_EVENT_ALLOC;
+    event->txn = (uint32_t)(is_birth ? event->object : event->old_object);
+    event->bits |= TRACE_EVENT_IN_TXN;
+    event->alignment_log2 = 4;
+    other = (struct trace_event){.kind = is_birth ? TRACE_EVENT_TXN_BEGIN : TRACE_EVENT_TXN_END,
+                                 .thread = event->thread,
+                                 .lane = event->lane,
+                                 .tid = event->tid,
+                                 .txn = event->txn};
+    if (is_birth) {
+        struct trace_event birth = *event;
+        *event = other;
+        other = birth;
+    }
+    *is_due = true;
+    return true;
+}
+
+static void begin_own(void *context)
+{
+    *(bool *)context = false;
+}
+
+/* In one window threads run as they like: what one of them ends is no other's place. */
+static void threads_have_transactions_in_places_of_their_own(void **state)
+{
+    (void)state;
+    bool is_due = false;
+    for (unsigned lane = 2; lane < 4; lane++)
+        builder_thread(&builder, lane, TRACE_THREAD_START, 98 + lane, NULL);
+    for (uint64_t i = 0; i < 400; i++) {
+        uint32_t lane = 2 + i % 2;
+        builder_alloc(&builder, lane, 0x10000 + i * 64, 50, 0, 0, 0);
+        builder_free(&builder, lane, 0x10000 + i * 64);
+    }
+    builder_end(&builder, TRACE_END_EXIT);
+    struct trace *trace = open_good();
+    const struct rewriting rewriting = {begin_own, next_in_its_own, &is_due};
+    struct source source = {.trace = trace, .rewriting = &rewriting};
+    const struct compile_options how = {0};
+    struct compiled compiled;
+    assert_int_equal(compile_source(&source, &how, &compiled), 0);
+    assert_int_equal(compiled.program->txns_whole, 400);
+    assert_int_equal(compiled.program->txn_slots, 2);
+    compile_free(&compiled);
+    trace_close(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(contents_are_those_of_malloc, begin, finish),
+        cmocka_unit_test_setup_teardown(threads_have_transactions_in_places_of_their_own, begin,
+                                        finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,30 +93,33 @@ static void put(struct writer *writer, uint32_t thread, enum program_control con
     writer_put_word(writer, thread, operand);
 }
 
-static uint64_t *used_by(struct compile_txns *txns, uint32_t thread)
+static struct compile_user *user_at(struct compile_txns *txns, uint32_t thread)
 {
-    while (thread >= txns->threads) {
-        txns->used =
-            memory_grow(txns->used, txns->threads, &txns->used_capacity, sizeof(*txns->used));
-        txns->used[txns->threads++] = 0;
+    while (thread >= txns->users) {
+        txns->user =
+            memory_grow(txns->user, txns->users, &txns->user_capacity, sizeof(*txns->user));
+        txns->user[txns->users++] = (struct compile_user){0};
     }
-    return &txns->used[thread];
+    return &txns->user[thread];
 }
 
-/* The slot of the last one that ended is mostly free. */
-static uint32_t take_slot(struct compile_txns *txns, uint32_t number)
+/* One that the thread had itself, or a new one: nothing orders threads within a window. + 1. */
+static uint32_t take_slot(struct compile_txns *txns, uint32_t number, uint32_t thread)
 {
-    size_t slot = txns->lives;
-    while (slot > 0 && txns->life[slot - 1].number == 0)
-        slot--;
-    if (slot == txns->lives) {
+    struct compile_user *user = user_at(txns, thread);
+    uint32_t slot = user->free;
+    if (slot == 0) {
         txns->life =
             memory_grow(txns->life, txns->lives, &txns->life_capacity, sizeof(*txns->life));
-        txns->lives++;
+        slot = (uint32_t)++txns->lives;
+    } else {
+        user->free = txns->life[slot - 1].next_free;
     }
-    txns->life[slot].number = number;
-    txns->life[slot].blocks = txns->life[slot].marks = 0;
-    return (uint32_t)slot;
+    struct compile_life *life = &txns->life[slot - 1];
+    life->number = number;
+    life->blocks = life->marks = 0;
+    user->use = 0; /* what it meant by it is over */
+    return slot;
 }
 
 static void put_begin(struct compile_txns *txns, struct writer *writer, uint32_t thread,
@@ -124,16 +127,17 @@ static void put_begin(struct compile_txns *txns, struct writer *writer, uint32_t
 {
     struct compile_txn *txn = find(txns, event->txn);
     const struct compile_txn *parent = txn->parent != 0 ? find(txns, txn->parent) : NULL;
-    uint32_t slot = take_slot(txns, event->txn);
-    txn->slot = slot + 1;
-    put(writer, thread, PROGRAM_TXN_BEGIN, slot, parent != NULL ? parent->slot : 0);
+    txn->slot = take_slot(txns, event->txn, thread);
+    put(writer, thread, PROGRAM_TXN_BEGIN, txn->slot - 1, parent != NULL ? parent->slot : 0);
     writer_put_word(writer, thread, event->begun.name << 48 | event->begun.expected << 16 >> 16);
-    *used_by(txns, thread) = 0; /* the slot may have been another's */
 }
 
-static void end_life(struct compile_txns *txns, struct compile_txn *txn)
+static void end_life(struct compile_txns *txns, struct compile_txn *txn, uint32_t thread)
 {
+    struct compile_user *user = user_at(txns, thread);
     txns->life[txn->slot - 1].number = 0;
+    txns->life[txn->slot - 1].next_free = user->free;
+    user->free = txn->slot;
     txn->slot = 0;
 }
 
@@ -153,7 +157,7 @@ static void put_end(struct compile_txns *txns, struct writer *writer, uint32_t t
     put(writer, thread, PROGRAM_TXN_END, txn->slot - 1, is_commit);
     if (is_commit)
         add_blocks(txns, txn->parent, txns->life[txn->slot - 1].blocks);
-    end_life(txns, txn);
+    end_life(txns, txn, thread);
 }
 
 static void put_save(struct compile_life *life, struct writer *writer, uint32_t thread,
@@ -201,9 +205,9 @@ bool compile_txns_put_birth(struct compile_txns *txns, struct writer *writer, ui
         return false;
     bool is_zeroed = (event->bits & TRACE_EVENT_ZEROED) != 0;
     uint64_t use = (uint64_t)txn->slot << 8 | event->alignment_log2;
-    if (*used_by(txns, thread) != use)
+    if (user_at(txns, thread)->use != use)
         put(writer, thread, PROGRAM_TXN_USE, txn->slot - 1, event->alignment_log2);
-    *used_by(txns, thread) = use;
+    user_at(txns, thread)->use = use;
     writer_put(writer, thread, is_zeroed ? PROGRAM_TXN_CALLOC : PROGRAM_TXN_ALLOC, slot,
                event->size);
     txns->life[txn->slot - 1].blocks++;
@@ -218,7 +222,7 @@ void compile_txns_end_all(struct compile_txns *txns, struct writer *writer, uint
         if (txns->life[slot].number == 0 || txn->thread != of + 1)
             continue;
         put(writer, thread, PROGRAM_TXN_END, (uint32_t)slot, 0);
-        end_life(txns, txn);
+        end_life(txns, txn, thread);
     }
 }
 
@@ -226,5 +230,5 @@ void compile_txns_fini(struct compile_txns *txns)
 {
     free(txns->txn);
     free(txns->life);
-    free(txns->used);
+    free(txns->user);
 }

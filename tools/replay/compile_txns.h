@@ -19,9 +19,15 @@ struct compile_txn {
     uint32_t parent; /* number; 0: none */
 };
 
+struct compile_user {
+    uint64_t use;  /* operand of its last TXN_USE | slot + 1 << 8; 0: none */
+    uint32_t free; /* slot + 1 of its transaction that ended last, chained; 0: none */
+};
+
 /* Of an open one. */
 struct compile_life {
-    uint32_t number; /* 0: nobody's */
+    uint32_t number;    /* 0: nobody's */
+    uint32_t next_free; /* of the same thread's */
     uint64_t blocks;
     uint32_t marks;
     uint64_t mark[PROGRAM_TXN_MARKS]; /* blocks there were */
@@ -32,8 +38,8 @@ struct compile_txns {
     size_t count, capacity;
     struct compile_life *life; /* by slot */
     size_t lives, life_capacity;
-    uint64_t *used; /* by thread of the program: operand of its last TXN_USE, slot + 1 << 8; or 0 */
-    size_t threads, used_capacity;
+    struct compile_user *user; /* by thread of the program */
+    size_t users, user_capacity;
 };
 
 void compile_txns_fini(struct compile_txns *txns);
