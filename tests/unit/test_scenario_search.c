@@ -137,9 +137,31 @@ static void needs_that_are_the_same_cost_four_runs_more(void **state)
     walk_init(&walk, &found);
     while (walk_next(&walk) > 0)
         walk_tell(&walk, holds(walk_next(&walk), 0, &random));
-    walk_finish(&walk, &found);
+    assert_true(walk_finish(&walk, &found));
     assert_int_equal(found.runs, before.runs + 4);
     assert_true(found.good == before.good && found.bad == before.bad && found.spread == 0);
+}
+
+static void expect_unconfirmed(unsigned runs, unsigned odd, const bool is_good[])
+{
+    struct sample_random random = {1};
+    struct bisect found = find_middle(0, &random), before = found;
+    struct walk walk;
+    walk_init(&walk, &found);
+    for (unsigned i = 0; i < runs; i++) /* then time is over */
+        walk_tell(&walk, is_good[i]);
+    assert_false(walk_finish(&walk, &found));
+    assert_int_equal(found.runs, before.runs + runs);
+    assert_int_equal(found.odd, before.odd + odd);
+    assert_true(found.good == before.good && found.bad == before.bad && found.spread == 0);
+}
+
+static void a_run_that_contradicts_is_counted_however_few_there_were(void **state)
+{
+    (void)state;
+    expect_unconfirmed(3, 0, (bool[]){true, false, true});
+    expect_unconfirmed(1, 1, (bool[]){false});
+    expect_unconfirmed(3, 1, (bool[]){true, true, false});
 }
 
 /* -- strategies ------------------------------------------------------------------------------ */
@@ -225,6 +247,7 @@ int main(void)
         cmocka_unit_test(odd_votes_do_not_mislead_the_search),
         cmocka_unit_test(needs_that_differ_by_chance_have_a_middle),
         cmocka_unit_test(needs_that_are_the_same_cost_four_runs_more),
+        cmocka_unit_test(a_run_that_contradicts_is_counted_however_few_there_were),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),

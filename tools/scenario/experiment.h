@@ -122,7 +122,9 @@ struct experiment {
     double rss_before, rss_after;
     struct experiment_strategy strategies[PLAN_STRATEGIES];
     struct bisect bisect;
-    bool has_searched, is_interrupted, is_out_of_time;
+    bool has_searched, is_interrupted;
+    bool is_out_of_time;         /* before the breaking point was found */
+    bool is_confirmed;           /* it is the same in each run, or by how much it is not is known */
     double own_processor, total; /* seconds: what this program itself used, and of how many */
     struct verdict verdict;
     char why[EXPERIMENT_WHY_BYTES]; /* the target could not be run as asked */

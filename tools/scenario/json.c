@@ -112,6 +112,7 @@ static json_t *search_object(const struct experiment *experiment)
     set_real(object, "agreement", bisect_get_agreement(bisect));
     set_bytes(object, "spread", bisect->spread);
     set_flag(object, "out_of_time", experiment->is_out_of_time);
+    set_flag(object, "confirmed", experiment->is_confirmed);
     return object;
 }
 

@@ -64,7 +64,7 @@ bool search_go_on(struct experiment *experiment, struct bisect *bisect, double u
     return true;
 }
 
-/* False: out of time. */
+/* False: not confirmed. */
 static bool settle(struct experiment *experiment, struct bisect *bisect, double until)
 {
     struct walk walk;
@@ -76,11 +76,10 @@ static bool settle(struct experiment *experiment, struct bisect *bisect, double 
         experiment->steps = experiment->step;
         enum curve_end end = probe(experiment, budget);
         if (experiment->is_interrupted)
-            return false;
+            break;
         walk_tell(&walk, end == CURVE_HELD);
     }
-    walk_finish(&walk, bisect);
-    return walk_next(&walk) == 0;
+    return walk_finish(&walk, bisect);
 }
 
 void search_breaking_point(struct experiment *experiment)
@@ -96,7 +95,8 @@ void search_breaking_point(struct experiment *experiment)
     experiment->phase = "breaking point, probe";
     experiment->has_searched = true;
     double until = search_until(experiment, SEARCH_LEAST, SEARCH_LONGEST);
-    bool is_over = search_go_on(experiment, bisect, until) &&
-                   (!bisect_is_found(bisect) || settle(experiment, bisect, until));
+    bool is_over = search_go_on(experiment, bisect, until);
     experiment->is_out_of_time = !is_over && !experiment->is_interrupted;
+    if (is_over && bisect_is_found(bisect))
+        experiment->is_confirmed = settle(experiment, bisect, until);
 }

@@ -240,7 +240,9 @@ static void print_search(const struct experiment *experiment, FILE *out)
             100 * bisect_get_result(bisect) / experiment->peak, curve_end_name(bisect->kind));
     fprintf(out, "                broken at %s, held at %s; %u probes, %u runs%s\n",
             bytes_of(bisect->bad).at, bytes_of(bisect->good).at, bisect->probes, bisect->runs,
-            experiment->is_out_of_time ? ", out of time" : "");
+            experiment->is_out_of_time  ? ", out of time"
+            : !experiment->is_confirmed ? ", not confirmed"
+                                        : "");
     if (bisect->spread > 0)
         fprintf(out,
                 "                not the same in each run (standard deviation %s): half break\n",

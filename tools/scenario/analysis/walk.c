@@ -53,16 +53,23 @@ static double find_middle(const struct walk *walk, double *spread)
     return middle;
 }
 
-void walk_finish(const struct walk *walk, struct bisect *found)
+/* How sure the middle is, instead of the bracket. */
+static void tell_middle(const struct walk *walk, struct bisect *found)
 {
-    found->runs += walk->runs;
-    if (!walk->is_odd || walk->turn == 0 || walk->runs - walk->turn < WALKED_LEAST)
-        return;
     double spread, middle = find_middle(walk, &spread);
     double error = 2 * spread / sqrt((walk->runs - walk->turn) / 2.0);
     found->good = middle + fmax(error, found->tolerance / 2);
     found->bad = middle - fmax(error, found->tolerance / 2);
     found->spread = spread;
+}
+
+bool walk_finish(const struct walk *walk, struct bisect *found)
+{
+    bool is_walked = walk->turn != 0 && walk->runs - walk->turn >= WALKED_LEAST;
+    if (is_walked)
+        tell_middle(walk, found);
+    found->runs += walk->runs;
     for (unsigned i = 0; i < walk->runs; i++)
-        found->odd += walk->is_good[i] != (walk->budget[i] > middle);
+        found->odd += walk->is_good[i] != (walk->budget[i] > bisect_get_result(found));
+    return is_walked || (!walk->is_odd && walk->runs == CHECKS);
 }

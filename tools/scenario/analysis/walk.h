@@ -33,7 +33,8 @@ double walk_next(const struct walk *walk);
 void walk_tell(struct walk *walk, bool is_good);
 
 /* Where runs differ, puts the middle and how sure it is (two standard errors to each side) into the
- * search's result. */
-void walk_finish(const struct walk *walk, struct bisect *found);
+ * search's result; counts there what went against it, in any case. False: there were too few runs
+ * to confirm it. */
+bool walk_finish(const struct walk *walk, struct bisect *found);
 
 #endif
