@@ -37,23 +37,26 @@ assert one["together"] >= one["blocks"] * 0.9, one
 assert one["frames"][0]["function"] == "handle", one["frames"]' 2>err || fail "$(cat err)"
 }
 
-# How much it is depends on the machine; the trees take a fraction, the texts many times as much.
-what_pays_is_proposed_and_what_costs_is_not() {
+# How much and how surely depends on the machine; the trees take a fraction, the texts many times as much.
+what_pays_is_told_from_what_costs() {
     passes=$BUILD/tests/users/passes
     for work in trees texts; do
         "$MPRESS" record -q --force --no-pack -o P.mpt -- "$passes" --work $work --rounds 500 >digest 2>err ||
             fail "recording failed"
-        run "$MPRESS" propose -q -n 5 P.mpt
+        run "$MPRESS" propose -q -n 5 --json P.mpt
         expect_status 0
-        expect_80_columns
-        expect_out 'allocation takes .* of processor$'
-        if [ $work = trees ]; then
-            expect_out '^TRANSACTIONS THAT WOULD PAY  1$'
-        else
-            expect_out '^TRANSACTIONS THAT WOULD PAY  0$'
-            expect_out 'so it is not proposed\.$'
-        fi
+        python3 -c '
+import json, sys
+(one,) = json.load(open("out"))["proposals"]
+gain = one["gain"]
+assert gain["percent_low"] <= gain["percent"] <= gain["percent_high"], gain
+assert one["pays"] == (gain["percent"] >= 3 and gain["percent_low"] > 0), one
+assert (gain["percent"] > 0) == (sys.argv[1] == "trees"), gain' $work 2>err || fail "$work: $(cat err)"
     done
+    run "$MPRESS" propose -q -n 1 P.mpt
+    expect_80_columns
+    expect_out 'allocation takes .* of processor$'
+    expect_out 'so it is not proposed\.$'
 }
 
 one_call_alone_is_found_and_said_so() {
