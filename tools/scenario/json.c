@@ -93,6 +93,21 @@ static json_t *interval_array(const struct sample_interval *interval)
     return array;
 }
 
+static void set_found(json_t *object, const char *key, double bytes)
+{
+    json_object_set_new(object, key, bytes > 0 ? values_number((uint64_t)bytes) : json_null());
+}
+
+/* A bracket is of runs that were seen; how sure a middle is, is not. */
+static void set_limits(json_t *object, const struct bisect *bisect)
+{
+    bool is_seen = bisect->spread == 0;
+    set_found(object, "low", bisect->bad);
+    set_found(object, "high", bisect->good);
+    set_found(object, "broken_at", is_seen ? bisect->bad : 0);
+    set_found(object, "held_at", is_seen ? bisect->good : 0);
+}
+
 static json_t *search_object(const struct experiment *experiment)
 {
     const struct bisect *bisect = &experiment->bisect;
@@ -100,12 +115,9 @@ static json_t *search_object(const struct experiment *experiment)
         return json_null();
     json_t *object = json_object();
     bool is_known = bisect->bad > 0 && bisect->good > 0;
-    json_object_set_new(object, "bytes",
-                        is_known ? values_number((uint64_t)bisect_get_result(bisect))
-                                 : json_null());
+    set_found(object, "bytes", is_known ? bisect_get_result(bisect) : 0);
     values_set_text(object, "kind", bisect->bad > 0 ? curve_end_name(bisect->kind) : NULL);
-    set_bytes(object, "broken_at", bisect->bad);
-    set_bytes(object, "held_at", bisect->good);
+    set_limits(object, bisect);
     set_real(object, "of_peak", is_known ? bisect_get_result(bisect) / experiment->peak : NAN);
     values_set_number(object, "probes", bisect->probes);
     values_set_number(object, "runs", bisect->runs);

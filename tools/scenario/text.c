@@ -238,15 +238,18 @@ static void print_search(const struct experiment *experiment, FILE *out)
     fprintf(out, "BREAKING POINT  %s, %.0f %% of the peak: %s\n",
             bytes_of(bisect_get_result(bisect)).at,
             100 * bisect_get_result(bisect) / experiment->peak, curve_end_name(bisect->kind));
+    if (bisect->spread > 0) {
+        fprintf(out, "                half of the runs break between %s and %s\n",
+                bytes_of(bisect->bad).at, bytes_of(bisect->good).at);
+        fprintf(out, "                (2 standard errors); %u runs, whose needs spread by %s\n",
+                bisect->runs, bytes_of(bisect->spread).at);
+        return;
+    }
     fprintf(out, "                broken at %s, held at %s; %u probes, %u runs%s\n",
             bytes_of(bisect->bad).at, bytes_of(bisect->good).at, bisect->probes, bisect->runs,
             experiment->is_out_of_time  ? ", out of time"
             : !experiment->is_confirmed ? ", not confirmed"
                                         : "");
-    if (bisect->spread > 0)
-        fprintf(out,
-                "                not the same in each run (standard deviation %s): half break\n",
-                bytes_of(bisect->spread).at);
 }
 
 static void print_shift(const struct experiment_strategy *strategy, FILE *out)
