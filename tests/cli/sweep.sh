@@ -85,6 +85,19 @@ forks_tell_what_runs_tell() {
         "all(run['way'] == 'fork' for run in runs.values())"
 }
 
+forks_are_used_whatever_way_the_folder_is_named_in() {
+    mkdir place
+    ln -s place link
+    for name in "$PWD/place/" "$PWD/link" place; do
+        TMPDIR=$name fail-nth --transient --max-runs 1 "$REFUSED"
+        expect_out "^1 forks* in"
+    done
+    TMPDIR=none fail-nth "$REFUSED"
+    expect_status 2
+    expect_err "none: no room for traces"
+    expect_one_line
+}
+
 # (The first allocation that fails alone is followed by what starts a process.)
 where_a_fork_would_be_felt_there_is_a_run() {
     run bash -c "echo some input | '$replay' --fail-nth -q --json -- '$FELT'"

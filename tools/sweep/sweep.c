@@ -255,14 +255,27 @@ static int find_target(struct sweep *sweep)
     return CLI_OK;
 }
 
+/* False: errno says why. Its path has no links in it: so the system tells what a process has open.
+ */
+static bool make_folder_in(struct sweep *sweep, const char *place)
+{
+    char *path = realpath(place, NULL);
+    if (path == NULL)
+        return false;
+    int length = snprintf(sweep->folder, sizeof(sweep->folder), "%s/mpress-fail-XXXXXX",
+                          strcmp(path, "/") == 0 ? "" : path);
+    free(path);
+    errno = ENAMETOOLONG;
+    return length < (int)sizeof(sweep->folder) && mkdtemp(sweep->folder) != NULL;
+}
+
 static int make_folder(struct sweep *sweep)
 {
-    const char *place = getenv("TMPDIR");
-    int length = snprintf(sweep->folder, sizeof(sweep->folder), "%s/mpress-fail-XXXXXX",
-                          place != NULL && strlen(place) < 40 ? place : "/tmp");
-    if (length > 0 && mkdtemp(sweep->folder) != NULL)
+    const char *named = getenv("TMPDIR");
+    const char *place = named != NULL && *named != '\0' ? named : "/tmp";
+    if (make_folder_in(sweep, place) || (errno == ENAMETOOLONG && make_folder_in(sweep, "/tmp")))
         return CLI_OK;
-    cli_say("%s: no room for traces: %s", sweep->folder, strerror(errno));
+    cli_say("%s: no room for traces: %s", place, strerror(errno));
     return CLI_USAGE;
 }
 

@@ -100,9 +100,9 @@ struct sweep {
     const struct sweep_options *options;
     char program[TARGET_PATH_BYTES];
     char library[PLACE_BYTES];
-    char folder[64];
-    int input_fd; /* what the program reads, from its beginning in every run */
-    int code;     /* of the run without failure */
+    char folder[96]; /* its path, without links */
+    int input_fd;    /* what the program reads, from its beginning in every run */
+    int code;        /* of the run without failure */
     uint64_t output;
     uint64_t wall_ns;
     bool is_reproducible; /* a second run without failure was the same */
