@@ -111,8 +111,10 @@ static bool read_description(int pid, int fd, struct description *description)
         found += sscanf(line, "pos: %" SCNu64, &description->place) == 1;
         found += sscanf(line, "flags: %o", &description->flags) == 1;
     }
+    int error = errno;
     if (file != NULL)
         fclose(file);
+    errno = error;
     return found == 2;
 }
 
@@ -195,9 +197,10 @@ static enum sweep_way examine_file(const struct examined *examined, const char *
     struct description description;
     int fd = atoi(number);
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", examined->pid, fd);
+    errno = 0;
     ssize_t length = readlink(path, target, sizeof(target) - 1);
     if (length < 0 || stat(path, &what) != 0 || !read_description(examined->pid, fd, &description))
-        return SWEEP_FAILED;
+        return errno == ENOENT ? SWEEP_BRANCH : SWEEP_FAILED; /* closed: what it asked through */
     target[length] = '\0';
     return is_our_own(examined->sweep, target) /* the trace, which no branch writes */
                ? SWEEP_BRANCH
