@@ -92,13 +92,11 @@ static const struct allowed {
     {SYS_dup3, 1, ABOVE, STDERR_FILENO}, /* nor F_DUPFD, which take the first that is free */
     {SYS_fcntl, 1, IS, F_GETFD},
     {SYS_fcntl, 1, IS, F_SETFD},
-    {SYS_fcntl, 1, IS, F_GETFL},
-    {SYS_fcntl, 1, IS, F_SETFL},
+    {SYS_fcntl, 1, IS, F_GETFL}, /* not F_SETFL: descriptions may be shared with the parent */
     {SYS_ioctl, 1, IS, TCGETS},
     {SYS_ioctl, 1, IS, TIOCGWINSZ},
     {SYS_ioctl, 1, IS, TIOCGPGRP},
     {SYS_ioctl, 1, IS, FIONREAD},
-    {SYS_ioctl, 1, IS, FIONBIO},
     {SYS_ioctl, 1, IS, FIOCLEX},
     {SYS_ioctl, 1, IS, FIONCLEX},
     {SYS_clone, 0, HAS, CLONE_THREAD},

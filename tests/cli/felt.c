@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define APART __attribute__((noinline, noipa))
+
+enum { INHERITED = 40 }; /* the test has a descriptor there */
 
 static volatile sig_atomic_t children; /* that ended */
 
@@ -62,6 +65,37 @@ static APART void need_beside_pipe(void)
     need(20);
     close(ends[0]);
     close(ends[1]);
+}
+
+static APART void need_or_change(size_t bytes, int fd)
+{
+    char *p = malloc(bytes);
+    if (p == NULL)
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (p == NULL)
+        exit(9);
+    free(p);
+}
+
+/* Somebody else reads from it. */
+static APART void need_beside_fifo(void)
+{
+    int fd = open("fifo", O_WRONLY | O_NONBLOCK);
+    fcntl(fd, F_SETFL, 0);
+    need_or_change(22, fd);
+    if (fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0)
+        exit(21);
+    close(fd);
+}
+
+/* All of them have one inode, as has one that is inherited. */
+static APART void need_beside_counter(void)
+{
+    int fd = eventfd(0, 0);
+    dup2(fd, INHERITED);
+    close(fd);
+    need(24);
+    close(INHERITED);
 }
 
 /* It is written to by confined forks. */
@@ -141,9 +175,12 @@ static APART void need_quietly(void)
 int main(void)
 {
     signal(SIGCHLD, on_child);
+    close(INHERITED);
     copy_input(2);
     need_calmly();
     need_beside_pipe();
+    need_beside_fifo();
+    need_beside_counter();
     need_beside_output();
     need_beside_timer();
     need_beside_child();

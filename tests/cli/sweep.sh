@@ -98,17 +98,23 @@ forks_are_used_whatever_way_the_folder_is_named_in() {
     expect_one_line
 }
 
+# A descriptor 40 of an eventfd, and the command.
+with_counter="import os, sys; os.dup2(os.eventfd(0), 40); os.execv(sys.argv[1], sys.argv[1:])"
+
 # (The first allocation that fails alone is followed by what starts a process.)
 where_a_fork_would_be_felt_there_is_a_run() {
-    run bash -c "echo some input | '$replay' --fail-nth -q --json -- '$FELT'"
+    mkfifo fifo
+    exec 7<>fifo
+    run bash -c "echo some input | '$python' -IS -c '$with_counter' '$replay' --fail-nth -q --json -- '$FELT' 7>&-"
+    exec 7>&-
     expect_status 0
     [ "$(wc -l <told)" -eq 2 ] || fail "a fork was felt, or no run: $(cat told)"
     expect-runs "all(runs[n, mode]['way'] == 'fork' for n, mode in ((10, 'persistent'), (80, 'transient'), (80, 'persistent')))" \
-        "all(word in runs[n, mode]['why'] for mode in ('transient', 'persistent') for n, word in {20: 'pipe', 25: 'pipe',
-             30: 'timer', 40: 'child', 50: 'threads', 60: 'memory', 70: 'felt'}.items())" \
+        "all(word in runs[n, mode]['why'] for mode in ('transient', 'persistent') for n, word in {20: 'pipe', 22: 'pipe',
+             24: 'pipe', 25: 'pipe', 30: 'timer', 40: 'child', 50: 'threads', 60: 'memory', 70: 'felt'}.items())" \
         "'felt' in runs[10, 'transient']['why']" \
         "ends(runs)[10, 'transient'] == ends(runs)[80, 'transient'] == ('same', 0, None)" \
-        "all(runs[n, 'transient']['exit_status'] == 9 for n in (20, 25, 30, 40, 50, 60, 70))"
+        "all(runs[n, 'transient']['exit_status'] == 9 for n in (20, 22, 24, 25, 30, 40, 50, 60, 70))"
 }
 
 forks_may_do_what_they_like_where_the_user_says_so() {

@@ -161,6 +161,11 @@ static void puts_a_file_in_place_of_its_output(void)
     dup2(open(path, O_RDONLY), STDOUT_FILENO);
 }
 
+static void changes_a_description(void)
+{
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+}
+
 static void starts_a_process(void)
 {
     if (syscall(SYS_fork) == 0)
@@ -185,6 +190,7 @@ static void what_could_be_felt_outside_ends_a_confined_one(void **state)
                                          removes_a_file,
                                          locks_a_file,
                                          puts_a_file_in_place_of_its_output,
+                                         changes_a_description,
                                          starts_a_process,
                                          signals_its_parent,
                                          shares_memory};

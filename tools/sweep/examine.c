@@ -17,7 +17,7 @@
 #include "preload/branch.h"
 #include "tools/sweep/sweep.h"
 
-enum { MEMORY_DEVICES = 1, PATH_TEXT_BYTES = 64, NAME_BYTES = 32 };
+enum { PATH_TEXT_BYTES = 64, NAME_BYTES = 32 };
 
 struct examined {
     const struct sweep *sweep;
@@ -159,12 +159,23 @@ static bool is_output(const struct examined *examined, const struct stat *what)
     return what->st_dev == examined->out.st_dev && what->st_ino == examined->out.st_ino;
 }
 
-/* We have had it ourselves: all runs share it. */
+/* We have had it ourselves and handed it on: all runs share it. What has no type (eventfd, epoll
+ * and the like) may be any of them: one inode stands behind all. */
 static bool is_inherited(int fd, const struct stat *what)
 {
     struct stat ours;
-    return fd > STDERR_FILENO && fstat(fd, &ours) == 0 && ours.st_dev == what->st_dev &&
-           ours.st_ino == what->st_ino;
+    int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0 && (what->st_mode & S_IFMT) != 0 &&
+           fstat(fd, &ours) == 0 && ours.st_dev == what->st_dev && ours.st_ino == what->st_ino;
+}
+
+/* There is nothing to share. */
+static bool is_nowhere(const struct stat *what)
+{
+    enum { MEMORY_DEVICES = 1, NULL_DEVICE = 3, ZERO_DEVICE = 5, FULL_DEVICE = 7, URANDOM = 9 };
+    unsigned device = minor(what->st_rdev);
+    return S_ISCHR(what->st_mode) && major(what->st_rdev) == MEMORY_DEVICES &&
+           (device == NULL_DEVICE || (device >= ZERO_DEVICE && device <= URANDOM));
 }
 
 /* What a branch is to do with it, or what is in the way. Nothing is written by a branch that is
@@ -175,16 +186,15 @@ static enum sweep_way take_file(const struct examined *examined, int fd, const s
     unsigned access = description->flags & O_ACCMODE;
     if ((description->flags & O_PATH) != 0)
         return SWEEP_BRANCH;
-    if (S_ISCHR(what->st_mode) && major(what->st_rdev) == MEMORY_DEVICES)
-        return SWEEP_BRANCH; /* /dev/null and its like: there is nothing to share */
+    if (is_nowhere(what))
+        return SWEEP_BRANCH;
     if (is_output(examined, what) && access == O_WRONLY)
         return add_file(examined, fd, BRANCH_OWN, description);
-    bool is_never_read = S_ISFIFO(what->st_mode) && access == O_WRONLY;
     bool is_written = fd <= STDERR_FILENO && access != O_RDONLY; /* by confined ones too */
     enum sweep_way way = SWEEP_BRANCH;
     if (S_ISREG(what->st_mode) || S_ISDIR(what->st_mode))
         way = add_file(examined, fd, BRANCH_AGAIN, description);
-    else if (!is_never_read && !is_inherited(fd, what))
+    else if (!is_inherited(fd, what))
         way = SWEEP_SHARES;
     return way == SWEEP_BRANCH && is_written ? SWEEP_SHARES : way;
 }
