@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,6 +208,52 @@ static void what_could_be_felt_outside_ends_a_confined_one(void **state)
     }
 }
 
+/* -- a socket in place of a closed descriptor ------------------------------------------------- */
+
+static struct sockaddr_un server = {.sun_family = AF_UNIX};
+
+static void speaks_to_a_server(void)
+{
+    close(STDIN_FILENO);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd == STDIN_FILENO && connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0)
+        write(fd, "x", 1);
+}
+
+static void a_confined_one_reaches_no_server(void **state)
+{
+    (void)state;
+    int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    snprintf(server.sun_path, sizeof(server.sun_path), "%s.socket", path);
+    assert_int_equal(bind(listening, (struct sockaddr *)&server, sizeof(server)), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    act = speaks_to_a_server;
+    int status = run(NULL, acts_confined);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    assert_int_equal(accept(listening, NULL, NULL), -1);
+    close(listening);
+    unlink(server.sun_path);
+}
+
+static void writes_into_its_own_pipe(void)
+{
+    int ends[2];
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    if (pipe(ends) != 0 || write(ends[1], "x", 1) != 1 || ends[1] != STDOUT_FILENO)
+        syscall(SYS_exit_group, 1);
+}
+
+static void a_confined_one_may_close_its_output(void **state)
+{
+    (void)state;
+    act = writes_into_its_own_pipe;
+    int status = run(NULL, acts_confined);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        skip(); /* not on this system */
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
 /* -- messages --------------------------------------------------------------------------------- */
 
 static void a_message_comes_whole_or_not_at_all(void **state)
@@ -233,6 +281,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_opened_again_has_a_place_of_its_own),
         cmocka_unit_test(a_running_timer_is_known),
         cmocka_unit_test(what_could_be_felt_outside_ends_a_confined_one),
+        cmocka_unit_test(a_confined_one_reaches_no_server),
+        cmocka_unit_test(a_confined_one_may_close_its_output),
         cmocka_unit_test(a_message_comes_whole_or_not_at_all),
     };
     close(mkstemp(path));
