@@ -25,12 +25,15 @@ int os_branch(void)
 {
     void *list = NULL;
     size_t list_bytes = 0;
+    long parent = call3(SYS_getppid, 0, 0, 0);
     call3(SYS_get_robust_list, 0, (long)&list, (long)&list_bytes);
     long process = call6(SYS_clone, CLONE_PARENT, 0, 0, 0, 0, 0);
     if (process != 0)
         return (int)process;
     call3(SYS_setpgid, 0, 0, 0);
     call3(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
+    if (call3(SYS_getppid, 0, 0, 0) != parent) /* it died before that */
+        os_branch_give_up();
     if (list != NULL)
         call3(SYS_set_robust_list, (long)list, (long)list_bytes, 0);
     return 0;

@@ -132,6 +132,21 @@ what_forks_came_to_is_dropped_when_the_run_they_are_of_ended_otherwise() {
     expect_out "^run: the forking run ended otherwise  *2  *2$"
 }
 
+no_fork_outlives_the_run_that_it_is_of() {
+    fail-nth --transient "$ASTRAY" lost
+    expect_status 0
+    expect_out "^1 forks* in"
+    [ "$(wc -l <lost)" -ge 1 ] || fail "nothing was left"
+    ! kill -0 $(cat lost) 2>/dev/null || fail "it runs on"
+}
+
+a_run_that_does_not_fork_when_it_is_to_is_over_in_time() {
+    run timeout -k 1 60 taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" \
+        "$replay" -q --fail-nth --json --timeout 3s --by forks "$ASTRAY" stop
+    expect_status 0
+    expect-runs "all('otherwise' in run['why'] for run in runs.values()) and len(runs) == 2"
+}
+
 several_allocations_of_a_call_stack_can_be_tried() {
     fail-nth --transient --repeats 2 --json grep -c text
     [ "$(grep -c '"outcome"' out)" -gt "$(grep -o '"stacks": [0-9]*' out | tail -c 4)" ] || fail "each only once"

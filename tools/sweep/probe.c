@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "preload/branch.h"
 #include "tools/cli.h"
 #include "tools/progress.h"
 #include "tools/sweep/sweep.h"
@@ -94,7 +95,7 @@ static void set_environment(const struct sweep *sweep, const struct probe_start 
     set_number("MPRESS_FAIL_PID", (uint64_t)getpid());
     set_number("MPRESS_FAIL_NTH", start->nth);
     setenv("MPRESS_FAIL_MODE", start->mode == SWEEP_PERSISTENT ? "persistent" : "transient", 1);
-    setenv("MPRESS_FAIL_TOOL", start->tool != NULL ? start->tool : "none", 1);
+    setenv(BRANCH_VARIABLE, start->tool != NULL ? start->tool : "none", 1);
     setenv("MPRESS_BG", "0", 1); /* a second thread could not branch */
     unsetenv("MPRESS_LIBRARY");
     place_preload(sweep->library);
@@ -158,6 +159,40 @@ void probe_bury(pid_t pid, int *wait_status)
     while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
         ;
     kill(-pid, SIGKILL);
+}
+
+/* We may have been somebody else's parent before we became this program. */
+static bool has_our_folder(int pid, const struct sweep *sweep)
+{
+    char path[64];
+    char *text = NULL;
+    size_t bytes = 0;
+    bool is_found = false;
+    const size_t name_bytes = sizeof(BRANCH_VARIABLE);
+    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !is_found && getdelim(&text, &bytes, '\0', file) > 0)
+        is_found = strncmp(text, BRANCH_VARIABLE "=", name_bytes) == 0 &&
+                   strcmp(text + name_bytes, sweep->folder) == 0;
+    if (file != NULL)
+        fclose(file);
+    free(text);
+    return is_found;
+}
+
+void probe_bury_lost(const struct sweep *sweep)
+{
+    char path[64];
+    int pid;
+    int unused;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fscanf(file, "%d", &pid) == 1) {
+        if (has_our_folder(pid, sweep))
+            probe_bury(pid, &unused);
+    }
+    if (file != NULL)
+        fclose(file);
 }
 
 uint64_t probe_timeout_ns(const struct sweep *sweep)

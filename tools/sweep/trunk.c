@@ -56,7 +56,7 @@ struct trunk {
     bool is_hung;
     int wait_status;
     uint64_t output;
-    uint64_t since_ns; /* it runs */
+    uint64_t since_ns; /* it runs, or is to branch */
     size_t count;
     size_t at;
     struct census_site **sites; /* by number */
@@ -74,11 +74,13 @@ struct trunk {
 
 /* -- pipes ------------------------------------------------------------------------------------ */
 
-/* Both of its ends are ours too: nobody waits for the other side when he opens it. */
+/* Both of its ends are ours too: nobody waits for the other side when he opens it. One of that name
+ * before it stays with those who have it. */
 static int make_pipe(const struct sweep *sweep, const char *name)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s%s", sweep->folder, name);
+    unlink(path);
     if (mkfifo(path, 0600) != 0)
         return -1;
     return open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -88,14 +90,20 @@ bool trunk_is_possible(struct sweep *sweep)
 {
     pipes.ask = make_pipe(sweep, BRANCH_ASK);
     pipes.answer = make_pipe(sweep, BRANCH_ANSWER);
-    bool is_possible = pipes.ask >= 0 && pipes.answer >= 0;
-    for (unsigned i = 0; i < BRANCH_PLACES; i++) {
-        char name[sizeof(BRANCH_OUT) + 4];
-        snprintf(name, sizeof(name), BRANCH_OUT "%u", i);
-        pipes.out[i] = make_pipe(sweep, name);
-        is_possible &= pipes.out[i] >= 0;
-    }
-    return is_possible;
+    for (unsigned i = 0; i < BRANCH_PLACES; i++)
+        pipes.out[i] = -1;
+    return pipes.ask >= 0 && pipes.answer >= 0;
+}
+
+/* Of its own: what a branch before it started may still write. */
+static bool make_out(const struct sweep *sweep, unsigned place)
+{
+    char name[sizeof(BRANCH_OUT) + 4];
+    snprintf(name, sizeof(name), BRANCH_OUT "%u", place);
+    if (pipes.out[place] >= 0)
+        close(pipes.out[place]);
+    pipes.out[place] = make_pipe(sweep, name);
+    return pipes.out[place] >= 0;
 }
 
 static void drain(int fd)
@@ -148,10 +156,14 @@ static void make_branches(struct trunk *trunk)
         return;
     for (trunk->place = 0; trunk->branches[trunk->place].pid != 0; trunk->place++)
         ;
-    drain(pipes.out[trunk->place]);
+    if (!make_out(trunk->sweep, trunk->place)) {
+        pass_over(trunk, SWEEP_FAILED);
+        return;
+    }
     trunk->answer.place = trunk->place;
     trunk->answer.is_persistent = trunk->mode == SWEEP_PERSISTENT;
     trunk->state = BRANCHES;
+    trunk->since_ns = progress_now_ns();
     send_answer(trunk, BRANCH_FORK);
 }
 
@@ -279,7 +291,8 @@ static void end_late_ones(struct trunk *trunk)
         if (trunk->branches[i].pid != 0 && now - trunk->branches[i].begun_ns > timeout)
             end_branch(trunk, i, true);
     }
-    if (trunk->state == RUNS && now - trunk->since_ns > timeout)
+    bool is_ours_to_wait_for = trunk->state == RUNS || trunk->state == BRANCHES;
+    if (is_ours_to_wait_for && now - trunk->since_ns > timeout)
         end_trunk(trunk, true);
 }
 
@@ -343,6 +356,7 @@ static void run(struct trunk *trunk)
     }
     if (probe_stop != 0)
         kill_all(trunk);
+    probe_bury_lost(trunk->sweep);
     close(trunk->pidfd);
     close(trunk->out);
     drain(pipes.ask);
