@@ -232,7 +232,8 @@ static bool tick(struct lane *lane)
     lane->pace = next_pace(lane, now - lane->time_ns);
     lane->ticks++;
     lane->begun_ns = now;
-    if (lane->ticks - lane->timed.ticks >= TURN_TICKS_TIMED || samples_are_due(now))
+    bool is_to_time = lane->to_time == 0 && lane->ticks - lane->timed.ticks >= TURN_TICKS_TIMED;
+    if (is_to_time || samples_are_due(now))
         lane->to_time = 1 + TURN_EVENTS_WARM + TURN_EVENTS_TIMED;
     return lane_write_time(lane, now) && turn_draw_if(lane, epoch_is_due());
 }

@@ -7,7 +7,7 @@
 
 enum { PAIRS = 100000 / TEST_DIVISOR, WALK_NS = 1000, TICK_NS = 5000 };
 
-static uint64_t clock_ns = 1000000000, ticks;
+static uint64_t clock_ns = 1000000000, ticks, tick_ns = TICK_NS;
 
 uint64_t __wrap_os_time_ns(void);
 bool __real_lane_write_time(struct lane *lane, uint64_t now_ns);
@@ -24,7 +24,7 @@ uint64_t __wrap_os_time_ns(void)
 
 bool __wrap_lane_write_time(struct lane *lane, uint64_t now_ns)
 {
-    clock_ns += TICK_NS;
+    clock_ns += tick_ns;
     ticks++;
     return __real_lane_write_time(lane, now_ns);
 }
@@ -68,8 +68,28 @@ static void each_kind_of_work_stands_for_its_own(void **state)
     run_fini(&run);
 }
 
+/* Who reads the clock at every event, and each time is away from the processor too long to be
+ * timed. */
+static void what_samples_took_is_counted(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct decoded decoded;
+    struct trace_end end;
+    struct tracer_options options = {.address_shift = 4, .depth = 64, .sample_period = 4096};
+    tick_ns = 30 * 1000;
+    run_init(&run, 1);
+    assert_true(run_wait(run_start(&run, &options, record_pairs)));
+    assert_true(decoder_read(&decoded, run.path));
+    memcpy(&end, decoder_find(&decoded, TRACE_INFO_END, 0)->payload, sizeof(end));
+    assert_in_range(end.overhead_ns, PAIRS * WALK_NS * 9 / 10, PAIRS * WALK_NS * 11 / 10);
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_kind_of_work_stands_for_its_own)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_kind_of_work_stands_for_its_own),
+                                       cmocka_unit_test(what_samples_took_is_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
