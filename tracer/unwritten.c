@@ -4,7 +4,8 @@
  * A slot's word is 0 or an address >> 4 (which a look for leaks takes for no pointer), its lowest
  * bit set while a thread is at work on the slot. Blocks are watched by the thread that got them and
  * looked at by the one that gives them back; only the end of the trace looks at those of others,
- * and they wait for it, so that no page goes while it is read. */
+ * and they wait for it, so that no page goes while it is read: it waits for nobody then, and no
+ * signal handler of its own gives the block back. */
 #include "tracer/unwritten.h"
 
 #include <stdatomic.h>
@@ -98,10 +99,10 @@ static uintptr_t read_word(const struct watched *slot)
     return atomic_load_explicit(&slot->word, memory_order_acquire);
 }
 
-/* The end of the trace looks at the block just now; unless we are a handler that interrupted it. */
+/* The end of the trace looks at the block just now. */
 static void wait_for(const struct watched *slot, uintptr_t word)
 {
-    while (read_word(slot) == (word | AT_WORK) && !thread_is_busy())
+    while (read_word(slot) == (word | AT_WORK))
         os_yield();
 }
 
@@ -118,10 +119,14 @@ static struct watched *take_watched(uintptr_t word)
     return NULL;
 }
 
-static void forget(struct watched *slot)
+/* Of a slot that is taken. In the child of a handler's fork it is not: there all were forgotten. */
+static void forget(struct watched *slot, uintptr_t word)
 {
-    atomic_fetch_sub_explicit(&tracer_watched, 1, memory_order_relaxed);
-    put(slot, 0);
+    word |= AT_WORK;
+    /* release: as in put */
+    if (atomic_compare_exchange_strong_explicit(&slot->word, &word, 0, memory_order_release,
+                                                memory_order_relaxed))
+        atomic_fetch_sub_explicit(&tracer_watched, 1, memory_order_relaxed);
 }
 
 static void watch(uintptr_t word, size_t asked, uint32_t stack)
@@ -134,8 +139,8 @@ static void watch(uintptr_t word, size_t asked, uint32_t stack)
         set[i].asked = asked;
         set[i].stack = stack;
         set[i].trace = atomic_load_explicit(&recorder.trace, memory_order_relaxed);
-        atomic_fetch_add_explicit(&tracer_watched, 1, memory_order_relaxed);
         put(&set[i], word);
+        atomic_fetch_add_explicit(&tracer_watched, 1, memory_order_relaxed);
         return;
     }
 }
@@ -149,30 +154,42 @@ static bool may_cost(uint64_t now_ns)
     return took_ns <= LOOKS_FREE_NS + since_ns / LOOKS_SHARE;
 }
 
-static bool write_look(const struct watched *slot, const struct os_zeros *zeros, unsigned bits,
-                       uint64_t now_ns)
+/* What is known of a block that was forgotten. */
+struct look {
+    const void *block;
+    size_t asked;
+    uint32_t stack;
+    uint32_t trace;
+    struct os_zeros zeros;
+};
+
+static struct look look_for(const struct watched *slot, uintptr_t word)
+{
+    return (struct look){.block = (const void *)(word << WORD_SHIFT),
+                         .asked = slot->asked,
+                         .stack = slot->stack,
+                         .trace = slot->trace};
+}
+
+static bool count_zeros(struct look *look)
+{
+    uint64_t begun_ns = os_thread_time_ns();
+    bool is_ours = look->trace == atomic_load_explicit(&recorder.trace, memory_order_relaxed);
+    bool is_known = is_ours && os_count_zeros(look->block, look->asked, &look->zeros);
+    atomic_fetch_add_explicit(&unwritten.took_ns, os_thread_time_ns() - begun_ns,
+                              memory_order_relaxed);
+    return is_known;
+}
+
+/* False: the disk is full. */
+static bool write_look(const struct look *look, unsigned bits, uint64_t now_ns)
 {
     unsigned char record[RECORD_BYTES];
     record[0] = (unsigned char)bits;
     unsigned char *at = trace_put_uvarint(record + 1, now_ns);
-    at = trace_put_uvarint(trace_put_uvarint(at, slot->stack), slot->asked);
-    at = trace_put_uvarint(trace_put_uvarint(at, zeros->absent_bytes), zeros->zero_bytes);
+    at = trace_put_uvarint(trace_put_uvarint(at, look->stack), look->asked);
+    at = trace_put_uvarint(trace_put_uvarint(at, look->zeros.absent_bytes), look->zeros.zero_bytes);
     return info_write_unwritten(record, (size_t)(at - record));
-}
-
-/* False: the disk is full. */
-static bool look(const struct watched *slot, uintptr_t word, unsigned bits, uint64_t now_ns)
-{
-    struct os_zeros zeros;
-    const void *block = (const void *)(word << WORD_SHIFT);
-    uint64_t begun_ns = os_thread_time_ns();
-    bool is_ours = slot->trace == atomic_load_explicit(&recorder.trace, memory_order_relaxed);
-    if (!is_ours || !os_count_zeros(block, slot->asked, &zeros))
-        return true;
-    bool is_written = write_look(slot, &zeros, bits, now_ns);
-    atomic_fetch_add_explicit(&unwritten.took_ns, os_thread_time_ns() - begun_ns,
-                              memory_order_relaxed);
-    return is_written;
 }
 
 void tracer_look(const void *p)
@@ -181,20 +198,21 @@ void tracer_look(const void *p)
     struct watched *slot = take_watched(word);
     if (slot == NULL)
         return;
+    struct look look = look_for(slot, word); /* the block is the caller's: nobody else looks */
+    forget(slot, word);
     uint64_t now_ns = os_time_ns();
     if (recorder_is_on() && may_cost(now_ns) && thread_begin_busy()) {
-        if (recorder_is_on() && !look(slot, word, 0, now_ns))
+        if (recorder_is_on() && count_zeros(&look) && !write_look(&look, 0, now_ns))
             recorder_fail(NULL);
         thread_end_busy();
     }
-    forget(slot);
 }
 
 void tracer_unwatch(const void *p)
 {
     struct watched *slot = take_watched(word_of(p));
     if (slot != NULL)
-        forget(slot);
+        forget(slot, word_of(p));
 }
 
 /* -- births, and the end ---------------------------------------------------------------------- */
@@ -208,15 +226,29 @@ void unwritten_note_birth(const void *p, size_t asked, unsigned bits, uint32_t s
         watch(word_of(p), asked, stack);
 }
 
-static bool finish_slot(struct watched *slot, uint64_t until_ns)
+/* False: there is nothing to write. */
+static bool look_at_others(struct watched *slot, uint64_t now_ns, uint64_t until_ns,
+                           struct look *look)
 {
     uintptr_t word = read_word(slot);
     if (word == 0 || (word & AT_WORK) != 0 || !take(slot, word))
+        return false;
+    *look = look_for(slot, word);
+    bool is_known = now_ns <= until_ns && count_zeros(look);
+    forget(slot, word);
+    return is_known;
+}
+
+static bool finish_slot(struct watched *slot, uint64_t until_ns)
+{
+    if (read_word(slot) == 0)
         return true;
+    struct look look;
     uint64_t now_ns = os_time_ns();
-    bool is_written = now_ns > until_ns || look(slot, word, TRACE_UNWRITTEN_ALIVE, now_ns);
-    forget(slot);
-    return is_written;
+    uint64_t signals = os_signals_block();
+    bool is_known = look_at_others(slot, now_ns, until_ns, &look);
+    os_signals_restore(signals);
+    return !is_known || write_look(&look, TRACE_UNWRITTEN_ALIVE, now_ns);
 }
 
 bool unwritten_finish(void)

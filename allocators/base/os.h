@@ -236,6 +236,10 @@ int os_thread_start_known(void (*run)(void));
 
 /* -- signals ---------------------------------------------------------------------------------- */
 
+/* Blocks all signals of the calling thread, or has those blocked that were before. */
+uint64_t os_signals_block(void);
+void os_signals_restore(uint64_t before);
+
 /* The signal of that name ("SIGUSR2", "USR2", "RTMIN+1") or number; 0: there is none. */
 int os_signal_of(const char *text);
 

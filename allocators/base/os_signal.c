@@ -1,4 +1,5 @@
-/* os_signal.c - names of signals, and a handler for one that nobody else wants. */
+/* os_signal.c - names of signals, a pause of all of them, and a handler for one that nobody else
+ * wants. */
 #define _GNU_SOURCE
 #include "allocators/base/os.h"
 #include "allocators/base/os_call.h"
@@ -21,6 +22,20 @@ static const struct {
     {"BUS", SIGBUS},       {"ILL", SIGILL},   {"FPE", SIGFPE},       {"TRAP", SIGTRAP},
     {"ABRT", SIGABRT},     {"SYS", SIGSYS},   {"STKFLT", SIGSTKFLT},
 };
+
+enum { SIGNAL_SET_BYTES = 8 }; /* the kernel's */
+
+uint64_t os_signals_block(void)
+{
+    uint64_t all = UINT64_MAX, before = 0;
+    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
+    return before;
+}
+
+void os_signals_restore(uint64_t before)
+{
+    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
+}
 
 /* All of `text` as a decimal number of up to three digits; -1: it is none. */
 static int parse_number(const char *text)

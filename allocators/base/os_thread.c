@@ -23,7 +23,6 @@
 enum {
     STACK_BYTES = 64 * 1024,
     MARGIN_BYTES = 64 * 1024, /* around what is known of the thread-local data; hardly touched */
-    SIGNAL_SET_BYTES = 8,     /* the kernel's */
     JOIN_LOOKS = 10000,       /* some ms; should its number be given to another thread meanwhile */
     FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
             CLONE_SETTLS | CLONE_CHILD_CLEARTID,
@@ -208,11 +207,10 @@ int os_thread_start(void (*run)(void), _Atomic uint32_t *alive, void **memory)
     stack -= 2;
     *stack = (uintptr_t)run;
 #endif
-    uint64_t all = UINT64_MAX, before = 0;
     atomic_store_explicit(alive, 1, memory_order_relaxed);
-    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
+    uint64_t before = os_signals_block();
     long result = clone_and_run(stack, start + at, alive);
-    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
+    os_signals_restore(before);
     if (failed(result))
         atomic_store_explicit(alive, 0, memory_order_relaxed);
     return error_of(result);
