@@ -239,6 +239,50 @@ static void a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap(void **st
     assert_true(isnan(shift.shift) && !shift.is_counted);
 }
 
+/* With a strategy that leaves so much of the needs, as strategies.c searches. */
+static bool is_counted(const struct bisect *without, double needed, bool is_walked,
+                       struct sample_random *random)
+{
+    struct improvement_shift shift;
+    struct bisect with;
+    double budget;
+    bisect_init(&with, 60 * MIB, 0, 55 * MIB);
+    bisect_hint(&with, without);
+    while ((budget = bisect_next(&with)) > 0)
+        bisect_tell(&with, holds(budget / needed, 0.05, random) ? CURVE_HELD : CURVE_KILLED);
+    struct walk walk;
+    walk_init(&walk, &with);
+    while (is_walked && (budget = walk_next(&walk)) > 0)
+        walk_tell(&walk, holds(budget / needed, 0.05, random));
+    if (is_walked)
+        assert_true(walk_finish(&walk, &with) && with.spread > 0);
+    improvement_read_shift(without, &with, 0, &shift);
+    return shift.is_counted;
+}
+
+/* What votes find is anywhere in the range of needs. */
+static void where_needs_differ_votes_alone_count_for_no_shift(void **state)
+{
+    (void)state;
+    unsigned measured = 0, right = 0, wrong = 0, voted = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sample_random random = {seed};
+        struct bisect without = find_middle(0.05, &random);
+        if (without.spread == 0)
+            continue;
+        measured++;
+        right += is_counted(&without, 0.7, true, &random);
+        wrong += is_counted(&without, 1, true, &random);
+        voted +=
+            is_counted(&without, 1, false, &random) + is_counted(&without, 0.7, false, &random);
+        without.spread = 0; /* there was no time to walk */
+        voted += is_counted(&without, 0.7, true, &random);
+    }
+    assert_true(measured >= SEEDS / 2);
+    assert_true(right >= measured * 19 / 20 && wrong <= measured / 20);
+    assert_int_equal(voted, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +295,7 @@ int main(void)
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),
+        cmocka_unit_test(where_needs_differ_votes_alone_count_for_no_shift),
         cmocka_unit_test(a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,9 @@ void search_breaking_point(struct experiment *experiment);
 double search_until(const struct experiment *experiment, double least, double longest);
 /* Probes until the bracket is small enough, or `until` (process_now()): false. */
 bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until);
+/* Runs around what was found, until they confirm it or tell its middle and spread. False: neither.
+ */
+bool search_settle(struct experiment *experiment, struct bisect *bisect, double until);
 
 void strategies_measure(struct experiment *experiment);
 /* How much less memory it survives in with each: after the breaking point is known. */

@@ -64,11 +64,11 @@ bool search_go_on(struct experiment *experiment, struct bisect *bisect, double u
     return true;
 }
 
-/* False: not confirmed. */
-static bool settle(struct experiment *experiment, struct bisect *bisect, double until)
+bool search_settle(struct experiment *experiment, struct bisect *bisect, double until)
 {
     struct walk walk;
     double budget;
+    const char *phase = experiment->phase;
     walk_init(&walk, bisect);
     experiment->phase = "breaking point, run";
     while ((budget = walk_next(&walk)) > 0 && process_now() < until) {
@@ -79,6 +79,7 @@ static bool settle(struct experiment *experiment, struct bisect *bisect, double 
             break;
         walk_tell(&walk, end == CURVE_HELD);
     }
+    experiment->phase = phase;
     return walk_finish(&walk, bisect);
 }
 
@@ -98,5 +99,5 @@ void search_breaking_point(struct experiment *experiment)
     bool is_over = search_go_on(experiment, bisect, until);
     experiment->is_out_of_time = !is_over && !experiment->is_interrupted;
     if (is_over && bisect_is_found(bisect))
-        experiment->is_confirmed = settle(experiment, bisect, until);
+        experiment->is_confirmed = search_settle(experiment, bisect, until);
 }

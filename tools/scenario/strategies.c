@@ -130,7 +130,8 @@ static void find_break(struct experiment *experiment, const struct experiment_st
     experiment->strategy = is_with ? strategy->what : NULL;
     experiment->pressure.is_strategy_alone = is_own;
     experiment->pressure.strategy = is_with ? 1U << strategy->what->bit : 0;
-    search_go_on(experiment, bisect, until);
+    if (search_go_on(experiment, bisect, until) && bisect->is_varying && bisect_is_found(bisect))
+        search_settle(experiment, bisect, until);
     experiment->strategy = NULL;
     experiment->pressure.is_strategy_alone = false;
 }

@@ -23,6 +23,7 @@ void bisect_hint(struct bisect *bisect, const struct bisect *other)
 {
     bisect->hint[0] = other->good;
     bisect->hint[1] = other->bad;
+    bisect->is_varying = other->is_varying;
 }
 
 /* One side is missing: go on in steps of a factor until there is one. */
@@ -62,6 +63,11 @@ void bisect_tell(struct bisect *bisect, enum curve_end end)
         bisect->kind = is_good ? bisect->kind : end;
     }
     bisect->good_votes = bisect->bad_votes = 0;
+}
+
+bool bisect_is_sure(const struct bisect *bisect)
+{
+    return !bisect->is_varying || bisect->spread > 0;
 }
 
 double bisect_get_result(const struct bisect *bisect)

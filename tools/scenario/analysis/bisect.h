@@ -17,13 +17,16 @@ struct bisect {
     enum curve_end kind;            /* of the newest bad vote that decided */
     unsigned good_votes, bad_votes; /* of the probe that is asked now */
     unsigned probes, runs, odd;     /* decided; votes; votes against the decision */
-    double spread; /* bytes: by how much the needs of runs differ (standard deviation); 0: they do
-                    * not. `good` and `bad` say then how sure their middle is: walk.h */
+    bool is_varying; /* a run contradicted what was found, here or where the hint is from: needs
+                      * differ from run to run */
+    double spread;   /* bytes: by how much the needs of runs differ (standard deviation); 0: they do
+                      * not. `good` and `bad` say then how sure their middle is: walk.h */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
 
-/* Another search ended so: where it is asked first, whether it ends so here too. */
+/* Another search ended so: where it is asked first, whether it ends so here too. If needs differed
+ * there, they may here. */
 void bisect_hint(struct bisect *bisect, const struct bisect *other);
 
 /* The budget to run at next; 0: nothing is left to ask. A bracket that is small enough from the
@@ -34,6 +37,8 @@ void bisect_tell(struct bisect *bisect, enum curve_end end);
 /* Was it found: good - bad <= tolerance? If not and `bad` is 0, nothing down to `least` broke it.
  */
 bool bisect_is_found(const struct bisect *bisect);
+/* Is what was found no chance of votes: needs do not differ, or their spread is known? */
+bool bisect_is_sure(const struct bisect *bisect);
 double bisect_get_result(const struct bisect *bisect);    /* the middle of the bracket */
 double bisect_get_agreement(const struct bisect *bisect); /* share of the votes that agreed */
 

@@ -74,5 +74,6 @@ void improvement_read_shift(const struct bisect *without, const struct bisect *w
     shift->shift = 1 - bisect_get_result(with) / bisect_get_result(without);
     shift->interval =
         (struct sample_interval){1 - with->good / without->bad, 1 - with->bad / without->good};
-    shift->is_counted = shift->interval.low > 0 && overhead <= OVERHEAD_MOST;
+    shift->is_counted = shift->interval.low > 0 && overhead <= OVERHEAD_MOST &&
+                        bisect_is_sure(without) && bisect_is_sure(with);
 }

@@ -12,7 +12,10 @@ enum { CHECKS = 4, WALKED = 20, WALKED_LEAST = 8 };
 void walk_init(struct walk *walk, const struct bisect *found)
 {
     double middle = bisect_get_result(found);
-    *walk = (struct walk){.step = fmax(STEP * middle, found->tolerance)};
+    *walk = (struct walk){
+        .step = fmax(STEP * middle, found->tolerance),
+        .is_odd = found->is_varying,
+    };
     walk->next = middle + walk->step;
 }
 
@@ -31,7 +34,7 @@ void walk_tell(struct walk *walk, bool is_good)
     bool is_above = run % 2 == 0;
     walk->budget[run] = at;
     walk->is_good[run] = is_good;
-    if (walk->is_odd && walk->turn == 0 && is_good != walk->is_good[run - 1])
+    if (walk->is_odd && run != 0 && walk->turn == 0 && is_good != walk->is_good[run - 1])
         walk->turn = run;
     walk->is_odd |= is_good != is_above;
     if (walk->is_odd)
@@ -68,6 +71,7 @@ bool walk_finish(const struct walk *walk, struct bisect *found)
     bool is_walked = walk->turn != 0 && walk->runs - walk->turn >= WALKED_LEAST;
     if (is_walked)
         tell_middle(walk, found);
+    found->is_varying |= walk->is_odd;
     found->runs += walk->runs;
     for (unsigned i = 0; i < walk->runs; i++)
         found->odd += walk->is_good[i] != (walk->budget[i] > bisect_get_result(found));

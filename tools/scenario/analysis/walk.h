@@ -4,7 +4,7 @@
  * from run to run (collectors that run beside it): the search then ends anywhere in the range of
  * its needs. So some runs a little above and below what was found must hold and break. When one
  * does not, runs walk up and down around the middle: a step down from each that held, a step up
- * from each that broke (Dixon and Mood 1948). */
+ * from each that broke (Dixon and Mood 1948). Where needs are known to differ they walk at once. */
 #ifndef MPRESS_TOOLS_SCENARIO_WALK_H
 #define MPRESS_TOOLS_SCENARIO_WALK_H
 
@@ -17,7 +17,7 @@ enum { WALK_RUNS_MOST = 60 };
 struct walk {
     double step; /* bytes */
     double next; /* the budget to run at */
-    bool is_odd; /* a run went against what was found */
+    bool is_odd; /* a run went against what was found, or needs are known to differ */
     unsigned runs;
     double budget[WALK_RUNS_MOST];
     bool is_good[WALK_RUNS_MOST];
