@@ -80,18 +80,19 @@ static unsigned count_outer(unsigned count)
     return outer != 0 ? outer - 1 : 0;
 }
 
-/* Of each run, without the replay's own work. */
-static double *net_of(const struct side *side, unsigned runs)
+/* Of each run, without the replay's own work; that may take longer than a run with little else. */
+static void take_off(double *taken, double own, unsigned runs)
 {
     for (unsigned run = 0; run < runs; run++)
-        side->taken[run] -= side->own;
-    return side->taken;
+        taken[run] = fmax(0, taken[run] - own);
 }
 
-static void compare_runs(struct gain *gain, const struct side sides[2])
+void gain_compare(double *before, double before_own, double *with, double with_own,
+                  struct gain *gain)
 {
-    double *before = net_of(&sides[0], gain->runs), *with = net_of(&sides[1], gain->runs);
     double *percent = memory_alloc(gain->runs, sizeof *percent);
+    take_off(before, before_own, gain->runs);
+    take_off(with, with_own, gain->runs);
     for (unsigned run = 0; run < gain->runs; run++)
         percent[run] = before[run] > 0 ? 100 * (1 - with[run] / before[run]) : 0;
     gain->percent = sort_median(percent, gain->runs);
@@ -127,7 +128,7 @@ static void run_all(struct side sides[2], const struct allocator *allocator, str
     for (unsigned run = 0; run < 2 * gain->runs && is_done; run++)
         is_done = run_side(&sides[run % 2], allocator, run / 2, gain, result);
     if (is_done)
-        compare_runs(gain, sides);
+        gain_compare(sides[0].taken, sides[0].own, sides[1].taken, sides[1].own, gain);
     free(sides[0].taken);
     free(sides[1].taken);
 }
