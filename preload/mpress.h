@@ -173,9 +173,9 @@ MPRESS_API int mpress_thread_read(size_t index, struct mpress_thread *thread);
  * (or of RssAnon, where that is more). Above `soft` (0: nine tenths of `hard`) the heap gives back
  * what it keeps before it grows. Beyond `hard` it does not grow: malloc returns NULL with ENOMEM,
  * new throws, mmap fails. Once a request has failed so, others of up to 64 KiB may use a reserve of
- * 1 % (256 KiB at least): the program can say what happened and tidy up. Large requests are put to
- * sleep for up to 50 ms when they come within 5 % of it. hard 0: no limit. MPRESS_LIMIT sets one
- * from the start. 0; EINVAL: soft is above hard. */
+ * 1 % (256 KiB at least), those of up to 4 KiB of half as much again: the program can say what
+ * happened and tidy up. Large requests are put to sleep for up to 50 ms when they come within 5 %
+ * of it. hard 0: no limit. MPRESS_LIMIT sets one from the start. 0; EINVAL: soft is above hard. */
 MPRESS_API int mpress_limit_set(uint64_t soft, uint64_t hard);
 
 /* How near the process is to its limit: that of mpress_limit_set or MPRESS_LIMIT, and with

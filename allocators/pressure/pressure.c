@@ -196,8 +196,10 @@ static bool has_reserve(const struct pressure_limit *limit, const struct pressur
     if (!is_told)
         return false;
     uint64_t reached = request->used - over->base + request->bytes;
-    return request->is_block && request->bytes <= PRESSURE_SMALL_BYTES &&
-           reached <= pressure_reserve(limit);
+    uint64_t reserve = pressure_reserve(limit);
+    if (request->bytes <= PRESSURE_TINY_BYTES)
+        reserve += reserve / 2;
+    return request->is_block && request->bytes <= PRESSURE_SMALL_BYTES && reached <= reserve;
 }
 
 struct pressure_answer pressure_judge(const struct pressure_limit *limit,

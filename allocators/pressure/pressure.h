@@ -89,8 +89,10 @@ void pressure_note_gain(struct pressure *pressure, enum pressure_level step, uin
 /* -- a limit that is enforced ----------------------------------------------------------------- */
 
 enum {
-    PRESSURE_SMALL_BYTES = 65536,        /* requests that may use the reserve: redis, as it tells
-                                          * how it ended, makes a string of 20 KiB */
+    PRESSURE_SMALL_BYTES = 65536, /* requests that may use the reserve: redis, as it tells
+                                   * how it ended, makes a string of 20 KiB */
+    PRESSURE_TINY_BYTES = 4096,   /* for these it is half as long again: who used all of it up
+                                   * with larger ones can still unwind */
     PRESSURE_RESERVE_LEAST = 256 * 1024, /* or 1 % */
     PRESSURE_QUANTUM_LEAST = 64 * 1024,  /* growth allowed beyond a request */
     PRESSURE_LONGEST_SLEEP_NS = 50000000,

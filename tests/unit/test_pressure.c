@@ -218,6 +218,9 @@ static void small_requests_have_a_reserve(void **state)
     assert_int_equal(ask(later, full, 65537, &over).verdict, PRESSURE_REFUSE);
     assert_int_equal(ask(later, full + MIB - 65536, 65536, &over).verdict, PRESSURE_GRANT_FREE);
     assert_int_equal(ask(later, full + MIB, 65536, &over).verdict, PRESSURE_REFUSE);
+    assert_int_equal(ask(later, full + MIB, 4097, &over).verdict, PRESSURE_REFUSE);
+    assert_int_equal(ask(later, full + MIB, 4096, &over).verdict, PRESSURE_GRANT_FREE);
+    assert_int_equal(ask(later, full + MIB + MIB / 2, 1, &over).verdict, PRESSURE_REFUSE);
     const struct pressure_limit small = {.hard = 4 * MIB};
     assert_int_equal(pressure_reserve(&small), 256 * 1024);
 }
