@@ -11,13 +11,24 @@
 /* In the constructor. Says why, where it is wanted and cannot be had. */
 void compression_init(const struct conf *conf);
 
-/* By need: as much is packed as keeps `coming` bytes more from being nearer than 5 % to that limit.
- * What is used of it counts for more, where too little is left for what is not packed. One caller
- * at a time, outside the door. */
-void compression_follow(struct watch_limit *kept, uint64_t coming);
+/* By need: as much is packed as keeps `coming` bytes more from being nearer than 5 % to that limit;
+ * until the next call. One caller at a time, outside the door. */
+void compression_follow(const struct watch_limit *kept, uint64_t coming);
 
-/* It is worth while to wait: half a second ago at the latest packing had saved 1/256 of the limit
- * more than before. When it has not, nobody waits for it in the next ten seconds. The same. */
-bool compression_helps(const struct watch_limit *kept, uint64_t now_ns);
+/* It was too near at the last call; maybe it is not any more. The same caller. */
+bool compression_is_followed(void);
+void compression_relax(const struct watch_limit *kept);
+
+/* What is used of the limit counts for so much more, where too little is left for what is not
+ * packed. */
+uint64_t compression_counted_twice(const struct watch_limit *kept);
+
+/* It is worth while to wait: two seconds ago at the latest a request began to wait (`is_first`:
+ * this one), or packing was seen to have saved 1/256 of the limit more. When that was in vain,
+ * nobody waits for it in the next ten seconds. The same caller. */
+bool compression_helps(const struct watch_limit *kept, uint64_t now_ns, bool is_first);
+
+/* In the child of a fork. */
+void compression_fork_child(void);
 
 #endif

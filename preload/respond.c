@@ -124,8 +124,10 @@ enum { SWAP_MARGIN = 50 };
 void respond_swap(uint64_t budget)
 {
     usage_publish_cold();
-    if (budget == 0)
+    if (budget == 0) {
+        cold_set_enough(0);
         return;
+    }
     uint64_t level = budget - budget / SWAP_MARGIN, resident = anonymous_bytes();
     uint64_t would_be = resident + cold_saved_bytes();
     cold_set_enough(would_be > level ? would_be - level : 1);
@@ -136,6 +138,14 @@ void respond_swap(uint64_t budget)
     uint64_t excess = resident - level;
     if (budget_allows(BUDGET_EVICTION) && os_has_swap())
         cold_swap_out(excess < SWAP_BYTES / 8 ? excess : SWAP_BYTES / 8);
+}
+
+void respond_note_refused(size_t bytes)
+{
+    actions_note(ACTION_REFUSE, bytes, 0);
+    journal_note_refused(bytes);
+    budget_add(&budget_slot->refused, 1);
+    budget_raise(&budget_slot->largest_refused, bytes);
 }
 
 /* -- subscribers ------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 #define MPRESS_RESPOND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "allocators/pressure/pressure.h"
@@ -20,6 +21,9 @@ uint64_t respond_step(const struct respond_reason *reason);
 /* Takes cold memory away while the process alone has more than 98 % of `budget` bytes, and no more
  * than that. For the helper: asks the system, not the heap. */
 void respond_swap(uint64_t budget);
+
+/* A request for so much was refused. */
+void respond_note_refused(size_t bytes);
 
 /* mpress_pressure_subscribe and mpress_pressure_unsubscribe (mpress.h). */
 int respond_subscribe(void (*function)(int level, void *context), void *context);

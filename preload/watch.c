@@ -53,7 +53,8 @@ static struct {
 static _Thread_local struct {
     uint32_t calls;
     bool is_acting;       /* it is this thread: the program's function called again */
-    uint32_t answers;     /* that this request had */
+    uint32_t answers;     /* that this request had, */
+    uint32_t holds;       /* of them to wait: these are no tries */
     uint64_t injected_ns; /* in this call */
 } own __attribute__((tls_model("initial-exec")));
 
@@ -142,18 +143,40 @@ int watch_read_signals(struct mpress_signals *signals)
     return 0;
 }
 
+/* What the next growth is judged by. */
+static void find_limit(struct watch_limit *kept, const struct gauge *gauge)
+{
+    watch_limits_find(kept, gauge);
+    if (kept->limit.hard == 0 || kept->used <= kept->limit.hard)
+        watch.over = (struct pressure_over){0};
+}
+
+static const struct gauge *look(struct watch_limit *kept)
+{
+    const struct gauge *gauge = gauge_read(os_time_ns(), false);
+    find_limit(kept, gauge);
+    return gauge;
+}
+
 /* Called by the helper thread, which sees to it that a program that sleeps is not forgotten. */
 static void look_meanwhile(void)
 {
     uint64_t now = os_time_coarse_ns();
     uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
     bool is_late = now >= due + LOOK_NS;
+    if (!budget_swaps())
+        cold_set_enough(0);
     if ((!is_late && !budget_swaps()) || !begin_acting())
         return;
     if (is_late)
         gauge_sample_system(now);
     if (budget_swaps())
         respond_swap(budget_bytes());
+    struct watch_limit kept;
+    if (is_late && compression_is_followed()) { /* others of a group may have given back */
+        look(&kept);
+        compression_relax(&kept);
+    }
     end_acting();
 }
 
@@ -173,14 +196,6 @@ static bool act(const struct pressure_sample *sample)
     uint64_t gained = respond_step(&reason);
     pressure_note_gain(&watch.pressure, advice.step, gained, os_time_ns());
     return gained > 0;
-}
-
-/* What the next growth is judged by. */
-static void find_limit(struct watch_limit *kept, const struct gauge *gauge)
-{
-    watch_limits_find(kept, gauge);
-    if (kept->limit.hard == 0 || kept->used <= kept->limit.hard)
-        watch.over = (struct pressure_over){0};
 }
 
 /* As the tool wants it just now. What was kept goes back when it is to be kept no more. */
@@ -216,6 +231,7 @@ static void look_and_act(uint64_t now)
         gauge = gauge_read(os_time_ns(), false);
     find_limit(&kept, gauge);
     compression_follow(&kept, 0);
+    kept.used += compression_counted_twice(&kept);
     set_left(&kept);
     usage_publish(&gauge->usage, watch_level());
 }
@@ -290,21 +306,6 @@ static void hold(void)
     budget_add(&budget_slot->held_ns, ns);
 }
 
-static void note_refused(size_t bytes)
-{
-    actions_note(ACTION_REFUSE, bytes, 0);
-    journal_note_refused(bytes);
-    budget_add(&budget_slot->refused, 1);
-    budget_raise(&budget_slot->largest_refused, bytes);
-}
-
-static const struct gauge *look(struct watch_limit *kept)
-{
-    const struct gauge *gauge = gauge_read(os_time_ns(), false);
-    find_limit(kept, gauge);
-    return gauge;
-}
-
 /* What the heap keeps goes back at once when that is all that is missing; else as the level's
  * pauses have it. */
 static const struct gauge *make_room(struct watch_limit *kept, const struct gauge *gauge,
@@ -345,10 +346,14 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
     else if (kept.limit.hard != 0)
         gauge = make_room(&kept, gauge, bytes);
     compression_follow(&kept, bytes);
-    bool can_wait = own.answers < WAITS && compression_helps(&kept, gauge->usage.now_ns);
-    const struct pressure_request request = {gauge->usage.now_ns, kept.used, bytes, is_block,
-                                             can_wait};
+    bool can_wait =
+        own.answers < WAITS && compression_helps(&kept, gauge->usage.now_ns, own.answers == 0);
+    const struct pressure_request request = {gauge->usage.now_ns,
+                                             kept.used + compression_counted_twice(&kept), bytes,
+                                             is_block, can_wait};
     struct pressure_answer answer = pressure_judge(&kept.limit, &request, &watch.over);
+    if (answer.verdict == PRESSURE_REFUSE)
+        compression_follow(&kept, 0); /* it waits no more */
     usage_publish(&gauge->usage, watch_level());
     own.injected_ns += os_time_ns() - start;
     return answer;
@@ -375,12 +380,13 @@ static bool follow(const struct pressure_answer *answer, size_t bytes)
         growth_is_free = true;
         return true;
     case PRESSURE_HOLD:
+        own.holds++;
         hold();
         return true;
     case PRESSURE_REFUSE:
         break;
     }
-    note_refused(bytes);
+    respond_note_refused(bytes);
     return false;
 }
 
@@ -392,7 +398,8 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
         return false;
     struct pressure_answer answer;
     if (tries == 0)
-        own.answers = 0;
+        own.answers = own.holds = 0;
+    unsigned most = TRIES + own.holds;
     if (own.is_acting) {
         answer = judge_within(bytes);
     } else if (begin_acting()) {
@@ -401,10 +408,10 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     } else {
         os_sleep(WAIT_NS);
         own.injected_ns += WAIT_NS;
-        growth_is_free = tries + 1 >= TRIES; /* it acts for long, may even wait for this thread */
-        return tries < TRIES;
+        growth_is_free = tries + 1 >= most; /* it acts for long, may even wait for this thread */
+        return tries < most;
     }
-    return (answer.verdict == PRESSURE_HOLD || tries < TRIES) && follow(&answer, bytes);
+    return (answer.verdict == PRESSURE_HOLD || tries < most) && follow(&answer, bytes);
 }
 
 void watch_done(void)
@@ -420,7 +427,7 @@ static void start(void)
         return;
     mapped_start();
     scavenge_on_nap(look_meanwhile);
-    if (budget_swaps())
+    if (budget_swaps() || cold_is_on())
         scavenge_keep_helper();
 }
 
@@ -476,6 +483,7 @@ void watch_fork_child(void)
     watch.over = (struct pressure_over){0};
     mapped_fork_child();
     respond_fork_child();
+    compression_fork_child();
     if (!watch_is_on())
         return;
     gauge_fork_child();

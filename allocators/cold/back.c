@@ -42,6 +42,13 @@ static struct {
     uint64_t asked_ns;
 } followed;
 
+/* Touches of what is packed that wait until there is room. */
+enum { ASIDE_MAX = 128 };
+static struct {
+    unsigned count;
+    struct os_fault_event events[ASIDE_MAX];
+} aside;
+
 static char unpacked[UNIT_BYTES] __attribute__((aligned(PAGE_BYTES)));
 static char zeros[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
@@ -166,6 +173,7 @@ static void settle_watched(size_t number, unsigned back_soon)
 void back_begin(void)
 {
     watched.first = watched.last = 0;
+    aside.count = 0;
     followed.id = 0;
 }
 
@@ -183,8 +191,10 @@ static void unwatch_some(unsigned most)
             back_unwatch(keep.number);
         free_keep(&keep);
         atomic_fetch_sub(&cold.out, 1);
-        if (!serve_lacks_room()) /* else who touches brings more back in that time */
+        if (!serve_lacks_room())
             back_attend(0);
+        else
+            back_attend_others(); /* who touches brings more back in that time */
     }
 }
 
@@ -210,7 +220,7 @@ static void return_touched(size_t number)
     }
     uint64_t start = os_time_ns();
     bool was_packed = cold_state(unit) == COLD_PACKED;
-    unsigned back_soon = was_packed || unit->bytes == BACK_GIVEN_UP ? 0 : unit->bytes;
+    unsigned back_soon = was_packed || unit->bytes > BACK_SOON_MAX ? 0 : unit->bytes;
     back_soon += !was_packed && back_soon < BACK_SOON_MAX;
     if (!back_give(number))
         return;
@@ -287,20 +297,25 @@ void back_rest(unsigned most)
     unwatch_some(most);
 }
 
-/* What comes before a fault is answered before it. */
-void back_attend(int ms)
+static void answer_other(const struct os_fault_event *event)
 {
-    struct os_fault_event events[OS_FAULT_EVENTS];
-    unsigned count = os_fault_read(events, ms);
+    if (event->kind == OS_FAULT_BELL)
+        os_fault_hush(cold.bell);
+    else if (event->kind == OS_FAULT_REMOVED)
+        drop_range(event->start, event->end);
+    else if (event->kind == OS_FAULT_FORKED)
+        complete_child(event->child);
+}
+
+static void answer_others(const struct os_fault_event *events, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        answer_other(&events[i]);
+}
+
+static void answer_touches(const struct os_fault_event *events, unsigned count)
+{
     int toucher = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (events[i].kind == OS_FAULT_BELL)
-            os_fault_hush(cold.bell);
-        else if (events[i].kind == OS_FAULT_REMOVED)
-            drop_range(events[i].start, events[i].end);
-        else if (events[i].kind == OS_FAULT_FORKED)
-            complete_child(events[i].child);
-    }
     for (unsigned i = 0; i < count; i++) {
         if (events[i].kind == OS_FAULT_TOUCHED) {
             return_touched(space_unit_of((const void *)events[i].start));
@@ -309,6 +324,40 @@ void back_attend(int ms)
     }
     if (toucher != 0)
         follow(toucher);
+}
+
+/* What comes before a fault is answered before it. */
+void back_attend(int ms)
+{
+    struct os_fault_event events[OS_FAULT_EVENTS];
+    answer_touches(aside.events, aside.count);
+    unsigned count = os_fault_read(events, aside.count == 0 ? ms : 0);
+    aside.count = 0;
+    answer_others(events, count);
+    answer_touches(events, count);
+}
+
+/* What is staged takes no room when it goes back. */
+static bool waits_for_room(const struct os_fault_event *event)
+{
+    size_t number = space_unit_of((const void *)event->start);
+    return event->kind == OS_FAULT_TOUCHED && cold_state(&cold.table[number]) == COLD_PACKED;
+}
+
+bool back_attend_others(void)
+{
+    struct os_fault_event events[OS_FAULT_EVENTS];
+    if (aside.count + OS_FAULT_EVENTS > ASIDE_MAX)
+        return false;
+    unsigned count = os_fault_read(events, 0);
+    answer_others(events, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (waits_for_room(&events[i]))
+            aside.events[aside.count++] = events[i];
+        else
+            answer_touches(&events[i], 1);
+    }
+    return true;
 }
 
 void back_give_all(void)

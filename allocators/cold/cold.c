@@ -19,8 +19,9 @@ struct cold cold = {.room = COLD_ROOM_ANY};
 bool cold_has_table;
 
 static struct {
-    bool is_always;          /* constant */
-    _Atomic uint64_t due_ns; /* to be asked for again */
+    bool is_always;               /* constant */
+    _Atomic uint64_t due_ns;      /* to be asked for again, */
+    _Atomic uint64_t room_due_ns; /* for room */
     _Atomic bool is_starting;
     _Atomic uint32_t forbidders;
     void *thread_memory;
@@ -122,6 +123,18 @@ int cold_work_for(uint64_t ns)
     return 0;
 }
 
+/* Who may not have one asks again after a while. */
+static bool have_thread_for_room(void)
+{
+    uint64_t now = os_time_coarse_ns();
+    if (has_thread())
+        return true;
+    if (now < atomic_load(&own.room_due_ns))
+        return false;
+    atomic_store(&own.room_due_ns, now + RETRY_NS);
+    return have_thread() == 0;
+}
+
 void cold_set_room(int64_t bytes, int64_t slack)
 {
     if (!cold_has_table)
@@ -129,14 +142,29 @@ void cold_set_room(int64_t bytes, int64_t slack)
     atomic_store_explicit(&cold.slack, slack, memory_order_relaxed);
     atomic_store_explicit(&cold.set_room, bytes, memory_order_relaxed);
     int64_t before = atomic_exchange(&cold.room, bytes);
-    if (bytes < 0 && have_thread() == 0 && before >= 0) /* it may sleep */
+    if (bytes < 0 && have_thread_for_room() && before >= 0) /* it may sleep */
         os_fault_ring(cold.bell);
+}
+
+/* What came back since room was set goes on to count against what it was then (serve_is_dire). */
+void cold_raise_room(int64_t bytes)
+{
+    int64_t before = atomic_load_explicit(&cold.room, memory_order_relaxed);
+    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    if (bytes > before + slack / 2)
+        cold_set_room(bytes, slack);
+}
+
+bool cold_makes_room(void)
+{
+    return cold_has_table && has_thread() && !cold_is_in_vain();
 }
 
 void cold_set_enough(size_t saved_bytes)
 {
     uint64_t before = atomic_exchange(&cold.enough, saved_bytes);
-    if (before != 0 && saved_bytes > before && has_thread()) /* it may sleep */
+    bool is_more = saved_bytes == 0 || saved_bytes > before;
+    if (before != 0 && is_more && has_thread()) /* it may sleep */
         os_fault_ring(cold.bell);
 }
 
@@ -211,7 +239,7 @@ void cold_fork_child(void)
     store_forget();
     cold = (struct cold){
         .table = cold.table, .slots = cold.slots, .bell = cold.bell, .room = COLD_ROOM_ANY};
-    own.due_ns = 0;
+    own.due_ns = own.room_due_ns = 0;
     own.is_starting = false;
     own.forbidders = 0;
 }

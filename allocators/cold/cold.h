@@ -34,6 +34,12 @@ int cold_work_for(uint64_t ns);
 void cold_set_room(int64_t bytes, int64_t slack);
 #define COLD_ROOM_ANY (INT64_MAX / 2)
 
+/* Without a request: there may be clearly more than is known. */
+void cold_raise_room(int64_t bytes);
+
+/* It is being made, as far as that is known; else it is not worth while to wait for it. */
+bool cold_makes_room(void);
+
 /* No more is taken or packed while so many bytes are saved; 0: no number is enough. */
 void cold_set_enough(size_t saved_bytes);
 

@@ -35,8 +35,12 @@ enum {
 
 /* For packing, in a beat: 15 % of a processor, some 15 MiB a second. By need, between two looks at
  * all else, no end; in dire need. */
-static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 100 * MS,
-                      DIRE_PAUSE_NS = 1000 * MS;
+static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 40 * MS,
+                      DIRE_PAUSE_NS = 250 * MS;
+
+/* For more to be gained by need; then so long it is only done where the limit itself is near; and
+ * what is a need of its own. */
+static const uint64_t GAIN_NS = 500 * MS, EASE_NS = 10000 * MS, APART_NS = 1000 * MS;
 
 struct staged {
     uint32_t unit, slot;
@@ -52,6 +56,14 @@ static struct {
     uint64_t dire_due_ns; /* not before: it was in vain */
     size_t in_vain;       /* units looked at one after another of which none was taken */
 } work_list;
+
+static struct {
+    uint64_t tried_ns;   /* last */
+    uint64_t most;       /* bytes gained at once, */
+    uint64_t changed_ns; /* since then no more; */
+    uint64_t done;       /* units that gained something until then */
+    uint64_t again_ns;   /* as if nothing had been tried */
+} need;
 
 static char packed[PACKED_MAX];
 
@@ -151,8 +163,9 @@ static bool take(size_t number)
     return may_take;
 }
 
-/* One part in so many of its rest is over. What was given up is left alone
- * for as long as ever: see back.c. */
+/* One part in so many of its rest is over: longer than three that one instruction touches can be
+ * kept waiting in dire need, else it might never get all that it needs at once. What was given up
+ * (see back.c) and what is not worth it are left alone for as long as ever. */
 static bool has_rested(const struct cold_unit *unit, uint32_t now, uint32_t part)
 {
     uint32_t rest = (uint32_t)REST << unit->bytes;
@@ -163,7 +176,7 @@ static bool has_rested(const struct cold_unit *unit, uint32_t now, uint32_t part
 
 static uint32_t part_of_rest(void)
 {
-    return work_list.is_dire ? DIRE_PART : serve_lacks_room() ? NEED_PART : 1;
+    return serve_lacks_room() ? NEED_PART : 1;
 }
 
 static bool is_to_be_taken(size_t number, uint32_t now, uint32_t part)
@@ -194,6 +207,8 @@ static void take_some(unsigned most)
             continue;
         if (!work_list.is_dire)
             back_attend(0);
+        else if (!back_attend_others())
+            break;
         if (!take(work_list.cursor))
             break;
         taken++;
@@ -248,11 +263,11 @@ static void pack(size_t number, uint32_t slot)
     unit->pages &= (uint8_t)pages_not_zero(serve_slot_at(slot));
     if (unit->pages == 0) {
         serve_add(&cold.counts.zeros, 1);
-        back_settle(number, BACK_SOON_MAX, REST << BACK_SOON_MAX);
+        back_settle(number, BACK_NOT_WORTH, REST << BACK_SOON_MAX);
     } else if (!store_unit(unit, slot)) {
         serve_add(&cold.counts.unpackable, 1);
         if (back_give(number))
-            back_settle(number, BACK_SOON_MAX, REST << BACK_SOON_MAX);
+            back_settle(number, BACK_NOT_WORTH, REST << BACK_SOON_MAX);
         else
             push_staged(number, slot);
     }
@@ -297,9 +312,53 @@ static bool stage_more(void)
     return work_list.in_vain == 0;
 }
 
-/* In dire need nobody is served before there is room again, for a tenth of a second: who touches
- * what is packed brings back more in that time than can be packed. What came back is left alone
- * for 30 ms. */
+static void note_gain(uint64_t now, uint64_t gained, uint64_t done)
+{
+    need.most = gained;
+    need.changed_ns = now;
+    need.done = done;
+}
+
+static void ease(uint64_t now, uint64_t gained, uint64_t done)
+{
+    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    bool is_in_vain = done == need.done;
+    atomic_store_explicit(&cold.need_from, -slack / 2 * 3, memory_order_relaxed);
+    atomic_store_explicit(&cold.vain_room, cold.room, memory_order_relaxed);
+    atomic_store_explicit(&cold.is_in_vain, is_in_vain, memory_order_relaxed);
+    need.again_ns = now + EASE_NS;
+    note_gain(now, gained, done);
+}
+
+/* A program that only sits near its limit is to be left in peace. When for half a second no more
+ * was gained than before, packing by need begins half-way between dire need and the limit: what is
+ * packed comes back as fast. When nothing at all was, it ends, until the room is another one. */
+static void follow_need(uint64_t now)
+{
+    uint64_t zeros = cold.counts.zeros, done = cold.counts.packs + zeros;
+    uint64_t gained = cold_saved_bytes() + zeros * UNIT_BYTES;
+    uint64_t step = (uint64_t)atomic_load_explicit(&cold.slack, memory_order_relaxed) / 16;
+    if (now >= need.again_ns) {
+        atomic_store_explicit(&cold.need_from, 0, memory_order_relaxed);
+        atomic_store_explicit(&cold.is_in_vain, false, memory_order_relaxed);
+        need.again_ns = UINT64_MAX;
+    }
+    if (!serve_lacks_room())
+        return;
+    if (now - need.tried_ns > APART_NS || gained > need.most + step)
+        note_gain(now, gained, done);
+    else if (now - need.changed_ns > GAIN_NS)
+        ease(now, gained, done);
+    need.tried_ns = now;
+}
+
+static bool is_held(void)
+{
+    return atomic_load(&cold.holders) != 0 || atomic_load(&cold.is_to_end) != 0;
+}
+
+/* In dire need who touches what is packed is not served before there is room again, for some time:
+ * he brings back more in that time than can be packed. */
 static void make_room(uint64_t start)
 {
     uint64_t packs = atomic_load_explicit(&cold.counts.packs, memory_order_relaxed);
@@ -307,10 +366,12 @@ static void make_room(uint64_t start)
     bool may_be_dire = start >= work_list.dire_due_ns;
     uint64_t until = start + (may_be_dire && serve_is_dire() ? DIRE_NS : NEED_NS);
     back_rest(UINT_MAX); /* what kept them takes memory, too */
-    while (goes_on && serve_lacks_room() && os_time_ns() < until) {
+    while (goes_on && serve_lacks_room() && !is_held() && os_time_ns() < until) {
         work_list.is_dire = may_be_dire && serve_is_dire();
         if (!work_list.is_dire)
             back_attend(0);
+        else if (!back_attend_others())
+            break;
         goes_on = stage_more();
         goes_on |= pack_oldest(work_list.is_dire ? 0 : NEED_STAGED_MS);
         if (!goes_on && work_list.is_dire) {
@@ -358,6 +419,7 @@ static void beat(uint64_t now)
 static void work(void)
 {
     uint64_t start = os_time_ns();
+    follow_need(start);
     if (serve_lacks_room())
         make_room(start);
     if (start >= work_list.beat_ns)
@@ -370,17 +432,13 @@ static void begin(void)
     work_list.first = work_list.last = 0;
     work_list.in_vain = 0;
     serve.islands = 0;
+    need.tried_ns = need.again_ns = 0;
     back_begin();
     serve.low = SIZE_MAX;
     serve.high = 0;
     serve.slots = 0;
     for (uint32_t slot = COLD_SLOTS; slot > 0; slot--)
         serve.free_slots[serve.slots++] = (uint16_t)(slot - 1);
-}
-
-static bool is_held(void)
-{
-    return atomic_load(&cold.holders) != 0 || atomic_load(&cold.is_to_end) != 0;
 }
 
 static int patience(uint64_t now)
@@ -392,7 +450,7 @@ static int patience(uint64_t now)
     if (back_has_watched())
         return BEAT_MS;
     if (!has_work(now))
-        return OS_FAULT_FOREVER;
+        return atomic_load(&cold.room) < 0 ? LONG_BEAT_MS : OS_FAULT_FOREVER;
     return is_asleep() ? LONG_BEAT_MS : BEAT_MS;
 }
 
@@ -413,10 +471,12 @@ void cold_serve(void)
         return;
     while (atomic_load(&cold.is_to_end) == 0 || atomic_load(&cold.out) != 0) {
         back_attend(patience(os_time_ns()));
-        if (is_held())
+        if (is_held()) {
             back_give_all();
-        else
+            need.tried_ns = 0;
+        } else {
             work();
+        }
     }
     os_fault_close();
 }

@@ -13,10 +13,10 @@ enum {
     PAGE_BYTES = UNIT_BYTES / UNIT_PAGES,
     ALL_PAGES = (1 << UNIT_PAGES) - 1,
     BACK_SOON_MAX = 5,
-    BACK_GIVEN_UP,  /* instead: pages of it were given up */
+    BACK_GIVEN_UP,  /* instead: pages of it were given up; */
+    BACK_NOT_WORTH, /* it was zeros, or could not be packed */
     REST = 200,     /* so many hundredths of a second a unit is left alone; */
-    NEED_PART = 16, /* by need such a part of them; */
-    DIRE_PART = 64, /* in dire need such: 0.03 to 1 s */
+    NEED_PART = 12, /* by need such a part of them */
 };
 
 struct serve {
@@ -42,7 +42,9 @@ static inline void serve_add(_Atomic uint64_t *count, uint64_t number)
 
 static inline bool serve_lacks_room(void)
 {
-    return atomic_load_explicit(&cold.room, memory_order_relaxed) < 0;
+    return atomic_load_explicit(&cold.room, memory_order_relaxed) <
+               atomic_load_explicit(&cold.need_from, memory_order_relaxed) &&
+           !cold_is_in_vain();
 }
 
 /* So much that who touches what is packed has to wait; but not for more than what came back since
@@ -99,6 +101,9 @@ void back_free_slot(uint32_t slot);
 
 /* Answers what there is to answer; waits for it, `ms` at most. */
 void back_attend(int ms);
+
+/* But touches of what is packed: `back_attend` is to answer these. False: there are too many. */
+bool back_attend_others(void);
 void back_give_all(void);
 
 void back_begin(void);

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "allocators/cold/cold.h"
@@ -43,6 +44,9 @@ struct cold {
     _Atomic int64_t room;      /* cold_set_room's, less what came back since, and what was packed */
     _Atomic int64_t set_room;  /* as it was set */
     _Atomic int64_t slack;     /* likewise */
+    _Atomic int64_t need_from; /* the serving thread's: below it units are packed by need; */
+    _Atomic int64_t vain_room; /* that was lacking when nothing more could be packed; */
+    _Atomic bool is_in_vain;   /* then */
     _Atomic uint32_t holders;
     _Atomic uint32_t out;       /* units that are not in their place, or watched still */
     _Atomic uint32_t is_taking; /* the thread is about to take one */
@@ -56,6 +60,16 @@ extern struct cold cold;
 
 enum { COLD_SLOTS = 2048 };
 #define COLD_NEW UINT32_MAX
+
+/* Nothing could be packed by need lately, and the room is about what it was then. */
+static inline bool cold_is_in_vain(void)
+{
+    int64_t apart = atomic_load_explicit(&cold.room, memory_order_relaxed) -
+                    atomic_load_explicit(&cold.vain_room, memory_order_relaxed);
+    int64_t most = atomic_load_explicit(&cold.slack, memory_order_relaxed) / 2;
+    return atomic_load_explicit(&cold.is_in_vain, memory_order_relaxed) && apart <= most &&
+           apart >= -most;
+}
 
 static inline unsigned cold_state(const struct cold_unit *unit)
 {

@@ -18,30 +18,9 @@
 #include "preload/mpress_strategy.h"
 #include "tests/semantics/check.h"
 #include "tests/semantics/contents.h"
+#include "tests/semantics/packed.h"
 
 enum { KIB = 1024, MIB = 1024 * KIB };
-
-static void need_compression(void)
-{
-    struct mpress_compression now;
-    if (mpress_compression_read == NULL)
-        SKIP("the library's own call");
-    if (mpress_compression_read(&now) != 0)
-        SKIP("it was refused here");
-}
-
-static uint64_t packed_bytes(void)
-{
-    struct mpress_compression now = {0};
-    CHECK(mpress_compression_read(&now) == 0);
-    return now.packed;
-}
-
-static void sleep_ms(long ms)
-{
-    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
 
 /* The heap gives the thread its work in slow calls: these are some. */
 static void wake_heap(void)
@@ -252,12 +231,25 @@ static void rights_are_dropped_without_loss(void)
     CHECK(still_is_whole());
 }
 
-/* What the process uses, as a limit counts it. */
-static uint64_t used_bytes(void)
+/* Nothing is packed for a request that has no room whatever is packed; and its room is not made up
+ * for when it was refused. */
+static void what_can_never_be_granted_packs_nothing(void)
 {
-    struct mpress_signals now;
-    CHECK(mpress_signals_read(&now) == 0);
-    return now.heap > now.rss_anon ? now.heap : now.rss_anon;
+    enum { MANY = 20 };
+    static char *blocks[MANY];
+    struct mpress_compression before, after;
+    need_compression();
+    for (size_t i = 0; i < MANY; i++) {
+        blocks[i] = malloc(MIB);
+        write_contents(blocks[i], MIB, i);
+    }
+    CHECK(mpress_limit_set(0, used_bytes() + 20 * MIB) == 0);
+    CHECK(mpress_compression_read(&before) == 0);
+    CHECK(malloc((size_t)1024 * MIB) == NULL);
+    for (size_t i = 0; i < MANY - 1; i++)
+        memmove(blocks[i] + 100, blocks[i + 1], MIB - 100);
+    CHECK(mpress_compression_read(&after) == 0);
+    CHECK(after.packs - before.packs < 700);
 }
 
 /* Far more in blocks than there is room for: growth waits until others are packed. Then all of it
@@ -270,6 +262,12 @@ static void what_can_be_packed_may_be_more_than_the_limit(void)
     need_compression();
     CHECK(mpress_limit_set(0, used_bytes() + ROOM) == 0);
     for (size_t i = 0; i < MANY; i++, sum += i * 4) {
+        if (i == MANY / 8 * 7) { /* all comes back, and there is no room for it */
+            pid_t child = fork();
+            if (child == 0)
+                _exit(0);
+            CHECK(child > 0 && child_succeeded(child));
+        }
         blocks[i] = malloc(4 * KIB + i * 4);
         CHECK(blocks[i] != NULL);
         write_contents(blocks[i], 4 * KIB + i * 4, i);
@@ -479,6 +477,7 @@ CHECK_MAIN(CASE(what_was_packed_is_there_when_it_is_touched),
            CASE(a_block_above_32_mib_is_packed_too), CASE(pages_that_the_program_gives_up_are_zero),
            CASE(children_of_every_kind_of_fork_have_it_all), CASE(a_child_packs_too),
            CASE(closing_every_descriptor_loses_nothing),
+           CASE(what_can_never_be_granted_packs_nothing),
            CASE(what_can_be_packed_may_be_more_than_the_limit),
            CASE(rights_are_dropped_without_loss),
            CASE(a_model_of_the_heap_holds_under_writers_system_calls_and_forks))
