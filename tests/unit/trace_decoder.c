@@ -265,7 +265,7 @@ static bool read_events(struct cursor *cursor, const struct trace_block_header *
         return wrong_here(cursor, "the block's epoch runs backwards");
     if (header->tid != 0 && header->tid != tid)
         return wrong_here(cursor, "the block's thread is not the one at work");
-    lane->has_open_block = cursor->is_open;
+    lane->has_open_block = cursor->is_open && !is_at_end(cursor); /* an empty one has no length */
     while (!is_at_end(cursor)) {
         struct decoded_event event = {0};
         if (!read_event(cursor, &state, &tid, &event))
