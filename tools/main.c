@@ -14,19 +14,27 @@
 #include "tools/symbols/kept.h"
 #include "tools/tune/tune.h"
 
+static bool has_option(int argc, char **argv, const char *option)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], option) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What is run again: a trace, or a program whose allocations fail. */
 static int replay(int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--fail-nth") == 0)
-            return sweep_main(argc, argv);
-    }
-    return replay_main(argc, argv);
+    return has_option(argc, argv, "--fail-nth") ? sweep_main(argc, argv) : replay_main(argc, argv);
 }
 
+/* What the trace tells, or what replays of it do. */
 static int report(int argc, char **argv)
 {
-    return savings_are_asked(argc, argv) ? savings_main(argc, argv) : report_main(argc, argv);
+    if (has_option(argc, argv, "--propose"))
+        return propose_main(argc, argv);
+    return has_option(argc, argv, "--savings") ? savings_main(argc, argv) : report_main(argc, argv);
 }
 
 static const struct cli_command commands[] = {

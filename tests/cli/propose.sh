@@ -68,6 +68,14 @@ one_call_alone_is_found_and_said_so() {
     grep -m 1 '^        ' out | grep -q '^        make_list .* bursts.c:' || fail "not named"
 }
 
+report_proposes_too() {
+    propose single --no-replay
+    mv out proposed
+    run "$MPRESS" report --propose --no-replay T.mpt
+    expect_status 0
+    cmp -s out proposed || fail "something else"
+}
+
 random_lifetimes_and_temporary_blocks_and_what_escapes_are_not_proposed() {
     for kind in random pairs escaping; do
         propose $kind --json

@@ -34,6 +34,19 @@ they_are_kept_with_a_packed_trace_too() {
     "$MPRESS" report --folded=allocations t.mpt | cmp -s - folded || fail "other stacks"
 }
 
+packing_keeps_them_when_it_is_told_to() {
+    make_both
+    run "$MPRESS" pack -q --symbols t.mpt
+    expect_status 0
+    rm program
+    "$MPRESS" report --folded=allocations t.mpt | cmp -s - folded || fail "other stacks"
+    rm t.mpt.symbols
+    mkdir t.mpt.symbols
+    run "$MPRESS" pack -q --symbols t.mpt
+    expect_status 1
+    expect_one_line
+}
+
 another_build_in_its_place_changes_nothing() {
     make_both
     "$MPRESS" symbols t.mpt

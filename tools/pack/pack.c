@@ -12,6 +12,7 @@
 #include "tools/pack/packer.h"
 #include "tools/pack/unpack.h"
 #include "tools/progress.h"
+#include "tools/symbols/kept.h"
 #include "tools/units.h"
 
 static const char pack_help[] =
@@ -22,6 +23,8 @@ static const char pack_help[] =
     "`mpress record` packs what it records by itself; this is for traces of\n"
     "MPRESS_TRACE=..., and for what an interrupted recording left behind.\n"
     "\n"
+    "      --symbols       keep the names of its functions, too, in T.mpt.symbols (as\n"
+    "                      mpress symbols does): all that another machine needs\n"
     "  -q, --quiet         say nothing but errors, show no progress\n"
     "\n"
     "A trace that a process still writes is refused. Interrupted (Ctrl-C) it leaves\n"
@@ -42,6 +45,7 @@ static const char unpack_help[] =
 
 struct request {
     bool quiet;
+    bool keeps_symbols;
     struct progress progress;
 };
 
@@ -56,14 +60,20 @@ static int take_option(void *request_, int option)
 {
     struct request *request = request_;
     request->quiet |= option == 'q';
+    request->keeps_symbols |= option == 's';
     return CLI_GO_ON;
 }
 
-static int parse(const char *command, const char *help, int argc, char **argv,
-                 struct request *request)
+static const struct option pack_options[] = {{"quiet", no_argument, NULL, 'q'},
+                                             {"symbols", no_argument, NULL, 's'},
+                                             CLI_HELP,
+                                             {NULL, 0, NULL, 0}};
+static const struct option unpack_options[] = {
+    {"quiet", no_argument, NULL, 'q'}, CLI_HELP, {NULL, 0, NULL, 0}};
+
+static int parse(const char *command, const char *help, const struct option *names, int argc,
+                 char **argv, struct request *request)
 {
-    static const struct option names[] = {
-        {"quiet", no_argument, NULL, 'q'}, CLI_HELP, {NULL, 0, NULL, 0}};
     const struct cli_options options = {command, help, ":qh", names, take_option};
     int status = cli_read_options(&options, argc, argv, request);
     if (status == CLI_GO_ON && optind == argc)
@@ -113,7 +123,7 @@ static int pack_open(struct request *request, struct packer *packer, struct fram
     return status;
 }
 
-static int pack_one(struct request *request, const char *path)
+static int pack_trace(struct request *request, const char *path)
 {
     struct trace_error error;
     bool is_packed;
@@ -132,6 +142,12 @@ static int pack_one(struct request *request, const char *path)
     frames_destroy(frames);
     packer_close(packer);
     return status;
+}
+
+static int pack_one(struct request *request, const char *path)
+{
+    int status = pack_trace(request, path);
+    return status == CLI_OK && request->keeps_symbols ? symbols_keep(path, NULL) : status;
 }
 
 /* -- unpacking -------------------------------------------------------------------------------- */
@@ -179,13 +195,13 @@ static int each_trace(int argc, char **argv, struct request *request,
 int pack_main(int argc, char **argv)
 {
     struct request request = {0};
-    int status = parse("pack", pack_help, argc, argv, &request);
+    int status = parse("pack", pack_help, pack_options, argc, argv, &request);
     return status == CLI_GO_ON ? each_trace(argc, argv, &request, pack_one) : status;
 }
 
 int unpack_main(int argc, char **argv)
 {
     struct request request = {0};
-    int status = parse("unpack", unpack_help, argc, argv, &request);
+    int status = parse("unpack", unpack_help, unpack_options, argc, argv, &request);
     return status == CLI_GO_ON ? each_trace(argc, argv, &request, unpack_one) : status;
 }

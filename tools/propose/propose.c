@@ -34,7 +34,14 @@ struct request {
     bool json, quiet, no_colour, no_replay;
 };
 
-enum { OPT_TOP = 256, OPT_NO_COLOUR, OPT_NO_REPLAY, TOP_DEFAULT = 3, RUNS_DEFAULT = 9 };
+enum {
+    OPT_TOP = 256,
+    OPT_NO_COLOUR,
+    OPT_NO_REPLAY,
+    OPT_PROPOSE,
+    TOP_DEFAULT = 3,
+    RUNS_DEFAULT = 9
+};
 enum { PROGRESS_EVENTS = 1 << 16 };
 
 static const struct option long_options[] = {{"top", required_argument, NULL, OPT_TOP},
@@ -44,6 +51,7 @@ static const struct option long_options[] = {{"top", required_argument, NULL, OP
                                              {"no-colour", no_argument, NULL, OPT_NO_COLOUR},
                                              {"json", no_argument, NULL, 'j'},
                                              {"quiet", no_argument, NULL, 'q'},
+                                             {"propose", no_argument, NULL, OPT_PROPOSE},
                                              CLI_HELP,
                                              {NULL, 0, NULL, 0}};
 

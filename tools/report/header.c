@@ -149,7 +149,8 @@ static void print_completeness(const struct report *report)
                  report_strip_path(report, analysis->incomplete_why.text));
     print_row(&report->page, "complete", text);
     const struct trace_end *end = analysis->facts->end;
-    if (end != NULL && end->overhead_ns != 0 && end->events != 0) {
+    bool has_costs = analysis->facts->costs != NULL; /* which say it, too */
+    if (end != NULL && !has_costs && end->overhead_ns != 0 && end->events != 0) {
         snprintf(text, sizeof text, "%s, %s an event", units_duration(end->overhead_ns).at,
                  units_duration(end->overhead_ns / end->events).at);
         print_row(&report->page, "recording", text);

@@ -19,6 +19,7 @@
 static const char help[] =
     "Usage: mpress report [OPTION...] T.mpt\n"
     "       mpress report --savings [OPTION...] T.mpt  (what would hold less)\n"
+    "       mpress report --propose [OPTION...] T.mpt  (mpress propose)\n"
     "       mpress report [--json] FOLDER\n"
     "\n"
     "What a trace tells: a verdict in a few lines, then blocks not freed, what held\n"

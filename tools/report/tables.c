@@ -105,8 +105,12 @@ void report_fragmentation(struct report *report)
     if (looks.look[0]->coverage > 1.05)
         page_paragraph(page, 2, "",
                        "Coverage well above 100 %%: some of what was asked for was never touched.");
-    if (!analysis_is_estimate(report->analysis))
+    if (!analysis_is_estimate(report->analysis)) {
         page_command(page, 2, "mpress report --savings", report->path, "what would hold less");
+        if (report->analysis->facts->header.has_stacks != 0)
+            page_command(page, 2, "mpress report --propose", report->path,
+                         "where transactions would pay");
+    }
 }
 
 /* -- sizes ------------------------------------------------------------------------------------ */

@@ -74,15 +74,6 @@ static const struct option long_options[] = {{"savings", no_argument, NULL, OPT_
                                              CLI_HELP,
                                              {NULL, 0, NULL, 0}};
 
-bool savings_are_asked(int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--savings") == 0)
-            return true;
-    }
-    return false;
-}
-
 static int take_option(void *request_, int option)
 {
     struct request *request = request_;

@@ -8,9 +8,6 @@
 #include "tools/report/page.h"
 #include "tools/replay/table.h"
 
-/* Whether that is what a command line of `mpress report` asks for. */
-bool savings_are_asked(int argc, char **argv);
-
 int savings_main(int argc, char **argv);
 
 enum candidate_kind {

@@ -43,20 +43,23 @@ static int write_names(const char *path, const char *output)
     return status;
 }
 
-int symbols_main(int argc, char **argv)
+int symbols_keep(const char *path, const char *output)
 {
-    const struct cli_options options = {"symbols", help, ":o:h", long_options, take_option};
-    const char *output = NULL, *path = NULL;
     char beside[PLACE_BYTES];
-    int status = cli_read_options(&options, argc, argv, &output);
-    if (status == CLI_GO_ON)
-        status = cli_read_trace("symbols", argc, argv, &path);
-    if (status != CLI_GO_ON)
-        return status;
     if (snprintf(beside, sizeof beside, "%s%s", path, KEPT_SUFFIX) >= (int)sizeof beside)
         return cli_refuse("symbols", "%s: too long a path", path);
     if (output == NULL)
         output = beside;
-    status = output_begin(output);
+    int status = output_begin(output);
     return status == CLI_GO_ON ? write_names(path, output) : status;
+}
+
+int symbols_main(int argc, char **argv)
+{
+    const struct cli_options options = {"symbols", help, ":o:h", long_options, take_option};
+    const char *output = NULL, *path = NULL;
+    int status = cli_read_options(&options, argc, argv, &output);
+    if (status == CLI_GO_ON)
+        status = cli_read_trace("symbols", argc, argv, &path);
+    return status == CLI_GO_ON ? symbols_keep(path, output) : status;
 }

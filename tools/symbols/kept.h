@@ -22,6 +22,10 @@ int kept_write(struct symbols *symbols, const struct trace *trace);
  * happens. */
 void kept_read(struct symbols *symbols, const struct trace *trace);
 
+/* Keeps the names of that trace in `output`; NULL: beside it. The exit status; what failed
+ * was said. command.c */
+int symbols_keep(const char *path, const char *output);
+
 /* `mpress symbols`. command.c */
 int symbols_main(int argc, char **argv);
 
