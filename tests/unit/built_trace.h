@@ -81,4 +81,19 @@ static inline struct trace_totals visit_all(const struct trace *trace, bool *is_
     return totals;
 }
 
+/* A thread that allocates so many objects, moves some and frees all but the last 50. */
+static inline void build_one_thread(unsigned count)
+{
+    builder_thread(&builder, 2, TRACE_THREAD_START, 100, NULL);
+    for (uint64_t i = 0; i < count; i++) {
+        unsigned kind = i % 7 == 0 ? TRACE_ZEROED : 0;
+        builder_alloc(&builder, 2, 0x10000 + i * 64, i % 100, 0, i % 11 == 0 ? 8 : 0, kind);
+        if (i % 5 == 0)
+            builder_realloc(&builder, 2, 0x10000 + i * 64, 0x10000 + i * 64, i % 1000, 0);
+        if (i >= 50)
+            builder_free(&builder, 2, 0x10000 + (i - 50) * 64);
+    }
+    builder_end(&builder, TRACE_END_EXIT);
+}
+
 #endif

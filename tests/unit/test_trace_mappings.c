@@ -35,21 +35,6 @@ static void unmap_and_tell(char *start, size_t bytes)
         _exit(5);
 }
 
-static struct trace *run_and_open(struct trace_run *run, void (*body)(struct trace_run *run))
-{
-    run_init(run, 1);
-    assert_true(run_wait(run_start(run, &plain, body)));
-    struct decoded decoded;
-    read_right(&decoded, run->path);
-    decoder_free(&decoded);
-    struct trace_error error;
-    struct trace *trace = trace_open(run->path, &error);
-    if (trace == NULL)
-        fail_msg("%s", error.text);
-    assert_null(trace_warning(trace, 0));
-    return trace;
-}
-
 /* -- a table ---------------------------------------------------------------------------------- */
 
 enum { TOUCHED = 300 };
@@ -112,7 +97,7 @@ static void a_mark_shows_what_is_resident_where(void **state)
 {
     (void)state;
     struct trace_run run;
-    struct trace *trace = run_and_open(&run, touch_and_mark);
+    struct trace *trace = run_and_open(&run, &plain, touch_and_mark);
     struct table tables[8];
     size_t count = read_tables(trace, tables, 8);
     assert_true(count >= 2);
@@ -136,7 +121,7 @@ static void a_sample_knows_the_parts_of_the_resident_set(void **state)
 {
     (void)state;
     struct trace_run run;
-    struct trace *trace = run_and_open(&run, touch_and_mark);
+    struct trace *trace = run_and_open(&run, &plain, touch_and_mark);
     const struct trace_facts *facts = trace_facts(trace);
     assert_true(facts->samples >= 2);
     for (size_t i = 0; i < facts->samples; i++) {
@@ -185,7 +170,7 @@ static void mappings_of_threads_never_overlap(void **state)
 {
     (void)state;
     struct trace_run run;
-    struct trace *trace = run_and_open(&run, map_in_threads);
+    struct trace *trace = run_and_open(&run, &plain, map_in_threads);
     struct trace_mappings *mappings = trace_mappings_create(trace);
     struct trace_mapping one;
     uint64_t alive[4] = {0};
@@ -233,7 +218,7 @@ static void a_forked_child_has_tables_of_its_own(void **state)
 {
     (void)state;
     struct trace_run run;
-    trace_close(run_and_open(&run, map_in_child));
+    trace_close(run_and_open(&run, &plain, map_in_child));
     char command[200], path[256];
     snprintf(command, sizeof(command), "ls %s/t.*.mpt", run.folder);
     FILE *names = popen(command, "r");

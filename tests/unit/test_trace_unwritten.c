@@ -39,22 +39,6 @@ static void give(char *p, size_t bytes)
         _exit(5);
 }
 
-static struct trace *run_and_open(struct trace_run *run, const struct tracer_options *options,
-                                  void (*body)(struct trace_run *run))
-{
-    run_init(run, 1);
-    assert_true(run_wait(run_start(run, options, body)));
-    struct decoded decoded;
-    read_right(&decoded, run->path);
-    decoder_free(&decoded);
-    struct trace_error error;
-    struct trace *trace = trace_open(run->path, &error);
-    if (trace == NULL)
-        fail_msg("%s", error.text);
-    assert_null(trace_warning(trace, 0));
-    return trace;
-}
-
 /* The looks at blocks of that size, all under one stack; zeros: there were none. */
 static struct trace_unwritten find(const struct trace *trace, uint64_t size)
 {

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/trace_run.h"
+#include "tools/trace/trace.h"
 
 static const struct tracer_options plain = {
     .address_shift = 4, .ordered_by_caller = true, .near_from = 0x7f0000000000};
@@ -71,6 +72,24 @@ static inline void check_silence(struct trace_run *run)
     char text[1000];
     if (read_stderr(run, text) != 0)
         fail_msg("%s", text);
+}
+
+/* Records that, which must go well, and opens it with the reader, which must not warn. */
+static inline struct trace *run_and_open(struct trace_run *run,
+                                         const struct tracer_options *options,
+                                         void (*body)(struct trace_run *run))
+{
+    run_init(run, 1);
+    assert_true(run_wait(run_start(run, options, body)));
+    struct decoded decoded;
+    read_right(&decoded, run->path);
+    decoder_free(&decoded);
+    struct trace_error error;
+    struct trace *trace = trace_open(run->path, &error);
+    if (trace == NULL)
+        fail_msg("%s", error.text);
+    assert_null(trace_warning(trace, 0));
+    return trace;
 }
 
 #endif
