@@ -16,8 +16,8 @@ enum {
     AREAS_NAME_BYTES = 256,
     AREAS_ENTRY_BYTES = 1 + 6 * 10 + AREAS_NAME_BYTES,
     AREAS_UNIT_SHIFT = 12,
-    AREAS_FIRST = 8,               /* so many tables may take what they take, */
-    AREAS_SHARE = 25,              /* all later ones together 4 % of the time */
+    AREAS_FIRST = 8,               /* so many tables of a reason may take what they take, */
+    AREAS_SHARE = 50,              /* all of its later ones together 2 % of the time */
     AREAS_COUNTED_BYTES = 1 << 30, /* of a range of our own; the reservation is larger */
     AREAS_GUARD_BYTES = 64 * 1024, /* libc's guards of thread stacks are one page */
 };
@@ -25,8 +25,8 @@ enum {
 static struct {
     _Atomic uint64_t most;     /* resident bytes in any table */
     _Atomic uint64_t start_ns; /* of the first table; 0: none yet */
-    _Atomic uint64_t tables;
-    _Atomic uint64_t took_ns;
+    _Atomic uint64_t tables[TRACE_AREAS_END + 1]; /* of each reason, */
+    _Atomic uint64_t took_ns[TRACE_AREAS_END + 1];
     _Atomic bool taken;    /* a thread makes a table; the rest is its own */
     unsigned char *record; /* of AREAS_BYTES; NULL: none yet */
     unsigned char *at;     /* in it */
@@ -180,8 +180,8 @@ static void write_table(uint64_t now_ns, enum trace_areas_reason reason)
         atomic_store_explicit(&areas.most, areas.resident, memory_order_relaxed);
     if (atomic_load_explicit(&areas.start_ns, memory_order_relaxed) == 0)
         atomic_store_explicit(&areas.start_ns, now_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&areas.tables, is_known, memory_order_relaxed);
-    atomic_fetch_add_explicit(&areas.took_ns, took_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&areas.tables[reason], is_known, memory_order_relaxed);
+    atomic_fetch_add_explicit(&areas.took_ns[reason], took_ns, memory_order_relaxed);
 }
 
 bool areas_write(uint64_t now_ns, enum trace_areas_reason reason)
@@ -200,31 +200,38 @@ bool areas_write(uint64_t now_ns, enum trace_areas_reason reason)
     return is_written;
 }
 
-bool areas_may_cost(uint64_t now_ns)
+bool areas_may_cost(uint64_t now_ns, enum trace_areas_reason reason)
 {
     uint64_t start_ns = atomic_load_explicit(&areas.start_ns, memory_order_relaxed);
-    uint64_t took_ns = atomic_load_explicit(&areas.took_ns, memory_order_relaxed);
+    uint64_t took_ns = atomic_load_explicit(&areas.took_ns[reason], memory_order_relaxed);
     uint64_t since_ns = start_ns < now_ns ? now_ns - start_ns : 0;
-    return atomic_load_explicit(&areas.tables, memory_order_relaxed) < AREAS_FIRST ||
+    return atomic_load_explicit(&areas.tables[reason], memory_order_relaxed) < AREAS_FIRST ||
            took_ns <= since_ns / AREAS_SHARE;
 }
 
 bool areas_are_due(uint64_t now_ns, uint64_t rss)
 {
     uint64_t most = atomic_load_explicit(&areas.most, memory_order_relaxed);
-    return areas_may_cost(now_ns) && rss > most + most / 4;
+    return areas_may_cost(now_ns, TRACE_AREAS_GROWN) && rss > most + most / 4;
 }
 
 uint64_t areas_count(uint64_t *took_ns)
 {
-    *took_ns = atomic_load_explicit(&areas.took_ns, memory_order_relaxed);
-    return atomic_load_explicit(&areas.tables, memory_order_relaxed);
+    uint64_t tables = 0;
+    *took_ns = 0;
+    for (int i = 0; i <= TRACE_AREAS_END; i++) {
+        *took_ns += atomic_load_explicit(&areas.took_ns[i], memory_order_relaxed);
+        tables += atomic_load_explicit(&areas.tables[i], memory_order_relaxed);
+    }
+    return tables;
 }
 
 void areas_forget(void)
 {
-    atomic_store_explicit(&areas.tables, 0, memory_order_relaxed);
-    atomic_store_explicit(&areas.took_ns, 0, memory_order_relaxed);
+    for (int i = 0; i <= TRACE_AREAS_END; i++) {
+        atomic_store_explicit(&areas.tables[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&areas.took_ns[i], 0, memory_order_relaxed);
+    }
     atomic_store_explicit(&areas.most, 0, memory_order_relaxed);
     atomic_store_explicit(&areas.start_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&areas.taken, false, memory_order_release);

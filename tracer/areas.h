@@ -8,8 +8,9 @@
 
 #include "tracer/format.h"
 
-/* True when tables have not taken too much of the time so far. */
-bool areas_may_cost(uint64_t now_ns);
+/* True when tables for this reason have not taken too much of the time so far. Each reason has its
+ * own share: growth that was slow to look at leaves a mark its table. */
+bool areas_may_cost(uint64_t now_ns, enum trace_areas_reason reason);
 
 /* True when moreover so much is resident, which is a quarter more than in any table before. */
 bool areas_are_due(uint64_t now_ns, uint64_t rss);

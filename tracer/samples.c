@@ -165,7 +165,7 @@ bool samples_take_at_mark(uint64_t now_ns)
     uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
     if (now_ns - last < SAMPLES_MARK_NS && now_ns >= last)
         return true;
-    if (areas_may_cost(now_ns))
+    if (areas_may_cost(now_ns, TRACE_AREAS_MARK))
         return samples_take_with_areas(now_ns, TRACE_AREAS_MARK);
     return samples_take(now_ns);
 }

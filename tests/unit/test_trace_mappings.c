@@ -9,6 +9,7 @@
 
 #include "allocators/base/os.h"
 #include "tools/trace/trace.h"
+#include "tracer/areas.h"
 
 enum { PAGE = 4096 };
 
@@ -111,6 +112,27 @@ static void a_mark_shows_what_is_resident_where(void **state)
     assert_non_null(sample);
     double ratio = (double)marked->rss / (double)sample->rss;
     assert_true(ratio > 0.8 && ratio < 1.25); /* the kernel counts in batches */
+    trace_close(trace);
+    run_fini(&run);
+}
+
+static void look_often_and_mark(struct trace_run *run)
+{
+    for (int i = 0; i < 20; i++)
+        areas_write(os_time_ns(), TRACE_AREAS_GROWN);
+    touch_and_mark(run);
+}
+
+/* On a slow machine a program that grows fast is looked at nearly all of the time. */
+static void a_mark_has_its_table_whatever_growth_cost(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct trace *trace = run_and_open(&run, &plain, look_often_and_mark);
+    struct table tables[32];
+    size_t count = read_tables(trace, tables, 32);
+    assert_true(count >= 22);
+    assert_int_equal(tables[count - 2].reason, TRACE_AREAS_MARK);
     trace_close(trace);
     run_fini(&run);
 }
@@ -238,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_shows_what_is_resident_where),
+        cmocka_unit_test(a_mark_has_its_table_whatever_growth_cost),
         cmocka_unit_test(a_sample_knows_the_parts_of_the_resident_set),
         cmocka_unit_test(mappings_of_threads_never_overlap),
         cmocka_unit_test(a_forked_child_has_tables_of_its_own),
