@@ -23,8 +23,8 @@ enum {
 };
 
 static struct {
-    _Atomic uint64_t most;     /* resident bytes in any table */
-    _Atomic uint64_t start_ns; /* of the first table; 0: none yet */
+    _Atomic uint64_t most;                        /* resident bytes in any table */
+    _Atomic uint64_t start_ns;                    /* of the first table; 0: none yet */
     _Atomic uint64_t tables[TRACE_AREAS_END + 1]; /* of each reason, */
     _Atomic uint64_t took_ns[TRACE_AREAS_END + 1];
     _Atomic bool taken;    /* a thread makes a table; the rest is its own */
