@@ -22,8 +22,9 @@ enum {
 #define SAMPLES_PAUSE_MOST_NS UINT64_C(10000000000)
 
 static struct {
-    _Atomic uint64_t start_ns; /* of the first sample; 0: none yet */
-    _Atomic bool taken;        /* a thread looks at the system; the rest is its own */
+    _Atomic uint64_t start_ns;  /* of the first sample; 0: none yet */
+    _Atomic uint64_t marked_ns; /* of the last one at a mark; 0: none yet */
+    _Atomic bool taken;         /* a thread looks at the system; the rest is its own */
     bool is_group_sought;
     struct os_group group;
     uint64_t system_ns; /* when that was done last */
@@ -162,9 +163,10 @@ bool samples_take_with_areas(uint64_t now_ns, enum trace_areas_reason reason)
 
 bool samples_take_at_mark(uint64_t now_ns)
 {
-    uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
+    uint64_t last = atomic_load_explicit(&samples.marked_ns, memory_order_relaxed);
     if (now_ns - last < SAMPLES_MARK_NS && now_ns >= last)
         return true;
+    atomic_store_explicit(&samples.marked_ns, now_ns, memory_order_relaxed);
     if (areas_may_cost(now_ns, TRACE_AREAS_MARK))
         return samples_take_with_areas(now_ns, TRACE_AREAS_MARK);
     return samples_take(now_ns);
@@ -182,6 +184,7 @@ void samples_forget(void)
     atomic_store_explicit(&samples.count, 0, memory_order_relaxed);
     atomic_store_explicit(&samples.took_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&samples.start_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&samples.marked_ns, 0, memory_order_relaxed);
     samples.system_ns = 0;
     samples.is_group_sought = false;
     atomic_store_explicit(&samples.taken, false, memory_order_release);

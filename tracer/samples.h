@@ -21,7 +21,7 @@ bool samples_take_if_due(uint64_t now_ns);
 /* Both in any case. */
 bool samples_take_with_areas(uint64_t now_ns, enum trace_areas_reason reason);
 
-/* Both, unless the last ones were taken a moment ago: a program may set marks in a loop. */
+/* Both, unless another mark had them a moment ago: a program may set marks in a loop. */
 bool samples_take_at_mark(uint64_t now_ns);
 
 /* Samples and tables of this trace, and what they took. */

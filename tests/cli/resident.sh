@@ -8,7 +8,7 @@ python=/usr/bin/python3
 
 # mark() sets a mark, which makes a table, and says the kernel's sum of the moment.
 cat >"$folder/common.py" <<'END'
-import ctypes, mmap, os, time
+import ctypes, mmap, os
 
 def rss():
     with open("/proc/self/smaps_rollup") as rollup:
@@ -19,7 +19,6 @@ def touch(area, step=4096):
         area[at] = 1
 
 def mark():
-    time.sleep(0.01)  # samples at marks keep a distance
     before = rss()
     ctypes.CDLL(None).mpress_mark(b"here")
     print("rss", before)
