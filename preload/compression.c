@@ -66,12 +66,12 @@ void compression_follow(const struct watch_limit *kept, uint64_t coming)
 
 bool compression_is_followed(void)
 {
-    return need.is_lacking;
+    return cold_lacks_room();
 }
 
-void compression_relax(const struct watch_limit *kept)
+void compression_correct(const struct watch_limit *kept)
 {
-    cold_raise_room(room_within(kept, 0));
+    cold_correct_room(room_within(kept, 0));
 }
 
 /* More than before, be it that a part came back in between. */

@@ -15,9 +15,9 @@ void compression_init(const struct conf *conf);
  * until the next call. One caller at a time, outside the door. */
 void compression_follow(const struct watch_limit *kept, uint64_t coming);
 
-/* It was too near at the last call; maybe it is not any more. The same caller. */
+/* It is too near, as far as that is known; maybe it is not any more. The same caller. */
 bool compression_is_followed(void);
-void compression_relax(const struct watch_limit *kept);
+void compression_correct(const struct watch_limit *kept);
 
 /* What is used of the limit counts for so much more, where too little is left for what is not
  * packed. */

@@ -175,7 +175,7 @@ static void look_meanwhile(void)
     struct watch_limit kept;
     if (is_late && compression_is_followed()) { /* others of a group may have given back */
         look(&kept);
-        compression_relax(&kept);
+        compression_correct(&kept);
     }
     end_acting();
 }
@@ -471,7 +471,7 @@ void watch_init(const struct conf *conf)
     strategy_set(conf->lazy, conf->pooling);
     uint64_t hard = watch_option_limit(conf->limit);
     bool has_budget = budget_attach(conf->budget_file);
-    if (hard != 0 || has_budget || conf->pressure != CONF_PRESSURE_OFF)
+    if (hard != 0 || has_budget || watch_option_keeps_groups(conf))
         start_with(hard - hard / 10, hard);
 }
 

@@ -5,19 +5,20 @@
 
 #include "preload/actions.h"
 #include "preload/budget_slot.h"
+#include "preload/watch_options.h"
 
 enum { MIB = 1024 * 1024, THROTTLED_BYTES = 64 * 1024 };
 
 static struct {
     _Atomic uint64_t soft, hard; /* the process's own; 0: none */
     _Atomic bool follows;        /* the system's: MPRESS_PRESSURE, or somebody subscribed */
-    bool keeps_groups;           /* MPRESS_PRESSURE; these: constant after the constructor */
+    bool keeps_groups;           /* these: constant after the constructor */
     bool follows_machine, follows_stalls;
 } limits = {.follows_machine = true, .follows_stalls = true};
 
 void watch_limits_init(const struct conf *conf)
 {
-    limits.keeps_groups = conf->pressure != CONF_PRESSURE_OFF;
+    limits.keeps_groups = watch_option_keeps_groups(conf);
     if (limits.keeps_groups)
         watch_limits_follow();
     limits.follows_machine = conf->pressure_machine;

@@ -3,18 +3,30 @@
 
 #include <string.h>
 
-#include "allocators/base/conf.h"
 #include "allocators/base/say.h"
 #include "allocators/growth.h"
 #include "preload/actions.h"
 #include "preload/bounds.h"
+
+static bool is_none(const char *text)
+{
+    return strcmp(text, "none") == 0;
+}
+
+bool watch_option_keeps_groups(const struct conf *conf)
+{
+    bool packs_by_need =
+        conf->compression == CONF_COMPRESSION_ON || conf->compression == CONF_COMPRESSION_OWN;
+    bool has_other = !is_none(conf->limit) || !is_none(conf->budget_file);
+    return conf->pressure != CONF_PRESSURE_OFF || (packs_by_need && !has_other);
+}
 
 uint64_t watch_option_limit(const char *text)
 {
     char number[32];
     uint64_t value = 0;
     size_t length = strlen(text);
-    if (strcmp(text, "none") == 0)
+    if (is_none(text))
         return 0;
     if (length > 1 && length < sizeof(number) && text[length - 1] == '%') {
         memcpy(number, text, length - 1);

@@ -121,7 +121,7 @@ static void free_keep(const struct keep *keep)
         return;
     }
     store_drop(keep->at, keep->bytes);
-    atomic_store_explicit(&cold.counts.store_bytes, store_bytes(), memory_order_relaxed);
+    serve_note_store();
 }
 
 /* Whoever waits goes on. Where the system has no room to split a mapping the unit stays watched:

@@ -147,12 +147,17 @@ void cold_set_room(int64_t bytes, int64_t slack)
 }
 
 /* What came back since room was set goes on to count against what it was then (serve_is_dire). */
-void cold_raise_room(int64_t bytes)
+void cold_correct_room(int64_t bytes)
 {
     int64_t before = atomic_load_explicit(&cold.room, memory_order_relaxed);
     int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
-    if (bytes > before + slack / 2)
+    if (bytes > before + slack / 2 || bytes < before - slack / 2)
         cold_set_room(bytes, slack);
+}
+
+bool cold_lacks_room(void)
+{
+    return cold_has_table && atomic_load_explicit(&cold.room, memory_order_relaxed) < 0;
 }
 
 bool cold_makes_room(void)

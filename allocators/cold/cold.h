@@ -34,8 +34,11 @@ int cold_work_for(uint64_t ns);
 void cold_set_room(int64_t bytes, int64_t slack);
 #define COLD_ROOM_ANY (INT64_MAX / 2)
 
-/* Without a request: there may be clearly more than is known. */
-void cold_raise_room(int64_t bytes);
+/* Without a request: there may be clearly more than is known, or less. */
+void cold_correct_room(int64_t bytes);
+
+/* Less than 0, as far as that is known. */
+bool cold_lacks_room(void);
 
 /* It is being made, as far as that is known; else it is not worth while to wait for it. */
 bool cold_makes_room(void);

@@ -252,7 +252,7 @@ static bool store_unit(struct cold_unit *unit, uint32_t slot)
     serve_add(&cold.counts.packs, 1);
     serve_add(&cold.counts.packed_pages, bits_of(unit->pages));
     serve_note_room(unit, 1);
-    atomic_store_explicit(&cold.counts.store_bytes, store_bytes(), memory_order_relaxed);
+    serve_note_store();
     return true;
 }
 
@@ -363,7 +363,7 @@ static void make_room(uint64_t start)
 {
     uint64_t packs = atomic_load_explicit(&cold.counts.packs, memory_order_relaxed);
     bool goes_on = true;
-    bool may_be_dire = start >= work_list.dire_due_ns;
+    bool may_be_dire = start >= work_list.dire_due_ns || serve_is_at_brink();
     uint64_t until = start + (may_be_dire && serve_is_dire() ? DIRE_NS : NEED_NS);
     back_rest(UINT_MAX); /* what kept them takes memory, too */
     while (goes_on && serve_lacks_room() && !is_held() && os_time_ns() < until) {

@@ -47,22 +47,37 @@ static inline bool serve_lacks_room(void)
            !cold_is_in_vain();
 }
 
+/* Half of what was kept beyond the limit at least is used up: in a control group SIGKILL is near.
+ */
+static inline bool serve_is_at_brink(void)
+{
+    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    return atomic_load_explicit(&cold.room, memory_order_relaxed) < -slack / 2 * 5;
+}
+
 /* So much that who touches what is packed has to wait; but not for more than what came back since
- * room was set: that can be packed again. */
+ * room was set, as that can be packed again; or at the brink. */
 static inline bool serve_is_dire(void)
 {
     int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
     int64_t set = atomic_load_explicit(&cold.set_room, memory_order_relaxed);
     int64_t room = atomic_load_explicit(&cold.room, memory_order_relaxed);
-    return room < -slack && room < set - slack / 2;
+    return (room < -slack && room < set - slack / 2) || serve_is_at_brink();
 }
 
-/* The unit was packed (`sign` 1), or what was packed of it is back (-1). */
+/* The unit's pages were given to the system, or (-1) taken of it. */
 static inline void serve_note_room(const struct cold_unit *unit, int sign)
 {
-    int64_t packed = (unit->bytes + STORE_GRAIN - 1) / STORE_GRAIN * STORE_GRAIN;
-    int64_t saved = (int64_t)(bits_of(unit->pages) * PAGE_BYTES) - packed;
-    atomic_fetch_add_explicit(&cold.room, sign * saved, memory_order_relaxed);
+    int64_t bytes = (int64_t)(bits_of(unit->pages) * PAGE_BYTES);
+    atomic_fetch_add_explicit(&cold.room, sign * bytes, memory_order_relaxed);
+}
+
+/* The store took pages of the system, or gave some back. */
+static inline void serve_note_store(void)
+{
+    uint64_t now = store_bytes();
+    uint64_t before = atomic_exchange_explicit(&cold.counts.store_bytes, now, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cold.room, (int64_t)(before - now), memory_order_relaxed);
 }
 
 static inline void *serve_slot_at(uint32_t slot)

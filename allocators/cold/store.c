@@ -15,6 +15,7 @@ enum {
     SEGMENT_BYTES = SEGMENT_GRAINS * STORE_GRAIN,
     PIECE_GRAINS_MAX = 16 * 1024 / STORE_GRAIN,
     WORDS = SEGMENT_GRAINS / 64,
+    PAGE_GRAINS = 4096 / STORE_GRAIN, /* cold_init sees to it that pages are of 4 KiB */
 };
 
 struct segment {
@@ -28,7 +29,7 @@ static struct {
     struct segment *segments;
     uint32_t most, used;                 /* segments; those from `used` on were never used */
     uint32_t hint[PIECE_GRAINS_MAX + 1]; /* no segment before it has a hole of that length */
-    size_t taken;                        /* grains */
+    size_t pages;                        /* that hold a piece, or a part of one */
 } store;
 
 static size_t grains_for(size_t bytes)
@@ -84,6 +85,22 @@ static bool add_segment(void)
     return true;
 }
 
+/* Those of the pages that the grains lie in which have no piece; each is visited. */
+static size_t visit_free_pages(uint32_t number, size_t first, size_t grains,
+                               void (*visit)(void *page))
+{
+    const struct segment *segment = &store.segments[number];
+    size_t to = round_up(first + grains, PAGE_GRAINS), count = 0;
+    for (size_t at = round_down(first, PAGE_GRAINS); at < to; at += PAGE_GRAINS) {
+        if (bits_count(segment->free, at, PAGE_GRAINS) != PAGE_GRAINS)
+            continue;
+        count++;
+        if (visit != NULL)
+            visit(store.memory + number * (size_t)SEGMENT_BYTES + at * STORE_GRAIN);
+    }
+    return count;
+}
+
 /* STORE_NONE: the segment has no hole of that length, and knows it now. */
 static uint32_t take_in(uint32_t number, size_t grains)
 {
@@ -96,9 +113,9 @@ static uint32_t take_in(uint32_t number, size_t grains)
         segment->longest = longest;
         return STORE_NONE;
     }
+    store.pages += visit_free_pages(number, at, grains, NULL);
     bits_clear(segment->free, at, grains);
     segment->grains -= (uint32_t)grains;
-    store.taken += grains;
     return number * SEGMENT_GRAINS + (uint32_t)at;
 }
 
@@ -122,16 +139,9 @@ const void *store_at(uint32_t grain)
     return store.memory + (size_t)grain * STORE_GRAIN;
 }
 
-/* Pages of [first, first + grains) whose grains are all free. */
-static void purge_pages(const struct segment *segment, uint32_t number, size_t first, size_t grains)
+static void purge_page(void *page)
 {
-    size_t page = os_page_bytes() / STORE_GRAIN;
-    size_t from = round_down(first, page), to = round_up(first + grains, page);
-    for (size_t at = from; at < to; at += page) {
-        if (bits_count(segment->free, at, page) == page)
-            os_purge(store.memory + number * (size_t)SEGMENT_BYTES + at * STORE_GRAIN,
-                     os_page_bytes());
-    }
+    os_purge(page, PAGE_GRAINS * STORE_GRAIN);
 }
 
 void store_drop(uint32_t grain, size_t bytes)
@@ -143,15 +153,14 @@ void store_drop(uint32_t grain, size_t bytes)
     bits_set(segment->free, first, grains);
     segment->grains += (uint32_t)grains;
     segment->longest = SEGMENT_GRAINS; /* found out by who needs it */
-    store.taken -= grains;
     for (size_t length = 1; length <= PIECE_GRAINS_MAX; length++)
         store.hint[length] = number < store.hint[length] ? number : store.hint[length];
-    purge_pages(segment, number, first, grains);
+    store.pages -= visit_free_pages(number, first, grains, purge_page);
 }
 
 size_t store_bytes(void)
 {
-    return store.taken * STORE_GRAIN;
+    return store.pages * PAGE_GRAINS * STORE_GRAIN;
 }
 
 void store_forget(void)
@@ -161,12 +170,13 @@ void store_forget(void)
 
 MP_RARE void store_audit(void)
 {
-    size_t taken = 0;
+    size_t pages = 0;
     for (uint32_t number = 0; number < store.used; number++) {
         const struct segment *segment = &store.segments[number];
         size_t free = bits_count(segment->free, 0, SEGMENT_GRAINS);
         MP_AUDIT(free == segment->grains);
-        taken += SEGMENT_GRAINS - free;
+        pages += SEGMENT_GRAINS / PAGE_GRAINS;
+        pages -= visit_free_pages(number, 0, SEGMENT_GRAINS, NULL);
     }
-    MP_AUDIT(taken == store.taken);
+    MP_AUDIT(pages == store.pages);
 }

@@ -20,7 +20,7 @@ const void *store_at(uint32_t grain);
 /* The piece ends; pages without any piece go back to the system. */
 void store_drop(uint32_t grain, size_t bytes);
 
-/* Bytes of the grains in use. */
+/* Bytes of the pages that hold pieces: between these there may be holes. */
 size_t store_bytes(void);
 
 /* In the child of a fork: there is none. */

@@ -93,6 +93,14 @@ static void it_is_sampled_in_the_background(void)
     CHECK(helper_succeeds(".is_sampled"));
 }
 
+/* Else it would never find that memory runs short. */
+static void packing_by_need_alone_has_it_sampled_too(void)
+{
+    need_library();
+    setenv("MPRESS_COMPRESSION", "on", 1);
+    CHECK(helper_succeeds(".is_sampled"));
+}
+
 static void is_sampled(void)
 {
     struct mpress_signals signals = {.samples = 0};
@@ -106,5 +114,6 @@ static void is_sampled(void)
 }
 
 CHECK_MAIN(CASE(each_action_can_be_left_out), CASE(the_program_can_look_at_all_of_it),
-           CASE(it_is_sampled_in_the_background), HELPER(is_refused_nothing),
-           HELPER(is_only_refused), HELPER(is_compacted_and_refused), HELPER(is_sampled))
+           CASE(it_is_sampled_in_the_background), CASE(packing_by_need_alone_has_it_sampled_too),
+           HELPER(is_refused_nothing), HELPER(is_only_refused), HELPER(is_compacted_and_refused),
+           HELPER(is_sampled))
