@@ -138,10 +138,10 @@ def redis_once(run, group, env, folder, seed, units):
 # name -> (what it needs, MiB of its group, units of work, how it is run once, variables that let
 # packing get at its memory: python3 maps its objects itself, else)
 PROGRAMS = {
-    "python3": ("python3", 40, 9000, plain(lambda seed, units: [
+    "python3": ("python3", 40, 11000, plain(lambda seed, units: [
         programs.PYTHON, programs.workload("leaking_service.py"), seed, units]),
         {"PYTHONMALLOC": "malloc"}),
-    "redis": ("redis-server", 40, 200000, redis_once, {}),
+    "redis": ("redis-server", 40, 240000, redis_once, {}),
     "sqlite3": ("sqlite3", 24, 1500, sqlite_once, {}),
     "C": ("sh", 40, 12000, plain(lambda seed, units: [
         os.path.join(heaps.PROGRAMS, "bench_leaker"), seed, units]), {}),
