@@ -22,8 +22,7 @@ enum {
     WARNED_AT = 1, /* the horizon that a warning is about */
     HITS_TO_WARN = 3,
     MISSES_TO_CALM = 30,
-    NEWBORN_TICKS = 30, /* nothing is foretold of the first ones, */
-    YOUNG_TICKS = 120,  /* and programs that start grow fast and then stop: */
+    YOUNG_TICKS = 120, /* programs that start grow fast and then stop: */
 };
 static const double YOUNG_POINTS = 70; /* so below this no warning that early, */
 static const double WARN_WITHIN = 20;  /* and never of a threshold further away */
@@ -142,7 +141,8 @@ static enum forecast_trend trend_of(const struct forecast_look *look)
 static bool may_warn(const struct forecast *forecast, double points, double threshold)
 {
     bool is_young = forecast->ticks < YOUNG_TICKS && points < YOUNG_POINTS;
-    return forecast->ticks >= NEWBORN_TICKS && !is_young && points >= threshold - WARN_WITHIN;
+    return forecast->ticks >= forecast->fitted->newborn && !is_young &&
+           points >= threshold - WARN_WITHIN;
 }
 
 static bool speaks_for(const struct forecast *forecast, unsigned i)

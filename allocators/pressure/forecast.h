@@ -71,8 +71,9 @@ struct forecast_fitted {
     /* Growth is believed up to `lasts` times what it came to in as long a time before, and `beyond`
      * points; less, as far as the level has fallen by more than `falls` points before. */
     double lasts, beyond, falls;
-    double sudden;  /* R squared of the fresh line from which it counts without the long one */
-    double slowing; /* standard errors beyond which growth that becomes less does so for good */
+    double sudden;    /* R squared of the fresh line from which it counts without the long one */
+    double slowing;   /* standard errors beyond which growth that becomes less does so for good */
+    uint32_t newborn; /* ticks, the first ones, of which nothing is foretold */
     double chance[FORECAST_HORIZONS][3]; /* constant, of `passed`, of `grown` */
 };
 extern const struct forecast_fitted forecast_fitted;

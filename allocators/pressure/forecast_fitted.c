@@ -13,5 +13,6 @@ const struct forecast_fitted forecast_fitted = {
     .falls = 8,
     .sudden = 0.98,
     .slowing = 6,
+    .newborn = 20,
     .chance = {{-1.04, 0.50, 1.04}, {-0.47, 0.49, 0.71}, {0.52, 0.63, 0.42}},
 };

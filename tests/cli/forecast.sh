@@ -57,7 +57,8 @@ numbers_are_fitted_to_half_of_the_series() {
     expect_80_columns
     expect_out "^const struct forecast_fitted"
     expect_out "^Not fitted to these:"
-    [ "$(grep -c '^trend ' out)" = 2 ] || fail "not both halves of the class"
+    [ "$(grep -c '^trend ' out)" = 4 ] || fail "not both halves of the class, and both again for the first ticks"
+    [ "$(grep -c '^Nothing foretold of the first [0-9]* ticks' out)" = 2 ] || fail "not chosen on both halves"
 }
 
 a_trace_is_a_series_too() {
