@@ -9,14 +9,18 @@
 #include "preload/actions.h"
 #include "preload/budget_slot.h"
 
-/* For more to be saved; and when that was in vain, until it is tried again. */
-static const uint64_t PATIENCE_NS = UINT64_C(2000000000), PAUSE_NS = UINT64_C(10000000000);
+#define SECOND_NS UINT64_C(1000000000)
+
+/* That a request waits in all, and for more to be saved; and when that was in vain, until the next
+ * one waits. */
+static const uint64_t LONGEST_NS = SECOND_NS, PATIENCE_NS = SECOND_NS / 2, PAUSE_NS = SECOND_NS,
+                      LONGEST_PAUSE_NS = 16 * SECOND_NS;
 
 /* Whoever looks at the limits. */
 static struct {
-    bool is_lacking; /* room, at the last look */
-    uint64_t saved;  /* when it was last seen to grow, or less since */
-    uint64_t changed_ns, due_ns;
+    bool is_lacking;   /* room, at the last look */
+    uint64_t due_ns;   /* nobody waits before, */
+    uint64_t pause_ns; /* as waiting was in vain; 0: it was not */
 } need;
 
 void compression_init(const struct conf *conf)
@@ -58,8 +62,6 @@ void compression_follow(const struct watch_limit *kept, uint64_t coming)
     if (!cold_is_on())
         return;
     int64_t room = room_within(kept, coming);
-    if (room >= 0)
-        need.saved = cold_saved_bytes();
     need.is_lacking = room < 0;
     cold_set_room(room, (int64_t)(kept->limit.hard / 40));
 }
@@ -74,26 +76,52 @@ void compression_correct(const struct watch_limit *kept)
     cold_correct_room(room_within(kept, 0));
 }
 
-/* More than before, be it that a part came back in between. */
-static bool saves_more(const struct watch_limit *kept)
+/* Saved is more than before, be it that a part came back in between. */
+static bool gets_on(const struct watch_limit *kept, uint64_t now_ns, struct compression_wait *wait)
 {
     uint64_t saved = cold_saved_bytes();
-    bool is_more = saved > need.saved + kept->limit.hard / 256;
-    if (is_more || saved < need.saved)
-        need.saved = saved;
-    return is_more;
+    bool is_more = saved > wait->least + kept->limit.hard / 256;
+    if (is_more)
+        wait->changed_ns = now_ns;
+    if (is_more || saved < wait->least)
+        wait->least = saved;
+    return now_ns - wait->changed_ns < PATIENCE_NS;
 }
 
-bool compression_helps(const struct watch_limit *kept, uint64_t now_ns, bool is_first)
+static void begin(uint64_t now_ns, struct compression_wait *wait)
 {
-    if (!need.is_lacking || !cold_makes_room())
+    uint64_t saved = cold_saved_bytes();
+    *wait = (struct compression_wait){now_ns, saved, saved, now_ns};
+    if (now_ns > need.due_ns + LONGEST_PAUSE_NS)
+        need.pause_ns = 0; /* that was another time */
+}
+
+/* Once for all that waited at the same time. */
+static void give_up(const struct watch_limit *kept, uint64_t now_ns,
+                    const struct compression_wait *wait)
+{
+    if (now_ns < need.due_ns)
+        return;
+    if (cold_saved_bytes() >= wait->saved + kept->limit.hard / 64)
+        need.pause_ns = 0;
+    else if (need.pause_ns == 0)
+        need.pause_ns = PAUSE_NS;
+    else if (need.pause_ns < LONGEST_PAUSE_NS)
+        need.pause_ns *= 2;
+    need.due_ns = now_ns + need.pause_ns;
+}
+
+bool compression_helps(const struct watch_limit *kept, uint64_t now_ns,
+                       struct compression_wait *wait)
+{
+    bool waits = wait->begun_ns != 0;
+    if (!need.is_lacking || !cold_makes_room() || (!waits && now_ns < need.due_ns))
         return false;
-    if (saves_more(kept) || (is_first && now_ns >= need.due_ns))
-        need.changed_ns = now_ns;
-    if (now_ns < need.changed_ns + PATIENCE_NS)
+    if (!waits)
+        begin(now_ns, wait);
+    if (now_ns - wait->begun_ns < LONGEST_NS && gets_on(kept, now_ns, wait))
         return true;
-    if (!is_first)
-        need.due_ns = now_ns + PAUSE_NS;
+    give_up(kept, now_ns, wait);
     return false;
 }
 

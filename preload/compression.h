@@ -23,10 +23,20 @@ void compression_correct(const struct watch_limit *kept);
  * packed. */
 uint64_t compression_counted_twice(const struct watch_limit *kept);
 
-/* It is worth while to wait: two seconds ago at the latest a request began to wait (`is_first`:
- * this one), or packing was seen to have saved 1/256 of the limit more. When that was in vain,
- * nobody waits for it in the next ten seconds. The same caller. */
-bool compression_helps(const struct watch_limit *kept, uint64_t now_ns, bool is_first);
+/* A request that waits for memory to be packed; all zero before its first answer. */
+struct compression_wait {
+    uint64_t begun_ns;   /* 0: it does not wait */
+    uint64_t saved;      /* bytes, when it began */
+    uint64_t least;      /* since the last progress: that is counted from here */
+    uint64_t changed_ns; /* when there was some last */
+};
+
+/* It is worth while for the request to wait on: for a second in all, and as long as packing was
+ * seen half a second ago at the latest to have saved 1/256 of the limit more, be it of what had
+ * come back. Where all that waiting brought less than 1/64 of the limit nobody waits for a second;
+ * the next time for two, and so on up to 16. The same caller. */
+bool compression_helps(const struct watch_limit *kept, uint64_t now_ns,
+                       struct compression_wait *wait);
 
 /* In the child of a fork. */
 void compression_fork_child(void);

@@ -31,8 +31,7 @@
 
 enum {
     CALLS_PER_LOOK = 16, /* a slow call in so many looks at the clock */
-    TRIES = 64,          /* for room, before a request fails all the same; */
-    WAITS = 300,         /* while memory is packed */
+    TRIES = 64,          /* for room, before a request fails all the same */
 };
 static const uint64_t LOOK_NS = 100 * MS;
 static const uint64_t WAIT_NS = 1 * MS, HOLD_NS = 10 * MS;
@@ -52,9 +51,10 @@ static struct {
 
 static _Thread_local struct {
     uint32_t calls;
-    bool is_acting;       /* it is this thread: the program's function called again */
-    uint32_t answers;     /* that this request had, */
-    uint32_t holds;       /* of them to wait: these are no tries */
+    bool is_acting;   /* it is this thread: the program's function called again */
+    uint32_t answers; /* that this request had, */
+    uint32_t holds;   /* of them to wait: these are no tries */
+    struct compression_wait wait;
     uint64_t injected_ns; /* in this call */
 } own __attribute__((tls_model("initial-exec")));
 
@@ -346,8 +346,7 @@ static struct pressure_answer judge(size_t bytes, bool is_block)
     else if (kept.limit.hard != 0)
         gauge = make_room(&kept, gauge, bytes);
     compression_follow(&kept, bytes);
-    bool can_wait =
-        own.answers < WAITS && compression_helps(&kept, gauge->usage.now_ns, own.answers == 0);
+    bool can_wait = compression_helps(&kept, gauge->usage.now_ns, &own.wait);
     const struct pressure_request request = {gauge->usage.now_ns,
                                              kept.used + compression_counted_twice(&kept), bytes,
                                              is_block, can_wait};
@@ -397,8 +396,10 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     if (!growth_is_limited()) /* it is the system that has no more */
         return false;
     struct pressure_answer answer;
-    if (tries == 0)
+    if (tries == 0) {
         own.answers = own.holds = 0;
+        own.wait = (struct compression_wait){0};
+    }
     unsigned most = TRIES + own.holds;
     if (own.is_acting) {
         answer = judge_within(bytes);

@@ -15,6 +15,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os_fault.h"
 #include "allocators/cold/codec.h"
+#include "allocators/cold/need.h"
 #include "allocators/cold/store.h"
 
 #define MS UINT64_C(1000000)
@@ -38,10 +39,6 @@ enum {
 static const uint64_t PACK_NS = 3 * MS, NEED_NS = 5 * MS, DIRE_NS = 40 * MS,
                       DIRE_PAUSE_NS = 250 * MS;
 
-/* For more to be gained by need; then so long it is only done where the limit itself is near; and
- * what is a need of its own. */
-static const uint64_t GAIN_NS = 500 * MS, EASE_NS = 10000 * MS, APART_NS = 1000 * MS;
-
 struct staged {
     uint32_t unit, slot;
     uint32_t since_ms;
@@ -57,14 +54,7 @@ static struct {
     size_t in_vain;       /* units looked at one after another of which none was taken */
 } work_list;
 
-static struct {
-    uint64_t tried_ns;   /* last */
-    uint64_t most;       /* bytes gained at once, */
-    uint64_t changed_ns; /* since then no more; */
-    uint64_t done;       /* units that gained something until then */
-    uint64_t again_ns;   /* as if nothing had been tried */
-} need;
-
+static struct need need;
 static char packed[PACKED_MAX];
 
 static uint32_t now_ms(void)
@@ -256,6 +246,17 @@ static bool store_unit(struct cold_unit *unit, uint32_t slot)
     return true;
 }
 
+/* It cannot be packed, for the n-th time since it was last touched while it was out: it is left
+ * alone for four times as long as the last time. */
+static void settle_unpackable(size_t number)
+{
+    unsigned before = cold.table[number].bytes;
+    unsigned times = before < BACK_UNPACKABLE ? BACK_UNPACKABLE : before + 1;
+    times = times < BACK_UNPACKABLE_MAX ? times : BACK_UNPACKABLE_MAX;
+    serve_add(&cold.counts.unpackable, 1);
+    back_settle(number, times, (uint32_t)REST << (BACK_SOON_MAX + 2 * (times - BACK_UNPACKABLE)));
+}
+
 /* Zeros need no store: it is enough that the unit is watched no more. */
 static void pack(size_t number, uint32_t slot)
 {
@@ -263,11 +264,10 @@ static void pack(size_t number, uint32_t slot)
     unit->pages &= (uint8_t)pages_not_zero(serve_slot_at(slot));
     if (unit->pages == 0) {
         serve_add(&cold.counts.zeros, 1);
-        back_settle(number, BACK_NOT_WORTH, REST << BACK_SOON_MAX);
+        back_settle(number, BACK_ZERO, REST << BACK_SOON_MAX);
     } else if (!store_unit(unit, slot)) {
-        serve_add(&cold.counts.unpackable, 1);
         if (back_give(number))
-            back_settle(number, BACK_NOT_WORTH, REST << BACK_SOON_MAX);
+            settle_unpackable(number);
         else
             push_staged(number, slot);
     }
@@ -312,44 +312,25 @@ static bool stage_more(void)
     return work_list.in_vain == 0;
 }
 
-static void note_gain(uint64_t now, uint64_t gained, uint64_t done)
-{
-    need.most = gained;
-    need.changed_ns = now;
-    need.done = done;
-}
-
-static void ease(uint64_t now, uint64_t gained, uint64_t done)
-{
-    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
-    bool is_in_vain = done == need.done;
-    atomic_store_explicit(&cold.need_from, -slack / 2 * 3, memory_order_relaxed);
-    atomic_store_explicit(&cold.vain_room, cold.room, memory_order_relaxed);
-    atomic_store_explicit(&cold.is_in_vain, is_in_vain, memory_order_relaxed);
-    need.again_ns = now + EASE_NS;
-    note_gain(now, gained, done);
-}
-
-/* A program that only sits near its limit is to be left in peace. When for half a second no more
- * was gained than before, packing by need begins half-way between dire need and the limit: what is
- * packed comes back as fast. When nothing at all was, it ends, until the room is another one. */
+/* Where nothing is gained packing by need begins half-way between dire need and the limit, or ends
+ * until the room is another one. */
 static void follow_need(uint64_t now)
 {
     uint64_t zeros = cold.counts.zeros, done = cold.counts.packs + zeros;
     uint64_t gained = cold_saved_bytes() + zeros * UNIT_BYTES;
-    uint64_t step = (uint64_t)atomic_load_explicit(&cold.slack, memory_order_relaxed) / 16;
-    if (now >= need.again_ns) {
+    int64_t slack = atomic_load_explicit(&cold.slack, memory_order_relaxed);
+    if (need_is_anew(&need, now)) {
         atomic_store_explicit(&cold.need_from, 0, memory_order_relaxed);
         atomic_store_explicit(&cold.is_in_vain, false, memory_order_relaxed);
-        need.again_ns = UINT64_MAX;
     }
     if (!serve_lacks_room())
         return;
-    if (now - need.tried_ns > APART_NS || gained > need.most + step)
-        note_gain(now, gained, done);
-    else if (now - need.changed_ns > GAIN_NS)
-        ease(now, gained, done);
-    need.tried_ns = now;
+    enum need_verdict verdict = need_follow(&need, now, gained, done, (uint64_t)slack / 16);
+    if (verdict == NEED_GO_ON)
+        return;
+    atomic_store_explicit(&cold.need_from, -slack / 2 * 3, memory_order_relaxed);
+    atomic_store_explicit(&cold.vain_room, cold.room, memory_order_relaxed);
+    atomic_store_explicit(&cold.is_in_vain, verdict == NEED_GIVE_UP, memory_order_relaxed);
 }
 
 static bool is_held(void)
@@ -432,7 +413,7 @@ static void begin(void)
     work_list.first = work_list.last = 0;
     work_list.in_vain = 0;
     serve.islands = 0;
-    need.tried_ns = need.again_ns = 0;
+    need = (struct need){0};
     back_begin();
     serve.low = SIZE_MAX;
     serve.high = 0;

@@ -13,8 +13,10 @@ enum {
     PAGE_BYTES = UNIT_BYTES / UNIT_PAGES,
     ALL_PAGES = (1 << UNIT_PAGES) - 1,
     BACK_SOON_MAX = 5,
-    BACK_GIVEN_UP,  /* instead: pages of it were given up; */
-    BACK_NOT_WORTH, /* it was zeros, or could not be packed */
+    BACK_GIVEN_UP,   /* instead: pages of it were given up; */
+    BACK_ZERO,       /* it was zeros; */
+    BACK_UNPACKABLE, /* it could not be packed, so many times in a row */
+    BACK_UNPACKABLE_MAX = BACK_UNPACKABLE + 2,
     REST = 200,     /* so many hundredths of a second a unit is left alone; */
     NEED_PART = 12, /* by need such a part of them */
 };

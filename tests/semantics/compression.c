@@ -252,6 +252,17 @@ static void what_can_never_be_granted_packs_nothing(void)
     CHECK(after.packs - before.packs < 700);
 }
 
+/* As realloc; a limit may be so near that growth is refused for some time. */
+static void *reallocate(void *block, size_t bytes)
+{
+    void *moved = NULL;
+    for (int tries = 0; (moved = realloc(block, bytes)) == NULL; tries++) {
+        CHECK(tries < 10000);
+        sleep_ms(1);
+    }
+    return moved;
+}
+
 /* Far more in blocks than there is room for: growth waits until others are packed. Then all of it
  * is looked at. */
 static void what_can_be_packed_may_be_more_than_the_limit(void)
@@ -268,8 +279,7 @@ static void what_can_be_packed_may_be_more_than_the_limit(void)
                 _exit(0);
             CHECK(child > 0 && child_succeeded(child));
         }
-        blocks[i] = malloc(4 * KIB + i * 4);
-        CHECK(blocks[i] != NULL);
+        blocks[i] = reallocate(NULL, 4 * KIB + i * 4);
         write_contents(blocks[i], 4 * KIB + i * 4, i);
     }
     CHECK(sum + MANY * 4 * KIB > ROOM / 2 * 3);
@@ -299,17 +309,6 @@ static size_t random_bytes(uint64_t *state)
     uint64_t kind = random_next(state) % 100;
     size_t most = kind < 80 ? 2 * KIB : kind < 97 ? 32 * KIB : 300 * KIB;
     return 16 + ((random_next(state) % most) & ~7UL);
-}
-
-/* As realloc; a limit may be so near that growth is refused for some time. */
-static void *reallocate(void *block, size_t bytes)
-{
-    void *moved = NULL;
-    for (int tries = 0; (moved = realloc(block, bytes)) == NULL; tries++) {
-        CHECK(tries < 10000);
-        sleep_ms(1);
-    }
-    return moved;
 }
 
 static void renew(struct model *at, uint64_t *state)
