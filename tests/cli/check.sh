@@ -41,17 +41,38 @@ wait_for() {
 }
 
 # Every function whose name begins with a sentence's verb is a test: all that this script defines.
+list_tests() {
+    grep -o '^[a-z_0-9]*()' "$0" | tr -d '()'
+}
+
+run_test() {
+    test_name=$1
+    mkdir "$folder/$test_name"
+    cd "$folder/$test_name" || exit 1
+    : >out
+    : >err
+    "$test_name"
+    echo "ok: $test_name"
+}
+
 run_tests() {
-    local tests
-    tests=$(grep -o '^[a-z_0-9]*()' "$0" | tr -d '()')
-    for test_name in $tests; do
-        mkdir "$folder/$test_name"
-        cd "$folder/$test_name" || exit 1
-        : >out
-        : >err
-        "$test_name"
-        echo "ok: $test_name"
+    for each in $(list_tests); do
+        run_test "$each"
     done
+}
+
+# The same side by side, for tests that wait more than they work. All run, whichever fails.
+run_tests_at_once() {
+    local failed=0 each pids=()
+    for each in $(list_tests); do
+        (run_test "$each") >"$folder/$each.log" 2>&1 &
+        pids+=($!)
+    done
+    for each in "${pids[@]}"; do
+        wait "$each" || failed=1
+    done
+    cat "$folder"/*.log
+    exit $failed
 }
 
 need_library() {

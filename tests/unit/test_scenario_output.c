@@ -57,17 +57,33 @@ static double json_member(const struct experiment *experiment, const char *key)
 }
 
 static const struct bisect bracket = {
-    .good = 52 * MIB, .bad = 51 * MIB, .probes = 5, .runs = 14, .kind = CURVE_KILLED};
+    .good = 52 * MIB,
+    .bad = 51 * MIB,
+    .probes = 5,
+    .runs = 14,
+    .kind = CURVE_KILLED,
+    .figures = {.middle = 51.5 * MIB, .low = 50.8 * MIB, .high = 52.2 * MIB, .spread = 3 * MIB}};
+
+static void expect_interval(const struct experiment *experiment)
+{
+    json_t *object = output_json(experiment);
+    json_t *interval = json_object_get(json_object_get(object, "breaking_point"), "interval");
+    assert_int_equal(json_array_size(interval), 2);
+    assert_true(json_real_value(json_array_get(interval, 0)) == 50.8 * MIB);
+    assert_true(json_real_value(json_array_get(interval, 1)) == 52.2 * MIB);
+    json_decref(object);
+}
 
 static void a_bracket_is_what_broke_and_what_held(void **state)
 {
     (void)state;
     struct experiment *experiment = make_experiment(&bracket);
-    expect_text(experiment, "broken at 51.0 MiB, held at 52.0 MiB; 5 probes, 14 runs\n");
+    expect_text(experiment, "                95 % sure: 50.8 MiB to 52.2 MiB; 5 probes, 14 runs\n"
+                            "                broken at 51.0 MiB, held at 52.0 MiB\n");
     assert_true(json_member(experiment, "broken_at") == 51 * MIB);
     assert_true(json_member(experiment, "held_at") == 52 * MIB);
-    assert_true(json_member(experiment, "low") == 51 * MIB);
-    assert_true(json_member(experiment, "high") == 52 * MIB);
+    expect_interval(experiment);
+    assert_true(json_member(experiment, "spread") == 0);
     free(experiment);
 }
 
@@ -76,15 +92,13 @@ static void a_middle_is_no_observation(void **state)
 {
     (void)state;
     struct bisect middle = bracket;
-    middle.spread = 3 * MIB;
+    middle.is_varying = true;
     struct experiment *experiment = make_experiment(&middle);
-    expect_text(experiment, "half of the runs break between 51.0 MiB and 52.0 MiB\n"
-                            "                (2 standard errors); 14 runs, whose needs spread by "
-                            "3.00 MiB\n");
+    expect_text(experiment, "half of the runs break there: their needs spread by 3.00 MiB\n");
     assert_true(json_member(experiment, "broken_at") == -1);
     assert_true(json_member(experiment, "held_at") == -1);
-    assert_true(json_member(experiment, "low") == 51 * MIB);
-    assert_true(json_member(experiment, "high") == 52 * MIB);
+    expect_interval(experiment);
+    assert_true(json_member(experiment, "spread") == 3 * MIB);
     assert_true(json_member(experiment, "bytes") == 51.5 * MIB);
     free(experiment);
 }
@@ -96,7 +110,7 @@ static void nothing_broke_at_no_budget(void **state)
     expect_text(experiment, "BREAKING POINT  none down to ");
     assert_true(json_member(experiment, "broken_at") == -1);
     assert_true(json_member(experiment, "held_at") == MIB);
-    assert_true(json_member(experiment, "low") == -1 && json_member(experiment, "high") == MIB);
+    assert_true(json_member(experiment, "interval") == -1);
     free(experiment);
 }
 
@@ -113,6 +127,79 @@ static void time_that_was_short_is_told_from_time_that_was_over(void **state)
     free(experiment);
 }
 
+/* -- strategies and time ---------------------------------------------------------------------- */
+
+static char long_name[] = "a strategy whose name is long";
+static const struct plan strategic = {.arguments = no_program,
+                                      .strategy = {{.name = long_name}, {.name = long_name}},
+                                      .strategies = 2};
+
+static struct experiment_strategy make_strategy(double reduction, double overhead)
+{
+    static const char why_not[] = "it costs more than a tenth of time";
+    struct sample_interval interval = {reduction - 1, reduction + 1};
+    return (struct experiment_strategy){
+        .what = &strategic.strategy[0],
+        .is_measured = true,
+        .improvement = {.reduction = reduction,
+                        .reduction_interval = interval,
+                        .overhead = overhead,
+                        .objection = why_not},
+        .without = bracket,
+        .with = bracket,
+        .shift = {.shift = reduction, .interval = interval, .objection = why_not}};
+}
+
+static void expect_80_columns(const struct experiment *experiment)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    output_text(experiment, out);
+    fclose(out);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        if (strlen(line) > 80)
+            fail_msg("%zu columns: %s", strlen(line), line);
+    }
+    free(text);
+}
+
+static void what_is_not_counted_says_why_in_80_columns(void **state)
+{
+    (void)state;
+    struct experiment *experiment = make_experiment(&bracket);
+    experiment->plan = &strategic;
+    experiment->strategies[0] = make_strategy(-0.123, 12.345);
+    experiment->strategies[1] = make_strategy(0.99, 0.2);
+    expect_text(experiment, "resident +12.3 % (-87.7..+112.3), time +1234.5 %;\n"
+                            "                               not counted: it costs more than a "
+                            "tenth of time\n");
+    expect_80_columns(experiment);
+    experiment->strategies[1].is_measured = false;
+    memset(experiment->strategies[1].why, 'x', sizeof experiment->strategies[1].why - 1);
+    for (size_t i = 9; i < 95; i += 10)
+        experiment->strategies[1].why[i] = ' ';
+    expect_80_columns(experiment);
+    free(experiment);
+}
+
+static void what_was_left_out_for_want_of_time_is_said(void **state)
+{
+    (void)state;
+    struct experiment *experiment = make_experiment(&bracket);
+    schedule_init(&experiment->schedule, 60);
+    experiment->total = 58;
+    expect_text(experiment, "TIME            58.0 s of at most 60.0 s\n");
+    schedule_note(&experiment->schedule, "pressure lasted %d s instead of %d s", 15, 60);
+    expect_text(experiment, "58.0 s of at most 60.0 s; to keep that:\n"
+                            "                pressure lasted 15 s instead of 60 s\n");
+    json_t *object = output_json(experiment);
+    assert_int_equal(json_array_size(json_object_get(object, "left_out")), 1);
+    assert_true(json_real_value(json_object_get(object, "within_s")) == 60);
+    json_decref(object);
+    free(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +207,8 @@ int main(void)
         cmocka_unit_test(a_middle_is_no_observation),
         cmocka_unit_test(nothing_broke_at_no_budget),
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
+        cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
+        cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,12 +283,24 @@ static void wish(const struct pressure *pressure, struct ballast *ballast)
         syscall(SYS_futex, &ballast->shared->wanted_steps, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+/* A program is not to be over before there is any pressure. What the helper cannot get in that time
+ * others have. */
+static void wait_for_helper(const struct shared *shared)
+{
+    enum { LONGEST_MS = 2000 };
+    uint64_t wanted = (uint64_t)atomic_load(&shared->wanted_steps) * STEP_BYTES;
+    for (int i = 0; i < LONGEST_MS && atomic_load(&shared->held) < wanted; i++)
+        usleep(1000);
+}
+
 static void set_ballast(struct pressure *pressure, uint64_t bytes)
 {
     struct ballast *ballast = ballast_of(pressure);
     pressure->budget = bytes;
     look_at_others(pressure, ballast);
     wish(pressure, ballast);
+    if (pressure->victim == NULL || pressure->victim->pids == 0)
+        wait_for_helper(ballast->shared);
 }
 
 /* The kernel may have killed it all the same: for a moment there was more. */

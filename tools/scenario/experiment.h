@@ -4,6 +4,7 @@
  *     finite.c    a lap of a program that ends by itself: runs, one after the other
  *     service.c   a lap of one that goes on: windows of the same process
  *     lap.c       a stretch at one budget, whatever the program is; and what it cost
+ *     schedule.c  how long each of them may take
  *     watch.c     the loop below all of them: reads, samples, ticks, shows */
 #ifndef MPRESS_TOOLS_SCENARIO_EXPERIMENT_H
 #define MPRESS_TOOLS_SCENARIO_EXPERIMENT_H
@@ -19,12 +20,14 @@
 #include "tools/scenario/plan.h"
 #include "tools/scenario/pressure.h"
 #include "tools/scenario/process.h"
+#include "tools/scenario/schedule.h"
 
 enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000 };
 
 /* Windows of one lap after the other, in one array. */
 struct experiment_window {
     double at;       /* its end, seconds since the experiment began */
+    uint64_t work;   /* units of work done in the lap by then */
     double service;  /* seconds a unit of work */
     double resident; /* mean, bytes */
 };
@@ -80,6 +83,8 @@ struct experiment {
     regex_t ready, counted;
     int signal_fd;
     double began;
+    struct schedule schedule;
+    double duration;   /* of the levels, seconds: what was asked for, or what there is time for */
     const char *phase; /* for the line on the terminal */
     size_t step, steps;
     const struct plan_strategy *strategy; /* switched on now; NULL */
@@ -91,14 +96,15 @@ struct experiment {
         bool is_on;
     } glide; /* to the lap's budget */
     bool is_ready;
-    uint64_t units;
+    uint64_t units;   /* in this window */
+    uint64_t work;    /* in this lap: units that were counted, or runs of the load */
     double last_unit; /* when; process_now() */
     double window_began;
-    double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum, anon_sum;
-    uint64_t glances, window_glances, heap_glances;
+    double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum, anon_sum; /* over time */
+    double seen, window_seen, heap_seen; /* seconds that these are of */
     struct pressure_latency latency_at_begin;
     double window_resident_sum;
-    double next_look, next_glance, last_read; /* process_now() */
+    double next_look, next_glance, last_glance, last_read; /* process_now() */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
     struct victim_state at_begin;
     double stalled_at_begin;
@@ -112,13 +118,15 @@ struct experiment {
     struct experiment_lap calibration, release;
     struct experiment_lap *level;
     size_t levels, planned;
-    int baseline_status;  /* exit status of a finite program */
-    bool baseline_misses; /* it says that memory is missing even then */
-    double baseline;      /* m0 */
-    double longest_gap;   /* between two units, in the calibration */
-    double settled;       /* seconds until it held most of its peak */
-    bool is_growing;      /* at the end of the calibration its memory still grew */
-    double peak, floor;   /* P0 and the lowest level, bytes */
+    int baseline_status;   /* exit status of a finite program */
+    bool baseline_misses;  /* it says that memory is missing even then */
+    double baseline;       /* m0 */
+    double longest_gap;    /* between two units, in the calibration */
+    double starting;       /* seconds until a service was ready */
+    double settled;        /* seconds from then on until it held most of its peak */
+    uint64_t settled_work; /* units of work done by then */
+    bool is_growing;       /* at the end of the calibration its memory still grew */
+    double peak, floor;    /* P0 and the lowest level, bytes */
     double rss_before, rss_after;
     struct experiment_strategy strategies[PLAN_STRATEGIES];
     struct bisect bisect;
@@ -141,8 +149,10 @@ void experiment_free_curve(struct curve *curve);
 
 /* -- watch.c ---------------------------------------------------------------------------------- */
 
-/* One round: at most `patience` seconds of waiting. False: the user wants to stop. */
+/* One round: at most `patience` seconds of waiting. False: it is over. */
 bool watch_step(struct experiment *experiment, double patience);
+/* The user wants to stop, or the time is over: what was measured last tells nothing. */
+bool watch_is_over(const struct experiment *experiment);
 bool watch_open(struct experiment *experiment);
 void watch_close(struct experiment *experiment);
 double watch_time(const struct experiment *experiment); /* since the experiment began */
@@ -176,14 +186,14 @@ void finite_lap(struct experiment *experiment, size_t runs, double seconds);
 bool service_start(struct experiment *experiment);
 /* Windows, until there are `windows` and `seconds` are over, or it breaks. */
 void service_lap(struct experiment *experiment, size_t windows, double seconds);
+/* The same of a fresh one, which has to work into its memory first: as much as it did then. */
+void service_lap_settled(struct experiment *experiment, size_t windows);
 
 /* -- search.c, strategies.c ------------------------------------------------------------------- */
 
 void search_breaking_point(struct experiment *experiment);
-/* When a search is to end (process_now()): after at most `longest` seconds, and within five minutes
- * of the whole experiment, if that leaves it at least `least`. */
-double search_until(const struct experiment *experiment, double least, double longest);
-/* Probes until the bracket is small enough, or `until` (process_now()): false. */
+/* Probes until the bracket is small enough, or `until` (process_now()): false. Where votes that
+ * make it so and runs that confirm it do not both fit, it stays wider. */
 bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until);
 /* Runs around what was found, until they confirm it or tell its middle and spread. False: neither.
  */

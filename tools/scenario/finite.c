@@ -7,6 +7,8 @@
 
 #include "tools/scenario/experiment.h"
 
+enum { RUNS_LEAST = 3 }; /* that tell a spread */
+
 /* A run that takes so long has collapsed while it works, and hangs while it does not. */
 #define COLLAPSED_SECONDS 2.0
 #define HUNG_SECONDS 10.0
@@ -46,16 +48,21 @@ static enum state run_to_its_end(struct experiment *experiment)
 static void add_usage(struct experiment *experiment)
 {
     const struct rusage *usage = &experiment->target.usage;
+    const struct pressure *pressure = &experiment->pressure;
+    if (pressure->mechanism->most != NULL) /* also of one that ended between two glances */
+        experiment->lap->used_most =
+            fmax(experiment->lap->used_most, (double)pressure->mechanism->most(pressure));
     experiment->lap->minor_faults += (uint64_t)usage->ru_minflt;
     experiment->lap->major_faults += (uint64_t)usage->ru_majflt;
     experiment->lap->run_wait += experiment->target.run_wait;
     double most = (double)usage->ru_maxrss * 1024;
     experiment->lap->resident_most = fmax(experiment->lap->resident_most, most);
-    if (experiment->window_glances == 0) { /* too short to be seen: its peak is all that is known */
-        experiment->window_resident_sum = most;
-        experiment->window_glances = 1;
-        experiment->resident_sum += most;
-        experiment->glances++;
+    double seconds = experiment->target.ended - experiment->target.started;
+    if (experiment->window_seen == 0) { /* too short to be seen: its peak is all that is known */
+        experiment->window_resident_sum = most * seconds;
+        experiment->window_seen = seconds;
+        experiment->resident_sum += most * seconds;
+        experiment->seen += seconds;
     }
 }
 
@@ -74,8 +81,7 @@ static enum outcome judge_end(struct experiment *experiment)
     const struct process *target = &experiment->target;
     double service = target->ended - target->started - target->run_wait;
     add_usage(experiment);
-    if (experiment->baseline == 0 && experiment->calibration.windows == 0 &&
-        experiment->windows == experiment->lap->first) {
+    if (experiment->windows == 0) { /* the first run of all */
         experiment->baseline_status = target->wait_status;
         experiment->baseline_misses = target->has_missed_memory;
     }
@@ -112,7 +118,9 @@ static enum outcome run_once(struct experiment *experiment)
         return BROKEN;
     }
     enum state state = run_to_its_end(experiment);
-    return state == ENDED ? judge_end(experiment) : judge_stop(experiment, state);
+    enum outcome outcome = state == ENDED ? judge_end(experiment) : judge_stop(experiment, state);
+    victim_end(&experiment->victim);
+    return outcome;
 }
 
 /* Two slow runs one after the other are a collapse; or the only one, of a probe that is repeated.
@@ -121,7 +129,10 @@ void finite_lap(struct experiment *experiment, size_t runs, double seconds)
 {
     double until = process_now() + seconds;
     size_t slow = 0, slow_most = runs < 2 ? 1 : 2;
+    size_t least = experiment->baseline == 0 ? RUNS_LEAST : 1; /* whatever the time is */
     for (size_t run = 0; run < runs || process_now() < until; run++) {
+        if (run >= least && process_now() > experiment->schedule.until)
+            break;
         enum outcome outcome = run_once(experiment);
         if (outcome == BROKEN)
             return;

@@ -98,14 +98,18 @@ static void set_found(json_t *object, const char *key, double bytes)
     json_object_set_new(object, key, bytes > 0 ? values_number((uint64_t)bytes) : json_null());
 }
 
-/* A bracket is of runs that were seen; how sure a middle is, is not. */
+/* The bracket is of runs that were seen; where their needs differ, that says little. */
 static void set_limits(json_t *object, const struct bisect *bisect)
 {
-    bool is_seen = bisect->spread == 0;
-    set_found(object, "low", bisect->bad);
-    set_found(object, "high", bisect->good);
+    const struct belief_figures *figures = &bisect->figures;
+    bool is_seen = !bisect->is_varying;
+    struct sample_interval interval = {figures->low, figures->high};
+    json_object_set_new(object, "interval",
+                        figures->high > 0 ? interval_array(&interval) : json_null());
     set_found(object, "broken_at", is_seen ? bisect->bad : 0);
     set_found(object, "held_at", is_seen ? bisect->good : 0);
+    set_bytes(object, "tolerance", bisect->tolerance);
+    set_bytes(object, "spread", is_seen ? 0 : figures->spread);
 }
 
 static json_t *search_object(const struct experiment *experiment)
@@ -122,7 +126,6 @@ static json_t *search_object(const struct experiment *experiment)
     values_set_number(object, "probes", bisect->probes);
     values_set_number(object, "runs", bisect->runs);
     set_real(object, "agreement", bisect_get_agreement(bisect));
-    set_bytes(object, "spread", bisect->spread);
     set_flag(object, "out_of_time", experiment->is_out_of_time);
     set_flag(object, "confirmed", experiment->is_confirmed);
     return object;
@@ -135,6 +138,7 @@ static void set_shift(json_t *object, const struct experiment_strategy *strategy
     set_real(object, "shift", strategy->shift.shift);
     json_object_set_new(object, "shift_interval", interval_array(&strategy->shift.interval));
     set_flag(object, "shift_counted", strategy->shift.is_counted);
+    values_set_text(object, "shift_objection", strategy->shift.objection);
 }
 
 static json_t *strategies_array(const struct experiment *experiment)
@@ -157,6 +161,7 @@ static json_t *strategies_array(const struct experiment *experiment)
                                 interval_array(&it->overhead_interval));
             set_real(object, "drift", it->drift);
             set_flag(object, "counted", it->is_counted);
+            values_set_text(object, "objection", it->objection);
         }
         if (strategy->with.runs > 0)
             set_shift(object, strategy);
@@ -230,6 +235,14 @@ static json_t *baseline_object(const struct experiment *experiment)
     return object;
 }
 
+static json_t *notes_array(const struct schedule *schedule)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < schedule->notes; i++)
+        json_array_append_new(array, json_string(schedule->note[i]));
+    return array;
+}
+
 json_t *output_json(const struct experiment *experiment)
 {
     const struct plan *plan = experiment->plan;
@@ -254,6 +267,8 @@ json_t *output_json(const struct experiment *experiment)
     json_object_set_new(object, "strategies", strategies_array(experiment));
     json_object_set_new(object, "result", verdict_object(experiment));
     set_real(object, "lasted_s", experiment->total);
+    set_real(object, "within_s", experiment->schedule.whole);
+    json_object_set_new(object, "left_out", notes_array(&experiment->schedule));
     set_real(object, "own_processor_s", experiment->own_processor);
     return object;
 }

@@ -38,11 +38,11 @@ static void begin(struct experiment *experiment, struct experiment_lap *lap, dou
     experiment->resident_sum = experiment->window_resident_sum = 0;
     experiment->asked_sum = experiment->objects_sum = experiment->heap_sum = 0;
     experiment->mapped_sum = experiment->anon_sum = 0;
-    experiment->glances = experiment->window_glances = experiment->heap_glances = 0;
+    experiment->seen = experiment->window_seen = experiment->heap_seen = 0;
     if (experiment->pressure.mechanism->latency != NULL)
         experiment->latency_at_begin =
             *experiment->pressure.mechanism->latency(&experiment->pressure);
-    experiment->units = 0;
+    experiment->units = experiment->work = 0;
     experiment->window_began = experiment->last_unit = process_now();
     experiment->lends_at_begin = experiment->pressure.lends;
     experiment->stalled_at_begin = read_stalled(experiment);
@@ -70,15 +70,18 @@ void lap_glide(struct experiment *experiment, struct experiment_lap *lap, double
 
 void lap_add_window(struct experiment *experiment, double service)
 {
-    double resident = experiment->window_glances == 0
+    double resident = experiment->window_seen == 0
                           ? 0
-                          : experiment->window_resident_sum / (double)experiment->window_glances;
+                          : experiment->window_resident_sum / experiment->window_seen;
     experiment->window_resident_sum = 0;
-    experiment->window_glances = 0;
+    experiment->window_seen = 0;
     experiment->window = memory_grow(experiment->window, experiment->windows,
                                      &experiment->window_capacity, sizeof(*experiment->window));
-    experiment->window[experiment->windows++] = (struct experiment_window){
-        .at = watch_time(experiment), .service = service, .resident = resident};
+    experiment->window[experiment->windows++] =
+        (struct experiment_window){.at = watch_time(experiment),
+                                   .work = experiment->work,
+                                   .service = service,
+                                   .resident = resident};
 }
 
 /* A service is still there, or was just now; runs of a finite program were added one by one. */
@@ -116,7 +119,7 @@ static void add_heap(const struct experiment *experiment, struct experiment_lap 
 {
     if (experiment->heap_sum == 0)
         return;
-    lap->heap = experiment->heap_sum / (double)experiment->heap_glances;
+    lap->heap = experiment->heap_sum / experiment->heap_seen;
     lap->asked_share = experiment->asked_sum / experiment->heap_sum;
     lap->objects = experiment->objects_sum * 0x1p20 / experiment->heap_sum;
     if (experiment->anon_sum > 0) {
@@ -157,8 +160,8 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     lap->windows = experiment->windows - lap->first;
     lap->stalled = fmax(0, read_stalled(experiment) - experiment->stalled_at_begin);
     lap->lends = experiment->pressure.lends - experiment->lends_at_begin;
-    if (experiment->glances > 0)
-        lap->resident_mean = experiment->resident_sum / (double)experiment->glances;
+    if (experiment->seen > 0)
+        lap->resident_mean = experiment->resident_sum / experiment->seen;
     add_heap(experiment, lap);
     add_costs(experiment, lap);
     add_latency(experiment, lap);

@@ -24,6 +24,9 @@ static const char help[] =
     "  --limit SIZE         the lowest level (default: a quarter of the peak); to\n"
     "                       break above it is infinite degradation\n"
     "  --duration TIME      of the pressure phase (default: 60 s)\n"
+    "  --within TIME        of the whole experiment (default: 5m, or five times the\n"
+    "                       duration if that is more), or none; what was left out\n"
+    "                       to keep it is told\n"
     "  --levels N           steps down (default: what the duration allows, 6 to 20)\n"
     "  --form FORM          staircase (default): each level is held; ramp: the budget\n"
     "                       glides from level to level, as shocks and forecasts want\n"
@@ -84,10 +87,10 @@ struct command_line {
 };
 
 /* Each is a setting of plan.c; the option's value of getopt is its place here. */
-static const char *const keys[] = {"scenario", "limit",         "duration", "levels",
-                                   "form",     "pressure",      "ready",    "load",
-                                   "progress", "metric-cmd",    "window",   "work-signal",
-                                   "timeout",  "recovery-time", "strategy", "html"};
+static const char *const keys[] = {
+    "scenario",    "limit",   "duration",      "within",   "levels",     "form",
+    "pressure",    "ready",   "load",          "progress", "metric-cmd", "window",
+    "work-signal", "timeout", "recovery-time", "strategy", "html"};
 
 enum { KEYS = sizeof keys / sizeof keys[0] };
 

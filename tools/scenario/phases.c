@@ -13,10 +13,12 @@ enum {
     RUNS_LEAST = 5, /* of a finite program's baseline */
     WINDOWS_LEAST = 10,
     LEVELS_LEAST = 6,
+    LEVELS_FEW = 2, /* however little time there is */
     LEVELS_MOST = 20,
     RUNS_A_LEVEL = 3,
     WINDOWS_A_LEVEL = 5,
 };
+#define RUNS_SECONDS 0.5 /* of a program that is soon over, at least */
 #define CALIBRATION_SECONDS 5.0
 #define CALIBRATION_LONGEST 20.0
 #define CALM 0.05           /* a baseline that spreads no more needs no further runs */
@@ -70,7 +72,9 @@ static bool is_growing(const struct experiment *experiment)
 static void calibrate_more(struct experiment *experiment)
 {
     struct experiment_lap before = experiment->calibration;
+    uint64_t work = experiment->work;
     lap_begin(experiment, &experiment->calibration, 0);
+    experiment->work = work;
     experiment->calibration.used_most = before.used_most;
     experiment->calibration.resident_most = before.resident_most;
     go_on(experiment, 1, 0);
@@ -82,17 +86,22 @@ static void calibrate_more(struct experiment *experiment)
     }
 }
 
-/* A service works into its memory first: windows before it holds most of it are no baseline. */
+/* A service works into its memory first: windows before it holds most of it are no baseline, as far
+ * as others are left. */
 static void drop_warming(struct experiment *experiment)
 {
     struct experiment_lap *lap = &experiment->calibration;
     size_t most = lap->windows > WINDOWS_LEAST ? lap->windows - WINDOWS_LEAST : 0;
-    size_t dropped = 0;
-    while (dropped < most &&
-           experiment->window[lap->first + dropped].resident < 0.95 * lap->resident_most)
-        dropped++;
-    if (dropped > 0)
-        experiment->settled = experiment->window[lap->first + dropped - 1].at - lap->began;
+    size_t warming = 0;
+    while (warming + 1 < lap->windows &&
+           experiment->window[lap->first + warming].resident < 0.95 * lap->resident_most)
+        warming++;
+    if (warming > 0) {
+        const struct experiment_window *last = &experiment->window[lap->first + warming - 1];
+        experiment->settled = last->at - lap->began;
+        experiment->settled_work = last->work;
+    }
+    size_t dropped = warming < most ? warming : most;
     lap->first += dropped;
     lap->windows -= dropped;
 }
@@ -123,15 +132,18 @@ static bool calibrate(struct experiment *experiment)
     bool is_finite = plan_is_finite(experiment->plan);
     experiment->phase = "calibration";
     experiment->step = experiment->steps = 1;
+    schedule_begin(&experiment->schedule, SCHEDULE_CALIBRATION);
     lap_begin(experiment, lap, 0);
     if (!is_finite && !service_start(experiment))
         return fail(experiment, "it did not get ready", lap->why);
-    double duration = experiment->plan->duration;
-    double until = process_now() + fmin(CALIBRATION_LONGEST, duration);
+    experiment->starting = process_now() - experiment->target.started;
+    double longest = schedule_limit(&experiment->schedule, SCHEDULE_CALIBRATION,
+                                    fmin(CALIBRATION_LONGEST, experiment->duration));
+    double until = process_now() + longest;
     if (is_finite)
-        finite_lap(experiment, RUNS_LEAST, 0.5);
+        finite_lap(experiment, RUNS_LEAST, fmin(RUNS_SECONDS, longest / 2));
     else
-        service_lap(experiment, WINDOWS_LEAST, fmin(CALIBRATION_SECONDS, duration / 2));
+        service_lap(experiment, WINDOWS_LEAST, fmin(CALIBRATION_SECONDS, longest / 2));
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            (find_spread(experiment, lap) > CALM || is_growing(experiment)))
         calibrate_more(experiment);
@@ -150,7 +162,7 @@ static size_t choose_levels(const struct experiment *experiment)
             ? RUNS_A_LEVEL * experiment->baseline
             : fmax(DWELL_SECONDS, plan->metric != NULL ? WINDOWS_A_LEVEL * plan->window
                                                        : WINDOWS_A_LEVEL * experiment->baseline);
-    double fit = plan->duration / one;
+    double fit = experiment->duration / one;
     size_t levels = fit > LEVELS_MOST    ? LEVELS_MOST
                     : fit < LEVELS_LEAST ? LEVELS_LEAST
                                          : (size_t)fit;
@@ -162,7 +174,7 @@ static void take_level(struct experiment *experiment, size_t step)
     const struct plan *plan = experiment->plan;
     double budget = shape_budget(&plan->shape, step, experiment->planned,
                                  HEAD_ROOM * experiment->peak, experiment->floor, experiment->peak);
-    double dwell = shape_dwell(&plan->shape, step, experiment->planned, plan->duration);
+    double dwell = shape_dwell(&plan->shape, step, experiment->planned, experiment->duration);
     experiment->step = step + 1;
     struct experiment_lap *lap = &experiment->level[experiment->levels++];
     size_t runs = dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL;
@@ -191,11 +203,29 @@ static void descend(struct experiment *experiment)
     experiment->planned = choose_levels(experiment);
     experiment->steps = experiment->planned;
     experiment->level = memory_alloc(experiment->planned, sizeof(*experiment->level));
+    schedule_begin(&experiment->schedule, SCHEDULE_LEVELS);
     while (experiment->levels < experiment->planned && broken < most &&
-           !experiment->is_interrupted) {
+           !experiment->is_interrupted &&
+           (experiment->levels < LEVELS_FEW || process_now() < experiment->schedule.until)) {
         take_level(experiment, experiment->levels);
         broken += experiment->level[experiment->levels - 1].end != CURVE_HELD;
     }
+    if (experiment->levels < experiment->planned && broken < most)
+        schedule_note(&experiment->schedule, "the lowest %zu of %zu levels were left out",
+                      experiment->planned - experiment->levels, experiment->planned);
+}
+
+/* A file says itself when its levels are. */
+static void choose_duration(struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    experiment->duration = plan->duration;
+    if (plan->shape.kind == SHAPE_FILE)
+        return;
+    experiment->duration = schedule_limit(&experiment->schedule, SCHEDULE_LEVELS, plan->duration);
+    if (experiment->duration < plan->duration)
+        schedule_note(&experiment->schedule, "pressure lasted %.3g s instead of %.3g s",
+                      experiment->duration, plan->duration);
 }
 
 /* -- release ---------------------------------------------------------------------------------- */
@@ -210,6 +240,12 @@ static bool is_recovered(const struct experiment *experiment)
     return figures.is_recovering;
 }
 
+static void note_patience(struct experiment *experiment, double waited)
+{
+    schedule_note(&experiment->schedule, "recovery was waited for %.3g s instead of %.3g s",
+                  fmax(0, waited), experiment->plan->recovery);
+}
+
 static void release(struct experiment *experiment)
 {
     bool is_finite = plan_is_finite(experiment->plan);
@@ -219,7 +255,10 @@ static void release(struct experiment *experiment)
     experiment->phase = "release";
     experiment->step = experiment->steps = 1;
     lap_begin(experiment, lap, 0);
-    double until = process_now() + experiment->plan->recovery + RELEASE_SECONDS;
+    schedule_begin(&experiment->schedule, SCHEDULE_RELEASE);
+    double wanted = experiment->plan->recovery + RELEASE_SECONDS;
+    double longest = schedule_limit(&experiment->schedule, SCHEDULE_RELEASE, wanted);
+    double until = fmin(process_now() + longest, experiment->schedule.until);
     go_on(experiment, 3, RELEASE_SECONDS);
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            !is_recovered(experiment)) {
@@ -228,6 +267,8 @@ static void release(struct experiment *experiment)
         go_on(experiment, 1, 0);
         lap->lasted = watch_time(experiment) - before.began;
     }
+    if (lap->end == CURVE_HELD && lap->lasted < wanted && !is_recovered(experiment))
+        note_patience(experiment, lap->lasted - RELEASE_SECONDS);
     double *resident = lap_copy_residents(experiment, lap);
     size_t last = lap->windows < 5 ? lap->windows : 5;
     experiment->rss_after = sample_median(resident + lap->windows - last, last);
@@ -244,10 +285,21 @@ static double own_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* Of a probe, until there were some. */
+static void expect_runs(struct experiment *experiment)
+{
+    experiment->schedule.run =
+        plan_is_finite(experiment->plan)
+            ? experiment->calibration.lasted / (double)experiment->calibration.windows
+            : experiment->starting + experiment->settled + 1;
+}
+
 static void run_phases(struct experiment *experiment)
 {
+    choose_duration(experiment);
     if (!calibrate(experiment) || experiment->is_interrupted)
         return;
+    expect_runs(experiment);
     descend(experiment);
     if (!experiment->is_interrupted)
         release(experiment);
@@ -272,6 +324,7 @@ static void compile_patterns(struct experiment *experiment)
 int experiment_run(struct experiment *experiment)
 {
     compile_patterns(experiment);
+    schedule_init(&experiment->schedule, plan_get_whole(experiment->plan));
     if (!watch_open(experiment)) {
         cli_say("signals cannot be waited for");
         return CLI_USAGE;

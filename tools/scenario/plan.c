@@ -22,6 +22,7 @@ static const struct setting {
     {"scenario", SHAPE, offsetof(struct plan, shape)},
     {"limit", BYTES, offsetof(struct plan, limit)},
     {"duration", SECONDS, offsetof(struct plan, duration)},
+    {"within", PATIENCE, offsetof(struct plan, within)},
     {"levels", LEVELS, offsetof(struct plan, levels)},
     {"form", FORM, offsetof(struct plan, is_ramp)},
     {"pressure", TEXT, offsetof(struct plan, pressure)},
@@ -40,6 +41,7 @@ static const struct setting {
 void plan_init(struct plan *plan)
 {
     *plan = (struct plan){.duration = 60,
+                          .within = NAN,
                           .pressure = "auto",
                           .window = 0.5,
                           .timeout = 60,
@@ -67,6 +69,14 @@ void plan_fini(struct plan *plan)
     for (size_t i = 0; i < plan->strategies; i++)
         free(plan->strategy[i].name);
     shape_fini(&plan->shape);
+}
+
+double plan_get_whole(const struct plan *plan)
+{
+    const double whole = 300, parts = 5;
+    if (isnan(plan->within))
+        return fmax(whole, parts * plan->duration);
+    return plan->within > 0 ? plan->within : INFINITY;
 }
 
 bool plan_is_finite(const struct plan *plan)

@@ -29,6 +29,7 @@ struct plan {
     struct shape shape;
     uint64_t limit;       /* the floor; 0: a quarter of the peak */
     double duration;      /* of the pressure phase, seconds */
+    double within;        /* of all phases, seconds; 0: as long as it takes, NAN: not said */
     unsigned levels;      /* 0: as many as the duration allows */
     bool is_ramp;         /* the budget glides from one level to the next */
     const char *pressure; /* a mechanism, or "auto" */
@@ -55,6 +56,10 @@ void plan_fini(struct plan *plan);
 
 /* One of the library's own strategies (preload/budget.h). */
 void plan_add_own_strategy(struct plan *plan, const char *name, unsigned bit);
+
+/* Seconds that all of it may take; INFINITY. By default five minutes, or five times as long as the
+ * pressure. */
+double plan_get_whole(const struct plan *plan);
 
 /* A program that ends by itself is run again and again: how long it takes is the metric. */
 bool plan_is_finite(const struct plan *plan);

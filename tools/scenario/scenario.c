@@ -95,19 +95,30 @@ static double find_efficiency(const struct experiment *experiment)
     return heap > 0 ? asked / heap : NAN;
 }
 
+static void set_breaking_point(const struct bisect *bisect, double bound,
+                               struct verdict_extras *extras)
+{
+    struct belief belief;
+    extras->breaking_point = bisect->good == 0  ? NAN
+                             : bisect->bad == 0 ? bisect->good
+                                                : bisect_get_result(bisect);
+    extras->breaking_interval =
+        bisect->bad == 0 ? (struct sample_interval){0, bisect->good}
+                         : (struct sample_interval){bisect->figures.low, bisect->figures.high};
+    if (!isnan(bound) && bisect_believe(bisect, &belief)) {
+        double share = belief_share_below(&belief, bound);
+        extras->breaking_confidence = extras->breaking_point <= bound ? share : 1 - share;
+    }
+}
+
 static void judge(struct experiment *experiment)
 {
     const struct bisect *bisect = &experiment->bisect;
-    bool is_found = experiment->has_searched && bisect->bad > 0 && bisect->good > 0;
-    struct verdict_extras extras = {
-        .efficiency = find_efficiency(experiment),
-        .breaking_point = is_found                               ? bisect_get_result(bisect)
-                          : bisect->bad == 0 && bisect->good > 0 ? bisect->good
-                                                                 : NAN,
-        .breaking_low = bisect->bad,
-        .breaking_high = bisect->good,
-        .breaking_agreement = bisect_get_agreement(bisect),
-    };
+    struct verdict_extras extras = {.efficiency = find_efficiency(experiment),
+                                    .breaking_point = NAN,
+                                    .breaking_confidence = NAN};
+    if (experiment->has_searched)
+        set_breaking_point(bisect, experiment->plan->bounds.at[VERDICT_BREAKING_POINT], &extras);
     extras.improvement = find_best(experiment, &extras.improvement_interval);
     struct curve curve;
     experiment_make_curve(experiment, &curve);

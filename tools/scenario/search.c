@@ -7,9 +7,7 @@
 #include "tools/scenario/experiment.h"
 
 enum { PROBE_WINDOWS = 3 };
-#define SEARCH_LONGEST 150.0 /* seconds; it is said when they are over */
-#define SEARCH_LEAST 40.0
-#define EXPERIMENT_SECONDS 285.0
+#define WIDEST 0.04 /* bracket, of what is in its middle */
 
 /* What the levels tell already: nearest good above the largest bad. */
 static void find_bracket(const struct experiment *experiment, double *good, double *bad)
@@ -33,35 +31,45 @@ static void find_bracket(const struct experiment *experiment, double *good, doub
 static enum curve_end probe(struct experiment *experiment, double budget)
 {
     struct experiment_lap lap;
+    double began = process_now();
     lap_begin(experiment, &lap, budget);
     if (plan_is_finite(experiment->plan))
         finite_lap(experiment, 1, 0);
     else if (service_start(experiment))
-        service_lap(experiment, PROBE_WINDOWS, experiment->settled + 1);
+        service_lap_settled(experiment, PROBE_WINDOWS);
     watch_stop(experiment);
+    schedule_add_run(&experiment->schedule, process_now() - began);
     return lap.end;
 }
 
-double search_until(const struct experiment *experiment, double least, double longest)
+/* A wider bracket is confirmed better than a narrow one that nobody has confirmed. */
+static void widen(const struct schedule *schedule, struct bisect *bisect, double until)
 {
-    double left = EXPERIMENT_SECONDS - watch_time(experiment);
-    return process_now() + fmax(least, fmin(longest, left));
+    double left = until - process_now(), middle = (bisect->good + bisect->bad) / 2;
+    while (bisect->good > 0 && bisect->bad > 0 && 2 * bisect->tolerance <= WIDEST * middle &&
+           (bisect_runs_left(bisect) + WALK_CHECKS) * schedule->run > left)
+        bisect->tolerance *= 2;
 }
 
 bool search_go_on(struct experiment *experiment, struct bisect *bisect, double until)
 {
-    double budget;
-    while ((budget = bisect_next(bisect)) > 0) {
-        if (process_now() > until)
-            return false;
+    const struct schedule *schedule = &experiment->schedule;
+    double budget = 1;
+    schedule_cut(&experiment->schedule, until);
+    while (!watch_is_over(experiment)) {
+        widen(schedule, bisect, until);
+        budget = bisect_next(bisect);
+        if (budget == 0 || !schedule_fits(schedule->run, until))
+            break;
         experiment->step = bisect->probes + 1;
         experiment->steps = experiment->step > 10 ? experiment->step : 10;
         enum curve_end end = probe(experiment, budget);
-        if (experiment->is_interrupted)
-            return false;
-        bisect_tell(bisect, end);
+        if (!watch_is_over(experiment))
+            bisect_tell(bisect, end);
     }
-    return true;
+    schedule_cut(&experiment->schedule, INFINITY);
+    bisect_conclude(bisect);
+    return budget == 0;
 }
 
 bool search_settle(struct experiment *experiment, struct bisect *bisect, double until)
@@ -70,17 +78,31 @@ bool search_settle(struct experiment *experiment, struct bisect *bisect, double 
     double budget;
     const char *phase = experiment->phase;
     walk_init(&walk, bisect);
-    experiment->phase = "breaking point, run";
-    while ((budget = walk_next(&walk)) > 0 && process_now() < until) {
-        experiment->step = bisect->runs + walk.runs + 1;
+    experiment->phase = "confirmation";
+    schedule_cut(&experiment->schedule, until);
+    while ((budget = walk_next(&walk)) > 0 && schedule_fits(experiment->schedule.run, until)) {
+        experiment->step = bisect->runs + 1;
         experiment->steps = experiment->step;
         enum curve_end end = probe(experiment, budget);
-        if (experiment->is_interrupted)
+        if (watch_is_over(experiment))
             break;
         walk_tell(&walk, end == CURVE_HELD);
     }
+    schedule_cut(&experiment->schedule, INFINITY);
     experiment->phase = phase;
-    return walk_finish(&walk, bisect);
+    return walk_finish(&walk);
+}
+
+static void note_search(struct experiment *experiment, double tolerance)
+{
+    const struct bisect *bisect = &experiment->bisect;
+    if (bisect->tolerance > tolerance)
+        schedule_note(&experiment->schedule, "the breaking point was bracketed to %.1f %%",
+                      100 * bisect->tolerance / bisect_get_result(bisect));
+    if (experiment->is_out_of_time)
+        schedule_note(&experiment->schedule, "the search for the breaking point was broken off");
+    else if (bisect_is_found(bisect) && !experiment->is_confirmed)
+        schedule_note(&experiment->schedule, "fewer runs than wanted confirm the breaking point");
 }
 
 void search_breaking_point(struct experiment *experiment)
@@ -93,11 +115,15 @@ void search_breaking_point(struct experiment *experiment)
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;
     }
-    experiment->phase = "breaking point, probe";
+    experiment->phase = "breaking point";
     experiment->has_searched = true;
-    double until = search_until(experiment, SEARCH_LEAST, SEARCH_LONGEST);
-    bool is_over = search_go_on(experiment, bisect, until);
-    experiment->is_out_of_time = !is_over && !experiment->is_interrupted;
-    if (is_over && bisect_is_found(bisect))
+    double tolerance = bisect->tolerance;
+    schedule_begin(&experiment->schedule, SCHEDULE_SEARCH);
+    double until = experiment->plan->strategies > 0 ? experiment->schedule.until
+                                                    : schedule_end(&experiment->schedule);
+    bool is_done = search_go_on(experiment, bisect, until);
+    experiment->is_out_of_time = !is_done && !experiment->is_interrupted;
+    if (is_done && bisect_is_found(bisect) && !experiment->is_interrupted)
         experiment->is_confirmed = search_settle(experiment, bisect, until);
+    note_search(experiment, tolerance);
 }

@@ -18,6 +18,7 @@
 #define HUNG_SECONDS 10.0
 #define HUNG_FACTOR 20.0
 #define POLL_SECONDS 0.02
+#define SETTLED_SECONDS 1.0 /* and so much longer */
 
 /* -- getting ready ---------------------------------------------------------------------------- */
 
@@ -110,6 +111,7 @@ static void count_window(struct service_state *state)
     if (experiment->units == 0 || now - experiment->window_began < experiment->plan->window)
         return;
     double span = experiment->last_unit - experiment->window_began;
+    experiment->work += experiment->units;
     if (span > 0)
         lap_add_window(experiment, span / (double)experiment->units);
     experiment->units = 0;
@@ -128,6 +130,7 @@ static void finish_helper(struct service_state *state)
         return;
     experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
     experiment->last_unit = now;
+    experiment->work += !is_metric;
     lap_add_window(experiment,
                    is_metric ? strtod(state->printed, NULL) : helper->ended - helper->started);
 }
@@ -189,11 +192,17 @@ static bool has_collapsed(const struct experiment *experiment, size_t first)
     return is_slow;
 }
 
+struct wanted {
+    size_t windows;
+    double seconds;
+    uint64_t work; /* of the lap */
+};
+
 /* One dwell period; a second one if it was so slow that it may be a collapse. */
-static void dwell(struct service_state *state, size_t windows, double seconds)
+static void dwell(struct service_state *state, const struct wanted *wanted)
 {
     struct experiment *experiment = state->experiment;
-    double until = process_now() + seconds;
+    double until = process_now() + wanted->seconds;
     bool is_helped = experiment->plan->load != NULL || experiment->plan->metric != NULL;
     size_t first = experiment->windows;
     unsigned slow = 0;
@@ -205,14 +214,15 @@ static void dwell(struct service_state *state, size_t windows, double seconds)
             count_window(state);
         if (has_broken(state))
             return;
-        bool is_enough = experiment->windows - first >= windows;
+        bool is_enough =
+            experiment->windows - first >= wanted->windows && experiment->work >= wanted->work;
         if (goes_on && (!is_enough || process_now() < until))
             continue;
         slow = goes_on && has_collapsed(experiment, first) ? slow + 1 : 0;
         if (slow != 1)
             break;
         first = experiment->windows;
-        until = process_now() + seconds;
+        until = process_now() + wanted->seconds;
     }
     if (slow == 0)
         lap_end(experiment, CURVE_HELD, true, "%s", "");
@@ -220,10 +230,21 @@ static void dwell(struct service_state *state, size_t windows, double seconds)
         lap_end(experiment, CURVE_COLLAPSED, true, "two dwell periods above 10 x the baseline");
 }
 
-void service_lap(struct experiment *experiment, size_t windows, double seconds)
+static void go_on(struct experiment *experiment, const struct wanted *wanted)
 {
     static const struct process_hooks nobody;
     struct service_state state = {.experiment = experiment};
-    dwell(&state, windows, seconds);
+    dwell(&state, wanted);
     process_stop(&experiment->helper, 0, &nobody);
+}
+
+void service_lap(struct experiment *experiment, size_t windows, double seconds)
+{
+    go_on(experiment, &(struct wanted){.windows = windows, .seconds = seconds});
+}
+
+void service_lap_settled(struct experiment *experiment, size_t windows)
+{
+    go_on(experiment, &(struct wanted){windows, experiment->settled + SETTLED_SECONDS,
+                                       experiment->settled_work});
 }

@@ -1,5 +1,6 @@
 /* strategies.c - each strategy by runs without, with, without it, at the lowest level that is held
  * without it; then by the breaking point with it and without. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ static bool measure_side(struct experiment *experiment, const struct plan_strate
     if (plan_is_finite(experiment->plan))
         finite_lap(experiment, RUNS_A_SIDE, 0);
     else if (service_start(experiment))
-        service_lap(experiment, WINDOWS_A_SIDE, experiment->settled + 1);
+        service_lap_settled(experiment, WINDOWS_A_SIDE);
     watch_stop(experiment);
     experiment->strategy = NULL;
     experiment->pressure.is_strategy_alone = false;
@@ -54,70 +55,115 @@ static bool measure_side(struct experiment *experiment, const struct plan_strate
     return lap->end == CURVE_HELD;
 }
 
-/* Without the strategy first: the lowest level at which the program holds so. */
-static bool measure_without(struct experiment *experiment, struct experiment_strategy *strategy,
-                            struct side *side, struct experiment_lap *lap)
+/* The runs without any strategy that were done last: they come before those with the next one too,
+ * so that of several it is A/B/A/C/A. */
+struct without {
+    struct side side;
+    double level; /* the lowest that was held so; 0: none */
+    bool is_tried;
+};
+
+static void free_side(struct side *side)
 {
-    bool is_held = false, is_own = strategy->what->settings == NULL;
-    double level = 0;
-    while (!is_held && !experiment->is_interrupted && (level = find_level(experiment, level)) > 0) {
-        free(side->resident);
-        free(side->service);
-        strategy->level = level;
-        is_held = measure_side(experiment, NULL, is_own, 0, level, side, lap);
-    }
-    return is_held;
+    free(side->resident);
+    free(side->service);
 }
 
-static void measure(struct experiment *experiment, struct experiment_strategy *strategy,
+static void find_without(struct experiment *experiment, bool is_own, struct without *without)
+{
+    struct experiment_lap lap;
+    double level = 0;
+    without->is_tried = true;
+    while (without->level == 0 && (level = find_level(experiment, level)) > 0) {
+        free_side(&without->side);
+        bool is_held = measure_side(experiment, NULL, is_own, 0, level, &without->side, &lap);
+        if (watch_is_over(experiment))
+            return;
+        without->level = is_held ? level : 0;
+    }
+}
+
+static void compare(struct experiment_strategy *strategy, const struct side side[3],
                     struct sample_random *random)
 {
-    struct side sides[3] = {{0}};
-    struct experiment_lap lap = {0};
-    bool is_own = strategy->what->settings == NULL;
-    uint32_t bit = 1U << strategy->what->bit;
-    bool is_held = measure_without(experiment, strategy, &sides[0], &lap);
-    if (!is_held)
-        snprintf(strategy->why, sizeof strategy->why, "no level is held without it");
-    for (unsigned i = 1; i < 3 && is_held && !experiment->is_interrupted; i++) {
-        is_held = measure_side(experiment, i == 1 ? strategy->what : NULL, is_own, i == 1 ? bit : 0,
+    struct improvement_side sides[3];
+    for (unsigned i = 0; i < 3; i++)
+        sides[i] = (struct improvement_side){side[i].resident, side[i].service, side[i].count};
+    improvement_read(&sides[0], &sides[1], &sides[2], random, &strategy->improvement);
+    strategy->is_measured = true;
+}
+
+/* With it, and without it again. */
+static void measure(struct experiment *experiment, struct experiment_strategy *strategy,
+                    struct without *without, struct sample_random *random)
+{
+    struct side sides[3] = {without->side};
+    struct experiment_lap lap;
+    bool is_own = strategy->what->settings == NULL, is_held = true;
+    unsigned i = 1;
+    strategy->level = without->level;
+    while (i < 3 && is_held && !watch_is_over(experiment)) {
+        uint32_t bit = i == 1 ? 1U << strategy->what->bit : 0;
+        is_held = measure_side(experiment, i == 1 ? strategy->what : NULL, is_own, bit,
                                strategy->level, &sides[i], &lap);
-        if (!is_held)
-            snprintf(strategy->why, sizeof strategy->why, "%s %s it: %.60s",
-                     curve_end_name(lap.end), i == 1 ? "with" : "without", lap.why);
+        i++;
     }
-    strategy->is_measured = is_held && !experiment->is_interrupted;
-    if (strategy->is_measured) {
-        struct improvement_side side[3];
-        for (unsigned i = 0; i < 3; i++)
-            side[i] =
-                (struct improvement_side){sides[i].resident, sides[i].service, sides[i].count};
-        improvement_read(&side[0], &side[1], &side[2], random, &strategy->improvement);
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        free(sides[i].resident);
-        free(sides[i].service);
-    }
+    if (watch_is_over(experiment))
+        snprintf(strategy->why, sizeof strategy->why, "no time was left for it");
+    else if (!is_held)
+        snprintf(strategy->why, sizeof strategy->why, "%s %s it: %.60s", curve_end_name(lap.end),
+                 i == 2 ? "with" : "without", lap.why);
+    else
+        compare(strategy, sides, random);
+    free_side(&sides[1]);
+    free_side(&sides[strategy->is_measured ? 0 : 2]);
+    if (strategy->is_measured)
+        without->side = sides[2];
+}
+
+/* Seconds of one side. */
+static double expect_side(const struct experiment *experiment)
+{
+    return plan_is_finite(experiment->plan)
+               ? RUNS_A_SIDE * experiment->schedule.run
+               : experiment->schedule.run + WINDOWS_A_SIDE * experiment->baseline;
+}
+
+static void take(struct experiment *experiment, struct experiment_strategy *strategy,
+                 struct without *without, struct sample_random *random)
+{
+    bool is_own = strategy->what->settings == NULL;
+    double seconds = (without->is_tried ? 2 : 3) * expect_side(experiment);
+    bool is_fitting = schedule_fits(seconds, experiment->schedule.until);
+    if (is_fitting && !without->is_tried)
+        find_without(experiment, is_own, without);
+    if (!is_fitting || watch_is_over(experiment))
+        snprintf(strategy->why, sizeof strategy->why, "no time was left for it");
+    else if (without->level == 0)
+        snprintf(strategy->why, sizeof strategy->why, "no level is held without it");
+    else
+        measure(experiment, strategy, without, random);
 }
 
 void strategies_measure(struct experiment *experiment)
 {
     struct sample_random random = {.state = 2};
+    struct without without = {.level = 0};
     experiment->phase = "strategy";
     experiment->steps = experiment->plan->strategies;
+    schedule_begin(&experiment->schedule, SCHEDULE_STRATEGIES);
+    schedule_cut(&experiment->schedule, experiment->schedule.until);
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
         *strategy = (struct experiment_strategy){.what = &experiment->plan->strategy[i]};
         experiment->step = i + 1;
-        measure(experiment, strategy, &random);
+        take(experiment, strategy, &without, &random);
     }
+    schedule_cut(&experiment->schedule, INFINITY);
+    free_side(&without.side);
 }
 
 /* -- shifts ----------------------------------------------------------------------------------- */
-
-/* Seconds, altogether. */
-#define SHIFTS_LONGEST 90.0
-#define SHIFTS_LEAST 10.0
 
 /* The breaking point with this strategy (NULL: without), from what is known of another search. */
 static void find_break(struct experiment *experiment, const struct experiment_strategy *strategy,
@@ -140,6 +186,7 @@ static void find_shift(struct experiment *experiment, struct experiment_strategy
                        const struct bisect *bare, double until)
 {
     bool is_own = strategy->what->settings == NULL;
+    strategy->shift.shift = NAN;
     strategy->without = is_own && bare->runs > 0 ? *bare : experiment->bisect;
     if (is_own && bare->runs == 0)
         find_break(experiment, strategy, false, &experiment->bisect, until, &strategy->without);
@@ -150,17 +197,28 @@ static void find_shift(struct experiment *experiment, struct experiment_strategy
                            &strategy->shift);
 }
 
+/* Each has its part of the time, and so has the search without any. */
 void strategies_find_shifts(struct experiment *experiment)
 {
     struct bisect bare = {0}; /* with none of the library's own */
-    double until = search_until(experiment, SHIFTS_LEAST, SHIFTS_LONGEST);
-    experiment->phase = "strategy's breaking point, probe";
+    size_t left = 0, open = 0;
+    for (size_t i = 0; i < experiment->plan->strategies; i++)
+        left += experiment->strategies[i].is_measured;
+    if (experiment->bisect.bad == 0 || left == 0)
+        return;
+    schedule_begin(&experiment->schedule, SCHEDULE_SHIFTS);
+    experiment->phase = "shift";
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
-        if (!strategy->is_measured || experiment->bisect.bad == 0)
+        if (!strategy->is_measured)
             continue;
-        find_shift(experiment, strategy, &bare, until);
+        find_shift(experiment, strategy, &bare,
+                   schedule_part(&experiment->schedule, left-- + (bare.runs == 0)));
+        open += isnan(strategy->shift.shift) && strategy->without.bad != 0;
         if (strategy->what->settings == NULL)
             bare = strategy->without;
     }
+    if (open > 0)
+        schedule_note(&experiment->schedule, "breaking points with %zu strategies were not found",
+                      open);
 }

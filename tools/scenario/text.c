@@ -7,6 +7,8 @@
 #include "tools/scenario/output.h"
 #include "tools/units.h"
 
+enum { CHOICE_INDENT = 14, INDENT = 16, STRATEGY_INDENT = 31 };
+
 static struct units time_of(double seconds)
 {
     return units_duration((uint64_t)(seconds * 1e9));
@@ -46,16 +48,16 @@ struct output_value output_value(enum verdict_row row, double value)
     return text;
 }
 
-/* In lines of 80 columns; `used` of the first are taken. */
-static void print_wrapped(const char *text, size_t used, FILE *out)
+/* In lines of 80 columns; `used` of the first are taken, `indent` of the others. */
+static void print_wrapped(const char *text, size_t used, size_t indent, FILE *out)
 {
-    enum { COLUMNS = 80, INDENT = 14 };
+    enum { COLUMNS = 80 };
     bool is_first = true;
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
-        if (used + 1 + length > COLUMNS && used > INDENT) {
-            fprintf(out, "\n%*s", INDENT, "");
-            used = INDENT;
+        if (used + 1 + length > COLUMNS && used > indent) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            used = indent;
             is_first = true;
         }
         used += (size_t)fprintf(out, "%s%.*s", is_first ? "" : " ", (int)length, text);
@@ -83,15 +85,15 @@ static void print_choices(const struct pressure *pressure, FILE *out)
             mechanism = choice->mechanism;
     }
     fprintf(out, "pressure    %s: ", mechanism->name);
-    print_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), out);
+    print_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), CHOICE_INDENT, out);
     fprintf(out, "            a budget is of ");
-    print_wrapped(mechanism->unit, 27, out);
+    print_wrapped(mechanism->unit, 27, CHOICE_INDENT, out);
     for (size_t i = 0; i < pressure->choices; i++) {
         const struct pressure_choice *choice = &pressure->choice[i];
         if (choice->is_taken)
             continue;
         fprintf(out, "            not %s: ", choice->mechanism->name);
-        print_wrapped(choice->why, 18 + strlen(choice->mechanism->name), out);
+        print_wrapped(choice->why, 18 + strlen(choice->mechanism->name), CHOICE_INDENT, out);
     }
 }
 
@@ -220,6 +222,24 @@ static void print_recovery(const struct experiment *experiment, FILE *out)
             100 * figures->retention, plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
 }
 
+/* How far off it may be, and how that is known. */
+static void print_certainty(const struct experiment *experiment, FILE *out)
+{
+    const struct bisect *bisect = &experiment->bisect;
+    const struct belief_figures *figures = &bisect->figures;
+    fprintf(out, "%*s95 %% sure: %s to %s; %u probes, %u runs%s\n", INDENT, "",
+            bytes_of(figures->low).at, bytes_of(figures->high).at, bisect->probes, bisect->runs,
+            experiment->is_out_of_time  ? ", out of time"
+            : !experiment->is_confirmed ? ", not confirmed"
+                                        : "");
+    if (bisect->is_varying)
+        fprintf(out, "%*shalf of the runs break there: their needs spread by %s\n", INDENT, "",
+                bytes_of(figures->spread).at);
+    else
+        fprintf(out, "%*sbroken at %s, held at %s\n", INDENT, "", bytes_of(bisect->bad).at,
+                bytes_of(bisect->good).at);
+}
+
 static void print_search(const struct experiment *experiment, FILE *out)
 {
     const struct bisect *bisect = &experiment->bisect;
@@ -238,45 +258,61 @@ static void print_search(const struct experiment *experiment, FILE *out)
     fprintf(out, "BREAKING POINT  %s, %.0f %% of the peak: %s\n",
             bytes_of(bisect_get_result(bisect)).at,
             100 * bisect_get_result(bisect) / experiment->peak, curve_end_name(bisect->kind));
-    if (bisect->spread > 0) {
-        fprintf(out, "                half of the runs break between %s and %s\n",
-                bytes_of(bisect->bad).at, bytes_of(bisect->good).at);
-        fprintf(out, "                (2 standard errors); %u runs, whose needs spread by %s\n",
-                bisect->runs, bytes_of(bisect->spread).at);
-        return;
-    }
-    fprintf(out, "                broken at %s, held at %s; %u probes, %u runs%s\n",
-            bytes_of(bisect->bad).at, bytes_of(bisect->good).at, bisect->probes, bisect->runs,
-            experiment->is_out_of_time  ? ", out of time"
-            : !experiment->is_confirmed ? ", not confirmed"
-                                        : "");
+    print_certainty(experiment, out);
 }
 
 static void print_shift(const struct experiment_strategy *strategy, FILE *out)
 {
     const struct improvement_shift *it = &strategy->shift;
-    if (strategy->with.runs == 0 || isnan(it->shift))
-        return;
-    fprintf(out, "%31sbreaks at %s", "", bytes_of(bisect_get_result(&strategy->with)).at);
-    fprintf(out, " for %s, %+.0f %%%s\n", bytes_of(bisect_get_result(&strategy->without)).at,
-            -100 * it->shift, it->is_counted ? "" : ": not counted");
+    char text[256];
+    if (!strategy->is_measured || strategy->without.bad == 0)
+        return; /* nothing breaks it, or nobody looked */
+    if (isnan(it->shift))
+        snprintf(text, sizeof text, "where it breaks with it: no time was left");
+    else
+        snprintf(text, sizeof text, "breaks at %s for %s, %+.0f %% (%+.0f..%+.0f)%s%s",
+                 bytes_of(bisect_get_result(&strategy->with)).at,
+                 bytes_of(bisect_get_result(&strategy->without)).at, -100 * it->shift,
+                 -100 * it->interval.high, -100 * it->interval.low,
+                 it->is_counted ? "" : "; not counted: ", it->is_counted ? "" : it->objection);
+    fprintf(out, "%*s", STRATEGY_INDENT, "");
+    print_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
+}
+
+static void print_improvement(const struct improvement *it, FILE *out)
+{
+    char text[256];
+    snprintf(text, sizeof text, "resident %+.1f %% (%+.1f..%+.1f), time %+.1f %%%s%s",
+             -100 * it->reduction, -100 * it->reduction_interval.high,
+             -100 * it->reduction_interval.low, 100 * it->overhead,
+             it->is_counted ? "" : "; not counted: ", it->is_counted ? "" : it->objection);
+    print_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
 }
 
 static void print_strategies(const struct experiment *experiment, FILE *out)
 {
     for (size_t i = 0; i < experiment->plan->strategies; i++) {
         const struct experiment_strategy *strategy = &experiment->strategies[i];
-        const struct improvement *it = &strategy->improvement;
         fprintf(out, "%s %-14.14s ", i == 0 ? "STRATEGY       " : "               ",
                 strategy->what->name);
-        if (!strategy->is_measured)
-            fprintf(out, "%.48s\n", strategy->why);
+        if (strategy->is_measured)
+            print_improvement(&strategy->improvement, out);
         else
-            fprintf(out, "resident %+.1f %% (%+.1f..%+.1f), time %+.1f %%%s\n",
-                    -100 * it->reduction, -100 * it->reduction_interval.high,
-                    -100 * it->reduction_interval.low, 100 * it->overhead,
-                    it->is_counted ? "" : ": not counted");
+            print_wrapped(strategy->why, STRATEGY_INDENT, STRATEGY_INDENT, out);
         print_shift(strategy, out);
+    }
+}
+
+static void print_time(const struct experiment *experiment, FILE *out)
+{
+    const struct schedule *schedule = &experiment->schedule;
+    fprintf(out, "TIME            %s", time_of(experiment->total).at);
+    if (!isinf(schedule->whole))
+        fprintf(out, " of at most %s", time_of(schedule->whole).at);
+    fprintf(out, "%s\n", schedule->notes == 0 ? "" : "; to keep that:");
+    for (size_t i = 0; i < schedule->notes; i++) {
+        fprintf(out, "%*s", INDENT, "");
+        print_wrapped(schedule->note[i], INDENT, INDENT, out);
     }
 }
 
@@ -305,11 +341,13 @@ static void print_criterion(const struct verdict_bounds *bounds, const struct ve
 
 static void print_grace(const struct curve_figures *figures, FILE *out)
 {
-    fprintf(out, "  not graceful:%s%s%s%s\n",
-            figures->is_clean ? "" : " killed or hung above the floor;",
-            figures->is_monotone ? "" : " not monotone;",
-            figures->is_without_cliff ? "" : " a cliff;",
-            figures->is_recovering ? "" : " no recovery;");
+    char text[128];
+    snprintf(
+        text, sizeof text, "%s%s%s%s", figures->is_clean ? "" : "killed or hung above the floor; ",
+        figures->is_monotone ? "" : "not monotone; ", figures->is_without_cliff ? "" : "a cliff; ",
+        figures->is_recovering ? "" : "no recovery;");
+    fprintf(out, "  not graceful: ");
+    print_wrapped(text, INDENT, INDENT, out);
     if (!figures->is_without_cliff)
         fprintf(out, "  cliff: %.1f x for 5 %% of the peak; one step carries %.0f %% of ln D\n",
                 figures->steepest, 100 * figures->cliff);
@@ -340,5 +378,6 @@ void output_text(const struct experiment *experiment, FILE *out)
     print_recovery(experiment, out);
     print_search(experiment, out);
     print_strategies(experiment, out);
+    print_time(experiment, out);
     print_verdict(experiment, out);
 }

@@ -24,6 +24,11 @@ void victim_begin(struct victim *victim, pid_t root)
     *victim = (struct victim){.root = root, .pid = {root}, .pids = 1};
 }
 
+void victim_end(struct victim *victim)
+{
+    *victim = (struct victim){.root = 0};
+}
+
 /* -- who -------------------------------------------------------------------------------------- */
 
 /* Children are listed by the thread that started them. */

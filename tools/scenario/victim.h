@@ -29,6 +29,7 @@ struct victim {
 };
 
 void victim_begin(struct victim *victim, pid_t root);
+void victim_end(struct victim *victim); /* nobody is left */
 
 /* Who belongs to the tree? */
 void victim_find(struct victim *victim);

@@ -149,8 +149,7 @@ void watch_stop(struct experiment *experiment)
     static const struct process_hooks nobody;
     process_stop(&experiment->helper, 0, &nobody);
     process_stop(&experiment->target, 5, watch_hooks(experiment));
-    experiment->victim.root = 0;
-    experiment->victim.pids = 0;
+    victim_end(&experiment->victim);
 }
 
 /* -- samples ---------------------------------------------------------------------------------- */
@@ -186,37 +185,47 @@ static void look(struct experiment *experiment, double now)
         keep_sample(experiment);
 }
 
-static void book_heap(struct experiment *experiment)
+static void book_heap(struct experiment *experiment, double seconds)
 {
     struct pressure_heap heap;
     if (experiment->pressure.mechanism->heap == NULL)
         return;
     experiment->pressure.mechanism->heap(&experiment->pressure, &heap);
-    experiment->asked_sum += (double)heap.asked;
-    experiment->objects_sum += (double)heap.objects;
-    experiment->heap_sum += (double)heap.resident;
-    experiment->mapped_sum += (double)heap.mapped;
-    experiment->anon_sum += (double)heap.rss_anon;
-    experiment->heap_glances++;
+    experiment->asked_sum += (double)heap.asked * seconds;
+    experiment->objects_sum += (double)heap.objects * seconds;
+    experiment->heap_sum += (double)heap.resident * seconds;
+    experiment->mapped_sum += (double)heap.mapped * seconds;
+    experiment->anon_sum += (double)heap.rss_anon * seconds;
+    experiment->heap_seen += seconds;
 }
 
-static void book(struct experiment *experiment)
+/* What is seen now is so since the last time. */
+static void book(struct experiment *experiment, double now)
 {
     struct experiment_lap *lap = experiment->lap;
     double resident = (double)experiment->victim.now.resident;
     if (lap == NULL || resident == 0)
         return;
+    double seconds = now - fmax(experiment->last_glance, experiment->target.started);
     lap->used_most =
         fmax(lap->used_most, (double)experiment->pressure.mechanism->used(&experiment->pressure));
     if (experiment->pressure.mechanism->most != NULL)
         lap->used_most = fmax(lap->used_most,
                               (double)experiment->pressure.mechanism->most(&experiment->pressure));
     lap->resident_most = fmax(lap->resident_most, resident);
-    book_heap(experiment);
-    experiment->resident_sum += resident;
-    experiment->glances++;
-    experiment->window_resident_sum += resident;
-    experiment->window_glances++;
+    book_heap(experiment, seconds);
+    experiment->resident_sum += resident * seconds;
+    experiment->seen += seconds;
+    experiment->window_resident_sum += resident * seconds;
+    experiment->window_seen += seconds;
+    experiment->last_glance = now;
+}
+
+/* Seconds until a run is to be looked at again: what is over soon has been seen by then. */
+static double find_pace(const struct experiment *experiment)
+{
+    const double least = 0.001, share = 0.25;
+    return fmax(least, share * (process_now() - experiment->target.started));
 }
 
 static void sample(struct experiment *experiment)
@@ -224,12 +233,12 @@ static void sample(struct experiment *experiment)
     double now = process_now();
     if (experiment->target.pid <= 0 || now < experiment->next_glance)
         return;
-    experiment->next_glance = now + TICK_SECONDS - 0.001;
+    experiment->next_glance = now + fmin(TICK_SECONDS, find_pace(experiment)) - 0.001;
     if (now >= experiment->next_look)
         look(experiment, now);
     else
         victim_glance(&experiment->victim);
-    book(experiment);
+    book(experiment, now);
     if (experiment->pressure.mechanism->tick != NULL)
         experiment->pressure.mechanism->tick(&experiment->pressure);
 }
@@ -238,19 +247,23 @@ static void show(struct experiment *experiment)
 {
     if (!progress_is_due(&experiment->progress))
         return;
-    char level[64] = "";
     const struct experiment_lap *lap = experiment->lap;
+    char budget[64] = "", slow[32] = "", time[48];
     if (experiment->pressure.budget != 0)
-        snprintf(level, sizeof level, ", budget %s", units_bytes(experiment->pressure.budget).at);
+        snprintf(budget, sizeof budget, " of %s", units_bytes(experiment->pressure.budget).at);
     double service = lap == NULL || experiment->windows == lap->first
                          ? 0
                          : experiment->window[experiment->windows - 1].service;
-    char slow[32] = "";
     if (service > 0 && experiment->baseline > 0)
         snprintf(slow, sizeof slow, ", %.2f x", service / experiment->baseline);
-    progress_show(&experiment->progress, "%s %zu/%zu%s, resident %s%s, %.0f s", experiment->phase,
-                  experiment->step, experiment->steps, level,
-                  units_bytes(experiment->victim.now.resident).at, slow, watch_time(experiment));
+    double left = schedule_left(&experiment->schedule);
+    if (isinf(left))
+        snprintf(time, sizeof time, "%.0f s so far", watch_time(experiment));
+    else
+        snprintf(time, sizeof time, "up to %.0f s left", left);
+    progress_show(&experiment->progress, "%s %zu/%zu: %s%s%s, %s", experiment->phase,
+                  experiment->step, experiment->steps,
+                  units_bytes(experiment->victim.now.resident).at, budget, slow, time);
 }
 
 /* A program that says much does not wake us for each line. */
@@ -271,6 +284,8 @@ static void wait_for_news(struct experiment *experiment, double patience)
     double tick = experiment->pressure.mechanism->tick != NULL ? TICK_SECONDS : GLANCE_SECONDS;
     if (has_target && !is_listening)
         tick = READ_SECONDS;
+    if (has_target)
+        tick = fmin(tick, find_pace(experiment));
     poll(fds, sizeof fds / sizeof fds[0], (int)(fmin(patience, tick) * 1000));
     if (!has_target)
         return;
@@ -279,11 +294,17 @@ static void wait_for_news(struct experiment *experiment, double patience)
     process_read(target, watch_hooks(experiment));
 }
 
+bool watch_is_over(const struct experiment *experiment)
+{
+    return experiment->is_interrupted || experiment->schedule.is_cut;
+}
+
 bool watch_step(struct experiment *experiment, double patience)
 {
     wait_for_news(experiment, patience);
     take_signals(experiment);
     sample(experiment);
     show(experiment);
-    return !experiment->is_interrupted;
+    experiment->schedule.is_cut |= process_now() > experiment->schedule.cut;
+    return !watch_is_over(experiment);
 }

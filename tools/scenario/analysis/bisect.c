@@ -42,11 +42,29 @@ double bisect_next(const struct bisect *bisect)
     return (bisect->good + bisect->bad) / 2;
 }
 
+/* Two votes for each halving; a side that is missing is some steps away. */
+unsigned bisect_runs_left(const struct bisect *bisect)
+{
+    enum { VOTES = 2, STEPS = 3 };
+    if (bisect_next(bisect) == 0)
+        return 0;
+    bool is_open = bisect->good == 0 || bisect->bad == 0;
+    double width = is_open ? fmax(bisect->good, bisect->bad) / 2 : bisect->good - bisect->bad;
+    double halvings = fmax(1, ceil(log2(width / bisect->tolerance)));
+    return VOTES * ((unsigned)halvings + (is_open ? STEPS : 0));
+}
+
+void bisect_add_run(struct bisect *bisect, double budget, bool is_good)
+{
+    if (bisect->runs < BISECT_RUNS_MOST)
+        bisect->run[bisect->runs++] = (struct bisect_run){budget, is_good};
+}
+
 void bisect_tell(struct bisect *bisect, enum curve_end end)
 {
     double budget = bisect_next(bisect);
     bool is_good = end == CURVE_HELD;
-    bisect->runs++;
+    bisect_add_run(bisect, budget, is_good);
     if (is_good)
         bisect->good_votes++;
     else
@@ -67,12 +85,29 @@ void bisect_tell(struct bisect *bisect, enum curve_end end)
 
 bool bisect_is_sure(const struct bisect *bisect)
 {
-    return !bisect->is_varying || bisect->spread > 0;
+    return !bisect->is_varying || bisect->is_settled;
+}
+
+bool bisect_believe(const struct bisect *bisect, struct belief *belief)
+{
+    if (bisect->good == 0 || bisect->bad == 0)
+        return false;
+    belief_init(belief, (bisect->good + bisect->bad) / 2, bisect->tolerance);
+    for (unsigned i = 0; i < bisect->runs; i++)
+        belief_tell(belief, bisect->run[i].budget, bisect->run[i].is_good);
+    return true;
+}
+
+void bisect_conclude(struct bisect *bisect)
+{
+    struct belief belief;
+    if (bisect_believe(bisect, &belief))
+        belief_read(&belief, &bisect->figures);
 }
 
 double bisect_get_result(const struct bisect *bisect)
 {
-    return (bisect->good + bisect->bad) / 2;
+    return bisect->figures.high > 0 ? bisect->figures.middle : (bisect->good + bisect->bad) / 2;
 }
 
 double bisect_get_agreement(const struct bisect *bisect)

@@ -7,7 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tools/scenario/analysis/belief.h"
 #include "tools/scenario/analysis/curve.h"
+
+enum { BISECT_RUNS_MOST = 160 };
+
+/* A fresh run at one budget. */
+struct bisect_run {
+    double budget;
+    bool is_good;
+};
 
 struct bisect {
     double good, bad;               /* bytes; 0: none is known yet */
@@ -16,11 +25,13 @@ struct bisect {
     double hint[2];                 /* asked before others; 0: none */
     enum curve_end kind;            /* of the newest bad vote that decided */
     unsigned good_votes, bad_votes; /* of the probe that is asked now */
-    unsigned probes, runs, odd;     /* decided; votes; votes against the decision */
+    unsigned probes, odd;           /* decided; votes against the decision */
+    struct bisect_run run[BISECT_RUNS_MOST];
+    unsigned runs;   /* votes, and runs that were to confirm what they found (walk.h) */
     bool is_varying; /* a run contradicted what was found, here or where the hint is from: needs
                       * differ from run to run */
-    double spread;   /* bytes: by how much the needs of runs differ (standard deviation); 0: they do
-                      * not. `good` and `bad` say then how sure their middle is: walk.h */
+    bool is_settled; /* there were enough runs around it, whether needs differ or not */
+    struct belief_figures figures; /* what all runs together say; `high` 0: there is no bracket */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
@@ -34,12 +45,23 @@ void bisect_hint(struct bisect *bisect, const struct bisect *other);
 double bisect_next(const struct bisect *bisect);
 void bisect_tell(struct bisect *bisect, enum curve_end end);
 
+/* How many more it takes, if votes agree. */
+unsigned bisect_runs_left(const struct bisect *bisect);
+
+/* A run that is no vote. */
+void bisect_add_run(struct bisect *bisect, double budget, bool is_good);
+
+/* Out of all runs so far, what they say; false: there is no bracket. `figures` are such. */
+bool bisect_believe(const struct bisect *bisect, struct belief *belief);
+void bisect_conclude(struct bisect *bisect);
+
 /* Was it found: good - bad <= tolerance? If not and `bad` is 0, nothing down to `least` broke it.
  */
 bool bisect_is_found(const struct bisect *bisect);
-/* Is what was found no chance of votes: needs do not differ, or their spread is known? */
+/* Is what was found no chance of votes: needs do not differ, or there were enough runs? */
 bool bisect_is_sure(const struct bisect *bisect);
-double bisect_get_result(const struct bisect *bisect);    /* the middle of the bracket */
+/* The budget at which half of the runs break; of the bracket, as long as nothing is concluded. */
+double bisect_get_result(const struct bisect *bisect);
 double bisect_get_agreement(const struct bisect *bisect); /* share of the votes that agreed */
 
 #endif

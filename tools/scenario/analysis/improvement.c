@@ -7,8 +7,11 @@
 
 #include "tools/trace/memory.h"
 
-enum { ROUNDS = 400 };
+enum { ROUNDS = 400, COUNT_LEAST = 3 };
 #define OVERHEAD_MOST 0.10
+
+static const char too_slow[] = "it costs more than a tenth of time";
+static const char by_chance[] = "it may be chance";
 
 /* Both A's as one. */
 static double *join(const double *a, size_t a_count, const double *b, size_t b_count)
@@ -58,10 +61,20 @@ void improvement_read(const struct improvement_side *before, const struct improv
     improvement->overhead_interval = (struct sample_interval){o.low - 1, o.high - 1};
     improvement->drift =
         find_ratio(after->resident, after->count, before->resident, before->count) - 1;
-    improvement->is_counted = with->count >= 3 && improvement->reduction_interval.low > 0 &&
-                              improvement->overhead <= OVERHEAD_MOST;
+    improvement->objection = improvement->overhead > OVERHEAD_MOST      ? too_slow
+                             : improvement->reduction_interval.low <= 0 ? by_chance
+                             : with->count < COUNT_LEAST                ? "too few runs"
+                                                                        : NULL;
+    improvement->is_counted = improvement->objection == NULL;
     free(resident);
     free(service);
+}
+
+static struct sample_interval find_limits(const struct bisect *bisect)
+{
+    const struct belief_figures *figures = &bisect->figures;
+    return figures->high > 0 ? (struct sample_interval){figures->low, figures->high}
+                             : (struct sample_interval){bisect->bad, bisect->good};
 }
 
 void improvement_read_shift(const struct bisect *without, const struct bisect *with,
@@ -72,8 +85,13 @@ void improvement_read_shift(const struct bisect *without, const struct bisect *w
     if (without->bad == 0 || without->good == 0 || with->good == 0 || is_open)
         return;
     shift->shift = 1 - bisect_get_result(with) / bisect_get_result(without);
+    struct sample_interval before = find_limits(without), after = find_limits(with);
     shift->interval =
-        (struct sample_interval){1 - with->good / without->bad, 1 - with->bad / without->good};
-    shift->is_counted = shift->interval.low > 0 && overhead <= OVERHEAD_MOST &&
-                        bisect_is_sure(without) && bisect_is_sure(with);
+        (struct sample_interval){1 - after.high / before.low, 1 - after.low / before.high};
+    bool is_sure = bisect_is_sure(without) && bisect_is_sure(with);
+    shift->objection = overhead > OVERHEAD_MOST   ? too_slow
+                       : shift->interval.low <= 0 ? by_chance
+                       : !is_sure                 ? "needs differ from run to run"
+                                                  : NULL;
+    shift->is_counted = shift->objection == NULL;
 }

@@ -21,8 +21,9 @@ struct improvement {
     struct sample_interval reduction_interval;
     double overhead; /* of time, with/without - 1 */
     struct sample_interval overhead_interval;
-    double drift;    /* between the first and the last A: what else changed meanwhile */
-    bool is_counted; /* the interval excludes 0, and the overhead is at most a tenth */
+    double drift;          /* between the first and the last A: what else changed meanwhile */
+    bool is_counted;       /* the interval excludes 0, and the overhead is at most a tenth */
+    const char *objection; /* why it is not; NULL */
 };
 
 void improvement_read(const struct improvement_side *before, const struct improvement_side *with,
@@ -30,12 +31,13 @@ void improvement_read(const struct improvement_side *before, const struct improv
                       struct improvement *improvement);
 
 /* How much less memory is survived in: the breaking point with it against that without, 1 - with /
- * without; what the brackets leave open is the interval. Votes of runs whose needs differ count for
+ * without; the interval is of both intervals. Votes of runs whose needs differ count for
  * nothing: where they do, both must be walked around (walk.h). */
 struct improvement_shift {
     double shift; /* NAN: not known */
     struct sample_interval interval;
     bool is_counted; /* both are sure, the interval excludes 0, the overhead is at most a tenth */
+    const char *objection; /* why it is not; NULL */
 };
 
 void improvement_read_shift(const struct bisect *without, const struct bisect *with,

@@ -72,7 +72,7 @@ static struct sample_interval find_interval(const struct verdict_extras *extras,
     if (row == VERDICT_IMPROVEMENT)
         interval = extras->improvement_interval;
     if (row == VERDICT_BREAKING_POINT)
-        interval = (struct sample_interval){extras->breaking_low, extras->breaking_high};
+        interval = extras->breaking_interval;
     return interval;
 }
 
@@ -86,7 +86,7 @@ static void judge(const struct verdict_extras *extras, const struct verdict_boun
         .is_known = !isnan(value),
         .value = value,
         .interval = find_interval(extras, row, value),
-        .confidence = row == VERDICT_BREAKING_POINT ? extras->breaking_agreement : NAN,
+        .confidence = row == VERDICT_BREAKING_POINT ? extras->breaking_confidence : NAN,
     };
     criterion->is_met =
         criterion->is_asked && criterion->is_known && is_met(row, value, bounds->at[row]);

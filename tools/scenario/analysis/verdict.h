@@ -32,7 +32,8 @@ struct verdict_criterion {
     bool is_met;
     double value;
     struct sample_interval interval;
-    double confidence; /* share of the redrawn experiments with the same answer; NAN: not redrawn */
+    double
+        confidence; /* that the answer is right: share of the redrawn experiments; NAN: not known */
 };
 
 struct verdict {
@@ -48,8 +49,8 @@ struct verdict_extras {
     double improvement;
     struct sample_interval improvement_interval;
     double breaking_point; /* bytes; the largest budget that breaks it */
-    double breaking_low, breaking_high;
-    double breaking_agreement;
+    struct sample_interval breaking_interval;
+    double breaking_confidence; /* that it is on the side of its bound that it was found on */
 };
 
 void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,

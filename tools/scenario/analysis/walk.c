@@ -3,39 +3,47 @@
 
 #include <math.h>
 
-enum { CHECKS = 4, WALKED = 20, WALKED_LEAST = 8 };
-
 /* Of what was found: the walk goes to and fro once or twice where needs spread by 5 %, and reaches
  * the middle from anywhere within them. */
 #define STEP 0.03
+/* Of the middle, to each side, 19 times in 20: 99 in 100 are then within 5 %. */
+#define SURE 0.035
 
-void walk_init(struct walk *walk, const struct bisect *found)
+void walk_init(struct walk *walk, struct bisect *found)
 {
-    double middle = bisect_get_result(found);
+    double middle = (found->good + found->bad) / 2;
     *walk = (struct walk){
+        .found = found,
         .step = fmax(STEP * middle, found->tolerance),
         .is_odd = found->is_varying,
     };
     walk->next = middle + walk->step;
+    bisect_believe(found, &walk->belief);
+}
+
+static bool is_sure(const struct walk *walk)
+{
+    struct belief_figures figures;
+    if (walk->runs < WALK_CHECKS)
+        return false;
+    belief_read(&walk->belief, &figures);
+    double error = (figures.high - figures.low) / 2;
+    return error <= fmax(SURE * figures.middle, walk->found->tolerance);
 }
 
 double walk_next(const struct walk *walk)
 {
-    bool is_over =
-        walk->is_odd ? walk->turn != 0 && walk->runs - walk->turn >= WALKED : walk->runs == CHECKS;
-    return is_over || walk->runs == WALK_RUNS_MOST || walk->next <= 0 ? 0 : walk->next;
+    bool is_over = walk->runs == WALK_RUNS_MOST || walk->next <= 0 || is_sure(walk);
+    return is_over ? 0 : walk->next;
 }
 
 /* Checks are above and below in turns: what is to hold and what is to break. */
 void walk_tell(struct walk *walk, bool is_good)
 {
     double at = walk->next;
-    unsigned run = walk->runs++;
-    bool is_above = run % 2 == 0;
-    walk->budget[run] = at;
-    walk->is_good[run] = is_good;
-    if (walk->is_odd && run != 0 && walk->turn == 0 && is_good != walk->is_good[run - 1])
-        walk->turn = run;
+    bool is_above = walk->runs++ % 2 == 0;
+    bisect_add_run(walk->found, at, is_good);
+    belief_tell(&walk->belief, at, is_good);
     walk->is_odd |= is_good != is_above;
     if (walk->is_odd)
         walk->next = is_good ? at - walk->step : at + walk->step;
@@ -43,37 +51,13 @@ void walk_tell(struct walk *walk, bool is_good)
         walk->next = is_above ? at - 2 * walk->step : at + 2 * walk->step;
 }
 
-/* The middle of the places from the turn on, and the spread of needs that makes it so wide. */
-static double find_middle(const struct walk *walk, double *spread)
+bool walk_finish(const struct walk *walk)
 {
-    double sum = 0, squares = 0, count = walk->runs - walk->turn;
-    for (unsigned i = walk->turn; i < walk->runs; i++)
-        sum += walk->budget[i];
-    double middle = sum / count;
-    for (unsigned i = walk->turn; i < walk->runs; i++)
-        squares += (walk->budget[i] - middle) * (walk->budget[i] - middle);
-    *spread = 1.62 * walk->step * (squares / count / (walk->step * walk->step) + 0.029);
-    return middle;
-}
-
-/* How sure the middle is, instead of the bracket. */
-static void tell_middle(const struct walk *walk, struct bisect *found)
-{
-    double spread, middle = find_middle(walk, &spread);
-    double error = 2 * spread / sqrt((walk->runs - walk->turn) / 2.0);
-    found->good = middle + fmax(error, found->tolerance / 2);
-    found->bad = middle - fmax(error, found->tolerance / 2);
-    found->spread = spread;
-}
-
-bool walk_finish(const struct walk *walk, struct bisect *found)
-{
-    bool is_walked = walk->turn != 0 && walk->runs - walk->turn >= WALKED_LEAST;
-    if (is_walked)
-        tell_middle(walk, found);
+    struct bisect *found = walk->found;
+    belief_read(&walk->belief, &found->figures);
     found->is_varying |= walk->is_odd;
-    found->runs += walk->runs;
-    for (unsigned i = 0; i < walk->runs; i++)
-        found->odd += walk->is_good[i] != (walk->budget[i] > bisect_get_result(found));
-    return is_walked || (!walk->is_odd && walk->runs == CHECKS);
+    found->is_settled = walk->runs > 0 && walk_next(walk) == 0;
+    for (unsigned i = found->runs - walk->runs; i < found->runs; i++)
+        found->odd += found->run[i].is_good != (found->run[i].budget > bisect_get_result(found));
+    return found->is_settled;
 }
