@@ -25,9 +25,26 @@ end () {
 
 # The file is there before the trace is: a process that ends in between leaves it without an end.
 wait_until_on () {
-    for _ in {1..100}; do
+    for _ in {1..1200}; do
         run "$MPRESS" mark "$pid" on
         [ "$status" -ne 0 ] || return
+        sleep 0.05
+    done
+}
+
+wait_until_off () {
+    for _ in {1..1200}; do
+        run "$MPRESS" mark "$pid" off
+        [ "$status" -eq 0 ] || return
+        sleep 0.05
+    done
+}
+
+# wait_for_mark TRACE LABEL: one that another signal may not overtake.
+wait_for_mark () {
+    for _ in {1..600}; do
+        run "$MPRESS" report "$1"
+        ! grep -q " $2\$" out || return
         sleep 0.05
     done
 }
@@ -38,13 +55,25 @@ expect_complete () {
     expect_out "yes: every $2 is there"
 }
 
+# Until the python server has gone round so many times more.
+wait_for_rounds () {
+    local rounds=$(($(stat -c %s rounds) + $1))
+    for _ in {1..1200}; do
+        [ "$(stat -c %s rounds)" -lt $rounds ] || return
+        sleep 0.05
+    done
+}
+
 begin_python_server () {
+    : >rounds
     begin env PYTHONMALLOC=malloc python3 -c '
 import os, select, sys
+rounds = os.open("rounds", os.O_WRONLY)
 held = [bytearray(5000) for i in range(300)]
 print(os.getpid(), flush=True)
 while not select.select([sys.stdin], [], [], 0.001)[0]:
     held = held[1:] + [bytearray(3000)]
+    os.write(rounds, b".")
 print("done", flush=True)'
 }
 
@@ -57,7 +86,7 @@ a_python_server_is_attached_marked_and_detached() {
     run "$MPRESS" mark "$pid" after the start
     expect_status 0
     expect_no_out .
-    sleep 0.3
+    wait_for_rounds 50
     run "$MPRESS" mark "$pid" before-the-end
     expect_status 0
     run "$MPRESS" detach "$pid"
@@ -237,7 +266,10 @@ children_of_forks_are_asked_for_themselves() {
     begin "$SERVER" 2
     run "$MPRESS" attach -m events -o 'of %p.mpt' "$pid"
     expect_status 0
-    sleep 0.2
+    for _ in {1..600}; do
+        [ "$(ls of*.mpt | wc -l)" -le 1 ] || break
+        sleep 0.05
+    done
     run "$MPRESS" detach "$pid"
     expect_status 0
     end
@@ -254,12 +286,11 @@ a_signal_switches_the_trace_and_another_marks_it() {
     wait_for . x.mpt
     wait_until_on
     kill -s 35 "$pid"
-    sleep 0.1
+    wait_for_mark x.mpt "signal 1"
     kill -s 35 "$pid"
-    sleep 0.1
+    wait_for_mark x.mpt "signal 2"
     kill -USR2 "$pid"
-    sleep 0.1
-    run "$MPRESS" detach "$pid"
+    wait_until_off
     expect_err "no trace runs"
     kill -USR2 "$pid"
     wait_for . "x.$pid.mpt"
@@ -293,7 +324,7 @@ a_flight_recorder_is_started_and_copied_while_it_goes_on() {
     expect_err "no trace runs there"
     run "$MPRESS" attach --mode flight -o flight.mpt "$pid"
     expect_status 0
-    sleep 0.3
+    wait_for_rounds 50
     run "$MPRESS" dump "$pid"
     expect_status 0
     expect_out "^process $pid: copied: $PWD/mpress.$pid.dump.mpt$"

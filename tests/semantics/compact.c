@@ -5,6 +5,7 @@
 
 #include "preload/mpress.h"
 #include "tests/semantics/check.h"
+#include "tests/semantics/resident.h"
 
 enum { PLACES = 60000, KEPT_OF = 10, THREADS = 4, PAGE = 4096, MIB = 1024 * 1024 };
 
@@ -75,13 +76,6 @@ static size_t kept_page_bytes(void)
     return different * PAGE;
 }
 
-static size_t resident_bytes(void)
-{
-    struct mpress_stats stats;
-    mpress_stats_read(&stats);
-    return stats.rss_anon;
-}
-
 static void check_kept(void)
 {
     for (size_t i = 0; i < PLACES; i++)
@@ -92,14 +86,14 @@ static void what_is_left_is_the_pages_of_live_blocks(void)
 {
     need_compact();
     mpress_compact();
-    size_t empty = resident_bytes();
+    size_t empty = anonymous_bytes();
     size_t filled_bytes = fill();
-    size_t full = resident_bytes();
+    size_t full = anonymous_bytes();
     CHECK(full - empty >= filled_bytes);
     free_most();
     size_t kept = kept_page_bytes();
     uint64_t given = mpress_compact();
-    size_t left = resident_bytes() - empty;
+    size_t left = anonymous_bytes() - empty;
     CHECK(given >= (full - empty) / 4);
     CHECK(left <= kept + kept / 16 + 2 * MIB); /* metadata; the objects each class keeps */
     check_kept();

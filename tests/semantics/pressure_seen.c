@@ -78,7 +78,8 @@ static void the_program_can_look_at_all_of_it(void)
     CHECK(mpress_signals_read(&signals) == 0);
     CHECK(signals.level == MPRESS_CALM && signals.samples == 0);
     CHECK(signals.live >= 16 * MIB && signals.heap >= signals.live);
-    CHECK(signals.rss_anon >= 16 * MIB && signals.machine > signals.available);
+    CHECK(signals.rss_anon >= 12 * MIB); /* kernels count in batches, for each CPU */
+    CHECK(signals.machine > signals.available);
     CHECK(signals.limit > 0 && signals.used > 0);
     CHECK(mpress_limit_set(0, 20 * MIB) == 0);
     CHECK(mpress_signals_read(&signals) == 0);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tests/semantics/check.h"
+#include "tests/semantics/resident.h"
 
 static void *live_shortly(void *argument)
 {
@@ -195,28 +196,14 @@ static void threads_that_first_allocate_in_a_key_destructor_leave_nothing_behind
     CHECK(child_succeeded(child));
 }
 
-/* Of memory without a file: a trace's pages are no concern here. */
-static long resident_kib(void)
-{
-    char line[128];
-    long kib = -1;
-    FILE *status = fopen("/proc/self/status", "r");
-    CHECK(status != NULL);
-    while (kib < 0 && fgets(line, sizeof(line), status) != NULL)
-        (void)sscanf(line, "RssAnon: %ld kB", &kib);
-    fclose(status);
-    CHECK(kib >= 0);
-    return kib;
-}
-
 /* Not in the last round: nobody is called after it, and what the thread took stays taken. */
 static void threads_that_first_allocate_in_a_key_destructor_cost_nothing_for_good(void)
 {
     CHECK(pthread_key_create(&late_key, allocate_in_round) == 0);
     run_late_beginners(200, PTHREAD_DESTRUCTOR_ITERATIONS - 1, (size_t)256 << 10);
-    long before = resident_kib();
+    size_t before = anonymous_bytes();
     run_late_beginners(2000, PTHREAD_DESTRUCTOR_ITERATIONS - 1, (size_t)256 << 10);
-    CHECK(resident_kib() < before + 3072);
+    CHECK(anonymous_bytes() < before + ((size_t)3 << 20));
 }
 
 /* Blocks of a dead thread are freed by others, and reused. */
