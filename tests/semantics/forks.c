@@ -8,7 +8,35 @@
 
 #include "tests/semantics/check.h"
 
-static atomic_bool stop;
+enum { STEPS_BETWEEN_FORKS = 20 };
+static atomic_bool stop, has_child;
+static atomic_ulong steps;                               /* of the other threads */
+static pthread_mutex_t rest = PTHREAD_MUTEX_INITIALIZER; /* held while a child is waited for */
+
+/* Waits for the child of a fork, while the others rest: they could change nothing for it. Then they
+ * go on, so that the next fork meets them anywhere. */
+static bool child_succeeded_alone(pid_t child)
+{
+    pthread_mutex_lock(&rest);
+    atomic_store(&has_child, true);
+    bool succeeded = child_succeeded(child);
+    atomic_store(&has_child, false);
+    pthread_mutex_unlock(&rest);
+    for (unsigned long start = atomic_load(&steps);
+         atomic_load(&steps) < start + STEPS_BETWEEN_FORKS;)
+        sched_yield();
+    return succeeded;
+}
+
+static bool goes_on(void)
+{
+    atomic_fetch_add(&steps, 1);
+    if (atomic_load(&has_child)) {
+        pthread_mutex_lock(&rest);
+        pthread_mutex_unlock(&rest);
+    }
+    return !atomic_load(&stop);
+}
 
 /* Allocates and frees all kinds of sizes until told to stop. */
 static void *churn(void *seed_of_thread)
@@ -16,7 +44,7 @@ static void *churn(void *seed_of_thread)
     enum { KEPT = 64 };
     unsigned seed = (unsigned)(uintptr_t)seed_of_thread;
     char *kept[KEPT] = {NULL};
-    while (!atomic_load(&stop)) {
+    while (goes_on()) {
         seed = seed * 1664525 + 1013904223;
         unsigned slot = seed >> 26;
         size_t bytes = seed % 97 == 0 ? 200000 : (seed >> 8) % 3000 + 1;
@@ -33,7 +61,7 @@ static void *churn(void *seed_of_thread)
 static void *churn_streams(void *unused)
 {
     (void)unused;
-    while (!atomic_load(&stop)) {
+    while (goes_on()) {
         FILE *stream = fopen("/dev/null", "r+");
         if (stream != NULL) {
             fprintf(stream, "%d", 5);
@@ -115,13 +143,13 @@ static void children_of_a_storm_of_threads_can_allocate(void)
 {
     fill_parents_blocks();
     start_threads(churn);
-    for (int i = 0; i < 80; i++) {
+    for (int i = 0; i < 40; i++) {
         pid_t child = fork();
         if (child == 0) {
             use_heap_in_child();
             _exit(0);
         }
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
     }
     join_threads();
 }
@@ -137,7 +165,7 @@ static void children_can_start_threads_of_their_own(void)
             CHECK(pthread_join(thread, NULL) == 0);
             exit(0);
         }
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
     }
     join_threads();
 }
@@ -145,14 +173,14 @@ static void children_can_start_threads_of_their_own(void)
 static void fork_while_streams_come_and_go_does_not_deadlock(void)
 {
     start_threads(churn_streams);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 100; i++) {
         pid_t child = fork();
         if (child == 0) {
             free(malloc(1000));
             fflush(NULL);
             _exit(0);
         }
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
     }
     join_threads();
 }
@@ -208,11 +236,11 @@ static void fork_handlers_of_the_program_may_allocate(void)
 {
     CHECK(pthread_atfork(allocate_in_handler, allocate_in_handler, allocate_in_handler) == 0);
     start_threads(churn);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 50; i++) {
         pid_t child = fork();
         if (child == 0)
             _exit(0);
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
     }
     join_threads();
 }
@@ -221,13 +249,13 @@ static void vfork_children_leave_the_parents_heap_intact(void)
 {
     fill_parents_blocks();
     start_threads(churn);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 100; i++) {
         pid_t child = vfork();
         if (child == 0) {
             execl("/bin/true", "true", (char *)NULL);
             _exit(127);
         }
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
     }
     join_threads();
     use_heap_in_child();
@@ -242,7 +270,7 @@ static void posix_spawn_and_system_work_beside_threads(void)
         pid_t child = 0;
         char *arguments[] = {(char[]){"true"}, NULL};
         CHECK(posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environ) == 0);
-        CHECK(child_succeeded(child));
+        CHECK(child_succeeded_alone(child));
         CHECK(system("exit 3") == 3 << 8);
         FILE *pipe = popen("echo hello", "r");
         char line[16];

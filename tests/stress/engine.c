@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -288,6 +289,8 @@ void stress_run(const struct stress_heap *heap, const struct stress_options *opt
              heap->name, (unsigned long long)options->seed, options->threads, options->generations,
              options->operations, options->forks);
     say_line(line);
+    /* The few bytes that are written to would cost a huge page each; the heap asks for these. */
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     pthread_mutex_init(&stress.child, NULL);
     for (unsigned i = 0; i < THREADS_MAX; i++)
         pthread_mutex_init(&stress.mailboxes[i].lock, NULL);

@@ -19,7 +19,7 @@
 #include "allocators/scavenge.h"
 #include "allocators/unit.h"
 
-enum { OBJECTS = 100000, OBJECT_BYTES = 1000, PATIENCE_MS = 20000 };
+enum { OBJECTS = 100000, OBJECT_BYTES = 1000, PATIENCE_MS = 20000, DECAY_MS = 200 };
 
 static const size_t USED_BYTES = (size_t)OBJECTS * OBJECT_BYTES;
 
@@ -112,7 +112,7 @@ static void sleep_until_given_back(void)
 
 static void sleep_and_give_back(void)
 {
-    start_heap(true, 500);
+    start_heap(true, DECAY_MS);
     use_and_free();
     AWAIT((pass_by(), scavenge_has_helper()));
     sleep_until_given_back();
@@ -140,7 +140,7 @@ static void a_sleeping_program_is_helped_until_nothing_is_left(void **state)
 
 static void sleep_after_one_free(void)
 {
-    start_heap(true, 500);
+    start_heap(true, DECAY_MS);
     heap_free(memset(heap_alloc(40 << 20), 1, 40 << 20));
     expect(huge_warm_bytes() == 40 << 20, 1);
     expect(scavenge_has_helper(), 2);
@@ -196,7 +196,7 @@ static void fork_while_helped(void)
     pid_t child = fork();
     if (child == 0) {
         heap_fork_child();
-        start_heap(true, 500);
+        start_heap(true, DECAY_MS);
         expect(!scavenge_has_helper() && threads() == 1, 1);
         use_and_free();
         AWAIT((pass_by(), scavenge_has_helper()));
@@ -212,7 +212,7 @@ static void a_child_gets_a_helper_of_its_own(void **state)
 {
     (void)state;
     skip_without_threads();
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 3; i++)
         run_apart(fork_while_helped);
 }
 
@@ -220,7 +220,7 @@ static void a_child_gets_a_helper_of_its_own(void **state)
  * wherever that stands. */
 static void vfork_and_pass_by(void)
 {
-    start_heap(false, 500);
+    start_heap(false, DECAY_MS);
     use_and_free();
     scavenge_init(true);
     pid_t child = vfork();
@@ -309,7 +309,7 @@ static void forbid_clone(void)
 
 static void do_without_helper(void)
 {
-    start_heap(true, 500);
+    start_heap(true, DECAY_MS);
     forbid_clone();
     use_and_free();
     errno = 0;
