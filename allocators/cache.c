@@ -40,9 +40,7 @@ void cache_close_class(struct cache *cache, unsigned class)
     struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL)
         return;
-    uint32_t rounds = magazine_rounds_below(loaded, top);
-    cache_count_moved(&cache->counts[class], loaded->rounds, rounds);
-    loaded->rounds = rounds;
+    cache_settle(cache, loaded, magazine_rounds_below(loaded, top));
     if (MP_UNLIKELY(loaded->is_hollow))
         magazine_fill_hollow(loaded);
 }
@@ -56,16 +54,20 @@ void cache_open_class(struct cache *cache, unsigned class)
 
 /* -- the door of a cache ---------------------------------------------------------------------- */
 
-struct cache *cache_come_in(void)
+void cache_come_to(struct cache *cache)
 {
-    struct cache *cache = hand.cache;
-    if (cache == NULL)
-        return NULL;
     cache->entries++;
     atomic_store_explicit(&cache->inside, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* pairs with the barrier in cache_claim */
     while (MP_UNLIKELY(atomic_load_explicit(&cache->claimed, memory_order_acquire) != 0))
         os_wait(&cache->claimed, 1);
+}
+
+struct cache *cache_come_in(void)
+{
+    struct cache *cache = hand.cache;
+    if (cache != NULL)
+        cache_come_to(cache);
     return cache;
 }
 
@@ -98,17 +100,15 @@ static struct cache *make_cache(void)
     return cache;
 }
 
-bool cache_attach(void)
+struct cache *cache_get(unsigned first_top)
 {
-    if (hand.state != CACHE_SEEN) {
-        hand.state = hand.state == CACHE_UNBORN ? CACHE_SEEN : hand.state;
-        return false;
-    }
     struct cache *cache = take_free_cache();
     if (cache == NULL)
         cache = make_cache();
     if (cache == NULL)
-        return false;
+        return NULL;
+    cache->first_top = first_top;
+    cache->batches = NULL;
     for (unsigned class = 0; class < SIZE_MAGAZINE_END; class ++)
         cache->tops[class] = CACHE_CLOSED;
     cache->adapt_ns = 0;
@@ -119,6 +119,18 @@ bool cache_attach(void)
     cache->is_closed = cache_registry.closed;
     cache->owner = &hand;
     lock_drop(&cache_registry.lock);
+    return cache;
+}
+
+bool cache_attach(void)
+{
+    if (hand.state != CACHE_SEEN) {
+        hand.state = hand.state == CACHE_UNBORN ? CACHE_SEEN : hand.state;
+        return false;
+    }
+    struct cache *cache = cache_get(0);
+    if (cache == NULL)
+        return false;
     hand.cache = cache;
     hand.other = &cache->other;
     hand.state = CACHE_ALIVE;
@@ -179,6 +191,7 @@ void cache_flush(void)
         return;
     flush_all(cache);
     cache_go_out(cache);
+    batch_flush();
 }
 
 /* For the next thread that is born. Registry lock, or nobody else is there. */
@@ -197,10 +210,13 @@ void cache_detach(void)
     hand.is_open = false;
     if (cache == NULL)
         return;
+    batch_flush();
     flush_all(cache);
     hand.cache = NULL;
     hand.other = NULL;
     lock_take(&cache_registry.lock);
+    if (cache->batches != NULL)
+        disown(cache->batches);
     disown(cache);
     lock_drop(&cache_registry.lock);
 }
@@ -266,7 +282,7 @@ static bool load_from_slabs(struct cache *cache, unsigned class)
 }
 
 /* Rounds for the loaded magazine out of what threads keep; false: there are none. */
-static bool refill_from_kept(struct cache *cache, unsigned class)
+bool cache_refill_from_kept(struct cache *cache, unsigned class)
 {
     const struct magazine *previous = cache->previous[class];
     cache->turns[class]++;
@@ -279,9 +295,9 @@ static bool refill_from_kept(struct cache *cache, unsigned class)
 }
 
 /* The same, or else out of slabs; false: there is no memory. */
-static bool refill(struct cache *cache, unsigned class)
+bool cache_refill(struct cache *cache, unsigned class)
 {
-    return refill_from_kept(cache, class) || load_from_slabs(cache, class);
+    return cache_refill_from_kept(cache, class) || load_from_slabs(cache, class);
 }
 
 /* -- flush: the loaded magazine is full; its class is closed ---------------------------------- */
@@ -383,13 +399,13 @@ static void *take_round(unsigned class, bool (*load)(struct cache *cache, unsign
 
 void *cache_alloc(unsigned class)
 {
-    void *p = take_round(class, refill);
+    void *p = take_round(class, cache_refill);
     return p != NULL ? p : alloc_without_cache(class);
 }
 
 void *cache_alloc_kept(unsigned class)
 {
-    return take_round(class, refill_from_kept);
+    return take_round(class, cache_refill_from_kept);
 }
 
 void *cache_alloc_medium(size_t bytes, size_t alignment)

@@ -78,10 +78,12 @@ void cache_adapt(uint64_t now_ns)
     cache->adapt_ns = now_ns + LOOK_NS;
     if (is_new)
         return;
-    cache_come_in();
-    cache->entries--; /* the call that looks counts once: when it comes to its own class */
     cache_transfer();
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-        look_at(cache, class);
-    cache_go_out(cache);
+    for (; cache != NULL; cache = cache->batches) {
+        cache_come_to(cache);
+        cache->entries--; /* the call that looks counts once: when it comes to its own class */
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
+            look_at(cache, class);
+        cache_go_out(cache);
+    }
 }

@@ -57,7 +57,7 @@ void cache_retire_counts(struct cache *cache)
     }
     cache_registry.ended_calls += read_count(&cache->calls);
     atomic_store_explicit(&cache->calls, 0, memory_order_relaxed);
-    cache_registry.ended++;
+    cache_registry.ended += cache->first_top == 0;
 }
 
 void cache_read_counts(unsigned class, struct cache_counts *counts)
@@ -103,11 +103,17 @@ static void read_living(struct cache_thread *thread, struct cache *cache)
     thread->id = cache->thread_id;
     thread->threads = 1;
     thread->calls = read_count(&cache->calls);
-    if (cache_is_lost(cache))
-        return;
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-        add_living(&thread->counts, cache, class);
-    read_cached(thread, cache);
+    for (; cache != NULL && !cache_is_lost(cache); cache = cache->batches) {
+        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
+            add_living(&thread->counts, cache, class);
+        read_cached(thread, cache);
+    }
+}
+
+/* A thread's first cache. */
+static bool is_main(const struct cache *cache)
+{
+    return cache->owner != NULL && cache->first_top == 0;
 }
 
 /* New caches come first in the list: the n-th of those with an owner, from its end. */
@@ -115,12 +121,12 @@ static struct cache *find_owned(size_t number)
 {
     size_t owned = 0;
     for (struct cache *cache = cache_registry.all; cache != NULL; cache = cache->next)
-        owned += cache->owner != NULL;
+        owned += is_main(cache);
     if (number > owned)
         return NULL;
     struct cache *cache = cache_registry.all;
-    for (size_t behind = owned - number; cache->owner == NULL || behind > 0; cache = cache->next)
-        behind -= cache->owner != NULL;
+    for (size_t behind = owned - number; !is_main(cache) || behind > 0; cache = cache->next)
+        behind -= is_main(cache);
     return cache;
 }
 

@@ -4,44 +4,52 @@
 /* At every instruction cache_tops tells where the tops are: a fork may cut anywhere. */
 static void shut(struct cache *cache)
 {
+    void ***tops = hand.top + cache->first_top;
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-        cache->tops[class] = hand.top[class];
+        cache->tops[class] = tops[class];
     lock_fence_stores();
     cache->is_closed = true;
     lock_fence_stores();
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-        hand.top[class] = CACHE_CLOSED;
+        tops[class] = CACHE_CLOSED;
     hand.is_open = false;
 }
 
 void cache_close_hands(void)
 {
     cache_registry.closed = true;
-    if (hand.cache != NULL && !hand.cache->is_closed)
-        shut(hand.cache);
+    for (struct cache *cache = hand.cache; cache != NULL; cache = cache->batches) {
+        if (!cache->is_closed)
+            shut(cache);
+    }
 }
 
 void cache_shut_hand(void)
 {
-    struct cache *cache = cache_come_in();
-    if (cache == NULL)
-        return;
-    if (!cache->is_closed)
-        shut(cache);
-    cache_go_out(cache);
+    for (struct cache *cache = hand.cache; cache != NULL; cache = cache->batches) {
+        cache_come_to(cache);
+        if (!cache->is_closed)
+            shut(cache);
+        cache_go_out(cache);
+    }
+}
+
+static void reopen(struct cache *cache)
+{
+    void ***tops = hand.top + cache->first_top;
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
+        tops[class] = cache->tops[class];
+    lock_fence_stores();
+    cache->is_closed = false;
+    hand.is_open = true;
 }
 
 void cache_open_hand(void)
 {
-    struct cache *cache = cache_come_in();
-    if (cache == NULL)
-        return;
-    if (cache->is_closed && !cache_registry.closed) {
-        for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_MAGAZINE_END; class ++)
-            hand.top[class] = cache->tops[class];
-        lock_fence_stores();
-        cache->is_closed = false;
-        hand.is_open = true;
+    for (struct cache *cache = hand.cache; cache != NULL; cache = cache->batches) {
+        cache_come_to(cache);
+        if (cache->is_closed && !cache_registry.closed)
+            reopen(cache);
+        cache_go_out(cache);
     }
-    cache_go_out(cache);
 }

@@ -11,6 +11,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
+#include "allocators/batch.h"
 #include "allocators/cache.h"
 
 /* Of one class (struct cache_counts); one thread writes them. */
@@ -29,6 +30,8 @@ extern void *const cache_closed_magazine[2];
 
 struct cache {
     struct hand *owner;       /* NULL: in the list of free caches; registry lock */
+    unsigned first_top;       /* its tops in the hand begin there: 0; of batches SIZE_BATCH */
+    struct cache *batches;    /* the owner's other cache; NULL: none yet, or it is this one */
     struct cache *next;       /* of all caches; constant */
     struct cache *next_free;  /* registry lock */
     bool is_closed;           /* the hand is closed, the tops are here */
@@ -50,6 +53,7 @@ struct cache {
     int thread_id;                                     /* of the owner */
     _Atomic uint64_t calls;                            /* to the heap's slow paths; the owner's */
     struct cache_own_counts counts[SIZE_MAGAZINE_END]; /* the owner's */
+    struct batch_allowance allowance;                  /* of batches; the owner's */
 };
 
 /* The magazines of one thread grow until they have room for so many bytes in all. */
@@ -73,7 +77,7 @@ extern struct cache_own_counts cache_loose_counts[SIZE_MAGAZINE_END];
 
 static inline void ***cache_tops(struct cache *cache)
 {
-    return cache->is_closed ? cache->tops : cache->owner->top;
+    return cache->is_closed ? cache->tops : cache->owner->top + cache->first_top;
 }
 
 /* A magazine that may be NULL becomes one of the cache's, or stops to be. */
@@ -93,6 +97,17 @@ static inline void cache_lose(struct cache *cache, const struct magazine *magazi
  * has none. */
 struct cache *cache_come_in(void);
 void cache_go_out(struct cache *cache);
+
+/* The same for one of its caches, which it has. */
+void cache_come_to(struct cache *cache);
+
+/* A cache for the calling thread, with nothing in it. NULL: there is no memory. */
+struct cache *cache_get(unsigned first_top);
+
+/* cache_alloc's search for rounds, for a loaded magazine that is empty in a closed class; the
+ * caller has come to the cache. False: there are none. */
+bool cache_refill(struct cache *cache, unsigned class);
+bool cache_refill_from_kept(struct cache *cache, unsigned class);
 
 /* Closes one class while its magazines move, and counts the loaded one: a signal handler of this
  * thread finds no round in between; its call comes to the door, which knows better. */
@@ -132,13 +147,18 @@ static inline void cache_count_given(unsigned class)
         atomic_fetch_add_explicit(&cache_loose_counts[class].given, 1, memory_order_relaxed);
 }
 
-/* What the hot path did since the class was opened with so many rounds. */
-static inline void cache_count_moved(struct cache_own_counts *counts, uint32_t before, uint32_t now)
+/* The loaded magazine of a class, in which the hot path left so many rounds. */
+static inline void cache_settle(struct cache *cache, struct magazine *loaded, uint32_t rounds)
 {
-    if (now < before)
-        cache_count(&counts->taken, before - now);
+    unsigned class = loaded->class;
+    struct cache_own_counts *counts = &cache->counts[class];
+    if (rounds < loaded->rounds)
+        cache_count(&counts->taken, loaded->rounds - rounds);
     else
-        cache_count(&counts->given, now - before);
+        cache_count(&counts->given, rounds - loaded->rounds);
+    if (MP_UNLIKELY(cache->first_top == SIZE_BATCH))
+        batch_count(&cache->allowance, class, loaded->rounds - rounds);
+    loaded->rounds = rounds;
 }
 
 /* Its counts become a part of those that ended. Registry lock, or nobody else is there. */

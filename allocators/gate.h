@@ -6,8 +6,12 @@
  * that every call of every thread takes the slow door. No instruction is spent on asking, and no
  * thread need be told. The heap itself reads size_tables and space.units, which never change.
  *
- *     open:  gate.class_of[grains] == size_tables.of_grains[grains]    gate.units == space.units
- *     shut:                           0                                              0
+ *     open:     gate.class_of[grains] == size_tables.of_grains[grains]    gate.units == space.units
+ *     batches:                           the same + SIZE_BATCH
+ *     shut:                              0                                              0
+ *
+ * Where it leads to batches (batch.h), the hot path serves small objects as ever, but only as many
+ * as its thread was told to.
  *
  * A call that is already under way when a gate is shut may still be served: it began before. */
 #ifndef MPRESS_GATE_H
@@ -35,8 +39,10 @@ extern struct gate gate;
 /* The heap is ready. */
 void gate_init(void);
 
+enum gate_allocs { GATE_SHUT, GATE_OPEN, GATE_BATCHES };
+
 /* One caller at a time. */
-void gate_set(bool allocs_open, bool frees_open);
+void gate_set(enum gate_allocs allocs, bool frees_open);
 
 /* Shuts that of allocations. Any caller, any time, a signal handler too; somebody may be opening it
  * just now: whoever does looks behind a fence whether it was to stay shut. */
@@ -66,7 +72,7 @@ static inline size_t gate_medium_max(void)
     return atomic_load_explicit(&gate.medium_max, memory_order_relaxed);
 }
 
-/* The gate of allocations is open. */
+/* The gate of allocations is open; to batches it is not. */
 static inline bool gate_serves(void)
 {
     return gate_medium_max() != 0;

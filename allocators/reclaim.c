@@ -192,7 +192,7 @@ static size_t reclaim_closed(struct cache *cache, unsigned class)
     struct magazine *loaded = cache->loaded[class];
     if (loaded == NULL)
         return 0;
-    loaded->rounds = magazine_rounds_below(loaded, cache->tops[class]);
+    cache_settle(cache, loaded, magazine_rounds_below(loaded, cache->tops[class]));
     cache->tops[class] = magazine_top(loaded, 0);
     magazine_fill_hollow(loaded);
     unsigned rounds = loaded->rounds;

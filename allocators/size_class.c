@@ -1,6 +1,7 @@
 /* size_class.c - computes the class tables once. */
 #include "allocators/size_class.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -152,6 +153,13 @@ void size_class_init(const struct profile *profile)
         unsigned class = size_class_of(profile->warms[i].bytes);
         warm(&size_tables.classes[class], profile->warms[i].rounds);
     }
+}
+
+MP_RARE void size_class_add_batches(void)
+{
+    static_assert(SIZE_BATCH >= SIZE_MAGAZINE_END, "numbers of their own");
+    memcpy(size_tables.classes + SIZE_BATCH, size_tables.classes,
+           SIZE_CLASS_END * sizeof(struct size_class));
 }
 
 unsigned size_class_of_aligned(size_t bytes, size_t alignment)

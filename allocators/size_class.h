@@ -21,7 +21,9 @@ enum {
     /* Medium blocks: no slabs, but a control byte and a magazine like a class (large.h). */
     SIZE_CLASS_MEDIUM = SIZE_CLASS_END,
     SIZE_MAGAZINE_END, /* one past the last that has magazines */
-    SIZE_GRAIN = 16,   /* every class is a multiple of it */
+    SIZE_BATCH = 96,   /* so much above a class is the number of its batches (batch.h) */
+    SIZE_BATCH_END = SIZE_BATCH + SIZE_CLASS_END,
+    SIZE_GRAIN = 16, /* every class is a multiple of it */
     SIZE_GRAIN_SHIFT = 4,
     SIZE_SLAB_MAX = 32 * 1024,
     SIZE_MEDIUM_MAX = 256 * 1024,
@@ -42,8 +44,8 @@ struct size_class {
 /* The tables: filled by size_class_init, constant afterwards. Zero before, which sends every
  * allocation to class 0 and so to the slow door. */
 struct size_tables {
-    uint8_t of_grains[SIZE_GRAINS]; /* class of a size in grains, rounded up */
-    struct size_class classes[SIZE_MAGAZINE_END];
+    uint8_t of_grains[SIZE_GRAINS];            /* class of a size in grains, rounded up */
+    struct size_class classes[SIZE_BATCH_END]; /* batches: as their classes, once any are used */
 };
 extern struct size_tables size_tables;
 
@@ -59,6 +61,9 @@ static inline unsigned size_class_of(size_t bytes)
 /* The smallest class that holds `bytes` and whose objects are all aligned to a power of two up to
  * 16 KiB; 0: there is none. */
 unsigned size_class_of_aligned(size_t bytes, size_t alignment);
+
+/* From now on the tables know the numbers of batches too. One caller at a time. */
+void size_class_add_batches(void);
 
 /* Which object of its slab an offset lies in. Exact while offset * bytes < 2^40. */
 static inline unsigned size_class_index(const struct size_class *class, size_t offset)

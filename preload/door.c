@@ -148,7 +148,8 @@ static void *allocate_now(const struct request *request, struct tracer_caller ca
         return allocate_in_emergency(request);
     bool is_possible = !failing_refuses(request->bytes, caller.ip) && request->bytes <= PTRDIFF_MAX;
     if (MP_LIKELY(is_possible)) {
-        if (is_sampling() && tracer_takes(request->bytes))
+        if (view() == DOOR_SEES_SAMPLES && sampled_takes(request->bytes, request->alignment) &&
+            tracer_is_on())
             is_sample = (p = sampled_alloc(request->alignment, request->bytes, is_zeroed)) != NULL;
         if (p == NULL)
             p = serve(request);
@@ -230,14 +231,14 @@ static __attribute__((noinline)) void *serve_further(size_t bytes, unsigned bits
     return MP_UNLIKELY(is_for_other) ? serve_by_other(bytes, bits) : way_serve_any(bytes, bits);
 }
 
-/* Most of what comes while samples are taken passes, and takes no frame for it; the hand of a
- * thread that has entered a transaction has nothing. */
+/* Most of what comes while samples are taken passes. */
 static __attribute__((noinline)) void *serve_unrecorded(size_t bytes, unsigned bits)
 {
-    void *p = MP_LIKELY(view_passes()) ? sampled_pass(bytes) : NULL;
-    if (MP_UNLIKELY(p == NULL))
+    bool is_zeroed = (bits & TRACE_ZEROED) != 0;
+    void *p = MP_UNLIKELY(view_passes()) ? sampled_pass(bytes, is_zeroed) : NULL;
+    if (p == NULL)
         return serve_further(bytes, bits);
-    return (bits & TRACE_ZEROED) != 0 ? clear(p, bytes) : p;
+    return is_zeroed ? clear(p, bytes) : p;
 }
 
 void *door_malloc(size_t bytes)

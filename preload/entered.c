@@ -20,7 +20,7 @@ static inline bool come_in(bool is_open)
 
 void *entered_alloc(size_t bytes, unsigned bits)
 {
-    unsigned class = bytes <= ARENA_BYTES_MAX ? gate_class_of(bytes) : 0;
+    unsigned class = bytes <= ARENA_BYTES_MAX && gate_serves() ? size_class_of(bytes) : 0;
     if (!come_in(class != 0))
         return NULL;
     void *p = arena_alloc(class, 1);

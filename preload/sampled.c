@@ -3,7 +3,60 @@
 
 #include <string.h>
 
+#include "allocators/batch.h"
+#include "preload/door.h"
+#include "preload/door_way.h"
 #include "preload/route.h"
+
+/* The class whose batches the hot path asks for it; 0: none has it. */
+static inline unsigned class_of(size_t bytes, size_t alignment)
+{
+    size_t last = (bytes - (bytes != 0)) | (alignment - (alignment != 0));
+    if (last >= SIZE_SLAB_MAX || alignment > SIZE_ALIGNMENT_MAX || bytes >= route_mimalloc_from)
+        return 0;
+    unsigned class = size_class_of(last + 1);
+    return (size_tables.classes[class].bytes & (alignment - (alignment != 0))) == 0 ? class : 0;
+}
+
+static __attribute__((noinline, cold)) void draw_streams(uint64_t period)
+{
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
+        batch_allow(class, tracer_draw());
+    *batch_mark() = period;
+}
+
+/* The thread's classes have streams; drawn anew where the period is another one. */
+static inline bool has_streams(void)
+{
+    const uint64_t *mark = batch_mark();
+    uint64_t period = tracer_sample_period();
+    if (MP_UNLIKELY(mark == NULL || period == 0))
+        return false;
+    if (MP_UNLIKELY(*mark != period))
+        draw_streams(period);
+    return true;
+}
+
+void *sampled_pass(size_t bytes, bool is_zeroed)
+{
+    unsigned class = class_of(bytes, 0);
+    if (MP_UNLIKELY(class == 0) || MP_UNLIKELY(!way_come_in(0)))
+        return NULL;
+    void *p = has_streams() ? batch_alloc(class, bytes, is_zeroed) : NULL;
+    door_go_out();
+    return p;
+}
+
+bool sampled_takes(size_t bytes, size_t alignment)
+{
+    unsigned class = class_of(bytes, alignment);
+    if (class == 0 || !has_streams())
+        return tracer_takes(bytes);
+    uint64_t left = batch_left(class);
+    bool is_sample = tracer_takes_of(&left, size_tables.classes[class].bytes, bytes);
+    batch_allow(class, left);
+    return is_sample;
+}
 
 void *sampled_alloc(size_t alignment, size_t bytes, bool zeroed)
 {
@@ -59,7 +112,7 @@ static void *move(void *p, size_t bytes, bool is_sample, const struct tracer_cal
 
 void *sampled_realloc(void *p, size_t bytes, const struct tracer_caller *caller)
 {
-    bool is_sample = tracer_takes(bytes);
+    bool is_sample = sampled_takes(bytes, 0);
     if (resize(p, bytes, is_sample, caller))
         return p;
     if (route_remaps(p, bytes))

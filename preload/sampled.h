@@ -1,8 +1,11 @@
 /* sampled.h - what the door does while a trace holds samples (tracer/format.h, SAMPLES).
  *
- * Only allocations take the door then. A sampled block lies apart, in a run or mapping of its own:
- * its free comes to the door by itself, and frees of all other objects keep their hot path. The
- * price is a page for each sampled block that is alive. */
+ * Small objects come from batches then (allocators/batch.h), which end where the next sample falls:
+ * so those between two samples keep their hot path. Each class has a stream of points of its own,
+ * on the bytes of its objects; a point behind the bytes that were asked for is none. All else is in
+ * the thread's own stream. A sampled block lies apart, in a run or mapping of its own: its free
+ * comes to the door by itself, and frees of all other objects keep their hot path. The price is a
+ * page for each sampled block that is alive. */
 #ifndef MPRESS_SAMPLED_H
 #define MPRESS_SAMPLED_H
 
@@ -12,17 +15,13 @@
 #include "allocators/heap.h"
 #include "tracer/tracer.h"
 
-/* An object for a request that is no sample, from the thread's own magazine: the hot path once
- * more. NULL: take the rest of the door. */
-static inline void *sampled_pass(size_t bytes)
-{
-    if (bytes > SIZE_SLAB_MAX || !tracer_passes(bytes))
-        return NULL;
-    void *p = heap_pop(size_class_of(bytes));
-    if (MP_LIKELY(p != NULL))
-        tracer_pass(bytes);
-    return p;
-}
+/* An object for a request that is no sample, and the next batch for the hot path. NULL: take the
+ * rest of the door. `is_zeroed`: only one that threads keep; the heap knows where others are zero.
+ */
+void *sampled_pass(size_t bytes, bool is_zeroed);
+
+/* Moves on by an allocation that the hot path did not serve; true: it is a sample, record it. */
+bool sampled_takes(size_t bytes, size_t alignment);
 
 /* A block apart; NULL: there is no memory for one. */
 void *sampled_alloc(size_t alignment, size_t bytes, bool zeroed);

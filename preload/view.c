@@ -47,7 +47,10 @@ static void open_for(enum door_view new)
     atomic_store_explicit(&view_state.records, new == DOOR_SEES_ALL && !fails,
                           memory_order_relaxed);
     /* The gate of frees too: realloc asks it whether it may serve. */
-    gate_set(new == DOOR_SEES_LITTLE && !fails, new != DOOR_SEES_ALL && !fails);
+    static const enum gate_allocs allocs[] = {[DOOR_SEES_LITTLE] = GATE_OPEN,
+                                              [DOOR_SEES_SAMPLES] = GATE_BATCHES,
+                                              [DOOR_SEES_ALL] = GATE_SHUT};
+    gate_set(fails ? GATE_SHUT : allocs[new], new != DOOR_SEES_ALL && !fails);
     atomic_thread_fence(memory_order_seq_cst);
     if (control_is_asked())
         door_shut();

@@ -13,7 +13,7 @@ struct view_state {
     _Atomic size_t other_from; /* requests of at least so many bytes go to mimalloc, and nobody
                                 * looks; SIZE_MAX: none */
     _Atomic unsigned view;     /* enum door_view */
-    _Atomic bool passes;       /* allocations between two samples need not come in */
+    _Atomic bool passes;       /* a new batch between two samples (sampled.h) may be had */
     _Atomic bool records;      /* all are recorded, and none is to fail: recorded.h may serve. As
                                 * the one above false while the door is shut */
 };

@@ -96,10 +96,10 @@
  * segment of b begins with an epoch drawn after d. Neighbours in one lane are in order by
  * themselves. Lives whose birth is not recorded (older than the trace, lost) count as foreign.
  *
- * SAMPLES. With header.sample_period P, points lie on the bytes that each thread asks for, in the
- * order it does, as a Poisson process with one point in P bytes; an allocation is recorded when a
- * point lies in it, so with the chance 1 - exp(-s / P), s = size | 1, whatever else is recorded. It
- * then stands for the inverse of that chance. A realloc counts as a free and an allocation of the
+ * SAMPLES. With header.sample_period P, points lie on the bytes that each thread asks for (0 are 1)
+ * as a Poisson process with one point in P bytes; an allocation is recorded when a point lies in
+ * it, so with the chance 1 - exp(-size / P), whatever else is recorded. It then stands for the
+ * inverse of that chance. A realloc counts as a free and an allocation of the
  * new size, unless the hot path leaves the block where it is. FAILED allocations are all there.
  * FREE records are there for all recorded blocks and for some others, which a reader passes over.
  *

@@ -5,7 +5,11 @@
 #include "allocators/base/os.h"
 #include "tracer/recorder.h"
 
-_Thread_local struct tracer_sampler tracer_sampler;
+static _Thread_local struct {
+    uint64_t state;  /* of the random numbers; 0: this thread has none yet */
+    uint64_t left;   /* bytes before the next point of the thread's own stream, */
+    uint64_t period; /* which was drawn for this one */
+} sampler __attribute__((tls_model("initial-exec")));
 
 /* xorshift64* (Marsaglia 2003, Vigna 2016), its better half. */
 static uint32_t next_random(uint64_t *state)
@@ -36,23 +40,47 @@ uint64_t sampler_draw(uint64_t *state, uint64_t period)
     }
 }
 
-static uint64_t seed(void)
+bool sampler_takes(uint64_t *state, uint64_t period, uint64_t *left, size_t bytes, size_t asked)
 {
-    uint64_t mixed = os_time_ns() ^ (uint64_t)os_thread_id() << 40 ^ (uintptr_t)&tracer_sampler;
-    return mixed * UINT64_C(0x9E3779B97F4A7C15) | 1;
+    uint64_t before = *left;
+    if (MP_LIKELY(before >= bytes)) {
+        *left = before - bytes;
+        return false;
+    }
+    *left = sampler_draw(state, period); /* from the end on: what lies behind a point is as ever */
+    return before < asked + (asked == 0);
+}
+
+static __attribute__((noinline, cold)) void seed(void)
+{
+    uint64_t mixed = os_time_ns() ^ (uint64_t)os_thread_id() << 40 ^ (uintptr_t)&sampler;
+    sampler.state = mixed * UINT64_C(0x9E3779B97F4A7C15) | 1;
+}
+
+uint64_t tracer_sample_period(void)
+{
+    return recorder.sample_period;
+}
+
+uint64_t tracer_draw(void)
+{
+    if (MP_UNLIKELY(sampler.state == 0))
+        seed();
+    return sampler_draw(&sampler.state, recorder.sample_period);
+}
+
+bool tracer_takes_of(uint64_t *left, size_t bytes, size_t asked)
+{
+    if (MP_UNLIKELY(sampler.state == 0))
+        seed();
+    return sampler_takes(&sampler.state, recorder.sample_period, left, bytes, asked);
 }
 
 bool tracer_takes(size_t bytes)
 {
-    struct tracer_sampler *self = &tracer_sampler;
-    if (MP_UNLIKELY(self->state == 0)) {
-        self->state = seed();
-        self->left = sampler_draw(&self->state, recorder.sample_period);
+    if (MP_UNLIKELY(sampler.period != recorder.sample_period)) {
+        sampler.left = tracer_draw();
+        sampler.period = recorder.sample_period;
     }
-    if (tracer_passes(bytes)) {
-        tracer_pass(bytes);
-        return false;
-    }
-    self->left = sampler_draw(&self->state, recorder.sample_period);
-    return true;
+    return tracer_takes_of(&sampler.left, bytes + (bytes == 0), bytes);
 }

@@ -73,25 +73,17 @@ const char *tracer_path(void);
 
 /* -- sampling: which allocations of the calling thread are recorded (format.h, SAMPLES) ------- */
 
-struct tracer_sampler {
-    uint64_t left;  /* bytes before the next point */
-    uint64_t state; /* of the random numbers; 0: this thread has none yet */
-};
-extern _Thread_local
-    __attribute__((tls_model("initial-exec"))) struct tracer_sampler tracer_sampler;
+/* Bytes between two points of the trace that runs or ran last; 0: all events are recorded. */
+uint64_t tracer_sample_period(void);
 
-/* True: no point lies in the next `bytes` of this thread, and tracer_pass may move on by them. */
-static inline bool tracer_passes(size_t bytes)
-{
-    return (bytes | 1) <= tracer_sampler.left;
-}
+/* Bytes before the first point of a stream. */
+uint64_t tracer_draw(void);
 
-static inline void tracer_pass(size_t bytes)
-{
-    tracer_sampler.left -= bytes | 1;
-}
+/* Moves a stream, with *left bytes before its next point, on by an allocation that takes `bytes` of
+ * it; true: a point lies in the first `asked` of these (0 are 1), record it. */
+bool tracer_takes_of(uint64_t *left, size_t bytes, size_t asked);
 
-/* Moves on by an allocation of so many bytes; true: it is a sample, record it. */
+/* The same in the thread's own stream, of bytes as asked for. */
 bool tracer_takes(size_t bytes);
 
 /* -- events ----------------------------------------------------------------------------------- */

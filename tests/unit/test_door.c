@@ -194,7 +194,6 @@ static void samples_do_not_pass_a_shut_door(void **state)
 {
     (void)state;
     door_set_view(DOOR_SEES_SAMPLES);
-    tracer_sampler.left = 1 << 20;
     served = 0;
     is_asked = true;
     door_shut();

@@ -69,30 +69,18 @@ static const struct population populations[] = {
     {"everything", {{5 * PERIOD, 2}, {PERIOD / 3, 20}, {200, 4000}}},
 };
 
-/* The points lie on one thread's bytes as tracer_takes puts them; the state is a thread's. */
-static bool takes(struct tracer_sampler *self, uint64_t bytes)
-{
-    if ((bytes | 1) <= self->left) {
-        self->left -= bytes | 1;
-        return false;
-    }
-    self->left = sampler_draw(&self->state, PERIOD);
-    return true;
-}
-
+/* Each kind in a stream of its own, where a block takes an eighth more bytes than it asked for. */
 static struct amount sample(const struct population *population, uint64_t seed, uint64_t *truth)
 {
-    struct tracer_sampler self = {.state = seed};
     struct amount sum = {0};
-    uint64_t object = seed;
-    self.left = sampler_draw(&self.state, PERIOD);
+    uint64_t object = seed, state = seed;
     *truth = 0;
     for (int k = 0; k < 3; k++) {
-        uint64_t bytes = population->kind[k].bytes;
+        uint64_t bytes = population->kind[k].bytes, left = sampler_draw(&state, PERIOD);
         for (uint64_t i = 0; i < population->kind[k].count; i++) {
             *truth += bytes;
             struct amount one = estimate_weigh(PERIOD, bytes, object++);
-            if (takes(&self, bytes))
+            if (sampler_takes(&state, PERIOD, &left, bytes + bytes / 8, bytes))
                 amount_add(&sum, &one);
         }
     }

@@ -13,7 +13,7 @@ static uint64_t round_fairly(double value, uint64_t object)
 
 struct amount estimate_weigh_sample(uint64_t period, uint64_t size, uint64_t object)
 {
-    double chance = -expm1(-(double)(size | 1) / (double)period);
+    double chance = -expm1(-(double)(size + (size == 0)) / (double)period);
     double bytes = (double)size / chance;
     return (struct amount){.bytes = (uint64_t)llround(bytes),
                            .blocks = round_fairly(1 / chance, object),
