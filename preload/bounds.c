@@ -7,15 +7,17 @@
 #include "allocators/unit.h"
 
 enum { GROUPS = 4 };
-static const uint64_t LIMITS_NS = UINT64_C(1000000000), GROUPS_NS = UINT64_C(16000000000);
-static const uint64_t USED_NS = UINT64_C(500000000); /* of a group that is far from its limit */
+static const uint64_t LIMITS_NS = UINT64_C(2000000000), GROUPS_NS = UINT64_C(16000000000);
+/* What a group uses: beyond half of its limit, and up to there. */
+static const uint64_t USED_NS = UINT64_C(500000000), FAR_NS = UINT64_C(1000000000);
 
 struct group {
     struct os_kept used_file, max_file, high_file, stat_file;
     bool is_unified, swaps;
     uint64_t used, max, high; /* max, high 0: none */
     uint64_t files;           /* the part of `used` that gives way */
-    uint64_t due_ns;          /* when `used` is read at the latest */
+    uint64_t read_ns;         /* `used`, last */
+    uint64_t due_ns;          /* when it is read at the latest */
     uint64_t taken;           /* by this process, when it was read */
 };
 
@@ -60,7 +62,7 @@ static void add_group(const struct os_group *found, uint64_t max, uint64_t high)
     group->max = max;
     group->high = high;
     group->files = 0;
-    group->due_ns = 0;
+    group->due_ns = group->read_ns = 0;
 }
 
 /* The root has no limit, and says a number that no machine has, or nothing. */
@@ -98,11 +100,28 @@ static void read_limit(struct os_kept *file, uint64_t *limit)
         *limit = number > UINT64_MAX / 4 ? 0 : number;
 }
 
-/* It is far from its limit, and was looked at a moment ago. */
+static uint64_t room_of(const struct group *group)
+{
+    uint64_t limit = limit_of(group);
+    return limit > group->used ? limit - group->used : 0;
+}
+
+/* Neither this process nor, by the pace of last time, others can have taken much of what is left.
+ */
 static bool may_wait(const struct group *group, uint64_t now_ns, uint64_t taken)
 {
-    uint64_t most = group->taken + limit_of(group) / 64;
-    return now_ns < group->due_ns && taken <= most && !is_beyond(group, 5);
+    return now_ns < group->due_ns && taken <= group->taken + room_of(group) / 32 &&
+           !is_beyond(group, 9);
+}
+
+/* As long as an eighth of what is left lasts. */
+static uint64_t pause_of(const struct group *group, uint64_t used_before, uint64_t ns)
+{
+    uint64_t longest = is_beyond(group, 5) ? USED_NS : FAR_NS;
+    if (group->used <= used_before)
+        return longest;
+    double pause = (double)room_of(group) / 8 * (double)ns / (double)(group->used - used_before);
+    return pause < (double)longest ? (uint64_t)pause : longest;
 }
 
 static void sample_group(struct group *group, uint64_t now_ns, uint64_t taken, bool is_due)
@@ -113,12 +132,14 @@ static void sample_group(struct group *group, uint64_t now_ns, uint64_t taken, b
     }
     if (limit_of(group) != 0 && may_wait(group, now_ns, taken))
         return;
-    group->due_ns = now_ns + USED_NS;
+    uint64_t before = group->used;
     group->taken = taken == UINT64_MAX ? group->taken : taken;
     if (limit_of(group) == 0 || !os_kept_number(&group->used_file, &group->used)) {
         group->used = group->max = group->high = 0;
         return;
     }
+    group->due_ns = now_ns + pause_of(group, before, now_ns - group->read_ns);
+    group->read_ns = now_ns;
     if (is_beyond(group, 9) || (is_due && is_beyond(group, 7)))
         (void)os_kept_files(&group->stat_file, group->is_unified, &group->files);
     else if (!is_beyond(group, 7))

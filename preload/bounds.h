@@ -22,10 +22,11 @@ static inline bool bounds_is_nearer(const struct bounds_reading *one,
 
 /* What the control groups that have a limit, the innermost four of the process's own and those
  * around it, use now. `taken`: what this process took of the system so far; UINT64_MAX: all is read
- * anew. A group of which less than half is used is read twice a second, and when the process has
- * taken a 64th of its limit since; the others each time. Their limits are looked at once a second,
- * which groups they are every 16; their pages of files, which are dear to ask for and count only
- * near a limit, once a second where seven tenths are used with them, each time from nine tenths on.
+ * anew. A group is read again when an eighth of what is left of its limit may be used, by the pace
+ * of the last time, or this process has taken a 32nd of that; twice a second at least, once where
+ * less than half is used, each time from nine tenths on. Limits are looked at every two seconds,
+ * which groups there are every 16; their pages of files, which are dear to ask for and count only
+ * near a limit, every two seconds where seven tenths are used with them, each time from nine on.
  * One caller at a time, of all of this. */
 void bounds_sample(uint64_t now_ns, const struct os_sizes *sizes, uint64_t taken);
 

@@ -9,8 +9,9 @@ static const uint64_t LONGEST_NS = 30 * SECOND_NS; /* between two looks at anyth
 static struct {
     bool follows_system;
     struct gauge newest;
-    uint64_t sizes_due_ns, swapped_due_ns, second_due_ns, machine_due_ns, heap_due_ns;
-    uint64_t flow_ns; /* when `flow` was read; 0: never */
+    uint64_t sizes_due_ns, swapped_due_ns, stalls_due_ns, machine_due_ns, heap_due_ns;
+    uint64_t judged_due_ns; /* `swapped`, for who judges growth */
+    uint64_t flow_ns;       /* when `flow` was read; 0: never */
     struct usage_flow flow;
     struct os_kept sizes_file, swapped_file, machine_file, stalls_file;
 } gauge;
@@ -56,7 +57,7 @@ static void sample_system(uint64_t now_ns, uint64_t taken)
 {
     struct gauge *newest = &gauge.newest;
     bounds_sample(now_ns, &newest->sizes, taken);
-    if (is_due(&gauge.second_due_ns, now_ns, SECOND_NS))
+    if (is_due(&gauge.stalls_due_ns, now_ns, 2 * SECOND_NS))
         newest->has_stalls = bounds_read_stalls(&newest->stalls) ||
                              os_kept_stalls(&gauge.stalls_file, &newest->stalls);
     if (is_due(&gauge.machine_due_ns, now_ns, 4 * SECOND_NS) &&
@@ -66,7 +67,7 @@ static void sample_system(uint64_t now_ns, uint64_t taken)
 
 static void sample_process_if_due(uint64_t now_ns)
 {
-    if (is_due(&gauge.sizes_due_ns, now_ns, SECOND_NS / 2))
+    if (is_due(&gauge.sizes_due_ns, now_ns, SECOND_NS))
         sample_sizes();
     if (is_due(&gauge.swapped_due_ns, now_ns, LONGEST_NS))
         sample_swapped();
@@ -148,9 +149,10 @@ static void close_files(void)
 const struct gauge *gauge_read(uint64_t now_ns, bool all)
 {
     if (all)
-        gauge.machine_due_ns = gauge.second_due_ns = 0;
+        gauge.machine_due_ns = gauge.stalls_due_ns = 0;
     sample_sizes();
-    sample_swapped();
+    if (all || is_due(&gauge.judged_due_ns, now_ns, SECOND_NS / 10))
+        sample_swapped();
     if (all || gauge.follows_system)
         sample_system(now_ns, UINT64_MAX);
     usage_read(&gauge.newest.usage, &gauge.newest.sizes, gauge.newest.swapped);
@@ -189,8 +191,8 @@ void gauge_copy(const struct gauge *from, struct mpress_signals *signals)
 void gauge_fork_child(void)
 {
     close_files();
-    gauge.sizes_due_ns = gauge.swapped_due_ns = gauge.second_due_ns = gauge.machine_due_ns =
-        gauge.heap_due_ns = 0;
+    gauge.sizes_due_ns = gauge.swapped_due_ns = gauge.stalls_due_ns = gauge.machine_due_ns =
+        gauge.heap_due_ns = gauge.judged_due_ns = 0;
     gauge.flow_ns = 0;
     gauge.newest.samples = gauge.newest.sample_ns = 0;
 }

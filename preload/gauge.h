@@ -2,15 +2,16 @@
  * (watch.h): each source as often as it is cheap, so that a sample takes less than two
  * microseconds on average.
  *
- *     each sample   what the heap took; what control groups use (bounds.h), less often if that is
- *                   less than half of their limit
- *     1/2 s         RssAnon (statm)
- *     1 s           limits, stalls (PSI)
+ *     each sample   what the heap took
+ *     .1 to 1 s     what control groups use, by how near their limits are (bounds.h)
+ *     1 s           RssAnon (statm)
+ *     2 s           limits; stalls (PSI), of which the kernel makes averages as often
  *     1 to 30 s     what the heap holds, and its flow: the longer that takes the less often
  *     4 s           the machine's memory (meminfo)
  *     30 s          what of this process is in swap space (status)
  *
- * Who judges a request for growth reads what it is judged by anew (gauge_read). Files of the system
+ * Who judges a request for growth reads what it is judged by anew (gauge_read), but what is in swap
+ * space ten times a second at most. Files of the system
  * stay open for all this (os_kept). One caller at a time. */
 #ifndef MPRESS_GAUGE_H
 #define MPRESS_GAUGE_H

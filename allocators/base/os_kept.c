@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { KEPT_LINES_BYTES = 512, OS_KEPT_FLOOR = 64 /* descriptors below are the program's */ };
+enum { KEPT_LINES_BYTES = 2048, OS_KEPT_FLOOR = 64 /* descriptors below are the program's */ };
 
 void os_kept_init(struct os_kept *kept, const char *path)
 {
@@ -99,7 +99,8 @@ bool os_kept_sizes(struct os_kept *kept, struct os_sizes *sizes)
     return read_beginning(kept, text, sizeof(text)) && os_statm_parse(text, sizes);
 }
 
-/* Shows the whole lines; the rest of the last one is read again. */
+/* Shows the whole lines; the rest of the last one is read again. The kernel makes these files in
+ * one piece: what is shorter than it may be is the end. */
 static bool visit(struct os_kept *kept, os_line *take, void *context)
 {
     char buffer[KEPT_LINES_BYTES + 1];
@@ -114,9 +115,9 @@ static bool visit(struct os_kept *kept, os_line *take, void *context)
             take(line, context);
             line = end + 1;
         }
-        if (line == buffer)
-            break;
         offset += (size_t)(line - buffer);
+        if (line == buffer || got < KEPT_LINES_BYTES)
+            break;
     }
     leave(kept);
     return offset > 0;

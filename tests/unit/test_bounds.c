@@ -98,8 +98,8 @@ static void memory_high_is_a_limit_but_none_that_kills(void **state)
     expect(sample(20 * SECOND, 0), 100, 200);
     assert_true(bounds_read_group(&reading, false));
     expect(reading, 100, 220);
-    write_mib("/v2/a/b", "memory.max", 150); /* lower than that, and seen within a second */
-    expect(sample(SECOND, 0), 100, 150);
+    write_mib("/v2/a/b", "memory.max", 150); /* lower than that, and seen within two seconds */
+    expect(sample(2 * SECOND, 0), 100, 150);
 }
 
 static void a_group_without_swap_counts_where_the_machine_has_some(void **state)
@@ -127,22 +127,33 @@ static void pages_of_files_give_way(void **state)
     expect(sample(SECOND, 0), 60, 150);
 }
 
-/* Half of 150 MiB are 75. */
-static void a_group_with_much_room_is_read_less_often(void **state)
+/* Of 150 MiB: half are 75; an eighth of what is left with 80 are 9, with 110 are 5. */
+static void a_group_is_read_as_often_as_what_is_left_may_be_gone(void **state)
 {
     (void)state;
+    write_file("/v2/a/b", "memory.stat", "inactive_file 0\nactive_file 0\n");
     expect(sample(20 * SECOND, 0), 60, 150);
     write_mib("/v2/a/b", "memory.current", 70);
-    expect(sample(SECOND / 10, 0), 60, 150);
+    expect(sample(SECOND / 2, 0), 60, 150);
     expect(sample(SECOND / 10, 2 * MIB), 60, 150);
-    expect(sample(SECOND / 10, 4 * MIB), 70, 150); /* this process took more than a 64th */
+    expect(sample(SECOND / 10, 4 * MIB), 70, 150); /* this process took more than a 32nd */
     write_mib("/v2/a/b", "memory.current", 71);
     expect(sample(SECOND / 10, UINT64_MAX), 71, 150); /* who judges wants to know */
     write_mib("/v2/a/b", "memory.current", 80);
     expect(sample(SECOND / 10, 4 * MIB), 71, 150);
-    expect(sample(SECOND / 2, 4 * MIB), 80, 150);
+    expect(sample(SECOND, 4 * MIB), 80, 150);
     write_mib("/v2/a/b", "memory.current", 81);
-    expect(sample(SECOND / 10, 4 * MIB), 81, 150); /* half of it is used */
+    expect(sample(SECOND / 10, 4 * MIB), 80, 150);
+    write_mib("/v2/a/b", "memory.current", 110);
+    expect(sample(SECOND / 2, 4 * MIB), 110, 150); /* half of it is used */
+    write_mib("/v2/a/b", "memory.current", 112);
+    expect(sample(SECOND / 10, 4 * MIB), 112, 150); /* 30 in half a second */
+    write_mib("/v2/a/b", "memory.current", 113);
+    expect(sample(SECOND / 10, 4 * MIB), 112, 150);
+    write_mib("/v2/a/b", "memory.current", 140);
+    expect(sample(SECOND / 2, 4 * MIB), 140, 150);
+    write_mib("/v2/a/b", "memory.current", 139);
+    expect(sample(SECOND / 10, 4 * MIB), 139, 150); /* nine tenths */
 }
 
 static void its_stalls_are_those_of_the_innermost(void **state)
@@ -223,7 +234,7 @@ int main(void)
         cmocka_unit_test(memory_high_is_a_limit_but_none_that_kills),
         cmocka_unit_test(a_group_without_swap_counts_where_the_machine_has_some),
         cmocka_unit_test(pages_of_files_give_way),
-        cmocka_unit_test(a_group_with_much_room_is_read_less_often),
+        cmocka_unit_test(a_group_is_read_as_often_as_what_is_left_may_be_gone),
         cmocka_unit_test(its_stalls_are_those_of_the_innermost),
         cmocka_unit_test(a_path_that_is_not_there_is_the_root),
         cmocka_unit_test(a_group_that_is_removed_is_none),
