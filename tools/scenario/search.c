@@ -105,6 +105,16 @@ static void note_search(struct experiment *experiment, double tolerance)
         schedule_note(&experiment->schedule, "fewer runs than wanted confirm the breaking point");
 }
 
+/* That need time behind this. */
+static bool has_strategies(const struct experiment *experiment)
+{
+    for (size_t i = 0; i < experiment->plan->strategies; i++) {
+        if (experiment->strategies[i].is_measured)
+            return true;
+    }
+    return false;
+}
+
 void search_breaking_point(struct experiment *experiment)
 {
     struct bisect *bisect = &experiment->bisect;
@@ -119,8 +129,8 @@ void search_breaking_point(struct experiment *experiment)
     experiment->has_searched = true;
     double tolerance = bisect->tolerance;
     schedule_begin(&experiment->schedule, SCHEDULE_SEARCH);
-    double until = experiment->plan->strategies > 0 ? experiment->schedule.until
-                                                    : schedule_end(&experiment->schedule);
+    double until = has_strategies(experiment) ? experiment->schedule.until
+                                              : schedule_end(&experiment->schedule);
     bool is_done = search_go_on(experiment, bisect, until);
     experiment->is_out_of_time = !is_done && !experiment->is_interrupted;
     if (is_done && bisect_is_found(bisect) && !experiment->is_interrupted)

@@ -17,6 +17,7 @@
 
 #define HUNG_SECONDS 10.0
 #define HUNG_FACTOR 20.0
+enum { FAILURES = 2 }; /* of the helper, in a row */
 #define POLL_SECONDS 0.02
 #define SETTLED_SECONDS 1.0 /* and so much longer */
 
@@ -147,11 +148,13 @@ static void drive_helper(struct service_state *state)
         if (process_has_ended(&experiment->helper, &hooks))
             finish_helper(state);
     }
+    if (state->failures >= FAILURES)
+        return; /* what the last one said stays */
     bool is_due = plan->load != NULL || process_now() - experiment->helper.started >= plan->window;
     if (experiment->helper.pid <= 0 && is_due) {
         state->printed[0] = '\0';
         if (process_start_shell(&experiment->helper, command, &hooks) != 0)
-            state->failures = 2;
+            state->failures = FAILURES;
     }
 }
 
@@ -168,7 +171,7 @@ static bool has_broken(struct service_state *state)
         lap_end_with_target(experiment);
     else if (is_walled(experiment))
         lap_end(experiment, CURVE_KILLED, false, "out of memory");
-    else if (state->failures >= 2)
+    else if (state->failures >= FAILURES)
         lap_end(experiment, CURVE_FAILED, true, "%s failed twice: %.90s",
                 experiment->plan->load != NULL ? "the load" : "the metric",
                 experiment->helper.said);

@@ -176,23 +176,26 @@ static void find_break(struct experiment *experiment, const struct experiment_st
     experiment->strategy = is_with ? strategy->what : NULL;
     experiment->pressure.is_strategy_alone = is_own;
     experiment->pressure.strategy = is_with ? 1U << strategy->what->bit : 0;
-    if (search_go_on(experiment, bisect, until) && bisect->is_varying && bisect_is_found(bisect))
+    if (search_go_on(experiment, bisect, until) && bisect_is_found(bisect))
         search_settle(experiment, bisect, until);
     experiment->strategy = NULL;
     experiment->pressure.is_strategy_alone = false;
 }
 
+/* `parts`: searches that there still are, this one's among them. */
 static void find_shift(struct experiment *experiment, struct experiment_strategy *strategy,
-                       const struct bisect *bare, double until)
+                       const struct bisect *bare, size_t parts)
 {
     bool is_own = strategy->what->settings == NULL;
     strategy->shift.shift = NAN;
     strategy->without = is_own && bare->runs > 0 ? *bare : experiment->bisect;
     if (is_own && bare->runs == 0)
-        find_break(experiment, strategy, false, &experiment->bisect, until, &strategy->without);
+        find_break(experiment, strategy, false, &experiment->bisect,
+                   schedule_part(&experiment->schedule, parts + 1), &strategy->without);
     if (strategy->without.bad == 0 || experiment->is_interrupted)
         return; /* nothing breaks it */
-    find_break(experiment, strategy, true, &strategy->without, until, &strategy->with);
+    find_break(experiment, strategy, true, &strategy->without,
+               schedule_part(&experiment->schedule, parts), &strategy->with);
     improvement_read_shift(&strategy->without, &strategy->with, strategy->improvement.overhead,
                            &strategy->shift);
 }
@@ -212,13 +215,13 @@ void strategies_find_shifts(struct experiment *experiment)
         struct experiment_strategy *strategy = &experiment->strategies[i];
         if (!strategy->is_measured)
             continue;
-        find_shift(experiment, strategy, &bare,
-                   schedule_part(&experiment->schedule, left-- + (bare.runs == 0)));
+        find_shift(experiment, strategy, &bare, left--);
         open += isnan(strategy->shift.shift) && strategy->without.bad != 0;
         if (strategy->what->settings == NULL)
             bare = strategy->without;
     }
     if (open > 0)
-        schedule_note(&experiment->schedule, "breaking points with %zu strategies were not found",
-                      open);
+        schedule_note(&experiment->schedule,
+                      "with %zu of %zu strategies no breaking point was found", open,
+                      experiment->plan->strategies);
 }

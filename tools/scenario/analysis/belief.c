@@ -26,6 +26,30 @@ void belief_init(struct belief *belief, double around, double tolerance)
     }
 }
 
+void belief_take_spread(struct belief *belief, const double share[BELIEF_SPREADS])
+{
+    const double doubt = 0.02; /* it may be another one here all the same */
+    for (size_t i = 0; i < BELIEF_SPREADS; i++) {
+        for (size_t j = 0; j < BELIEF_MIDDLES; j++)
+            belief->weight[i][j] =
+                ((1 - doubt) * share[i] + doubt / BELIEF_SPREADS) / BELIEF_MIDDLES;
+    }
+}
+
+static double weight_of_spread(const struct belief *belief, size_t index)
+{
+    double sum = 0;
+    for (size_t j = 0; j < BELIEF_MIDDLES; j++)
+        sum += belief->weight[index][j];
+    return sum;
+}
+
+void belief_give_spread(const struct belief *belief, double share[BELIEF_SPREADS])
+{
+    for (size_t i = 0; i < BELIEF_SPREADS; i++)
+        share[i] = weight_of_spread(belief, i);
+}
+
 static double middle_at(const struct belief *belief, size_t index)
 {
     return belief->least + (double)index * belief->step;
@@ -88,8 +112,7 @@ static double find_spread(const struct belief *belief)
 {
     double sum = 0;
     for (size_t i = 0; i < BELIEF_SPREADS; i++) {
-        for (size_t j = 0; j < BELIEF_MIDDLES; j++)
-            sum += belief->weight[i][j];
+        sum += weight_of_spread(belief, i);
         if (sum >= 0.5)
             return belief->spread[i];
     }

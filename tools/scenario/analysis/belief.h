@@ -22,6 +22,11 @@ struct belief {
 /* The middle is `around`, or not far from there; a spread less than a part of `tolerance` is none.
  */
 void belief_init(struct belief *belief, double around, double tolerance);
+/* What is known of the spread from another search of the same program, whose middle may be another:
+ * relative to `around` it is the same. */
+void belief_take_spread(struct belief *belief, const double share[BELIEF_SPREADS]);
+void belief_give_spread(const struct belief *belief, double share[BELIEF_SPREADS]);
+
 void belief_tell(struct belief *belief, double budget, bool is_good);
 
 struct belief_figures {

@@ -8,6 +8,8 @@ void bisect_init(struct bisect *bisect, double good, double bad, double peak)
     *bisect = (struct bisect){
         .good = good,
         .bad = bad,
+        .told_good = good,
+        .told_bad = bad,
         .least = 1 << 20,
         .most = 4 * peak,
         .tolerance = fmax(1 << 20, 0.01 * peak),
@@ -24,6 +26,10 @@ void bisect_hint(struct bisect *bisect, const struct bisect *other)
     bisect->hint[0] = other->good;
     bisect->hint[1] = other->bad;
     bisect->is_varying = other->is_varying;
+    struct belief belief;
+    bisect->is_spread_known = bisect_believe(other, &belief);
+    if (bisect->is_spread_known)
+        belief_give_spread(&belief, bisect->spread_share);
 }
 
 /* One side is missing: go on in steps of a factor until there is one. */
@@ -93,6 +99,12 @@ bool bisect_believe(const struct bisect *bisect, struct belief *belief)
     if (bisect->good == 0 || bisect->bad == 0)
         return false;
     belief_init(belief, (bisect->good + bisect->bad) / 2, bisect->tolerance);
+    if (bisect->is_spread_known)
+        belief_take_spread(belief, bisect->spread_share);
+    if (bisect->told_good > 0)
+        belief_tell(belief, bisect->told_good, true);
+    if (bisect->told_bad > 0)
+        belief_tell(belief, bisect->told_bad, false);
     for (unsigned i = 0; i < bisect->runs; i++)
         belief_tell(belief, bisect->run[i].budget, bisect->run[i].is_good);
     return true;

@@ -20,6 +20,7 @@ struct bisect_run {
 
 struct bisect {
     double good, bad;               /* bytes; 0: none is known yet */
+    double told_good, told_bad;     /* what was known at first: tried once each */
     double least, most;             /* where to look at all */
     double tolerance;               /* bytes: what good - bad may be in the end */
     double hint[2];                 /* asked before others; 0: none */
@@ -30,14 +31,16 @@ struct bisect {
     unsigned runs;   /* votes, and runs that were to confirm what they found (walk.h) */
     bool is_varying; /* a run contradicted what was found, here or where the hint is from: needs
                       * differ from run to run */
+    double spread_share[BELIEF_SPREADS]; /* what the hint's search knew of the spread */
+    bool is_spread_known;                /* else nothing */
     bool is_settled; /* there were enough runs around it, whether needs differ or not */
     struct belief_figures figures; /* what all runs together say; `high` 0: there is no bracket */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
 
-/* Another search ended so: where it is asked first, whether it ends so here too. If needs differed
- * there, they may here. */
+/* Another search of the program ended so: where it is asked first, whether it ends so here too. As
+ * much as needs differed there, they do here. */
 void bisect_hint(struct bisect *bisect, const struct bisect *other);
 
 /* The budget to run at next; 0: nothing is left to ask. A bracket that is small enough from the
@@ -51,7 +54,8 @@ unsigned bisect_runs_left(const struct bisect *bisect);
 /* A run that is no vote. */
 void bisect_add_run(struct bisect *bisect, double budget, bool is_good);
 
-/* Out of all runs so far, what they say; false: there is no bracket. `figures` are such. */
+/* Out of all runs so far, and what was known at first, what they say; false: there is no bracket.
+ * `figures` are such. */
 bool bisect_believe(const struct bisect *bisect, struct belief *belief);
 void bisect_conclude(struct bisect *bisect);
 
