@@ -66,8 +66,9 @@ struct experiment_sample {
 struct experiment_strategy {
     const struct plan_strategy *what;
     bool is_measured;
-    char why[96]; /* not measured */
-    double level; /* bytes */
+    bool is_left_out; /* there was no time for it */
+    char why[96];     /* not measured */
+    double level;     /* bytes */
     struct improvement improvement;
     struct bisect without, with; /* its breaking point; `with.runs` 0: not looked for */
     struct improvement_shift shift;
@@ -199,7 +200,8 @@ bool search_go_on(struct experiment *experiment, struct bisect *bisect, double u
  */
 bool search_settle(struct experiment *experiment, struct bisect *bisect, double until);
 
-void strategies_measure(struct experiment *experiment);
+/* Those that were not measured yet. */
+void strategies_measure(struct experiment *experiment, enum schedule_phase phase);
 /* How much less memory it survives in with each: after the breaking point is known. */
 void strategies_find_shifts(struct experiment *experiment);
 

@@ -14,13 +14,20 @@ enum { RUNS_LEAST = 3 }; /* that tell a spread */
 #define HUNG_SECONDS 10.0
 #define HUNG_FACTOR 20.0
 
+/* Seconds that the run has had so far, without those in which others had the processor. */
+static double find_time(const struct experiment *experiment)
+{
+    const struct process *target = &experiment->target;
+    return process_now() - target->started - process_read_run_wait(target);
+}
+
 enum state { RUNNING, ENDED, TOO_SLOW, IDLE, WALLED, STOPPED };
 
 static enum state judge(const struct experiment *experiment)
 {
     const struct pressure *pressure = &experiment->pressure;
-    double now = process_now(), ran = now - experiment->target.started;
-    double m0 = experiment->baseline;
+    double now = process_now(), ran = now - experiment->target.started, m0 = experiment->baseline;
+    double longest = fmax(COLLAPSED_SECONDS, 1.2 * CURVE_COLLAPSE * m0);
     if (pressure->mechanism->is_over != NULL && pressure->mechanism->is_over(pressure))
         return WALLED;
     if (m0 == 0)
@@ -28,7 +35,8 @@ static enum state judge(const struct experiment *experiment)
     if (now - experiment->busy_at > fmax(HUNG_SECONDS, HUNG_FACTOR * m0))
         return IDLE;
     bool is_busy = now - experiment->busy_at < 1;
-    return is_busy && ran > fmax(COLLAPSED_SECONDS, 1.2 * CURVE_COLLAPSE * m0) ? TOO_SLOW : RUNNING;
+    bool is_slow = is_busy && ran > longest && find_time(experiment) > longest;
+    return is_slow ? TOO_SLOW : RUNNING;
 }
 
 static enum state run_to_its_end(struct experiment *experiment)
@@ -94,7 +102,7 @@ static enum outcome judge_end(struct experiment *experiment)
 
 static enum outcome judge_stop(struct experiment *experiment, enum state state)
 {
-    double ran = process_now() - experiment->target.started;
+    double ran = find_time(experiment), idle = process_now() - experiment->busy_at;
     watch_stop(experiment);
     if (state == TOO_SLOW && experiment->baseline > 0)
         return add_run(experiment, ran);
@@ -103,8 +111,7 @@ static enum outcome judge_stop(struct experiment *experiment, enum state state)
     else if (state == TOO_SLOW)
         lap_end(experiment, CURVE_COLLAPSED, true, "no end after %.1f s", ran);
     else if (state == IDLE)
-        lap_end(experiment, CURVE_HUNG, false, "idle for %.0f s",
-                process_now() - experiment->busy_at);
+        lap_end(experiment, CURVE_HUNG, false, "idle for %.0f s", idle);
     else
         lap_end(experiment, CURVE_HELD, true, "interrupted");
     return BROKEN;

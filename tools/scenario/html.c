@@ -203,10 +203,16 @@ static void draw_breaking_point(const struct chart *chart, const struct experime
     if (!experiment->has_searched || bisect->bad == 0 || bisect->good == 0)
         return;
     double x = place_x(chart, bisect_get_result(bisect));
+    double left = place_x(chart, fmin(chart->x_least, bisect->figures.high));
+    double right = place_x(chart, bisect->figures.low);
+    fprintf(
+        chart->out,
+        "<rect x=\"%.1f\" width=\"%.1f\" y=\"%d\" height=\"%d\" fill=\"#c33\" opacity=\".15\"/>",
+        left, fmax(0, right - left), TOP, HEIGHT - TOP - BOTTOM);
     fprintf(chart->out,
             "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"#c33\" "
             "stroke-dasharray=\"4 3\"/><text x=\"%.1f\" y=\"%d\">%s: %s</text>",
-            x, x, TOP, HEIGHT - BOTTOM, x + 4, TOP + 10, curve_end_name(bisect->kind),
+            x, x, TOP, HEIGHT - BOTTOM, x + 4, HEIGHT - BOTTOM - 8, curve_end_name(bisect->kind),
             name_bytes(bisect_get_result(bisect)).at);
 }
 
@@ -220,6 +226,8 @@ static void draw_curve(const struct experiment *experiment, FILE *out)
             chart.y_most = fmax(chart.y_most, get_factor(experiment, level));
     }
     fprintf(out, "<h2>Degradation: service time by budget</h2>\n");
+    if (experiment->has_searched && experiment->bisect.figures.high > 0)
+        fprintf(out, "<p>Broken line: the breaking point; shaded: its 95 %% interval.</p>\n");
     begin_chart(&chart, name_bytes, name_factor);
     begin_line(&chart, "#27c", "");
     for (size_t i = 0; i < experiment->levels; i++) {
@@ -314,7 +322,8 @@ static void print_page(const struct experiment *experiment, FILE *out)
         output_text(experiment, memory);
         fclose(memory);
         fprintf(out, "<h2>All figures</h2>\n<pre>");
-        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char *rest = text;
+        for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
             print_text(line, out);
             fputc('\n', out);
         }

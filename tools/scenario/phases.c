@@ -305,9 +305,11 @@ static void run_phases(struct experiment *experiment)
         release(experiment);
     watch_stop(experiment);
     if (!experiment->is_interrupted && experiment->plan->strategies > 0)
-        strategies_measure(experiment);
+        strategies_measure(experiment, SCHEDULE_STRATEGIES);
     if (!experiment->is_interrupted && experiment->plan->is_searching)
         search_breaking_point(experiment);
+    if (!experiment->is_interrupted)
+        strategies_measure(experiment, SCHEDULE_LEFT_OUT);
     if (!experiment->is_interrupted && experiment->plan->is_searching)
         strategies_find_shifts(experiment);
 }

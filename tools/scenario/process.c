@@ -215,11 +215,11 @@ static void close_stream(struct process *process, struct process_stream *stream,
 }
 
 /* Readable as long as nobody has waited for it. */
-static double read_run_wait(pid_t pid)
+double process_read_run_wait(const struct process *process)
 {
     char path[64];
     unsigned long long waited = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)process->pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
@@ -237,7 +237,7 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         info.si_pid != process->pid)
         return false;
-    process->run_wait = read_run_wait(process->pid);
+    process->run_wait = process_read_run_wait(process);
     if (wait4(process->pid, &process->wait_status, WNOHANG, &process->usage) != process->pid)
         return false;
     process->ended = process_now();

@@ -93,6 +93,12 @@ static void compare(struct experiment_strategy *strategy, const struct side side
     strategy->is_measured = true;
 }
 
+static void leave_out(struct experiment_strategy *strategy)
+{
+    strategy->is_left_out = true;
+    snprintf(strategy->why, sizeof strategy->why, "no time was left for it");
+}
+
 /* With it, and without it again. */
 static void measure(struct experiment *experiment, struct experiment_strategy *strategy,
                     struct without *without, struct sample_random *random)
@@ -109,7 +115,7 @@ static void measure(struct experiment *experiment, struct experiment_strategy *s
         i++;
     }
     if (watch_is_over(experiment))
-        snprintf(strategy->why, sizeof strategy->why, "no time was left for it");
+        leave_out(strategy);
     else if (!is_held)
         snprintf(strategy->why, sizeof strategy->why, "%s %s it: %.60s", curve_end_name(lap.end),
                  i == 2 ? "with" : "without", lap.why);
@@ -138,23 +144,25 @@ static void take(struct experiment *experiment, struct experiment_strategy *stra
     if (is_fitting && !without->is_tried)
         find_without(experiment, is_own, without);
     if (!is_fitting || watch_is_over(experiment))
-        snprintf(strategy->why, sizeof strategy->why, "no time was left for it");
+        leave_out(strategy);
     else if (without->level == 0)
         snprintf(strategy->why, sizeof strategy->why, "no level is held without it");
     else
         measure(experiment, strategy, without, random);
 }
 
-void strategies_measure(struct experiment *experiment)
+void strategies_measure(struct experiment *experiment, enum schedule_phase phase)
 {
     struct sample_random random = {.state = 2};
     struct without without = {.level = 0};
     experiment->phase = "strategy";
     experiment->steps = experiment->plan->strategies;
-    schedule_begin(&experiment->schedule, SCHEDULE_STRATEGIES);
+    schedule_begin(&experiment->schedule, phase);
     schedule_cut(&experiment->schedule, experiment->schedule.until);
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
+        if (strategy->what != NULL && !strategy->is_left_out)
+            continue;
         *strategy = (struct experiment_strategy){.what = &experiment->plan->strategy[i]};
         experiment->step = i + 1;
         take(experiment, strategy, &without, &random);

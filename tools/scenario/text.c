@@ -327,9 +327,13 @@ static void print_criterion(const struct verdict_bounds *bounds, const struct ve
         snprintf(interval, sizeof interval, "%s .. %s",
                  output_value(row, criterion->interval.low).at,
                  output_value(row, criterion->interval.high).at);
-    fprintf(out, "  %-15s %10s %10s  %-22s", verdict_row_name(row),
-            output_value(row, criterion->value).at, output_value(row, bounds->at[row]).at,
-            interval);
+    fprintf(out, "  %-15s %10s %10s", verdict_row_name(row), output_value(row, criterion->value).at,
+            output_value(row, bounds->at[row]).at);
+    bool is_last = criterion->is_known && !criterion->is_asked;
+    if (!is_last)
+        fprintf(out, "  %-22s", interval);
+    else if (*interval != '\0')
+        fprintf(out, "  %s", interval);
     if (!criterion->is_known)
         fprintf(out, "  not measured\n");
     else if (!criterion->is_asked)
