@@ -223,26 +223,28 @@ enum trace_txn_end {
 };
 
 enum trace_info {
-    TRACE_INFO_COMMAND = 1,   /* the command line: arguments, each ended by a NUL byte */
-    TRACE_INFO_EXE = 2,       /* path of the executable */
-    TRACE_INFO_MODULE = 3,    /* uvarint time_ns when it was seen first, u64 bias (load address -
-                               * link address), u64 start, u64 end (mapped range), u8 n, n bytes of
-                               * build-id, path (rest); in rings the same again, see RING */
-    TRACE_INFO_UNMODULE = 4,  /* uvarint time_ns, u64 start: the module that began there is gone */
-    TRACE_INFO_SAMPLE = 5,    /* struct trace_sample */
-    TRACE_INFO_MARK = 6,      /* uvarint time_ns, label */
-    TRACE_INFO_END = 8,       /* struct trace_end: nothing is written behind it */
-    TRACE_INFO_CWD = 9,       /* working directory at start */
-    TRACE_INFO_MAPPED = 10,   /* u8 bits (enum trace_mapped_bits), then uvarints: time_ns, stack id,
-                               * address, bytes, protection and flags as mmap takes them. The program
-                               * or one of its libraries mapped that range, over what was there */
-    TRACE_INFO_UNMAPPED = 11, /* uvarints time_ns, address, bytes: nothing is there any more */
-    TRACE_INFO_AREAS = 12,    /* see AREAS */
-    TRACE_INFO_COSTS = 13,    /* struct trace_costs; right before END */
-    TRACE_INFO_SIGNAL = 14,   /* struct trace_signal */
-    TRACE_INFO_PRESSURE = 15, /* struct trace_pressure */
-    TRACE_INFO_CLASSES = 16,  /* format_heap.h */
-    TRACE_INFO_LATENCY = 17,  /* format_heap.h */
+    TRACE_INFO_COMMAND = 1,  /* the command line: arguments, each ended by a NUL byte */
+    TRACE_INFO_EXE = 2,      /* path of the executable */
+    TRACE_INFO_MODULE = 3,   /* uvarints time_ns when it was seen first and the id of the last stack
+                              * node of that moment (later ones may lie in it), u64 bias (load address
+                              * - link address), u64 start, u64 end (mapped range), u8 n, n bytes of
+                              * build-id, path (rest); in rings the same again, see RING */
+    TRACE_INFO_UNMODULE = 4, /* uvarints time_ns, last stack node; u64 start: the module that began
+                              * there is gone, no later node lies in it */
+    TRACE_INFO_SAMPLE = 5,   /* struct trace_sample */
+    TRACE_INFO_MARK = 6,     /* uvarint time_ns, label */
+    TRACE_INFO_END = 8,      /* struct trace_end: nothing is written behind it */
+    TRACE_INFO_CWD = 9,      /* working directory at start */
+    TRACE_INFO_MAPPED = 10,  /* u8 bits (enum trace_mapped_bits), then uvarints: time_ns, stack id,
+                              * address, bytes, protection and flags as mmap takes them. The program
+                              * or one of its libraries mapped that range, over what was there */
+    TRACE_INFO_UNMAPPED = 11,  /* uvarints time_ns, address, bytes: nothing is there any more */
+    TRACE_INFO_AREAS = 12,     /* see AREAS */
+    TRACE_INFO_COSTS = 13,     /* struct trace_costs; right before END */
+    TRACE_INFO_SIGNAL = 14,    /* struct trace_signal */
+    TRACE_INFO_PRESSURE = 15,  /* struct trace_pressure */
+    TRACE_INFO_CLASSES = 16,   /* format_heap.h */
+    TRACE_INFO_LATENCY = 17,   /* format_heap.h */
     TRACE_INFO_UNWRITTEN = 18, /* see UNWRITTEN */
     TRACE_INFO_LEAKS =
         32, /* struct trace_leaks; the LOST records since the one before belong to it */

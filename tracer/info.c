@@ -124,10 +124,11 @@ static unsigned char *put_u64(unsigned char *at, uint64_t n)
 
 bool info_write_module(const struct info_module *module)
 {
-    unsigned char head[10 + 3 * 8 + 1 + INFO_BUILD_ID_BYTES];
+    unsigned char head[2 * 10 + 3 * 8 + 1 + INFO_BUILD_ID_BYTES];
     size_t id_bytes = module->build_id_bytes <= INFO_BUILD_ID_BYTES ? module->build_id_bytes
                                                                     : INFO_BUILD_ID_BYTES;
     unsigned char *at = trace_put_uvarint(head, module->seen_ns);
+    at = trace_put_uvarint(at, module->seen_node);
     at = put_u64(at, module->bias);
     at = put_u64(at, module->start);
     at = put_u64(at, module->end);
@@ -151,10 +152,11 @@ bool info_modules_are_due(void)
     return are_due;
 }
 
-bool info_write_unmodule(uintptr_t start)
+bool info_write_unmodule(uintptr_t start, uint32_t last_node)
 {
-    unsigned char head[18];
-    unsigned char *at = put_u64(trace_put_uvarint(head, os_time_ns()), start);
+    unsigned char head[2 * 10 + 8];
+    unsigned char *at = trace_put_uvarint(head, os_time_ns());
+    at = put_u64(trace_put_uvarint(at, last_node), start);
     struct piece piece = {head, (size_t)(at - head)};
     return write_record(TRACE_INFO_UNMODULE, &piece, 1);
 }

@@ -24,7 +24,7 @@ bool info_write_leaks(const struct trace_leaks *leaks);
 bool info_write_lost(const unsigned char *entries, size_t bytes);
 bool info_write_signal(const struct trace_signal *signal);
 bool info_write_pressure(const struct trace_pressure *pressure);
-bool info_write_unmodule(uintptr_t start);
+bool info_write_unmodule(uintptr_t start, uint32_t last_node);
 
 /* By which stack; `mapping` is tracer.h's. */
 struct tracer_mapping;
@@ -44,7 +44,8 @@ struct info_module {
     const unsigned char *build_id;
     size_t build_id_bytes;
     const char *path;
-    uint64_t seen_ns; /* when it was first */
+    uint64_t seen_ns;   /* when it was first, */
+    uint32_t seen_node; /* and the last stack node of that moment */
 };
 bool info_write_module(const struct info_module *module);
 

@@ -8,6 +8,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "tracer/info.h"
+#include "tracer/stacks.h"
 
 enum {
     MODULES_MOST = 8192,           /* memory is touched as they come */
@@ -19,8 +20,9 @@ enum {
 struct module {
     struct module_place place;
     uintptr_t bias;
-    uint64_t seen;    /* the loader's count of changes when it was last in its list */
-    uint64_t seen_ns; /* when it was first written to this trace; 0: not yet */
+    uint64_t seen;      /* the loader's count of changes when it was last in its list */
+    uint64_t seen_ns;   /* when it was first written to this trace; 0: not yet */
+    uint32_t seen_node; /* the last stack node of that moment */
     bool is_written;
     uint8_t build_id_bytes;
     unsigned char build_id[MODULES_BUILD_ID_BYTES];
@@ -54,21 +56,30 @@ static const char *find_path(const char *path)
     return at < end ? at : NULL;
 }
 
+/* A path that the program opened from its working directory means nothing anywhere else. */
+static size_t begin_path(const char *path, char *copy)
+{
+    if (path[0] == '\0')
+        return os_link_read("/proc/self/exe", copy, MODULES_PATH_BYTES);
+    if (path[0] == '/' || strchr(path, '/') == NULL)
+        return 0;
+    size_t length = os_working_directory(copy, MODULES_PATH_BYTES - 1);
+    copy[length] = '/';
+    return length == 0 ? 0 : length + 1;
+}
+
 static const char *copy_path(const char *path)
 {
-    const char *known = path[0] != '\0' ? find_path(path) : NULL;
-    if (known != NULL) /* of what was unloaded since, mostly */
-        return known;
     char *copy = modules.paths + modules.paths_used;
     if (modules.paths_used + MODULES_PATH_BYTES > MODULES_PATHS_BYTES)
         return "";
-    const char *end = memchr(path, '\0', MODULES_PATH_BYTES);
-    size_t length = end != NULL ? (size_t)(end - path) : MODULES_PATH_BYTES - 1;
-    if (length != 0)
-        memcpy(copy, path, length);
-    else
-        length = os_link_read("/proc/self/exe", copy, MODULES_PATH_BYTES);
+    size_t length = begin_path(path, copy);
+    while (*path != '\0' && length < MODULES_PATH_BYTES - 1)
+        copy[length++] = *path++;
     copy[length] = '\0';
+    const char *known = find_path(copy); /* of what was unloaded since, mostly */
+    if (known != NULL)
+        return known;
     modules.paths_used += length + 1;
     return copy;
 }
@@ -151,8 +162,10 @@ static bool take_unwritten(struct module *unwritten)
         if (modules.list[i].is_written)
             continue;
         modules.list[i].is_written = true;
-        if (modules.list[i].seen_ns == 0)
+        if (modules.list[i].seen_ns == 0) {
             modules.list[i].seen_ns = os_time_ns();
+            modules.list[i].seen_node = stacks_count();
+        }
         *unwritten = modules.list[i];
         found = true;
     }
@@ -172,6 +185,7 @@ static bool write_unwritten(void)
             .build_id_bytes = module.build_id_bytes,
             .path = module.path,
             .seen_ns = module.seen_ns,
+            .seen_node = module.seen_node,
         };
         if (!info_write_module(&record))
             return false;
@@ -201,7 +215,7 @@ bool modules_refresh(void)
         return true;
     struct module gone;
     while (remove_gone(changes, &gone)) {
-        if (gone.seen_ns != 0 && !info_write_unmodule(gone.place.start))
+        if (gone.seen_ns != 0 && !info_write_unmodule(gone.place.start, stacks_count()))
             return false;
     }
     atomic_store_explicit(&modules.version, changes + 1, memory_order_relaxed);

@@ -63,8 +63,8 @@ struct stacks {
 static void add_module(struct builder *builder, const uint64_t numbers[3], const char *build_id,
                        const char *path)
 {
-    unsigned char payload[5000] = {0}; /* the first byte is the time */
-    size_t at = 1;
+    unsigned char payload[5000] = {0}; /* first the time and the last node: none yet */
+    size_t at = 2;
     memcpy(payload + at, numbers, 3 * sizeof numbers[0]);
     at += 3 * sizeof numbers[0];
     payload[at++] = (unsigned char)strlen(build_id);

@@ -114,4 +114,51 @@ what_cannot_be_read_or_written_is_one_line() {
     expect_one_line
 }
 
+# Two libraries that lie at the same address, one after the other, opened by relative paths.
+libraries_that_were_unloaded_have_their_own_names() {
+    [ -n "$LIBRARY" ] || return 0
+    cat >first.c <<'END'
+#include <stdlib.h>
+void *plug(void) { return malloc(666); }
+END
+    cat >second.c <<'END'
+#include <stdlib.h>
+void *other(void) { return malloc(5); }
+void *plug(void) { return malloc(667); }
+END
+    cat >user.c <<'END'
+#include <dlfcn.h>
+#include <stdlib.h>
+void *volatile keep[3];
+static void *call(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW);
+    void *(*plug)(void) = (void *(*)(void))dlsym(library, "plug");
+    void *block = plug();
+    dlclose(library);
+    return block;
+}
+int main(void)
+{
+    for (int i = 0; i < 3; i++)
+        keep[i] = call(i == 1 ? "./second.so" : "./first.so");
+    return 0;
+}
+END
+    for name in first second; do
+        cc -g -O1 -shared -fPIC -o $name.so $name.c || fail "no compiler"
+    done
+    cc -g -O1 -o user user.c
+    "$MPRESS" record -q -o t.mpt -- ./user
+    mkdir elsewhere
+    for way in written packed; do
+        (cd elsewhere && "$MPRESS" report --all ../t.mpt) >out
+        expect_out "1.30 KiB .* in 2 blocks" # both calls of the first one: one group
+        expect_out "plug  *first.c:2"
+        expect_out "plug  *second.c:3"
+        expect_no_out "  other  "
+        "$MPRESS" pack -q t.mpt
+    done
+}
+
 run_tests

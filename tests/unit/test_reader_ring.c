@@ -132,8 +132,9 @@ static void a_stack_of_gone_nodes_is_unknown_and_of_gone_callers_cut(void **stat
 
 static void unload(uint64_t time_ns, uint64_t start)
 {
-    unsigned char payload[18];
+    unsigned char payload[28];
     unsigned char *end = trace_put_uvarint(payload, time_ns);
+    end = trace_put_uvarint(end, builder.nodes);
     memcpy(end, &start, sizeof(start));
     builder_info(&builder, TRACE_INFO_UNMODULE, payload, (size_t)(end - payload) + sizeof(start));
 }

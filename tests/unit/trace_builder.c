@@ -366,6 +366,7 @@ void builder_module(struct builder *builder, uint64_t time_ns, uint64_t bias, ui
     unsigned char payload[512];
     uint64_t numbers[3] = {bias, start, end};
     unsigned char *at = trace_put_uvarint(payload, time_ns);
+    at = trace_put_uvarint(at, builder->nodes);
     memcpy(at, numbers, sizeof(numbers));
     at += sizeof(numbers);
     *at++ = 4;

@@ -48,13 +48,22 @@ struct table {
     size_t slots;   /* a power of two, more than twice the sites */
 };
 
+/* Two libraries may have lain at an address one after the other, and one several times. */
+static uint64_t make_key(const struct analysis *analysis, const struct trace_node *frame)
+{
+    if (!analysis->facts->has_unloaded)
+        return frame->ip;
+    const struct trace_module *module = trace_node_module(analysis->trace, frame);
+    return module == NULL ? frame->ip : frame->ip ^ module->identity;
+}
+
 static size_t read_key(const struct groups *groups, uint32_t node, uint64_t key[STACK_MAX])
 {
     struct trace_node frames[STACK_MAX];
     size_t max = groups->depth == 0 || groups->depth > STACK_MAX ? STACK_MAX : groups->depth;
     size_t count = groups_read_stack(groups->analysis, node, frames, max);
     for (size_t i = 0; i < count; i++)
-        key[i] = frames[i].ip;
+        key[i] = make_key(groups->analysis, &frames[i]);
     return count;
 }
 

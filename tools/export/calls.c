@@ -35,7 +35,7 @@ size_t calls_read(struct calls *calls, uint32_t node, struct call call[CALLS_MAX
     struct trace_node nodes[NODES_MAX];
     size_t depth = groups_read_stack(analysis, node, nodes, NODES_MAX), count = 0;
     for (size_t i = 0; i < depth; i++) {
-        struct frames frames = symbols_find(calls->source->symbols, &nodes[i], analysis->last_ns);
+        struct frames frames = symbols_find(calls->source->symbols, &nodes[i]);
         for (size_t k = 0; k < frames.count && count < CALLS_MAX; k++)
             call[count++].frame = &frames.frame[k];
     }

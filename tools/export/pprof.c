@@ -119,25 +119,22 @@ static Pprof__Line **make_lines(struct pprof *pprof, struct frames frames)
     return list;
 }
 
-/* Where the call is, not where it returns to. */
-static uint64_t get_address(const struct trace_node *node)
+/* The number of a node's mapping; 0: none. */
+static uint64_t get_mapping(const struct pprof *pprof, const struct trace_node *node)
 {
-    return node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
+    const struct trace_module *module = trace_node_module(pprof->trace, node);
+    return module == NULL ? 0 : (uint64_t)(module - pprof->facts->module) + 1;
 }
 
 static void add_location(struct pprof *pprof, const struct trace_node *node)
 {
     Pprof__Profile *profile = &pprof->profile;
-    uint64_t address = get_address(node);
-    const struct trace_module *module =
-        trace_module_find(pprof->trace, address, pprof->analysis->last_ns);
-    struct frames frames =
-        symbols_find(pprof->calls.source->symbols, node, pprof->analysis->last_ns);
+    struct frames frames = symbols_find(pprof->calls.source->symbols, node);
     Pprof__Location *location = store_alloc(pprof->store, 1, sizeof *location);
     pprof__location__init(location);
     location->id = profile->n_location + 1;
-    location->address = address;
-    location->mapping_id = module == NULL ? 0 : (uint64_t)(module - pprof->facts->module) + 1;
+    location->address = trace_node_address(node);
+    location->mapping_id = get_mapping(pprof, node);
     location->n_line = frames.count;
     location->line = make_lines(pprof, frames);
     profile->location =
@@ -148,17 +145,19 @@ static void add_location(struct pprof *pprof, const struct trace_node *node)
 struct wanted {
     const struct pprof *pprof;
     uint64_t address;
+    uint64_t mapping;
 };
 
 static bool is_location(const void *wanted_, uint32_t number)
 {
     const struct wanted *wanted = wanted_;
-    return wanted->pprof->profile.location[number]->address == wanted->address;
+    const Pprof__Location *location = wanted->pprof->profile.location[number];
+    return location->address == wanted->address && location->mapping_id == wanted->mapping;
 }
 
 static uint64_t get_location(struct pprof *pprof, const struct trace_node *node)
 {
-    struct wanted wanted = {pprof, get_address(node)};
+    struct wanted wanted = {pprof, trace_node_address(node), get_mapping(pprof, node)};
     uint32_t next = (uint32_t)pprof->profile.n_location;
     uint32_t number = index_get(&pprof->by_place, wanted.address, is_location, &wanted, next);
     if (number == next)

@@ -89,7 +89,6 @@ static void find(struct proposals *proposals, const struct request *request)
     progress_init(&progress, !request->quiet, UINT64_C(300000000));
     for (uint64_t count = 1; trace_visit_next(visit, &event); count++) {
         bursts_note(bursts, &event);
-        proposals->last_ns = event.time_ns;
         if (count % PROGRESS_EVENTS == 0 && progress_is_due(&progress))
             progress_show_share(&progress, "reading", (uint64_t)(trace_visit_progress(visit) * 1e6),
                                 1000 * 1000, count);

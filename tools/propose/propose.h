@@ -23,7 +23,6 @@ enum { PROPOSALS_MOST = 8 };
 struct proposals {
     const struct trace *trace;
     uint64_t births; /* of the program */
-    uint64_t last_ns;
     size_t count;
     struct proposal all[PROPOSALS_MOST];
     struct symbols *symbols;

@@ -33,7 +33,7 @@ static void print_frames(struct proposals *proposals, const struct page *page, u
     unsigned shown = 0;
     while (node != 0 && shown < FRAMES_SHOWN) {
         struct trace_node at = trace_node(proposals->trace, node);
-        struct frames frames = symbols_find(proposals->symbols, &at, proposals->last_ns);
+        struct frames frames = symbols_find(proposals->symbols, &at);
         for (size_t i = 0; i < frames.count && shown < FRAMES_SHOWN; i++, shown++)
             print_frame(page, &frames.frame[i]);
         node = at.parent;
@@ -116,7 +116,7 @@ static json_t *make_frames(struct proposals *proposals, uint32_t node)
     json_t *array = json_array();
     while (node != 0) {
         struct trace_node at = trace_node(proposals->trace, node);
-        struct frames frames = symbols_find(proposals->symbols, &at, proposals->last_ns);
+        struct frames frames = symbols_find(proposals->symbols, &at);
         for (size_t i = 0; i < frames.count; i++) {
             json_t *object = json_object();
             values_set_text(object, "function", frames.frame[i].function);

@@ -117,7 +117,7 @@ static void print_growing(struct report *report, size_t number)
             describe_rate(trend->low).at, describe_rate(trend->high).at,
             describe_hour(growth, trend->rate).at, describe_level(trend->early).at,
             describe_level(trend->late).at);
-    report_stack(report, one->group.node, report->analysis->last_ns);
+    report_stack(report, one->group.node);
 }
 
 void report_growth(struct report *report)

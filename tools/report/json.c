@@ -216,7 +216,7 @@ json_t *report_json_frames(struct report *report, uint32_t node)
                           report->depth < STACK_FRAMES_MAX ? report->depth : STACK_FRAMES_MAX);
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
-        add_frames(array, symbols_find(report->symbols, &nodes[i], report->analysis->last_ns));
+        add_frames(array, symbols_find(report->symbols, &nodes[i]));
     return array;
 }
 

@@ -83,7 +83,7 @@ static void print_pins(struct report *report, const struct map *map)
                 units_bytes(pin->pinned).at, page_plain(page),
                 units_percent(pin->pinned, map->pinned).at, units_plural(pin->blocks, "block").at,
                 units_bytes(pin->bytes).at);
-        report_stack(report, report->analysis->site[pin->site].node, map->time_ns);
+        report_stack(report, report->analysis->site[pin->site].node);
     }
     if (i < map->pins)
         page_paragraph(page, 2, "", "... and more; --all shows the %zu largest", map->pins);

@@ -43,7 +43,7 @@ void report_scaling(struct report *report)
         fprintf(page->out, "%s%3zu. %s%s an object, and %s; R2 %.3f\n", page_bold(page), i + 1,
                 describe_each(one->line.each).at, page_plain(page),
                 describe_fixed(one->line.fixed).at, one->line.fit);
-        report_stack(report, one->group.node, report->analysis->last_ns);
+        report_stack(report, one->group.node);
     }
 }
 

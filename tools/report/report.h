@@ -97,7 +97,7 @@ const char *report_strip_path(const struct report *report, const char *message);
 struct units report_describe_bytes(const struct report *report, const struct amount *amount);
 
 /* The frames of a stack, a line each. */
-void report_stack(struct report *report, uint32_t node, uint64_t time_ns);
+void report_stack(struct report *report, uint32_t node);
 
 /* What JSON has of a stack, of resident memory, and of where the blocks lie. */
 json_t *report_json_frames(struct report *report, uint32_t node);

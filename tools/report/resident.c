@@ -68,7 +68,7 @@ static void print_sites(struct report *report)
                 units_bytes(site->mapped[RESIDENT_LARGEST]).at,
                 units_bytes(site->present[RESIDENT_LAST]).at,
                 units_bytes(site->mapped[RESIDENT_LAST]).at, units_plural(site->calls, "call").at);
-        report_stack(report, site->node, resident->moment[RESIDENT_LARGEST].time_ns);
+        report_stack(report, site->node);
     }
     if (i < resident->sites)
         page_paragraph(page, 2, "", "... and %s; --all shows them",

@@ -139,7 +139,7 @@ static void print_groups(struct report *report)
                     units_plural(spare->held.blocks, "block").at,
                     units_bytes(spare->held.asked).at);
         fprintf(page->out, "%s over all%s\n", units_bytes(spare->all).at, page_plain(page));
-        report_stack(report, ranked[i].group->node, spares->time_ns);
+        report_stack(report, ranked[i].group->node);
     }
     if (count > report->top)
         page_paragraph(page, 2, "", "... and %s; --all shows them",

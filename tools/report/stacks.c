@@ -96,8 +96,7 @@ static size_t trim_outer(struct report *report, const struct trace_node *nodes, 
 {
     size_t kept = count;
     while (kept > 1) {
-        struct frames frames =
-            symbols_find(report->symbols, &nodes[kept - 1], report->analysis->last_ns);
+        struct frames frames = symbols_find(report->symbols, &nodes[kept - 1]);
         if (frames.count != 1 || !is_below_program(&frames.frame[0]))
             break;
         kept--;
@@ -105,7 +104,7 @@ static size_t trim_outer(struct report *report, const struct trace_node *nodes, 
     return kept;
 }
 
-static void print_stack(struct report *report, const struct group *group, uint64_t time_ns)
+static void print_stack(struct report *report, const struct group *group)
 {
     struct trace_node nodes[STACK_FRAMES_MAX];
     size_t count = groups_read_stack(report->analysis, group->node, nodes, STACK_FRAMES_MAX);
@@ -116,7 +115,7 @@ static void print_stack(struct report *report, const struct group *group, uint64
     size_t kept = trim_outer(report, nodes, count);
     size_t shown = kept < report->depth ? kept : report->depth;
     for (size_t i = 0; i < shown; i++) {
-        struct frames frames = symbols_find(report->symbols, &nodes[i], time_ns);
+        struct frames frames = symbols_find(report->symbols, &nodes[i]);
         for (size_t k = 0; k < frames.count; k++)
             print_frame(report, &frames.frame[k]);
     }
@@ -133,15 +132,15 @@ static void print_stack(struct report *report, const struct group *group, uint64
     }
 }
 
-void report_stack(struct report *report, uint32_t node, uint64_t time_ns)
+void report_stack(struct report *report, uint32_t node)
 {
-    print_stack(report, &(struct group){.node = node, .stacks = 1}, time_ns);
+    print_stack(report, &(struct group){.node = node, .stacks = 1});
 }
 
 /* The function that holds the code at a node, without what is inlined there; NULL: has no name. */
 static const struct frame *find_function(struct report *report, const struct trace_node *node)
 {
-    struct frames frames = symbols_find(report->symbols, node, report->analysis->last_ns);
+    struct frames frames = symbols_find(report->symbols, node);
     return &frames.frame[frames.count - 1];
 }
 
@@ -184,7 +183,7 @@ void report_signal(struct report *report)
     snprintf(text + used, sizeof text - (size_t)used, ", in thread %u, after %s", signal->tid,
              units_duration(analysis_since_start(report->analysis, signal->time_ns)).at);
     page_paragraph(&report->page, 2, "", "%s", text);
-    print_stack(report, &(struct group){.node = signal->stack, .stacks = 1}, signal->time_ns);
+    print_stack(report, &(struct group){.node = signal->stack, .stacks = 1});
 }
 
 /* -- lists ------------------------------------------------------------------------------------ */
@@ -192,8 +191,7 @@ void report_signal(struct report *report)
 struct list {
     enum groups_order order;
     uint64_t whole; /* of which the shares are */
-    uint64_t time_ns;
-    bool is_bytes; /* the weight is bytes, else a count */
+    bool is_bytes;  /* the weight is bytes, else a count */
     const char *what;
     void (*describe)(const struct report *report, const struct group *group, char *out,
                      size_t bytes);
@@ -270,7 +268,7 @@ static void print_list(struct report *report, const struct list *list)
         fprintf(page->out, "%s%3zu. %s%s (%s) %s\n", page_bold(page), i + 1,
                 show_group(report, list, group).at, page_plain(page),
                 units_percent(weight, list->whole).at, text);
-        print_stack(report, group, list->time_ns);
+        print_stack(report, group);
     }
     print_rest(report, list, i);
 }
@@ -330,7 +328,6 @@ void report_stacks_at_end(struct report *report)
                        "kept on purpose is listed like a leak.");
     print_list(report, &(struct list){.order = GROUPS_BY_END,
                                       .whole = end.bytes,
-                                      .time_ns = analysis->last_ns,
                                       .is_bytes = true,
                                       .what = "not freed",
                                       .describe = describe_end});
@@ -360,7 +357,6 @@ void report_stacks_lost(struct report *report)
                  report_describe_bytes(report, &lost).at, units_plural(lost.blocks, "block").at);
     print_list(report, &(struct list){.order = GROUPS_BY_LOST,
                                       .whole = lost.bytes,
-                                      .time_ns = analysis->last_ns,
                                       .is_bytes = true,
                                       .what = "lost",
                                       .describe = describe_lost});
@@ -394,7 +390,6 @@ void report_stacks_at_peak(struct report *report)
                  units_duration(analysis_since_start(analysis, analysis->peak_ns)).at);
     print_list(report, &(struct list){.order = GROUPS_BY_PEAK,
                                       .whole = peak.bytes,
-                                      .time_ns = analysis->peak_ns,
                                       .is_bytes = true,
                                       .what = "at the peak",
                                       .describe = describe_peak});
@@ -408,7 +403,6 @@ void report_stacks_hot(struct report *report)
                  units_bytes(analysis->allocated_bytes).at);
     print_list(report, &(struct list){.order = GROUPS_BY_ALLOCATIONS,
                                       .whole = analysis->allocations,
-                                      .time_ns = analysis->last_ns,
                                       .what = "allocations",
                                       .describe = describe_hot});
 }
@@ -426,7 +420,6 @@ void report_stacks_temporary(struct report *report)
                    "on the stack, or one that is kept, would do.");
     print_list(report, &(struct list){.order = GROUPS_BY_TEMPORARY,
                                       .whole = analysis->temporary,
-                                      .time_ns = analysis->last_ns,
                                       .what = "temporary",
                                       .describe = describe_temporary});
 }
@@ -447,7 +440,6 @@ void report_stacks_copied(struct report *report)
         return;
     print_list(report, &(struct list){.order = GROUPS_BY_COPIED,
                                       .whole = facts->copied_bytes,
-                                      .time_ns = report->analysis->last_ns,
                                       .is_bytes = true,
                                       .what = "copied",
                                       .describe = describe_copied});

@@ -118,10 +118,9 @@ static bool matches_stack(const char *pattern, const struct analysis *analysis,
 {
     while (id != 0) {
         struct trace_node node = trace_node(analysis->trace, id);
-        const struct trace_module *module =
-            trace_module_find(analysis->trace, node.ip, analysis->last_ns);
+        const struct trace_module *module = trace_node_module(analysis->trace, &node);
         if (suppress_matches(pattern, module == NULL ? NULL : module->path) ||
-            matches_frames(pattern, symbols_find(symbols, &node, analysis->last_ns)))
+            matches_frames(pattern, symbols_find(symbols, &node)))
             return true;
         id = node.parent;
     }

@@ -72,7 +72,7 @@ static void print_escapes(struct report *report)
         page_fit(text, escape->name, 40, false);
         fprintf(page->out, "  %zu. %s in %s out of \"%s\"\n", i + 1, units_bytes(escape->bytes).at,
                 units_plural(escape->blocks, "block").at, text);
-        report_stack(report, escape->node, report->analysis->last_ns);
+        report_stack(report, escape->node);
     }
 }
 

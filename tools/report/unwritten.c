@@ -34,7 +34,7 @@ static void print_group(struct report *report, size_t number, const struct unwri
             number + 1, units_bytes(sum->untouched.bytes).at, units_bytes(sum->zero.bytes).at,
             page_plain(page), units_bytes(sum->looked.bytes).at,
             units_plural(sum->looked.blocks, "block").at);
-    report_stack(report, group->group->node, report->analysis->last_ns);
+    report_stack(report, group->group->node);
 }
 
 void report_unwritten(struct report *report)

@@ -11,7 +11,7 @@ static json_t *frames_array(struct symbols *symbols, const struct sweep_stack *s
     json_t *array = json_array();
     for (size_t i = 0; i < stack->frames; i++) {
         struct trace_node node = {.ip = stack->ip[i]};
-        struct frames frames = symbols_find(symbols, &node, UINT64_MAX - 1);
+        struct frames frames = symbols_find(symbols, &node);
         for (size_t k = 0; k < frames.count; k++) {
             json_t *frame = json_object();
             values_set_text(frame, "function", frames.frame[k].function);

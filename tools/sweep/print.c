@@ -191,7 +191,7 @@ static void print_stack(struct symbols *symbols, const struct sweep_stack *stack
         puts("        (where is not known)");
     for (size_t i = 0; i < stack->frames && i < DEPTH; i++) {
         struct trace_node node = {.ip = stack->ip[i]};
-        struct frames frames = symbols_find(symbols, &node, UINT64_MAX - 1);
+        struct frames frames = symbols_find(symbols, &node);
         for (size_t k = 0; k < frames.count; k++)
             print_frame(&frames.frame[k]);
     }

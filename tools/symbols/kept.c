@@ -39,16 +39,11 @@ static void write_frames(gzFile out, const struct frames *frames)
     }
 }
 
-static uint64_t find_address(const struct trace_node *node)
-{
-    return node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
-}
-
 /* In each module that was ever mapped there. */
 static void write_node(gzFile out, struct symbols *symbols, const struct trace_facts *facts,
                        const struct trace_node *node)
 {
-    uint64_t address = find_address(node);
+    uint64_t address = trace_node_address(node);
     for (size_t i = 0; i < facts->modules; i++) {
         const struct trace_module *module = &facts->module[i];
         if (address < module->start || address >= module->end)

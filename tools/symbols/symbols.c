@@ -97,12 +97,6 @@ static void look_up(struct symbols *symbols, struct place *place, uint64_t ip)
     place->frames = (struct frames){count, frame};
 }
 
-/* A return address may already belong to the next line or function; the call does not. */
-static uint64_t find_address(const struct trace_node *node)
-{
-    return node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
-}
-
 /* The place of an address, in `*found`; false: it is new there. */
 static bool find_place(struct symbols *symbols, const struct trace_module *module, uint64_t address,
                        struct place **found)
@@ -124,17 +118,16 @@ struct frames symbols_find_in(struct symbols *symbols, const struct trace_node *
                               const struct trace_module *module)
 {
     struct place *place;
-    if (!find_place(symbols, module, find_address(node), &place))
+    if (!find_place(symbols, module, trace_node_address(node), &place))
         look_up(symbols, place, node->ip);
     if (module != NULL && place->frames.frame[place->frames.count - 1].function == NULL)
         symbols->is_unnamed[module - trace_facts(symbols->trace)->module] = true;
     return place->frames;
 }
 
-struct frames symbols_find(struct symbols *symbols, const struct trace_node *node, uint64_t time_ns)
+struct frames symbols_find(struct symbols *symbols, const struct trace_node *node)
 {
-    return symbols_find_in(symbols, node,
-                           trace_module_find(symbols->trace, find_address(node), time_ns));
+    return symbols_find_in(symbols, node, trace_node_module(symbols->trace, node));
 }
 
 static const char *copy_text(struct symbols *symbols, const char *text)

@@ -33,9 +33,8 @@ struct frames {
 struct symbols *symbols_create(const struct trace *trace);
 void symbols_destroy(struct symbols *symbols);
 
-/* The functions at the return address of a stack node, as things stood at `time_ns`. */
-struct frames symbols_find(struct symbols *symbols, const struct trace_node *node,
-                           uint64_t time_ns);
+/* The functions at the return address of a stack node, in the module that lay there then. */
+struct frames symbols_find(struct symbols *symbols, const struct trace_node *node);
 
 /* The same if it is `module` that lies there. */
 struct frames symbols_find_in(struct symbols *symbols, const struct trace_node *node,

@@ -6,9 +6,8 @@
 
 #include "tools/trace/areas.h"
 #include "tools/trace/memory.h"
+#include "tools/trace/modules.h"
 #include "tools/trace/payload.h"
-
-enum { MODULES_MOST = 65536 }; /* looked through one by one */
 
 static char *take_text(struct payload *from)
 {
@@ -52,75 +51,6 @@ static void read_command(struct trace *trace, struct payload *from)
         arguments[trace->facts.arguments++] = trace->command + at;
     }
     trace->facts.argument = arguments;
-}
-
-static void free_module(const struct trace_module *module)
-{
-    free((void *)(uintptr_t)module->path);
-    free((void *)(uintptr_t)module->build_id);
-}
-
-/* Modules are kept in the order of their times, so that one that a ring has twice is found. */
-static void add_module(struct trace *trace, const struct trace_module *module)
-{
-    struct trace_facts *facts = &trace->facts;
-    struct trace_module *all = memory_grow((void *)(uintptr_t)facts->module, facts->modules,
-                                           &trace->module_capacity, sizeof(*all));
-    facts->module = all;
-    if (facts->modules == MODULES_MOST) {
-        if (!trace->modules_are_too_many)
-            file_warn(trace, "more than %d modules; code of the others has no names", MODULES_MOST);
-        trace->modules_are_too_many = true;
-        free_module(module);
-        return;
-    }
-    size_t at = facts->modules;
-    while (at > 0 && all[at - 1].loaded_ns > module->loaded_ns)
-        at--;
-    for (size_t i = at; i-- > 0 && all[i].loaded_ns == module->loaded_ns;) {
-        if (all[i].start == module->start) {
-            free_module(module);
-            return;
-        }
-    }
-    memmove(&all[at + 1], &all[at], (facts->modules - at) * sizeof(*all));
-    all[at] = *module;
-    facts->modules++;
-}
-
-static void read_module(struct trace *trace, struct payload *from)
-{
-    struct trace_module module = {.unloaded_ns = UINT64_MAX};
-    uint8_t build_id_bytes = 0;
-    module.loaded_ns = payload_take_uvarint(from);
-    module.bias = payload_take_u64(from);
-    module.start = payload_take_u64(from);
-    module.end = payload_take_u64(from);
-    payload_take_bytes(from, &build_id_bytes, 1);
-    if (from->is_short || module.end < module.start || build_id_bytes > from->end - from->at) {
-        from->is_short = true;
-        return;
-    }
-    uint8_t *build_id = memory_alloc(build_id_bytes, 1);
-    memcpy(build_id, from->at, build_id_bytes);
-    module.build_id = build_id;
-    module.build_id_bytes = build_id_bytes;
-    from->at += build_id_bytes;
-    module.path = take_text(from);
-    add_module(trace, &module);
-}
-
-static void read_unmodule(struct trace *trace, struct payload *from)
-{
-    uint64_t time_ns = payload_take_uvarint(from);
-    uint64_t start = payload_take_u64(from);
-    struct trace_module *modules = (struct trace_module *)(uintptr_t)trace->facts.module;
-    for (size_t i = trace->facts.modules; !from->is_short && i-- > 0;) {
-        if (modules[i].start == start && modules[i].unloaded_ns == UINT64_MAX) {
-            modules[i].unloaded_ns = time_ns;
-            return;
-        }
-    }
 }
 
 static void read_sample(struct trace *trace, struct payload *from)
@@ -323,10 +253,10 @@ static void read_record(struct trace *trace, unsigned type, struct payload *from
         read_text(&trace->facts.cwd, from);
         break;
     case TRACE_INFO_MODULE:
-        read_module(trace, from);
+        modules_read(trace, from);
         break;
     case TRACE_INFO_UNMODULE:
-        read_unmodule(trace, from);
+        modules_read_gone(trace, from);
         break;
     case TRACE_INFO_SAMPLE:
         read_sample(trace, from);
@@ -457,11 +387,9 @@ void info_read(struct trace *trace, struct unpacker *unpacker)
 void info_free(struct trace *trace)
 {
     const struct trace_facts *facts = &trace->facts;
-    for (size_t i = 0; i < facts->modules; i++)
-        free_module(&facts->module[i]);
+    modules_free(trace);
     for (size_t i = 0; i < facts->marks; i++)
         free((void *)(uintptr_t)facts->mark[i].label);
-    free((void *)(uintptr_t)facts->module);
     free((void *)(uintptr_t)facts->sample);
     free((void *)(uintptr_t)facts->mark);
     free((void *)(uintptr_t)facts->leak_look);
@@ -474,17 +402,4 @@ void info_free(struct trace *trace)
     free((void *)(uintptr_t)facts->exe);
     free((void *)(uintptr_t)facts->cwd);
     free(trace->command);
-}
-
-const struct trace_module *trace_module_find(const struct trace *trace, uint64_t address,
-                                             uint64_t time_ns)
-{
-    const struct trace_facts *facts = &trace->facts;
-    for (size_t i = facts->modules; i-- > 0;) {
-        const struct trace_module *module = &facts->module[i];
-        if (address >= module->start && address < module->end && time_ns >= module->loaded_ns &&
-            time_ns < module->unloaded_ns)
-            return module;
-    }
-    return NULL;
 }

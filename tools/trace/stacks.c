@@ -82,7 +82,7 @@ uint32_t stacks_find(const struct trace *trace, uint64_t id)
 struct trace_node trace_node(const struct trace *trace, uint32_t id)
 {
     if (id >= trace->facts.nodes)
-        return (struct trace_node){0, 0, false};
-    return (struct trace_node){trace->node_ips[id], trace->node_parents[id],
+        return (struct trace_node){0};
+    return (struct trace_node){trace->node_ips[id], trace->node_parents[id], id,
                                trace->node_is_exact[id]};
 }

@@ -42,12 +42,15 @@ void trace_close(struct trace *trace);
 struct trace_module {
     uint64_t loaded_ns;
     uint64_t unloaded_ns; /* UINT64_MAX: never */
-    uint64_t bias;        /* load address - link address */
-    uint64_t start;       /* mapped range [start, end) */
+    uint64_t first_node;  /* nodes [first_node, end_node) of the file, counted from the trace's */
+    uint64_t end_node; /* beginning, were written while it was there; UINT64_MAX: all later ones */
+    uint64_t bias;     /* load address - link address */
+    uint64_t start;    /* mapped range [start, end) */
     uint64_t end;
     const uint8_t *build_id;
     size_t build_id_bytes; /* 0: none */
     const char *path;      /* NUL-terminated; may be empty */
+    uint64_t identity;     /* a hash: of the same file at the same address it is the same */
 };
 
 struct trace_mark {
@@ -103,7 +106,8 @@ struct trace_facts {
     const char *cwd;
     size_t modules; /* in order of loading */
     const struct trace_module *module;
-    size_t samples; /* in file order */
+    bool has_unloaded; /* of these, some: an address may have been of several */
+    size_t samples;    /* in file order */
     const struct trace_sample *sample;
     size_t marks;
     const struct trace_mark *mark;
@@ -147,12 +151,23 @@ const char *trace_warning(const struct trace *trace, size_t index);
 struct trace_node {
     uint64_t ip;     /* a return address: look up ip - 1 unless it is exact */
     uint32_t parent; /* the caller; 0: this is the outermost frame. Always smaller than the id */
+    uint32_t id;     /* its own; 0: an address that no trace has, now */
     bool is_exact;   /* interrupted by a signal here: look up ip itself */
 };
 
 /* Node `id`; id 0 (no stack) and ids out of range are a node with ip 0 and parent 0. The innermost
  * frame is the node itself, then its parent, and so on up to 0. */
 struct trace_node trace_node(const struct trace *trace, uint32_t id);
+
+/* The address of the call, not the one that it returns to, which may be of another line. */
+static inline uint64_t trace_node_address(const struct trace_node *node)
+{
+    return node->is_exact || node->ip == 0 ? node->ip : node->ip - 1;
+}
+
+/* The module that the node's code lay in when it was met, or NULL. */
+const struct trace_module *trace_node_module(const struct trace *trace,
+                                             const struct trace_node *node);
 
 /* The module that was mapped at `address` at that time, or NULL. */
 const struct trace_module *trace_module_find(const struct trace *trace, uint64_t address,
