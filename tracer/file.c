@@ -393,7 +393,7 @@ int file_create(const struct trace_header *start, bool drops)
     ring_clear();
     int error = create_and_map();
     if (error != 0)
-        say("no trace: cannot create %s: error %d", file.path, error);
+        say("no trace: cannot create %s: %s", file.path, os_error_text(error));
     else
         write_header(start);
     return error;

@@ -77,7 +77,7 @@ static int open_trace(bool forked)
     if (ready)
         return 0;
     error = file_error() != 0 ? file_error() : ENOMEM;
-    say("no trace: %s: error %d", file_path(), error);
+    say("no trace: %s: %s", file_path(), os_error_text(error));
     file_close();
     return error;
 }
@@ -374,8 +374,8 @@ static bool turn_off(void)
 static void say_drops(void)
 {
     if (!atomic_exchange_explicit(&recorder.drop_is_said, true, memory_order_relaxed))
-        say("events are dropped until there is room, the program goes on: %s cannot grow: error %d",
-            file_path(), file_full());
+        say("events are dropped until there is room, the program goes on: %s cannot grow: %s",
+            file_path(), os_error_text(file_full()));
 }
 
 void recorder_fail(struct lane *self)
@@ -392,7 +392,8 @@ void recorder_fail(struct lane *self)
     int error = file_error();
     if (error == 0)
         return; /* the file is our parent's */
-    say("the trace ends here, the program goes on: %s cannot grow: error %d", file_path(), error);
+    say("the trace ends here, the program goes on: %s cannot grow: %s", file_path(),
+        os_error_text(error));
     finish(TRACE_END_DISK, self);
 }
 

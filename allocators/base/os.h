@@ -311,6 +311,9 @@ bool os_file_identify(int fd, uint64_t identity[2]);
 enum os_file { OS_FILE_WHOLE, OS_FILE_CUT, OS_FILE_UNREADABLE, OS_FILE_NOT_REGULAR };
 enum os_file os_file_read(const char *path, char *buffer, size_t capacity, size_t *bytes);
 
+/* What an errno value means, in English. */
+const char *os_error_text(int error);
+
 /* The target of a symbolic link, NUL added; 0 on any failure. */
 size_t os_link_read(const char *path, char *buffer, size_t capacity);
 size_t os_working_directory(char *buffer, size_t capacity);

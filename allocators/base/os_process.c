@@ -13,6 +13,12 @@
 
 enum { LINES_BYTES = 1024, GROUP_PATH_BYTES = OS_GROUP_BYTES + 32 };
 
+const char *os_error_text(int error)
+{
+    const char *text = strerrordesc_np(error); /* of a table: takes no lock, knows no locale */
+    return text != NULL ? text : "an error that has no name";
+}
+
 /* -- lines ------------------------------------------------------------------------------------ */
 
 /* Takes all whole lines; those longer than the buffer (names of files) lose their end. How many

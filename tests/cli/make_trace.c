@@ -289,28 +289,39 @@ static void cut(const char *path, long bytes)
         exit(1);
 }
 
+/* The last ones are told of by the end record alone: there was no room for more. */
+static void fill_dropping(struct builder *builder)
+{
+    fill_leaky(builder);
+    builder_dropped(builder, 2, 2);
+    builder->dropped += 700;
+}
+
 /* -- main ------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     void (*fill)(struct builder *builder);
-    bool has_end;
+    int end;     /* enum trace_end_reason; 0: it was killed */
     long cut_to; /* bytes of the file that stay; 0: all */
 } kinds[] = {
-    {"leaky", fill_leaky, true, 0},
-    {"later", fill_later, true, 0},
-    {"killed", fill_leaky, false, 0},
-    {"clean", fill_clean, true, 0},
-    {"empty", NULL, true, 0},
-    {"changed-module", fill_changed_module, true, 0},
-    {"hostile", fill_hostile, true, 0},
-    {"habits", fill_habits, true, 0},
-    {"long", fill_long, true, 0},
-    {"sampled", fill_sampled, true, 0},
-    {"wasteful", fill_wasteful, true, 0},
-    {"untold", fill_untold, true, 0},
-    {"cut-header", fill_leaky, true, 100},
-    {"cut-block", fill_leaky, true, TRACE_HEADER_BYTES + 300},
+    {"leaky", fill_leaky, TRACE_END_EXIT, 0},
+    {"later", fill_later, TRACE_END_EXIT, 0},
+    {"killed", fill_leaky, 0, 0},
+    {"clean", fill_clean, TRACE_END_EXIT, 0},
+    {"empty", NULL, TRACE_END_EXIT, 0},
+    {"changed-module", fill_changed_module, TRACE_END_EXIT, 0},
+    {"hostile", fill_hostile, TRACE_END_EXIT, 0},
+    {"habits", fill_habits, TRACE_END_EXIT, 0},
+    {"long", fill_long, TRACE_END_EXIT, 0},
+    {"sampled", fill_sampled, TRACE_END_EXIT, 0},
+    {"wasteful", fill_wasteful, TRACE_END_EXIT, 0},
+    {"untold", fill_untold, TRACE_END_EXIT, 0},
+    {"dropping", fill_dropping, TRACE_END_EXIT, 0},
+    {"early", fill_leaky, TRACE_END_DISK, 0},
+    {"stopped", fill_leaky, TRACE_END_STOPPED, 0},
+    {"cut-header", fill_leaky, TRACE_END_EXIT, 100},
+    {"cut-block", fill_leaky, TRACE_END_EXIT, TRACE_HEADER_BYTES + 300},
 };
 
 static void make(size_t kind, const char *path)
@@ -319,8 +330,8 @@ static void make(size_t kind, const char *path)
     builder_init(&builder);
     if (kinds[kind].fill != NULL)
         kinds[kind].fill(&builder);
-    if (kinds[kind].has_end)
-        builder_end(&builder, TRACE_END_EXIT);
+    if (kinds[kind].end != 0)
+        builder_end(&builder, (enum trace_end_reason)kinds[kind].end);
     char *made = builder_write(&builder);
     if (rename(made, path) != 0) {
         perror(path);

@@ -262,6 +262,25 @@ a_condition_that_holds_is_said_and_is_status_3() {
     done
 }
 
+what_is_missing_is_said_first() {
+    "$MAKE_TRACE" dropping dropping.mpt
+    run "$MPRESS" report --summary dropping.mpt
+    expect_80_columns
+    grep -A1 "^SUMMARY" out | grep -q "EVENTS ARE MISSING: 702 of 1,000 (70.2 %) were dropped" || fail "not first"
+    expect_out "not freed at exit"
+    run "$MPRESS" report --summary --fail-on 'dropped>701' dropping.mpt
+    expect_status 3
+    "$MPRESS" report --json dropping.mpt | grep -q '"dropped": 702' || fail "JSON does not know"
+    "$MAKE_TRACE" early early.mpt
+    run "$MPRESS" report early.mpt
+    grep -A1 "^VERDICT" out | grep -q "PART OF THE RUN" || fail "not first"
+    expect_out "not proven: the recording ended early"
+    expect_out "not freed when the trace ends"
+    "$MAKE_TRACE" stopped stopped.mpt
+    run "$MPRESS" report stopped.mpt
+    expect_out "not freed when the trace ends"
+}
+
 a_condition_that_cannot_be_told_or_read_is_refused() {
     "$MAKE_TRACE" clean t.mpt
     run "$MPRESS" report --summary --fail-on 'rss>1G' t.mpt

@@ -9,6 +9,7 @@ import rules
 # What the objects of the library may leave to libc and to the loader.
 ALLOWED = re.compile(r"""^(
     mem(cpy|set|move|cmp|chr) | str(len|cmp|ncmp|chr|cspn|spn|nlen)   # no state
+  | strerrordesc_np                                                   # a table of constants
   | __errno_location | abort | __stack_chk_fail | __cxa_atexit | atexit | on_exit
   | getauxval | clock_gettime | sched_getcpu                                        # the vdso, the auxv
   | __libc_stack_end | __libc_single_threaded | environ | _DYNAMIC | __ehdr_start | _end | _GLOBAL_OFFSET_TABLE_

@@ -357,6 +357,9 @@ static void join_lives(struct analysis *analysis)
 static void finish(struct analysis *analysis, const struct trace_visit *visit)
 {
     analysis->totals = *trace_visit_totals(visit);
+    const struct trace_end *end = analysis->facts->end;
+    if (end != NULL && end->dropped > analysis->totals.dropped) /* the last ones have no record */
+        analysis->totals.dropped = end->dropped;
     rate_finish(analysis);
     analysis->is_complete = trace_visit_is_complete(visit, &analysis->incomplete_why);
     if (analysis->facts->end != NULL && analysis->facts->end->time_ns > analysis->last_ns)

@@ -183,15 +183,15 @@ static void print_costs(const struct report *report)
 {
     const struct trace_facts *facts = report->analysis->facts;
     const struct trace_costs *costs = facts->costs;
-    const struct trace_totals *totals = &report->analysis->totals;
     char text[1024];
     if (facts->end == NULL || costs == NULL)
         return;
+    uint64_t events = facts->end->events; /* of a ring, most are written over */
     uint64_t frames = costs->proven + costs->stepped;
     size_t used = (size_t)snprintf(
         text, sizeof text, "%s recording (%.0f ns an event), %s for %s, %s for %s",
         units_duration(facts->end->overhead_ns).at,
-        totals->events == 0 ? 0 : (double)facts->end->overhead_ns / (double)totals->events,
+        events == 0 ? 0 : (double)facts->end->overhead_ns / (double)events,
         units_duration(costs->samples_ns).at, units_plural(costs->samples, "sample").at,
         units_duration(costs->tables_ns).at, units_plural(costs->tables, "list").at);
     used += (size_t)snprintf(text + used, sizeof text - used, " of mappings");

@@ -79,7 +79,9 @@ static void say_leaks(struct report *report)
 {
     const struct analysis *analysis = report->analysis;
     struct amount end = analysis->total.now;
-    const char *when = analysis->facts->end != NULL ? "at exit" : "when the trace ends";
+    const struct trace_end *trace_end = analysis->facts->end;
+    bool has_exited = trace_end != NULL && trace_end->reason == TRACE_END_EXIT;
+    const char *when = has_exited ? "at exit" : "when the trace ends";
     if (end.blocks == 0 && analysis_is_estimate(analysis)) {
         page_paragraph(&report->page, 2, "* ", "No sampled block is left %s: at most %s are.", when,
                        units_bytes(analysis_interval(analysis, &end).high).at);
@@ -184,12 +186,32 @@ static void say_failures(struct report *report)
                        units_plural(failed, "allocation").at);
 }
 
+/* All that follows is of what was recorded. */
+static void say_what_is_missing(struct report *report)
+{
+    const struct trace_end *end = report->analysis->facts->end;
+    uint64_t dropped = report->analysis->totals.dropped;
+    uint64_t events = report->analysis->totals.events;
+    if (end != NULL && end->reason == TRACE_END_DISK)
+        page_paragraph(&report->page, 2, "* ",
+                       "PART OF THE RUN: the recording ended after %s, when the disk was full or "
+                       "a limit was reached; what follows is of that time.",
+                       units_duration(analysis_since_start(report->analysis, end->time_ns)).at);
+    if (dropped != 0 && (end == NULL || end->reason != TRACE_END_DISK))
+        page_paragraph(&report->page, 2, "* ",
+                       "EVENTS ARE MISSING: %s of %s (%s) were dropped; blocks whose free is "
+                       "missing count as not freed.",
+                       units_count(dropped).at, units_count(events + dropped).at,
+                       units_percent(dropped, events + dropped).at);
+}
+
 void report_verdict(struct report *report)
 {
     if (report->analysis->allocations == 0) {
         page_paragraph(&report->page, 2, "* ", "The trace holds no allocation.");
         return;
     }
+    say_what_is_missing(report);
     say_leaks(report);
     say_lost(report);
     report_say_growth(report);

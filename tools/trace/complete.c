@@ -31,9 +31,12 @@ bool complete_judge(const struct complete *complete, struct trace_error *why)
         snprintf(why->text, sizeof(why->text),
                  "%.256s: %llu events of its beginning were written over, as asked for",
                  trace->path, (unsigned long long)trace->facts.older_events);
+    else if (end->reason == TRACE_END_DISK)
+        snprintf(why->text, sizeof(why->text),
+                 "%.256s: the recording ended early, what came later is missing", trace->path);
     else if (end->dropped != 0 || totals->dropped != 0)
         snprintf(
-            why->text, sizeof(why->text), "%.256s: %llu events were not recorded", trace->path,
+            why->text, sizeof(why->text), "%.256s: %llu events were dropped", trace->path,
             (unsigned long long)(end->dropped > totals->dropped ? end->dropped : totals->dropped));
     return why->text[0] == '\0';
 }

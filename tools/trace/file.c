@@ -422,9 +422,9 @@ static void warn_about_end(struct trace *trace)
         file_warn(trace, "no end record: the process was killed or still runs; read to the last "
                          "whole record");
     else if (end->reason == TRACE_END_DISK)
-        file_warn(trace, "the recording ended early: no room on the disk");
-    if (end != NULL && end->dropped > 0)
-        file_warn(trace, "%llu events were not recorded", (unsigned long long)end->dropped);
+        file_warn(trace, "the recording ended early: the disk was full or a limit was reached");
+    else if (end->dropped > 0)
+        file_warn(trace, "%llu events were dropped", (unsigned long long)end->dropped);
 }
 
 struct trace *trace_open(const char *path, struct trace_error *error)
