@@ -35,8 +35,10 @@ static const char help[] =
     "                      sample: some, with call stacks; hardly felt,\n"
     "                      amounts are estimates; flight: full, but only the\n"
     "                      newest of each thread are kept\n"
-    "      --keep SIZE     flight: so many bytes of each thread (default 4M)\n"
-    "      --max-size SIZE the trace is never larger: its newest part is kept\n"
+    "      --keep SIZE     flight: so many bytes of each thread (default 4M, at\n"
+    "                      least 128K)\n"
+    "      --max-size SIZE the trace is never larger: its newest part is kept. At\n"
+    "                      least 1M; but each thread alive gets its 64K to 128K\n"
     "      --policy POLICY when the disk is full: wait (default): the trace ends, and\n"
     "                      nothing is missing before; drop: events are dropped and\n"
     "                      counted until there is room again\n"
@@ -119,21 +121,33 @@ static bool is_mode(const char *word)
            strcmp(word, "sample") == 0 || strcmp(word, "flight") == 0;
 }
 
-/* At most 4 GiB; the library reads it. */
-static bool is_size(const char *word)
+/* False: it is none. 0 is none either. */
+static bool read_size(const char *word, uint64_t *bytes)
 {
     size_t digits = strspn(word, "0123456789");
     const char *unit = word + digits;
-    bool has_unit = *unit != '\0' && strchr("KMG", *unit) != NULL;
-    return *word != '0' && digits > 0 && digits < 10 && unit[has_unit] == '\0';
+    const char *units = " KMG";
+    const char *found = *unit != '\0' ? strchr(units, *unit) : units;
+    if (*word == '0' || *unit == ' ' || digits == 0 || digits >= 10 || found == NULL ||
+        (*unit != '\0' && unit[1] != '\0'))
+        return false;
+    *bytes = strtoull(word, NULL, 10) << 10 * (found - units);
+    return true;
 }
 
-static int take_size(const char *option, const char *example, const char **size)
+/* In the range of the library's own option, which would go on with its default. */
+static int take_size(const char *option, const char *example, uint64_t least, uint64_t most,
+                     const char **size)
 {
+    uint64_t bytes;
     *size = optarg;
-    return is_size(optarg)
-               ? CLI_GO_ON
-               : cli_refuse("record", "%s %s: a size, for example %s", option, optarg, example);
+    if (!read_size(optarg, &bytes))
+        return cli_refuse("record", "%s %s: a size, for example %s", option, optarg, example);
+    if (bytes < least)
+        return cli_refuse("record", "%s %s: %s at least", option, optarg, units_bytes(least).at);
+    if (bytes > most)
+        return cli_refuse("record", "%s %s: %s at most", option, optarg, units_bytes(most).at);
+    return CLI_GO_ON;
 }
 
 static int take_option(void *record_, int option)
@@ -150,11 +164,11 @@ static int take_option(void *record_, int option)
             return CLI_GO_ON;
         return cli_refuse("record", "--mode %s: full, events, sample or flight", optarg);
     case OPT_PERIOD:
-        return take_size("--period", "512K", &record->period);
+        return take_size("--period", "512K", 1, UINT64_C(1) << 32, &record->period);
     case OPT_KEEP:
-        return take_size("--keep", "4M", &record->keep);
+        return take_size("--keep", "4M", 1 << 17, UINT64_C(1) << 40, &record->keep);
     case OPT_MAX_SIZE:
-        return take_size("--max-size", "100M", &record->max_size);
+        return take_size("--max-size", "100M", 1 << 20, UINT64_C(1) << 44, &record->max_size);
     case OPT_POLICY:
         record->policy = optarg;
         if (strcmp(optarg, "wait") == 0 || strcmp(optarg, "drop") == 0)

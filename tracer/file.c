@@ -30,8 +30,8 @@ static struct {
     uint32_t window_blocks;      /* blocks left in the window; lock */
     uint32_t next_window;        /* blocks of the next one; lock */
     uint64_t mapped;             /* blocks the file has disk space for; lock */
-    uint64_t most;               /* blocks it may have; constant while it is open */
-    uint32_t lane_most;          /* and each event lane; 0: any number; likewise */
+    uint64_t most;               /* blocks it may have; one more whenever none can be used; lock */
+    uint32_t lane_most;          /* and each event lane; 0: any number; constant while open */
     uint32_t timeline_most;      /* and the timeline; */
     uint32_t stacks_most;        /* and the stack lane; likewise */
     bool drops;                  /* a lack of room may pass; likewise */
@@ -221,23 +221,69 @@ static void clear_block(struct file_block block)
     memset(block.start, 0, bytes);
 }
 
+static bool is_at_limit(void)
+{
+    return file.window_blocks == 0 && file.mapped >= file.most;
+}
+
+/* All blocks are somebody's last ones: a limit never ends a trace. */
+static int add_beyond_limit(void)
+{
+    file.most++;
+    file.next_window = 1;
+    int error = add_window();
+    if (error != 0)
+        file.most--;
+    return error;
+}
+
+static struct file_block take_any(bool *is_used)
+{
+    int error = file.window_blocks == 0 ? add_window() : 0;
+    struct file_block block = {NULL, 0};
+    *is_used = error != 0;
+    if (error != 0)
+        block = map_oldest(RING_ANY_EVENTS);
+    if (block.start != NULL || file_error() != 0)
+        return block;
+    if (error != 0 && is_at_limit())
+        error = add_beyond_limit();
+    *is_used = false;
+    if (error == 0)
+        return take_fresh();
+    note_full(error);
+    return block;
+}
+
 struct file_block file_take_block(void)
 {
     struct file_block block = {NULL, 0};
-    int error = 0;
+    bool is_used = false;
     lock_take(&file.lock);
-    if (can_take()) {
-        error = file.window_blocks == 0 ? add_window() : 0;
-        block = error == 0 ? take_fresh() : map_oldest(RING_ANY_EVENTS);
-        if (block.start != NULL)
-            atomic_store_explicit(&file.full, 0, memory_order_relaxed);
-        else if (file_error() == 0)
-            note_full(error);
-    }
+    if (can_take())
+        block = take_any(&is_used);
+    if (block.start != NULL)
+        atomic_store_explicit(&file.full, 0, memory_order_relaxed);
     lock_drop(&file.lock);
-    if (block.start != NULL && error != 0)
+    if (block.start != NULL && is_used)
         clear_block(block);
     return block;
+}
+
+bool file_writes_over(void)
+{
+    lock_take(&file.lock);
+    bool writes_over = file.header != NULL && is_at_limit();
+    lock_drop(&file.lock);
+    return writes_over;
+}
+
+bool file_has_blocks_of(uint32_t lane)
+{
+    lock_take(&file.lock);
+    bool has_any = ring_has(lane);
+    lock_drop(&file.lock);
+    return has_any;
 }
 
 struct file_block file_reuse_block(uint32_t lane)

@@ -34,9 +34,13 @@ int file_set_path(const char *path);
 int file_create(const struct trace_header *start, bool drops);
 
 /* The next block, zeroed; nothing but SIGKILL takes it away. It is a fresh one while the file may
- * and can grow, then the oldest that may be used again. Without a start: the disk is full, the file
- * was closed or a limit met; file_error() tells. */
+ * and can grow, then the oldest that may be used again; if there is none, a fresh one beyond the
+ * limit of the file. Without a start: the disk is full or the file was closed; file_error() tells.
+ */
 struct file_block file_take_block(void);
+
+/* The file has as many blocks as it may: the next one is written over, if any may be. */
+bool file_writes_over(void);
 
 /* The oldest closed block of that lane, zeroed. Without a start: it has none. */
 struct file_block file_reuse_block(uint32_t lane);
@@ -52,6 +56,9 @@ void file_finish_block(struct file_block block, uint32_t used);
  * In a ring nobody gets a block meanwhile: none is written over. Records may still be added. */
 typedef int file_visit(struct file_block block, void *context);
 int file_visit_blocks(file_visit *visit, void *context);
+
+/* Of a lane that has no open block: it has closed ones. In a ring only. */
+bool file_has_blocks_of(uint32_t lane);
 
 /* The header as it is now. */
 void file_read_header(struct trace_header *header);

@@ -22,7 +22,8 @@
  *
  * RING. With header.lane_blocks_most L, each event lane has at most L blocks; with
  * header.blocks_most B, the file has at most B. A lane that needs one more takes a closed block of
- * an event lane, the oldest (its own, if L is reached). So event lanes may begin at a sequence > 0;
+ * an event lane, the oldest (its own, if L is reached); where all blocks are open or of other lanes
+ * the file gets one more than B. So event lanes may begin at a sequence > 0;
  * header.events of the first block says how many events came before it. A block that is taken
  * becomes open (used = 0: all its records are there still), free (magic = 0), zeroed, and then
  * somebody's next one, in this order: whenever the process is killed, each block is a whole one or
@@ -171,7 +172,8 @@ enum {
     TRACE_PAYLOAD_BYTES = TRACE_BLOCK_BYTES - TRACE_BLOCK_HEADER_BYTES,
     TRACE_LANE_INFO = 0,
     TRACE_LANE_STACKS = 1,
-    TRACE_LANE_EVENTS = 2, /* the first of the event lanes */
+    TRACE_LANE_EVENTS = 2, /* the first of the event lanes; one for each thread alive at once, */
+    TRACE_LANES_MOST = 1 << 22, /* and Linux has no more process ids */
     TRACE_SLOTS = 64,
     TRACE_RECENT_SLOTS = 32,
     TRACE_NAME_BYTES = 16,
@@ -391,6 +393,8 @@ struct trace_end {
     uint64_t blocks;
     uint64_t overhead_ns; /* time spent recording, estimated by sampling; 0: not measured */
     uint64_t reason;      /* enum trace_end_reason */
+    uint64_t gone_events; /* of `events`, those of lanes that have no block any more (RING), */
+    uint64_t gone_ns;     /* and when the last of them was over; 0: none has gone */
 };
 
 /* What the trace cost the program, counted by the writer; see trace_end.overhead_ns too. */
@@ -413,7 +417,7 @@ _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "f
 _Static_assert(sizeof(struct trace_header) == 208, "file format");
 _Static_assert(sizeof(struct trace_sample) == 200, "file format");
 _Static_assert(sizeof(struct trace_costs) == 80, "file format");
-_Static_assert(sizeof(struct trace_end) == 64, "file format");
+_Static_assert(sizeof(struct trace_end) == 80, "file format");
 _Static_assert(sizeof(struct trace_signal) == 32, "file format");
 
 static inline bool trace_lane_has_events(uint32_t lane)

@@ -6,6 +6,8 @@
 #include "allocators/base/bits.h"
 #include "allocators/base/lock.h"
 #include "tracer/births.h"
+#include "tracer/recorder.h"
+#include "tracer/turn.h"
 #include "tracer/unwind.h"
 
 enum { LANE_PAGE_BYTES = 4096 };
@@ -221,6 +223,23 @@ static void open_block(struct lane *lane, struct file_block block)
                           memory_order_release);
 }
 
+/* Closes the block of the lane that has been without a thread for longest, so that it may be
+ * written over. tracer_stop waits for the mark, or we see behind it that it came first. */
+static void close_unused(void)
+{
+    struct lane *unused = NULL;
+    lock_take(&lanes.lock);
+    for (struct lane *lane = lanes.free; lane != NULL; lane = lane->next_free)
+        unused = lane->block.start != NULL ? lane : unused;
+    if (unused != NULL) {
+        turn_mark(unused);
+        if (recorder_is_on())
+            lane_close(unused);
+        atomic_store_explicit(&unused->writing, 0, memory_order_release);
+    }
+    lock_drop(&lanes.lock);
+}
+
 /* A lane that has as many blocks as it may goes on in its oldest one. */
 static struct file_block take_block(struct lane *lane)
 {
@@ -229,6 +248,8 @@ static struct file_block take_block(struct lane *lane)
         block = file_reuse_block(lane->number);
     if (block.start != NULL)
         return block;
+    if (file_writes_over())
+        close_unused();
     block = file_take_block();
     lane->fresh += block.start != NULL;
     return block;

@@ -78,6 +78,14 @@ bool ring_take(uint32_t lane, uint64_t *index)
     return true;
 }
 
+bool ring_has(uint32_t lane)
+{
+    uint32_t at = ring.first;
+    while (at != RING_NONE && !is_sought(at, lane))
+        at = ring.cells[at - 1].next;
+    return at != RING_NONE;
+}
+
 void ring_clear(void)
 {
     ring.first = ring.last = RING_NONE;

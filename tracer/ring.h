@@ -18,6 +18,9 @@ void ring_put(uint64_t index, uint32_t lane);
 /* The oldest of the lane's blocks, or of all event lanes'; false: there is none. */
 bool ring_take(uint32_t lane, uint64_t *index);
 
+/* Any of the closed blocks is the lane's. */
+bool ring_has(uint32_t lane);
+
 /* Another file, or none. */
 void ring_clear(void);
 

@@ -324,6 +324,17 @@ static void add_lane(struct trace_costs *costs, struct trace_end *end, const str
     costs->mappings += lane->mappings;
 }
 
+/* The thread that had it ended, and what it wrote was written over since (lane.c, close_unused). */
+static void add_gone(struct trace_end *end, const struct lane *lane)
+{
+    if (!file_is_ring() || lane->events == 0 || lane->block.start != NULL ||
+        file_has_blocks_of(lane->number))
+        return;
+    end->gone_events += lane->events;
+    if (lane->time_ns > end->gone_ns)
+        end->gone_ns = lane->time_ns;
+}
+
 /* A lane whose writer does not come to rest (it was stopped, or is what we interrupted) stays open:
  * the reader finds its end by itself. */
 static void finish_lane(struct trace_costs *costs, struct trace_end *end, struct lane *lane,
@@ -331,6 +342,7 @@ static void finish_lane(struct trace_costs *costs, struct trace_end *end, struct
 {
     if (trace_lane_has_events(lane->number) && (lane == self || is_at_rest(lane))) {
         turn_write_missed(lane);
+        add_gone(end, lane);
         lane_finish(lane);
     }
     add_lane(costs, end, lane);

@@ -118,6 +118,12 @@ bool conf_parse_number(const char *value, uint64_t *number)
     return true;
 }
 
+/* The default may lie outside: it means that there is none. */
+static bool is_in_range(const struct row *row, uint64_t number)
+{
+    return number == row->number || (number >= row->least && number <= row->most);
+}
+
 static bool parse_value(struct conf *conf, const struct row *row, const char *value)
 {
     uint64_t number = 0;
@@ -133,7 +139,7 @@ static bool parse_value(struct conf *conf, const struct row *row, const char *va
             return false;
         break;
     case ROW_NUMBER:
-        if (!conf_parse_number(value, &number) || number < row->least || number > row->most)
+        if (!conf_parse_number(value, &number) || !is_in_range(row, number))
             return false;
     }
     set_number(conf, row, number);

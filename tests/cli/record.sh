@@ -192,6 +192,19 @@ a_trace_of_limited_size_keeps_its_newest_part() {
     done
 }
 
+a_trace_of_less_than_the_least_size_is_refused() {
+    run "$MPRESS" record --max-size 300K -o t.mpt -- true
+    expect_status 2
+    expect_one_line
+    expect_err "--max-size 300K: 1.00 MiB at least"
+    run "$MPRESS" record --keep 1K --mode flight -o t.mpt -- true
+    expect_err "--keep 1K: 128 KiB at least"
+    run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_MAX_SIZE=4096 true
+    expect_err "MPRESS_TRACE_MAX_SIZE=4096: not a value of this option (1048576\.\..* bytes)"
+    run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE_MAX_SIZE=0 true
+    expect_no_err .
+}
+
 a_flight_recorder_tells_which_signal_ended_the_program_and_where() {
     run "$MPRESS" record -q --mode flight -o a.mpt -- "$CRASHING"
     expect_status 139

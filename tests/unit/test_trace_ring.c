@@ -220,6 +220,101 @@ static void marks_without_number_push_out_marks_only(void **state)
     }
 }
 
+/* -- more threads than blocks ----------------------------------------------------------------- */
+
+enum { CROWD = 40, CROWD_EVENTS = 1000 };
+
+static const struct tracer_options narrow = {
+    .address_shift = 4, .ordered_by_caller = true, .most_bytes = 512 << 10};
+
+static pthread_barrier_t all_have_told;
+
+static void *work_beside_others(void *argument)
+{
+    work(argument);
+    pthread_barrier_wait(&all_have_told);
+    tracer_thread_exit();
+    return NULL;
+}
+
+static void tell_in_a_crowd(struct trace_run *run)
+{
+    static struct worker workers[CROWD];
+    pthread_t threads[CROWD];
+    pthread_barrier_init(&all_have_told, NULL, CROWD);
+    for (size_t i = 0; i < CROWD; i++) {
+        workers[i] = (struct worker){run, &run->shadows[i], run->random + i, CROWD_EVENTS};
+        if (pthread_create(&threads[i], NULL, work_beside_others, &workers[i]) != 0)
+            _exit(4);
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void tell_in_a_crowd_only(struct trace_run *run)
+{
+    tell_in_a_crowd(run);
+    tracer_stop(TRACE_END_EXIT);
+}
+
+static void check_no_warning(const struct trace_run *run)
+{
+    struct trace_error error;
+    struct trace *trace = trace_open(run->path, &error);
+    assert_non_null(trace);
+    assert_null(trace_warning(trace, 0));
+    trace_close(trace);
+}
+
+static void a_limit_of_fewer_blocks_than_threads_ends_no_trace(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct decoded decoded;
+    run_init(&run, 29);
+    assert_true(run_wait(run_start(&run, &narrow, tell_in_a_crowd_only)));
+    read_right(&decoded, run.path);
+    must_match(&run, &decoded, RUN_WHOLE);
+    const struct trace_end *end = find_end(&decoded);
+    assert_non_null(end);
+    assert_int_equal(end->reason, TRACE_END_EXIT);
+    assert_int_equal(end->dropped, 0);
+    assert_int_equal(end->events, count_events(&decoded));
+    assert_int_equal(end->gone_events, 0);
+    assert_in_range(end->blocks, CROWD + 2, CROWD + 8);
+    check_no_warning(&run);
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
+static void tell_behind_a_crowd(struct trace_run *run)
+{
+    tell_in_a_crowd(run);
+    tell_anything(run, &run->shadows[CROWD], &run->random, 2 * EVENTS);
+    tracer_stop(TRACE_END_EXIT);
+}
+
+/* What they wrote is the oldest there is; the number of the one lane is beyond that of blocks. */
+static void blocks_of_threads_that_ended_are_written_over(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct decoded decoded;
+    run_init(&run, 31);
+    assert_true(run_wait(run_start(&run, &narrow, tell_behind_a_crowd)));
+    read_right(&decoded, run.path);
+    const struct trace_end *end = find_end(&decoded);
+    assert_non_null(end);
+    assert_int_equal(end->events,
+                     count_events(&decoded) + count_older(&decoded) + end->gone_events);
+    assert_true(end->gone_events > CROWD_EVENTS && end->gone_ns < end->time_ns);
+    assert_in_range(end->blocks, CROWD + 2, CROWD + 8);
+    assert_true(count_events(&decoded) > EVENTS);
+    check_no_warning(&run);
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
 /* -- kills ------------------------------------------------------------------------------------ */
 
 static void kill_some_time(struct trace_run *run, const struct tracer_options *options,
@@ -319,6 +414,8 @@ int main(void)
         cmocka_unit_test(a_file_keeps_its_newest_blocks_and_its_size),
         cmocka_unit_test(the_header_of_a_block_tells_whose_events_go_on_in_it),
         cmocka_unit_test(marks_without_number_push_out_marks_only),
+        cmocka_unit_test(a_limit_of_fewer_blocks_than_threads_ends_no_trace),
+        cmocka_unit_test(blocks_of_threads_that_ended_are_written_over),
         cmocka_unit_test(a_copy_under_load_is_a_trace_of_its_own),
         cmocka_unit_test(a_kill_while_blocks_are_written_over_leaves_no_invented_event),
     };

@@ -426,9 +426,6 @@ static bool find_blocks(struct decoded *decoded, const unsigned char **blocks)
             return wrong(decoded, "not a block", at);
         blocks[decoded->blocks++] = decoded->file + at;
     }
-    size_t most = decoded->header.blocks_most;
-    if (most != 0 && decoded->file_bytes > TRACE_HEADER_BYTES + most * TRACE_BLOCK_BYTES)
-        return wrong(decoded, "a file longer than it may be", decoded->file_bytes);
     return at == decoded->file_bytes || wrong(decoded, "bytes behind the last block", at);
 }
 

@@ -149,7 +149,7 @@ static bool read_block(struct trace *trace, const struct found *found, size_t bl
     const char *what = NULL;
     if (header->magic != TRACE_BLOCK_MAGIC)
         what = "no block begins there";
-    else if ((header->lane >= blocks + TRACE_LANE_EVENTS && header->lane != TRACE_LANE_TIMELINE) ||
+    else if ((header->lane >= TRACE_LANES_MOST && header->lane != TRACE_LANE_TIMELINE) ||
              (header->sequence >= blocks && !is_ring(trace)) ||
              (found->frame != NULL && found->frame->lane != header->lane))
         what = "bad lane";

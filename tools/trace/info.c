@@ -161,6 +161,9 @@ static void read_end(struct trace *trace, struct payload *from)
         return;
     trace->end = end;
     trace->facts.end = &trace->end;
+    trace->facts.older_events += end.gone_events;
+    if (end.gone_ns > trace->facts.whole_since_ns)
+        trace->facts.whole_since_ns = end.gone_ns;
 }
 
 /* Of several threads the first one. */
