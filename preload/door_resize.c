@@ -106,6 +106,8 @@ static void *reallocate_now(void *p, size_t bytes, struct tracer_caller caller)
         if (way_is_recorded())
             tracer_failed(bytes, &caller);
     }
+    if (way_is_recorded())
+        tracer_sample_late();
     way_leave_lane();
     return moved;
 }

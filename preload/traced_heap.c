@@ -6,11 +6,11 @@
 #include "preload/door.h"
 #include "preload/route.h"
 
-void traced_heap_sample(struct trace_sample *sample)
+bool traced_heap_sample(struct trace_sample *sample)
 {
     struct heap_stats stats;
     if (!door_read_stats(&stats))
-        return;
+        return false;
     sample->live = stats.live_bytes;
     sample->live_objects = stats.live_objects;
     sample->external = stats.external_bytes;
@@ -19,6 +19,7 @@ void traced_heap_sample(struct trace_sample *sample)
     sample->meta = stats.meta_bytes;
     sample->largest_free = stats.largest_free_bytes;
     sample->total_free = stats.total_free_bytes;
+    return true;
 }
 
 /* Each trace is told the same. */

@@ -2,12 +2,13 @@
 #ifndef MPRESS_TRACED_HEAP_H
 #define MPRESS_TRACED_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tracer/format.h"
 
-/* The heap's part of a sample; the terms are the same. */
-void traced_heap_sample(struct trace_sample *sample);
+/* The heap's part of a sample; the terms are the same. False: inside the heap. */
+bool traced_heap_sample(struct trace_sample *sample);
 
 /* What it makes of sizes (tracer/format_heap.h): bytes at *description, which stay; 0: mimalloc
  * is the heap. After route_init; one caller at a time. */

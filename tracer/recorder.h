@@ -27,7 +27,7 @@ struct recorder {
     bool drops;             /* without room events are dropped until there is some */
     bool ordered_by_caller; /* it calls tracer_sync; else every event draws an epoch */
     uint64_t clock_ns;      /* what a reading of the clock takes */
-    void (*sample_heap)(struct trace_sample *sample);
+    bool (*sample_heap)(struct trace_sample *sample);
     _Atomic uint32_t trace; /* number of the trace; the first is 1 */
     _Atomic bool is_shared; /* there is a second event lane; never taken back in a trace */
     _Alignas(64) _Atomic uint64_t epoch; /* last one drawn; every event reads what is above */

@@ -92,21 +92,23 @@ static void read_system_if_due(struct trace_sample *sample, bool is_due)
     atomic_store_explicit(&samples.taken, false, memory_order_release);
 }
 
-static bool take(uint64_t now_ns, bool with_system, uint64_t *rss)
+static bool ask_heap(struct trace_sample *sample)
 {
-    struct trace_sample sample = {0};
+    return recorder.sample_heap == NULL || recorder.sample_heap(sample);
+}
+
+/* What the heap said is in the sample. */
+static bool take(struct trace_sample *sample, uint64_t now_ns, bool with_system)
+{
     uint64_t none = 0;
     atomic_store_explicit(&recorder.sampled_ns, now_ns, memory_order_relaxed);
     atomic_compare_exchange_strong_explicit(&samples.start_ns, &none, now_ns, memory_order_relaxed,
                                             memory_order_relaxed);
-    if (recorder.sample_heap != NULL)
-        recorder.sample_heap(&sample);
-    sample.time_ns = now_ns;
-    sample.tracer = stacks_bytes() + (uint64_t)lane_count() * os_page_bytes();
-    read_process(&sample);
-    read_system_if_due(&sample, with_system);
-    *rss = sample.rss;
-    bool is_written = info_write_sample(&sample);
+    sample->time_ns = now_ns;
+    sample->tracer = stacks_bytes() + (uint64_t)lane_count() * os_page_bytes();
+    read_process(sample);
+    read_system_if_due(sample, with_system);
+    bool is_written = info_write_sample(sample);
     atomic_fetch_add_explicit(&samples.count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&samples.took_ns, os_time_ns() - now_ns, memory_order_relaxed);
     return is_written && modules_write_if_due();
@@ -133,29 +135,41 @@ bool samples_are_due(uint64_t now_ns)
     return now_ns > last && now_ns - last >= pause_at(now_ns);
 }
 
+static bool take_with_growth(struct trace_sample *sample, uint64_t now_ns)
+{
+    if (!take(sample, now_ns, false))
+        return false;
+    write_latency(false);
+    return !areas_are_due(now_ns, sample->rss) || areas_write(now_ns, TRACE_AREAS_GROWN);
+}
+
 bool samples_take_if_due(uint64_t now_ns)
 {
+    struct trace_sample sample = {0};
     uint64_t last = atomic_load_explicit(&recorder.sampled_ns, memory_order_relaxed);
     if (!samples_are_due(now_ns) ||
         !atomic_compare_exchange_strong_explicit(&recorder.sampled_ns, &last, now_ns,
                                                  memory_order_relaxed, memory_order_relaxed))
         return true;
-    return samples_take(now_ns);
+    thread_self.sample_waits = !ask_heap(&sample);
+    if (!thread_self.sample_waits)
+        return take_with_growth(&sample, now_ns);
+    atomic_store_explicit(&recorder.sampled_ns, last, memory_order_relaxed);
+    return true;
 }
 
 bool samples_take(uint64_t now_ns)
 {
-    uint64_t rss;
-    if (!take(now_ns, false, &rss))
-        return false;
-    write_latency(false);
-    return !areas_are_due(now_ns, rss) || areas_write(now_ns, TRACE_AREAS_GROWN);
+    struct trace_sample sample = {0};
+    (void)ask_heap(&sample);
+    return take_with_growth(&sample, now_ns);
 }
 
 bool samples_take_with_areas(uint64_t now_ns, enum trace_areas_reason reason)
 {
-    uint64_t rss;
-    if (!take(now_ns, true, &rss))
+    struct trace_sample sample = {0};
+    (void)ask_heap(&sample);
+    if (!take(&sample, now_ns, true))
         return false;
     write_latency(reason == TRACE_AREAS_END);
     return areas_write(now_ns, reason);

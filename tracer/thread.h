@@ -13,6 +13,7 @@ struct thread {
     struct lane *lane; /* NULL: none yet, or given back */
     bool busy;         /* inside the tracer, as far as it is not in a plain turn (plain.h) */
     uint32_t trace;    /* whose lane it is: recorder.trace, or that of an earlier one */
+    bool sample_waits; /* one was due inside the heap */
     bool sync_missed;  /* an epoch was due while busy or without a lane: the next event draws it */
 };
 

@@ -263,6 +263,14 @@ void tracer_sample(void)
     end_aside(samples_take(now));
 }
 
+void tracer_sample_late(void)
+{
+    if (!thread_self.sample_waits || !begin_aside())
+        return;
+    thread_self.sample_waits = false;
+    end_aside(samples_take_if_due(os_time_ns()));
+}
+
 void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller)
 {
     if (!begin_aside())

@@ -43,8 +43,9 @@ struct tracer_options {
     const unsigned char *classes; /* as TRACE_INFO_CLASSES has them; not copied: they stay */
     size_t classes_bytes;         /* 0: the heap does not tell */
     /* Fills in the heap's part of a sample (not time_ns, tracer, rss); may be NULL. Called from
-     * any thread that records, with no lock of the tracer held. */
-    void (*sample_heap)(struct trace_sample *sample);
+     * any thread that records, with no lock of the tracer held. False: the thread is inside the
+     * heap; what is due waits for another one, or for tracer_sample_late. */
+    bool (*sample_heap)(struct trace_sample *sample);
     /* Behind each sample, in the same way: may call tracer_write_latency. `is_last`: no other
      * sample follows. NULL: it is not known. */
     void (*write_latency)(bool is_last);
@@ -194,6 +195,9 @@ int tracer_dump(const char *name);
 
 /* Takes a sample of the heap now (they are also taken by themselves as blocks fill). */
 void tracer_sample(void);
+
+/* For who records inside the heap, behind it: takes the sample that was due there. */
+void tracer_sample_late(void);
 
 /* The calling thread ends: its lane is free for another. Later events of it get a lane again. */
 void tracer_thread_exit(void);

@@ -184,4 +184,23 @@ held = [json.dumps({"a": i, "b": [i] * 5}) for i in range(5000)]'
     fi
 }
 
+# Buffers that grow are all that happens while a sample falls due.
+samples_that_fall_due_at_a_realloc_have_the_heaps_parts() {
+    run "$MPRESS" record -q -o t.mpt -- "$python" -c '
+import time
+buffers = [bytearray(1000) for i in range(300)]
+for step in range(8):
+    time.sleep(0.06)
+    for buffer in buffers:
+        buffer.extend(bytes(1000))'
+    expect_status 0
+    run "$MPRESS" report --json t.mpt
+    python3 - <<'END' || fail "samples without the heap's parts"
+import json
+samples = json.load(open("out"))["fragmentation"]["samples"]
+assert len(samples) >= 8, len(samples)
+assert all("resident_heap" in sample for sample in samples), samples
+END
+}
+
 run_tests

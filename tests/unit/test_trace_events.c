@@ -355,10 +355,11 @@ static void a_single_thread_draws_nothing(void **state)
 
 /* -- the info lane ---------------------------------------------------------------------------- */
 
-static void fill_sample(struct trace_sample *sample)
+static bool fill_sample(struct trace_sample *sample)
 {
     sample->live = 12345;
     sample->time_ns = 1; /* the tracer knows better */
+    return true;
 }
 
 static void tell_marks(struct trace_run *run)

@@ -62,7 +62,9 @@ static void divide_heap(struct account *account, uint64_t heap, const struct loo
 {
     uint64_t *part = account->part;
     if (look == NULL || !look->is_known) {
-        part[KEPT_HEAP] = heap;
+        if (look != NULL)
+            part[KEPT_ASKED] = look->asked < heap ? look->asked : heap;
+        part[KEPT_HEAP] = heap - part[KEPT_ASKED];
         return;
     }
     part[KEPT_ASKED] = look->asked;
