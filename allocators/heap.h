@@ -90,18 +90,22 @@ static inline bool heap_free_fast(void *p)
     return MP_LIKELY(space_owns_open(p)) && heap_push(p);
 }
 
+/* Usable bytes of the object at p, an address of ours, if this thread's hand has a magazine for it;
+ * else 0. */
+static inline size_t heap_usable_by_hand(const void *p)
+{
+    unsigned class = space_ctl_of(p);
+    void **top = hand.top[class];
+    bool has_magazine = *top != MAGAZINE_FULL || top[-1] != NULL;
+    return MP_LIKELY(has_magazine) ? size_tables.classes[class].bytes : 0;
+}
+
 /* Usable bytes of the object at p when this thread's hand is open for it, so that nobody wants to
  * see the call; 0: take the slow door (medium blocks, which have no size by class, do). An interior
  * pointer is not told apart here, as in free. */
 static inline size_t heap_open_usable(const void *p)
 {
-    if (MP_UNLIKELY(!space_owns_open(p)))
-        return 0;
-    unsigned class = space_ctl_of(p);
-    void **top = hand.top[class];
-    if (MP_UNLIKELY(*top == MAGAZINE_FULL && top[-1] == NULL))
-        return 0;
-    return size_tables.classes[class].bytes;
+    return MP_LIKELY(space_owns_open(p)) ? heap_usable_by_hand(p) : 0;
 }
 
 /* A block above the medium ones that was freed a moment ago, of the right length, and the way back;

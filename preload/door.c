@@ -359,7 +359,7 @@ size_t way_usable_without_locks(const void *p)
     return space_owns(p) ? heap_usable(p) : 0;
 }
 
-size_t door_usable(const void *p)
+static __attribute__((noinline)) size_t usable_by_owner(const void *p)
 {
     if (p == NULL)
         return 0;
@@ -368,4 +368,11 @@ size_t door_usable(const void *p)
     size_t usable = route_usable(p);
     door_go_out();
     return usable;
+}
+
+/* Asked for every block, before and after, by programs that count (redis). */
+size_t door_usable(const void *p)
+{
+    size_t usable = view_records() && space_owns(p) ? heap_usable_by_hand(p) : 0;
+    return usable != 0 ? usable : usable_by_owner(p);
 }

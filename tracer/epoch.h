@@ -23,10 +23,19 @@ static inline bool epoch_is_due_at_birth(void)
     return !recorder.ordered_by_caller && epoch_is_due();
 }
 
+/* No other lane has drawn since this one did, as far as its thread can know: what it got from
+ * others was born in segments that began before this one. (A birth that it knows of happened behind
+ * the draw of its own segment, so that draw is seen here: by the coherence of the counter.) */
+static inline bool epoch_is_newest(const struct lane *lane)
+{
+    return atomic_load_explicit(&recorder.epoch, memory_order_relaxed) == lane->epoch;
+}
+
 /* S2. */
 static inline bool epoch_is_due_at_death(const struct lane *lane, uint64_t units)
 {
-    return epoch_is_due() && !(recorder.ordered_by_caller && births_is_own(units, lane->owner));
+    return epoch_is_due() && !epoch_is_newest(lane) &&
+           !(recorder.ordered_by_caller && births_is_own(units, lane->owner));
 }
 
 static inline void epoch_note_birth(const struct lane *lane, uint64_t units)

@@ -79,8 +79,8 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     struct birth birth = {.units = encode_units(new), .size = asked};
     birth.stack = unwind_event(lane, caller, &written);
     uint64_t old_units = encode_units(old);
-    if (!written || !turn_draw_if(lane, epoch_is_due_at_death(lane, old_units)) ||
-        !turn_have_room(lane)) {
+    bool is_due = epoch_is_due_at_birth() || epoch_is_due_at_death(lane, old_units);
+    if (!written || !turn_draw_if(lane, is_due) || !turn_have_room(lane)) {
         births_note(birth.units, BIRTHS_NOBODY);
         turn_end_lost(lane);
         return;

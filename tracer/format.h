@@ -85,17 +85,19 @@
  *
  *  S1 After it took objects from where other threads give some, before it records a birth of them.
  *
- *  S2 Before it records a death, unless it knows that the life was born in its own lane.
+ *  S2 Before it records a death, unless it knows that the life was born in its own lane, or that no
+ *     lane has drawn since its own did.
  *
- * A writer that does not hear of S1 draws before every birth and every death.
+ * A writer that does not hear of S1 draws before every birth.
  *
  * Proof. Births and deaths at one address, b1 d1 b2 d2 ..., happen one after another, since a birth
  * is recorded before the program has the block and a death before the heap has it back; and draws
  * that happen one after another have growing epochs. Take two neighbours in different lanes. d
  * after b: by S2 the segment of d begins with an epoch drawn after b, hence after the one that b's
- * segment begins with. b after d: the block was taken from where another thread gave it; by S1 the
- * segment of b begins with an epoch drawn after d. Neighbours in one lane are in order by
- * themselves. Lives whose birth is not recorded (older than the trace, lost) count as foreign.
+ * segment begins with; or with the newest one, when b's segment had begun. b after d: the block was
+ * taken from where another thread gave it; by S1 the segment of b begins with an epoch drawn after
+ * d. Neighbours in one lane are in order by themselves. Lives whose birth is not recorded (older
+ * than the trace, lost) count as foreign.
  *
  * SAMPLES. With header.sample_period P, points lie on the bytes that each thread asks for (0 are 1)
  * as a Poisson process with one point in P bytes; an allocation is recorded when a point lies in

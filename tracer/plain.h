@@ -96,7 +96,7 @@ static inline void plain_alloc(struct plain_turn turn, const void *p, size_t ask
 /* The death of the block at p needs no epoch. */
 static inline bool plain_is_own(struct plain_turn turn, const void *p)
 {
-    return !epoch_is_due() ||
+    return !epoch_is_due() || epoch_is_newest(turn.lane) ||
            (recorder.ordered_by_caller && births_is_own_plain(encode_units(p), turn.lane->owner));
 }
 

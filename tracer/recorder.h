@@ -25,7 +25,7 @@ struct recorder {
     uint32_t lane_blocks_most; /* as in struct trace_header */
     uint32_t blocks_most;
     bool drops;             /* without room events are dropped until there is some */
-    bool ordered_by_caller; /* it calls tracer_sync; else every event draws an epoch */
+    bool ordered_by_caller; /* it calls tracer_sync; else every birth draws an epoch */
     uint64_t clock_ns;      /* what a reading of the clock takes */
     bool (*sample_heap)(struct trace_sample *sample);
     _Atomic uint32_t trace; /* number of the trace; the first is 1 */

@@ -37,7 +37,7 @@ struct tracer_options {
     bool drops;             /* false: a full disk ends the trace; true: until there is room again
                              * events are dropped, and counted */
     bool ordered_by_caller; /* false: tracer_sync is never called; the tracer draws an epoch for
-                             * every event by itself (heaps that do not tell when objects move) */
+                             * every birth by itself (heaps that do not tell when objects move) */
     bool looks_at_pages;    /* of blocks of calloc, as they end (format.h, UNWRITTEN); false where a
                              * page that is not there may hold something all the same */
     const unsigned char *classes; /* as TRACE_INFO_CLASSES has them; not copied: they stay */
