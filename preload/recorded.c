@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "preload/caller.h"
 #include "preload/door_way.h"
 #include "tracer/plain.h"
 
@@ -13,8 +14,7 @@
  * request goes to another heap then: that would not tell when blocks move.) */
 static INLINE void *pass_plainly(size_t bytes, unsigned bits)
 {
-    if (MP_UNLIKELY(!plain_is_on() || bytes > SIZE_SLAB_MAX || hand.inside != 0 ||
-                    latency_is_due()))
+    if (MP_UNLIKELY(bytes > SIZE_SLAB_MAX || hand.inside != 0 || latency_is_due()))
         return NULL;
     struct plain_turn turn = plain_begin(); /* first: in a child that nobody knows of it is none */
     if (MP_UNLIKELY(turn.lane == NULL))
@@ -28,14 +28,46 @@ static INLINE void *pass_plainly(size_t bytes, unsigned bits)
     return p;
 }
 
-static INLINE void *alloc(size_t bytes, unsigned bits)
+static INLINE void *clear_if(unsigned bits, void *p, size_t bytes)
 {
-    void *p = pass_plainly(bytes, bits);
-    if (MP_UNLIKELY(p == NULL))
-        return way_serve_any(bytes, bits);
     if ((bits & TRACE_ZEROED) != 0)
         return memset(p, 0, size_tables.classes[size_class_of(bytes)].bytes);
     return p;
+}
+
+/* Most of what comes while it holds the call stacks too. NULL as above. */
+static INLINE void *pass_with_stack(size_t bytes, unsigned bits, struct tracer_caller caller)
+{
+    if (MP_UNLIKELY(!recorded_may_pass(bytes) || latency_is_due()))
+        return NULL;
+    struct plain_turn turn = plain_begin();
+    if (MP_UNLIKELY(turn.lane == NULL))
+        return NULL;
+    uint32_t stack;
+    void *p = NULL;
+    if (MP_LIKELY(plain_find_stack(turn, &caller, &stack)))
+        p = heap_pop(size_class_of(bytes));
+    if (MP_LIKELY(p != NULL)) {
+        plain_alloc_with(turn, p, bytes, bits, stack);
+        latency_pass();
+    }
+    plain_end(turn);
+    return p;
+}
+
+/* Has a frame of its own, to read the caller's registers from. */
+static __attribute__((noinline)) void *alloc_with_stack(size_t bytes, unsigned bits)
+{
+    void *p = pass_with_stack(bytes, bits, CALLER_HERE);
+    return MP_LIKELY(p != NULL) ? clear_if(bits, p, bytes) : way_serve_any(bytes, bits);
+}
+
+static INLINE void *alloc(size_t bytes, unsigned bits)
+{
+    if (!plain_is_on())
+        return alloc_with_stack(bytes, bits);
+    void *p = pass_plainly(bytes, bits);
+    return MP_LIKELY(p != NULL) ? clear_if(bits, p, bytes) : way_serve_any(bytes, bits);
 }
 
 void *recorded_malloc(size_t bytes)

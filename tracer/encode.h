@@ -52,40 +52,65 @@ static inline uint64_t encode_units(const void *p)
     return (uint64_t)(uintptr_t)p >> recorder.address_shift;
 }
 
-static inline unsigned char *encode_stack(struct lane *lane, unsigned char *at, uint32_t id)
+/* What the lane's state has in the places of a birth. */
+struct birth_slots {
+    uint32_t stack;
+    uint64_t size;
+    uint64_t last; /* address of that size */
+};
+
+static inline struct birth_slots encode_look(const struct lane *lane, const struct birth *birth)
 {
-    unsigned slot = trace_slot(id);
-    if (lane->stacks[slot] == id) {
-        *at = (unsigned char)slot;
-        return at + 1;
-    }
-    lane->stacks[slot] = id;
-    return encode_uvarint(at, (uint64_t)id + TRACE_SLOTS);
+    unsigned slot = trace_slot(birth->stack);
+    return (struct birth_slots){lane->stacks[slot], lane->sizes[slot],
+                                lane->alloc_at[trace_slot(birth->size)]};
 }
 
 /* Writes stack, size, address, alignment; sets TRACE_SIZE_KNOWN when it applies. */
-static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, struct birth *birth)
+static inline unsigned char *encode_fields(struct lane *lane, unsigned char *at,
+                                           struct birth *birth, struct birth_slots was)
 {
-    at = encode_stack(lane, at, birth->stack);
-    uint64_t *known_size = &lane->sizes[trace_slot(birth->stack)];
-    if (*known_size == birth->size) {
+    unsigned slot = trace_slot(birth->stack);
+    if (was.stack == birth->stack) {
+        *at++ = (unsigned char)slot;
+    } else {
+        lane->stacks[slot] = birth->stack;
+        at = encode_uvarint(at, (uint64_t)birth->stack + TRACE_SLOTS);
+    }
+    if (was.size == birth->size) {
         birth->argument |= TRACE_SIZE_KNOWN;
     } else {
         at = encode_uvarint(at, birth->size);
-        *known_size = birth->size;
+        lane->sizes[slot] = birth->size;
     }
-    uint64_t *last = &lane->alloc_at[trace_slot(birth->size)];
     if ((birth->argument & TRACE_IN_PLACE) == 0)
-        at = encode_svarint(at, (int64_t)(birth->units - *last));
-    *last = birth->units;
+        at = encode_svarint(at, (int64_t)(birth->units - was.last));
+    lane->alloc_at[trace_slot(birth->size)] = birth->units;
     lane->recent[trace_recent_slot(birth->units)] = birth->units;
     if ((birth->argument & TRACE_ALIGNED) != 0)
         *at++ = birth->alignment_log2;
     return at;
 }
 
-/* A whole FREE record at `at`, the lane's; nothing in a child that a handler forked off since `at`
+static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, struct birth *birth)
+{
+    return encode_fields(lane, at, birth, encode_look(lane, birth));
+}
+
+/* A whole ALLOC record at `at`, the lane's; nothing in a child that a handler forked off since `at`
  * was read, where the lane reads as zeros and the block is the parent's. */
+static inline void encode_alloc(struct lane *lane, unsigned char *at, struct birth birth)
+{
+    struct birth_slots was = encode_look(lane, &birth);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (MP_UNLIKELY(lane_at(lane) != at))
+        return;
+    unsigned char *end = encode_fields(lane, at + 1, &birth, was);
+    lane->events++;
+    lane_commit_at(lane, at, TRACE_ALLOC | birth.argument << 3, end);
+}
+
+/* The same: a FREE record. */
 static inline void encode_free(struct lane *lane, unsigned char *at, uint64_t units)
 {
     unsigned slot = trace_recent_slot(units);

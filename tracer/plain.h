@@ -1,9 +1,11 @@
-/* plain.h - an event that nothing else goes with, for the door to inline: no call stack, no epoch,
- * nothing due in the lane (turn.h), neither alignment nor move. It touches the thread's lane alone
- * and the table of births, calls nothing, and is written as a NEAR record (format.h).
+/* plain.h - an event that nothing else goes with, for the door to inline: no epoch, nothing due in
+ * the lane (turn.h), neither alignment nor move; no call stack, and then it is written as a NEAR
+ * record (format.h), or one that the thread knows (walk.h). It touches the thread's lane and walk
+ * alone and the table of births, and calls nothing.
  *
  *     turn = plain_begin();       turn.lane == NULL: it is none, take tracer_alloc or tracer_free
- *     plain_alloc; or plain_free, plain_free_near, if plain_is_own; or nothing
+ *     plain_alloc; or plain_alloc_with, if plain_find_stack; or plain_free, plain_free_near, if
+ *     plain_is_own; or nothing
  *     plain_end(turn);
  */
 #ifndef MPRESS_TRACER_PLAIN_H
@@ -20,6 +22,7 @@
 #include "tracer/recorder.h"
 #include "tracer/thread.h"
 #include "tracer/turn.h"
+#include "tracer/walk.h"
 
 enum {
     PLAIN_SHIFT = 4, /* address_shift of such traces */
@@ -104,6 +107,28 @@ static inline bool plain_is_own(struct plain_turn turn, const void *p)
 static inline void plain_free_near(struct plain_turn turn, const void *p)
 {
     plain_put(turn, TRACE_NEAR_FREE, plain_place(p), TRACE_NEAR_PLACE_BYTES);
+}
+
+/* While neither plain_is_on nor every birth needs an epoch: whether the stack of the caller is one
+ * that the thread knows. */
+static inline bool plain_find_stack(struct plain_turn turn, const struct tracer_caller *caller,
+                                    uint32_t *stack)
+{
+    struct walk *walk = turn.lane->walk;
+    return MP_LIKELY(walk != NULL) && MP_LIKELY(walk->generation == stacks_generation()) &&
+           MP_LIKELY(recorder.ordered_by_caller) &&
+           walk_find(turn.lane, walk, caller, recorder.depth, stack);
+}
+
+static inline void plain_alloc_with(struct plain_turn turn, const void *p, size_t asked,
+                                    unsigned bits, uint32_t stack)
+{
+    MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0);
+    struct birth birth = {
+        .units = encode_units(p), .size = asked, .stack = stack, .argument = bits};
+    if (epoch_is_due())
+        births_note_plain(birth.units, turn.lane->owner);
+    encode_alloc(turn.lane, turn.at, birth);
 }
 
 static inline void plain_free(struct plain_turn turn, const void *p)

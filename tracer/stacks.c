@@ -21,14 +21,15 @@
 #define STACKS_TAG_MASK UINT64_C(0xffffffff00000000)
 #define STACKS_ROOT UINT32_C(0x80000000)
 
+_Atomic uint32_t stacks_trees;
+
 static struct {
     struct lock lock;
-    struct lane *lane;           /* lock; NULL: no trace */
-    uint32_t first;              /* id of the tree's first node; lock */
-    uint32_t first_block;        /* of the lane, with that node; lock */
-    _Atomic uint32_t count;      /* nodes so far = id of the last; lock for writing */
-    _Atomic uint32_t generation; /* of roots */
-    struct table nodes;          /* lock for writing */
+    struct lane *lane;      /* lock; NULL: no trace */
+    uint32_t first;         /* id of the tree's first node; lock */
+    uint32_t first_block;   /* of the lane, with that node; lock */
+    _Atomic uint32_t count; /* nodes so far = id of the last; lock for writing */
+    struct table nodes;     /* lock for writing */
 } stacks = {.lock = LOCK_INIT(LOCK_RANK_TRACE_STACKS), .nodes = {.tag_mask = STACKS_TAG_MASK}};
 
 uint32_t stacks_count(void)
@@ -49,18 +50,12 @@ bool stacks_create(void)
 
 static uint64_t tag_of(uint32_t parent)
 {
-    uint32_t generation = atomic_load_explicit(&stacks.generation, memory_order_relaxed);
-    return (uint64_t)(parent != 0 ? parent : STACKS_ROOT | generation) << 32;
-}
-
-uint32_t stacks_generation(void)
-{
-    return atomic_load_explicit(&stacks.generation, memory_order_relaxed);
+    return (uint64_t)(parent != 0 ? parent : STACKS_ROOT | stacks_generation()) << 32;
 }
 
 void stacks_start_anew(void)
 {
-    atomic_fetch_add_explicit(&stacks.generation, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stacks_trees, 1, memory_order_relaxed);
 }
 
 static void begin_tree_if_due(const struct lane *lane)

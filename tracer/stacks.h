@@ -6,6 +6,7 @@
 #ifndef MPRESS_TRACER_STACKS_H
 #define MPRESS_TRACER_STACKS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +24,13 @@ uint32_t stacks_get_node(uint32_t parent, uintptr_t ip, bool is_exact);
 /* Code was unmapped: roots from now on are new, so that a node never means two functions. */
 void stacks_start_anew(void);
 
+extern _Atomic uint32_t stacks_trees; /* of roots: how often they began anew */
+
 /* Changes when nodes that somebody remembers are not to be used any more. */
-uint32_t stacks_generation(void);
+static inline uint32_t stacks_generation(void)
+{
+    return atomic_load_explicit(&stacks_trees, memory_order_relaxed);
+}
 
 /* Closes the lane; no node is added any more. Not possible when the thread that asks interrupted
  * itself adding one: then the lane stays open. */

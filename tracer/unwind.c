@@ -14,10 +14,8 @@
  * (sites.h), where mostly nothing is stepped the next time. (115 instructions a stepped frame, 8 a
  * proven one.)
  *
- * W1  frame[1] has no known caller if is_whole, else the depth cut the rest off
- * W2  frame[i].node is the node of ip[i] under frame[i - 1].node; frame[1]'s is a root
- * W3  every slot that is loaded to prove a frame was read through memory_read when it was
- *     remembered */
+ * In front of all that, walk_find (walk.h) sees by two comparisons of words whether the whole stack
+ * is one it knows: the site's frames within remembered ones. */
 #include "tracer/unwind.h"
 
 #include <stddef.h>
@@ -34,45 +32,21 @@
 #include "tracer/rules.h"
 #include "tracer/sites.h"
 #include "tracer/stacks.h"
+#include "tracer/walk.h"
 
-enum {
-    WALK_DEPTH = 256,
-    WALK_STEPS = 8, /* remembered steps that libunwind had to make; a stack rarely has two */
-    WALK_CACHED = 512,
-};
-
-/* What the shared tables said lately, in slots by address: they are too big for the first cache. */
-struct cached_rule {
-    uintptr_t ip; /* a return address; 0: empty */
-    struct rule rule;
-};
-
-struct cached_node {
-    uintptr_t ip; /* a return address; 0: empty */
-    uint32_t parent;
-    uint32_t node;
-};
-
-/* One thread's memory; lives with the lane. */
-struct walk {
-    uint32_t count;      /* frames remembered; frame[count] is the innermost */
-    uint32_t generation; /* of the stacks that their nodes and rules are of */
-    bool is_whole;       /* W1 */
-    uint32_t next_step;  /* the entry of step[] that is replaced next */
-    struct memory memory;
-    struct real_step step[WALK_STEPS];
-    struct cached_rule rule[WALK_CACHED];
-    struct cached_node node[WALK_CACHED];
-    struct sites sites;
-    struct frame frame[1 + WALK_DEPTH]; /* a guard above all stacks, then outermost first */
-    struct frame fresh[WALK_DEPTH];     /* innermost first; of the walk going on */
-};
+static void clear_frames(struct walk *walk)
+{
+    walk->count = 0;
+    walk->frame[0].at.sp = UINTPTR_MAX;
+    walk->frame[0].proofs = PROOFS_ASIDE;
+    proofs_init(walk->proof);
+}
 
 void walk_forget(struct walk *walk)
 {
     if (walk == NULL)
         return;
-    walk->count = 0;
+    clear_frames(walk);
     memset(&walk->memory, 0, sizeof(walk->memory));
     memset(walk->step, 0, sizeof(walk->step));
     memset(walk->rule, 0, sizeof(walk->rule));
@@ -92,12 +66,13 @@ void unwind_visit_memory(void (*visit)(uintptr_t from, uintptr_t to, void *conte
 static __attribute__((noinline)) struct walk *renew_walk(struct lane *lane, uint32_t generation)
 {
     struct walk *walk = lane->walk;
-    if (walk == NULL)
-        walk = lane->walk = os_map(round_up(sizeof(struct walk), os_page_bytes()));
-    else
-        walk_forget(walk);
     if (walk != NULL)
-        walk->generation = generation;
+        walk_forget(walk);
+    else if ((walk = os_map(round_up(sizeof(struct walk), os_page_bytes()))) == NULL)
+        return NULL;
+    clear_frames(walk);
+    walk->generation = generation;
+    lane->walk = walk;
     return walk;
 }
 
@@ -242,9 +217,9 @@ static inline bool find_remembered(struct progress *progress)
 /* -- a walk ----------------------------------------------------------------------------------- */
 
 /* All from there outward, given that this one is. */
-static inline bool is_proven(struct walk *walk, struct frame *frame)
+static inline bool is_proven(struct walk *walk, const struct frame *frame)
 {
-    return frame_verify(frame) == &walk->frame[1];
+    return proofs_hold(walk->proof, frame->proofs);
 }
 
 /* Takes remembered frames from progress->at outward as far as they are proven. True: all are, and
@@ -290,8 +265,11 @@ static void cut(struct walk *walk, struct progress *progress)
     for (uint32_t i = 1; i <= kept - excess; i++) {
         walk->frame[i] = walk->frame[i + excess];
         walk->frame[i].node = 0;
+        if (i == 1)
+            frame_make_outermost(&walk->frame[1]);
+        else
+            frame_prove(&walk->frame[i], walk->proof);
     }
-    frame_make_outermost(&walk->frame[1]);
     progress->kept -= excess;
     progress->is_whole = false;
 }
@@ -320,7 +298,7 @@ static inline bool remember(struct walk *walk, struct progress *progress)
         named--;
     struct frame *last = progress->kept;
     for (uint32_t i = progress->fresh; i > 0; i--) {
-        frame_put(++last, &walk->fresh[i - 1]);
+        frame_put(++last, &walk->fresh[i - 1], walk->proof);
         if (MP_UNLIKELY(last == &walk->frame[1]))
             frame_make_outermost(last);
     }
@@ -354,51 +332,53 @@ static inline bool revisit(struct walk *walk, struct site *site, struct progress
     return false;
 }
 
-/* Of the remembered stack there stays what is around the site. False: a node could not be written.
- */
-static inline bool name_site(struct walk *walk, struct site *site, const struct frame *kept,
-                             uint32_t *id)
+/* The remembered stack stays as it is, also what is inside of the frame that was met: it is of an
+ * older stack, and may be there again. False: a node could not be written. */
+static inline bool name_site(struct walk *walk, struct site *site, const struct frame *kept)
 {
     struct frame *join = &site->frame[1];
-    struct frame *last = join + site->count;
-    walk->count = (uint32_t)(kept - walk->frame);
-    if (MP_UNLIKELY(join->node != kept->node)) {
+    if (join->node != kept->node) {
         join->node = kept->node;
-        if (!name_frames(walk, join, last)) {
-            site->key = 0;
+        if (!name_frames(walk, join, join + site->count)) {
+            site->ip = 0;
             return false;
         }
     }
-    *id = last->node;
+    site_join(site, kept, (uint32_t)(kept - walk->frame));
     return true;
 }
 
-static inline bool find_stack(struct lane *lane, struct walk *walk,
-                              const struct tracer_caller *caller, unsigned depth, uint32_t *id)
+static void count_walk(struct lane *lane, const struct walk *walk, const struct progress *progress)
+{
+    lane->walks++;
+    lane->proven += count_kept(walk, progress) + progress->known;
+    lane->stepped += progress->fresh - progress->known;
+}
+
+static bool find_stack(struct lane *lane, struct walk *walk, const struct tracer_caller *caller,
+                       unsigned depth, uint32_t *id)
 {
     MP_ASSERT(depth > 0 && depth <= WALK_DEPTH);
-    walk->frame[0].at.sp = UINTPTR_MAX;
     struct progress progress = {
         .at = {.ip = caller->ip, .sp = caller->sp, .bp = caller->bp},
         .kept = walk->frame + walk->count,
         .depth = depth,
     };
-    uint64_t key = sites_key(&progress.at);
-    struct site *site = sites_find(&walk->sites, key, &progress.at);
-    bool is_known = site != NULL && revisit(walk, site, &progress);
-    if (MP_UNLIKELY(!is_known))
-        collect(walk, &progress);
-    lane->walks++;
-    lane->proven += count_kept(walk, &progress) + progress.known;
-    lane->stepped += progress.fresh - progress.known;
-    if (MP_LIKELY(is_known))
-        return name_site(walk, site, progress.kept, id);
+    struct site *site = sites_find(&walk->sites, &progress.at);
+    if (site == NULL)
+        site = sites_choose(&walk->sites, &progress.at);
+    else if (revisit(walk, site, &progress)) {
+        count_walk(lane, walk, &progress);
+        bool is_named = name_site(walk, site, progress.kept);
+        *id = site->node;
+        return is_named;
+    }
+    collect(walk, &progress);
+    count_walk(lane, walk, &progress);
     if (!remember(walk, &progress))
         return false;
-    if (site == NULL)
-        site = sites_choose(&walk->sites, key);
     if (progress.kept != walk->frame)
-        site_set(site, key, progress.kept, walk->fresh, progress.fresh);
+        site_set(site, progress.kept, count_kept(walk, &progress), walk->fresh, progress.fresh);
     *id = walk->frame[walk->count].node;
     return true;
 }
@@ -408,6 +388,8 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
     struct walk *walk = walk_of(lane);
     *id = 0;
     if (walk == NULL || caller->ip == 0)
+        return true;
+    if (MP_LIKELY(walk_find(lane, walk, caller, depth, id)))
         return true;
     while (MP_UNLIKELY(!find_stack(lane, walk, caller, depth, id))) {
         if (walk->generation == stacks_generation())
