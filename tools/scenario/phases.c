@@ -159,7 +159,7 @@ static size_t choose_levels(const struct experiment *experiment)
     const struct plan *plan = experiment->plan;
     double one =
         plan_is_finite(plan)
-            ? RUNS_A_LEVEL * experiment->baseline
+            ? RUNS_A_LEVEL * experiment->schedule.run /* with what it waits for a processor */
             : fmax(DWELL_SECONDS, plan->metric != NULL ? WINDOWS_A_LEVEL * plan->window
                                                        : WINDOWS_A_LEVEL * experiment->baseline);
     double fit = experiment->duration / one;
@@ -177,7 +177,7 @@ static void take_level(struct experiment *experiment, size_t step)
     double dwell = shape_dwell(&plan->shape, step, experiment->planned, experiment->duration);
     experiment->step = step + 1;
     struct experiment_lap *lap = &experiment->level[experiment->levels++];
-    size_t runs = dwell < RUNS_A_LEVEL * experiment->baseline ? 1 : RUNS_A_LEVEL;
+    size_t runs = dwell < RUNS_A_LEVEL * experiment->schedule.run ? 1 : RUNS_A_LEVEL;
     if (plan->is_ramp && step > 0 && lap[-1].budget > budget) /* what rises does so at once */
         lap_glide(experiment, lap, lap[-1].budget, budget, dwell);
     else
@@ -211,7 +211,7 @@ static void descend(struct experiment *experiment)
         broken += experiment->level[experiment->levels - 1].end != CURVE_HELD;
     }
     if (experiment->levels < experiment->planned && broken < most)
-        schedule_note(&experiment->schedule, "the lowest %zu of %zu levels were left out",
+        schedule_note(&experiment->schedule, "the last %zu of %zu levels were left out",
                       experiment->planned - experiment->levels, experiment->planned);
 }
 
