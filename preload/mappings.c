@@ -48,15 +48,48 @@ static void *give(uintptr_t start, int error)
     return FAILED;
 }
 
-/* Whether the program may have so much more for itself; mimalloc's blocks count by themselves. */
-static bool may_map(size_t bytes)
+/* The last mapping that was refused. Any thread: a mixture of two is only looked at for longer. */
+static struct {
+    _Atomic uint64_t ns;
+    _Atomic size_t bytes, mapped; /* mapped_bytes then */
+} refused;
+
+/* The answer would be the same, as nothing was unmapped since, and that was a millisecond ago at
+ * most: python3 asks for an arena again for each object while it cannot have one, 2,000 times a
+ * request of a service, and to look takes 20 us. */
+static bool was_just_refused(size_t bytes)
 {
-    int kept = errno;
-    bool may = growth_take(bytes);
+    return bytes >= atomic_load_explicit(&refused.bytes, memory_order_relaxed) &&
+           mapped_bytes() >= atomic_load_explicit(&refused.mapped, memory_order_relaxed) &&
+           os_time_ns() - atomic_load_explicit(&refused.ns, memory_order_relaxed) < 1000000;
+}
+
+static void note_refused(size_t bytes)
+{
+    atomic_store_explicit(&refused.bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&refused.mapped, mapped_bytes(), memory_order_relaxed);
+    atomic_store_explicit(&refused.ns, os_time_ns(), memory_order_relaxed);
+}
+
+static bool may_map_more(size_t bytes)
+{
+    bool may = false;
+    if (was_just_refused(bytes))
+        return false;
     for (unsigned tries = 0; !may && watch_makes_room(bytes, false, tries); tries++) {
         may = growth_take(bytes);
         watch_done();
     }
+    if (!may)
+        note_refused(bytes);
+    return may;
+}
+
+/* Whether the program may have so much more for itself; mimalloc's blocks count by themselves. */
+static bool may_map(size_t bytes)
+{
+    int kept = errno;
+    bool may = growth_take(bytes) || may_map_more(bytes);
     errno = kept;
     return may;
 }

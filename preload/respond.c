@@ -33,6 +33,7 @@ struct subscriber {
 static struct {
     struct lock lock; /* of the list; a call is made of a copy, without it */
     struct subscriber list[SUBSCRIBERS];
+    uint64_t step_due_ns; /* whoever acts */
 } respond = {.lock = LOCK_INIT(LOCK_RANK_SUBSCRIBERS)};
 
 /* -- steps ------------------------------------------------------------------------------------ */
@@ -114,8 +115,15 @@ uint64_t respond_step(const struct respond_reason *reason)
     }
     budget_add(&budget_slot->runs[BUDGET_EVICTION], 1);
     budget_add(&budget_slot->gained[BUDGET_EVICTION], gained);
-    budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], os_time_ns() - start);
+    uint64_t now = os_time_ns();
+    respond.step_due_ns = now + 20 * (now - start);
+    budget_add(&budget_slot->strategy_ns[BUDGET_EVICTION], now - start);
     return gained;
+}
+
+bool respond_may_step(uint64_t now_ns)
+{
+    return now_ns >= respond.step_due_ns;
 }
 
 /* So much less, in parts of the budget, is the level that is held. */

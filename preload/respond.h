@@ -18,6 +18,9 @@ struct respond_reason {
 };
 uint64_t respond_step(const struct respond_reason *reason);
 
+/* The last step was so long ago that another one would take 5 % of the time, even in vain. */
+bool respond_may_step(uint64_t now_ns);
+
 /* Takes cold memory away while the process alone has more than 98 % of `budget` bytes, and no more
  * than that. For the helper: asks the system, not the heap. */
 void respond_swap(uint64_t budget);

@@ -306,8 +306,8 @@ static void hold(void)
     budget_add(&budget_slot->held_ns, ns);
 }
 
-/* What the heap keeps goes back at once when that is all that is missing; else as the level's
- * pauses have it. */
+/* What the heap keeps goes back at once when that is all that is missing, or before a request is
+ * refused: who was before has given up what it had; else as the level's pauses have it. */
 static const struct gauge *make_room(struct watch_limit *kept, const struct gauge *gauge,
                                      size_t bytes)
 {
@@ -321,7 +321,7 @@ static const struct gauge *make_room(struct watch_limit *kept, const struct gaug
     bool helps = needed > hard && gauge->usage.kept >= needed - hard;
     if (act(&sample))
         gauge = look(kept);
-    if (helps && kept->used + bytes > hard) {
+    if ((helps || respond_may_step(os_time_ns())) && kept->used + bytes > hard) {
         const struct respond_reason reason = {PRESSURE_AGGRESSIVE, false, needed, hard};
         respond_step(&reason);
         gauge = look(kept);

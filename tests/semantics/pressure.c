@@ -94,6 +94,24 @@ static void what_was_refused_before_is_no_claim_to_more(void)
     CHECK(count > 40 && count < 64);
 }
 
+/* Steps in vain lie ever further apart; what the program gave up since is not in vain. */
+static void what_lies_free_between_blocks_is_not_refused(void)
+{
+    need_library();
+    CHECK(mpress_limit_set(0, 64 * MIB) == 0);
+    size_t count = fill(4 * KIB);
+    for (int i = 0; i < 10; i++) {
+        CHECK(malloc(hidden_size(8 * MIB)) == NULL);
+        usleep(30000);
+    }
+    for (size_t i = 0; i < count / 4; i++) {
+        if (i % 16 != 0)
+            free(blocks[i]);
+    }
+    usleep(150000); /* twenty times as long as a step takes */
+    CHECK(malloc(hidden_size(12 * MIB)) != NULL);
+}
+
 static void *map(size_t bytes, int flags)
 {
     return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
@@ -107,6 +125,10 @@ static void what_the_program_maps_counts(void)
     CHECK(first != MAP_FAILED);
     errno = 0;
     CHECK(map(40 * MIB, 0) == MAP_FAILED && errno == ENOMEM);
+    CHECK(mpress_limit_set(0, 128 * MIB) == 0); /* at once, where it was refused just now */
+    void *second = map(40 * MIB, 0);
+    CHECK(second != MAP_FAILED && munmap(second, 40 * MIB) == 0);
+    CHECK(mpress_limit_set(0, 64 * MIB) == 0);
     CHECK(malloc(hidden_size(40 * MIB)) == NULL);
     CHECK(map(1024 * (size_t)MIB, MAP_NORESERVE) != MAP_FAILED); /* address space only */
     CHECK(mremap(first, 40 * MIB, 80 * MIB, MREMAP_MAYMOVE) == MAP_FAILED);
@@ -379,6 +401,7 @@ static void has_no_limit(void)
 
 CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
            CASE(near_the_soft_limit_no_size_is_refused), CASE(what_was_freed_can_be_had_again),
+           CASE(what_lies_free_between_blocks_is_not_refused),
            CASE(a_limit_can_be_raised_and_lifted),
            CASE(what_was_refused_before_is_no_claim_to_more), CASE(what_the_program_maps_counts),
            CASE(what_was_reserved_counts_when_it_is_made_writable), CASE(the_option_sets_a_limit),

@@ -109,7 +109,7 @@ select %d, max(a) / 400 from t;
 def sqlite_once(run, group, env, folder, seed, units):
     script = os.path.join(folder, "rows.sql")
     with open(script, "w", encoding="ascii") as file:
-        file.write("pragma journal_mode=off;\ncreate table t(a integer primary key, b text);\n")
+        file.write("create table t(a integer primary key, b text);\n")
         file.writelines(SQLITE_UNIT % (seed * 7919 + number, number) for number in range(1, units + 1))
     watch(run, group, ["sqlite3", "-separator", " ", ":memory:"], env, folder, script)
 
