@@ -5,11 +5,6 @@ struct growth growth = {GROWTH_ANY};
 _Thread_local bool growth_is_free;
 _Thread_local size_t growth_wanted;
 
-bool growth_is_limited(void)
-{
-    return atomic_load_explicit(&growth.left, memory_order_relaxed) < GROWTH_ANY;
-}
-
 bool growth_take_limited(size_t bytes)
 {
     int64_t wanted = bytes < (size_t)GROWTH_ANY ? (int64_t)bytes : GROWTH_ANY;

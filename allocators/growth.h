@@ -29,17 +29,18 @@ extern _Thread_local bool growth_is_free __attribute__((tls_model("initial-exec"
 /* What this thread was refused last: a whole slab or mapping, where less was asked for. */
 extern _Thread_local size_t growth_wanted __attribute__((tls_model("initial-exec")));
 
+static inline bool growth_is_limited(void)
+{
+    return MP_UNLIKELY(atomic_load_explicit(&growth.left, memory_order_relaxed) < GROWTH_ANY);
+}
+
 bool growth_take_limited(size_t bytes);
 
 /* False: there is not so much left. */
 static inline bool growth_take(size_t bytes)
 {
-    if (MP_LIKELY(atomic_load_explicit(&growth.left, memory_order_relaxed) >= GROWTH_ANY))
-        return true;
-    return growth_take_limited(bytes);
+    return !growth_is_limited() || growth_take_limited(bytes);
 }
-
-bool growth_is_limited(void);
 
 /* What was taken, and came to nothing. */
 void growth_give(size_t bytes);

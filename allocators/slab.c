@@ -11,6 +11,7 @@
 
 #include "allocators/base/bits.h"
 #include "allocators/base/check.h"
+#include "allocators/growth.h"
 #include "allocators/melt.h"
 #include "allocators/mixed.h"
 #include "allocators/pool.h"
@@ -110,11 +111,21 @@ static unsigned take_lowest(struct slab *slab, void **objects, unsigned count)
     return taken;
 }
 
+/* Pages that were given back are growth when they are filled again, so many as that takes. */
+static MP_RARE bool may_fill_again(const struct slab *slab, unsigned count)
+{
+    size_t purged = bits_of(slab_pages(0, slab->fresh) & ~slab->held) * SLAB_PAGE_BYTES;
+    size_t most = round_up(count * slab_class(slab)->bytes, SLAB_PAGE_BYTES) + SLAB_PAGE_BYTES;
+    return purged == 0 || growth_take(purged < most ? purged : most);
+}
+
 static unsigned take_from_slab(struct slab *slab, void **objects, unsigned count)
 {
     unsigned taken = 0;
     if ((slab->held & (slab->held + 1)) != 0)
         taken = take_resident(slab, objects, count);
+    if (growth_is_limited() && taken < count && !may_fill_again(slab, count - taken))
+        return taken;
     return taken + take_lowest(slab, objects + taken, count - taken);
 }
 
@@ -139,22 +150,48 @@ static uint64_t dirty_pages(const struct slab *slab, const void *object, uint64_
     return (held & pages) >> (from >> SLAB_PAGE_SHIFT);
 }
 
+/* What the heap has is never refused: objects on pages that hold memory, of whichever slab. */
+static MP_RARE unsigned take_resident_of_any(struct pool *pool, void **objects, unsigned count)
+{
+    for (unsigned list = 0; list < pool_nodes * POOL_DRAINING; list++) {
+        uint32_t first = pool_lists(pool, list / POOL_DRAINING)[list % POOL_DRAINING];
+        for (; first != UNIT_NONE; first = slab_at(first)->next) {
+            struct slab *slab = slab_at(first);
+            bool was_empty = slab_is_empty(slab);
+            unsigned taken = take_resident(slab, objects, count);
+            if (taken == 0)
+                continue;
+            pool->empty -= was_empty;
+            pool_update(pool, slab);
+            return taken;
+        }
+    }
+    return 0;
+}
+
 /* dirty (may be NULL; else one object is wanted): which of its pages are. */
 static unsigned take_from_pool(struct pool *pool, void **objects, unsigned count, uint64_t *dirty)
 {
     unsigned taken = 0;
-    struct slab *slab;
+    struct slab *slab = NULL;
     while (taken < count && (slab = choose(pool, taken > 0)) != NULL) {
         uint64_t held = slab->held;
         uint32_t fresh = slab->fresh;
         pool->held -= bits_of(held);
         pool->empty -= slab_is_empty(slab);
-        taken += take_from_slab(slab, objects + taken, count - taken);
-        if (dirty != NULL)
+        unsigned more = take_from_slab(slab, objects + taken, count - taken);
+        taken += more;
+        if (more > 0 && dirty != NULL)
             *dirty = dirty_pages(slab, objects[0], held, fresh);
         pool->held += bits_of(slab->held);
+        pool->empty += slab_is_empty(slab);
         pool_update(pool, slab);
+        if (more == 0) /* of these pages were given back, and are not to be had just now */
+            break;
     }
+    if (taken == 0 && slab != NULL && (taken = take_resident_of_any(pool, objects, count)) > 0 &&
+        dirty != NULL)
+        *dirty = UINT64_MAX;
     pool->taken += taken;
     return taken;
 }

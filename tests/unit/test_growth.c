@@ -95,6 +95,35 @@ static void a_thread_that_is_free_takes_more(void **state)
     heap_free(p);
 }
 
+static bool stays(size_t i)
+{
+    return i % 16 == 0;
+}
+
+/* Slabs that are still in use: what lies beside the blocks that stay is had without growth. */
+static void pages_that_were_given_back_are_growth(void **state)
+{
+    (void)state;
+    size_t count = fill(3000), again = 0;
+    assert_int_equal(count, BLOCKS);
+    for (size_t i = 0; i < count; i++) {
+        if (!stays(i))
+            heap_free(blocks[i]);
+    }
+    heap_compact();
+    growth_allow(MIB);
+    for (size_t i = 0; i < count; i++) {
+        if (!stays(i) && (blocks[i] = heap_alloc(3000)) != NULL)
+            again++;
+    }
+    assert_in_range(again, MIB / 3000, 3 * MIB / 3000);
+    growth_allow(GROWTH_ANY);
+    for (size_t i = 0; i < count; i++) {
+        if (blocks[i] != NULL)
+            heap_free(blocks[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +132,7 @@ int main(void)
         cmocka_unit_test(own_mappings_count_and_their_growth_does),
         cmocka_unit_test(a_block_that_may_not_grow_in_place_keeps_its_contents),
         cmocka_unit_test(a_thread_that_is_free_takes_more),
+        cmocka_unit_test(pages_that_were_given_back_are_growth),
     };
     return cmocka_run_group_tests(tests, setup_small_heap, audit_small_heap);
 }
