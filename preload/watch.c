@@ -147,7 +147,7 @@ int watch_read_signals(struct mpress_signals *signals)
 static void find_limit(struct watch_limit *kept, const struct gauge *gauge)
 {
     watch_limits_find(kept, gauge);
-    if (kept->limit.hard == 0 || kept->used <= kept->limit.hard)
+    if (kept->limit.hard == 0 || kept->used + PRESSURE_SMALL_BYTES <= kept->limit.hard)
         watch.over = (struct pressure_over){0};
 }
 

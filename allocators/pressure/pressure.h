@@ -138,7 +138,8 @@ struct pressure_answer {
     uint64_t sleep_ns; /* before that */
 };
 
-/* Kept by the caller between requests, and all zero again when use is seen to be below `hard`. */
+/* Kept by the caller between requests, and all zero again when use is seen to be below `hard` by
+ * more than a small request: who sits just at it is told once. */
 struct pressure_over {
     uint64_t since_ns; /* more than `hard` is needed; 0: it is not */
     uint64_t base; /* what was used when the first request was refused: the reserve begins there */
