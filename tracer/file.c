@@ -10,6 +10,7 @@
 #include "allocators/base/lock.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "tracer/closed.h"
 #include "tracer/name.h"
 #include "tracer/ring.h"
 
@@ -112,16 +113,6 @@ static unsigned char *map_range(uint64_t from, size_t bytes)
     size_t slack = from & (os_page_bytes() - 1);
     unsigned char *mapped = os_file_map(file.fd, from - slack, bytes + slack);
     return mapped != NULL ? mapped + slack : NULL;
-}
-
-/* Unmaps the whole pages of a range; a page that is shared with a neighbour stays. */
-static void unmap_range(unsigned char *start, size_t bytes)
-{
-    size_t page = os_page_bytes();
-    uintptr_t from = round_up((uintptr_t)start, page);
-    uintptr_t end = round_down((uintptr_t)start + bytes, page);
-    if (from < end)
-        os_unmap((void *)from, end - from);
 }
 
 static uint64_t block_offset(uint64_t index)
@@ -307,7 +298,7 @@ static int visit_block(uint64_t index, file_visit *visit, void *context)
     if (block.start == NULL)
         return ENOMEM;
     int error = visit(block, context);
-    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    closed_unmap_range(block.start, TRACE_BLOCK_BYTES);
     return error;
 }
 
@@ -337,7 +328,7 @@ void file_read_header(struct trace_header *header)
 void file_put_block(struct file_block block, uint32_t lane)
 {
     lock_take(&file.lock); /* whoever maps at the same address next does so behind us */
-    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    closed_add(block.start);
     if (file.is_ring && lane != TRACE_LANE_INFO)
         ring_put((block.offset - TRACE_HEADER_BYTES) / TRACE_BLOCK_BYTES, lane);
     lock_drop(&file.lock);
@@ -345,7 +336,7 @@ void file_put_block(struct file_block block, uint32_t lane)
 
 void file_finish_block(struct file_block block, uint32_t used)
 {
-    unmap_range(block.start, TRACE_BLOCK_BYTES);
+    closed_unmap_range(block.start, TRACE_BLOCK_BYTES);
     size_t page = os_page_bytes();
     uint64_t from = round_up(block.offset + TRACE_BLOCK_HEADER_BYTES + used, page);
     uint64_t end = round_down(block.offset + TRACE_BLOCK_BYTES, page);
@@ -448,13 +439,14 @@ int file_create(const struct trace_header *start, bool drops)
 void file_close(void)
 {
     lock_take(&file.lock);
+    closed_unmap();
     if (file.header != NULL) {
-        unmap_range(file.window, (size_t)file.window_blocks * TRACE_BLOCK_BYTES);
+        closed_unmap_range(file.window, (size_t)file.window_blocks * TRACE_BLOCK_BYTES);
         if (descriptor_is_ours()) {
             os_file_truncate(file.fd, block_offset(file_blocks()));
             os_file_close(file.fd);
         }
-        unmap_range((unsigned char *)file.header, TRACE_HEADER_BYTES);
+        closed_unmap_range((unsigned char *)file.header, TRACE_HEADER_BYTES);
         file.header = NULL;
         file.window_blocks = 0;
         file.fd = -1;
@@ -473,4 +465,5 @@ void file_abandon(void)
     file.fd = -1;
     file.header = NULL;
     file.window_blocks = 0;
+    closed_forget();
 }

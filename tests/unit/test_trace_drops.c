@@ -173,11 +173,65 @@ static void without_room_to_the_end_the_count_is_still_exact(void **state)
     (void)check(tell_without_room_to_the_end);
 }
 
+/* -- what stays mapped ------------------------------------------------------------------------ */
+
+/* Bytes of this process's mappings of a file. */
+static size_t mapped_bytes(const char *path)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    size_t sum = 0, start, end;
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        if (strstr(line, path) != NULL && sscanf(line, "%zx-%zx", &start, &end) == 2)
+            sum += end - start;
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return sum;
+}
+
+/* A thread's lane, and one that stands still, in the middle of the others' blocks. */
+static void *fill_blocks(void *unused)
+{
+    for (uintptr_t i = 1; i < 400000; i++)
+        tracer_alloc((void *)(i << 4), i, 0, 0, &(struct tracer_caller){0});
+    return unused;
+}
+
+static void look_at_mappings(struct trace_run *run)
+{
+    enum { MOST = (16 + 16 + 4) * TRACE_BLOCK_BYTES }; /* closed, of the window, open */
+    pthread_t thread;
+    tracer_alloc((void *)16, 1, 0, 0, &(struct tracer_caller){0});
+    if (pthread_create(&thread, NULL, fill_blocks, NULL) != 0 || pthread_join(thread, NULL) != 0)
+        _exit(5);
+    size_t mapped = mapped_bytes(run->path);
+    if (mapped == 0 || mapped > MOST)
+        _exit(6);
+    tracer_stop(TRACE_END_EXIT);
+    if (mapped_bytes(run->path) > TRACE_BLOCK_BYTES) /* the rest of pages that blocks share */
+        _exit(7);
+}
+
+static void few_blocks_stay_mapped(void **state)
+{
+    (void)state;
+    struct trace_run run;
+    struct decoded decoded;
+    run_init(&run, 1);
+    assert_true(run_wait(run_start(&run, &plain, look_at_mappings)));
+    read_right(&decoded, run.path);
+    assert_true(decoded.blocks > 40);
+    decoder_free(&decoded);
+    run_fini(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recording_goes_on_when_there_is_room_again),
         cmocka_unit_test(without_room_to_the_end_the_count_is_still_exact),
+        cmocka_unit_test(few_blocks_stay_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
