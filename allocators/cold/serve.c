@@ -153,28 +153,27 @@ static bool take(size_t number)
     return may_take;
 }
 
-/* One part in so many of its rest is over: longer than three that one instruction touches can be
- * kept waiting in dire need, else it might never get all that it needs at once. What was given up
- * (see back.c) and what is not worth it are left alone for as long as ever. */
-static bool has_rested(const struct cold_unit *unit, uint32_t now, uint32_t part)
+/* By need one part in so many of its rest is enough. In dire need, when who touches what is packed
+ * waits, such a part of the shortest rest, however often it came back: else all that is in use
+ * might rest, and he wait in vain. Both are longer than three that one instruction touches can be
+ * kept waiting, else it might never get all that it needs at once. What was given up (see back.c)
+ * and what is not worth it are left alone for as long as ever. */
+static bool has_rested(const struct cold_unit *unit, uint32_t now)
 {
     uint32_t rest = (uint32_t)REST << unit->bytes;
-    if (unit->bytes <= BACK_SOON_MAX)
-        now += rest - rest / part;
+    if (unit->bytes <= BACK_SOON_MAX && work_list.is_dire)
+        now += rest - REST / NEED_PART;
+    else if (unit->bytes <= BACK_SOON_MAX && serve_lacks_room())
+        now += rest - rest / NEED_PART;
     return unit->at == 0 || (int32_t)(now - unit->at) >= 0;
 }
 
-static uint32_t part_of_rest(void)
-{
-    return serve_lacks_room() ? NEED_PART : 1;
-}
-
-static bool is_to_be_taken(size_t number, uint32_t now, uint32_t part)
+static bool is_to_be_taken(size_t number, uint32_t now)
 {
     const struct cold_unit *unit = &cold.table[number];
     bool is_lone = !serve_is_out(number - 1) && !serve_is_out(number + 1);
     return atomic_load_explicit(&unit->state, memory_order_relaxed) == COLD_RESIDENT &&
-           cold_is_used(number) && has_rested(unit, now, part) &&
+           cold_is_used(number) && has_rested(unit, now) &&
            !(is_lone && serve.islands >= ISLANDS_MAX);
 }
 
@@ -188,12 +187,11 @@ static void take_some(unsigned most)
 {
     size_t end = atomic_load_explicit(&space.units, memory_order_relaxed) - 1;
     uint32_t now = serve_now();
-    uint32_t part = part_of_rest();
     unsigned taken = 0;
     for (unsigned looks = 0; looks < BEAT_LOOKS && taken < most && has_place(); looks++) {
         if (++work_list.cursor >= end)
             work_list.cursor = UNIT_FIRST;
-        if (!is_to_be_taken(work_list.cursor, now, part))
+        if (!is_to_be_taken(work_list.cursor, now))
             continue;
         if (!work_list.is_dire)
             back_attend(0);

@@ -265,6 +265,34 @@ static void in_dire_need_all_but_touches_are_answered_at_once(void **state)
     assert_true((sim.packs_at_touch - AT) * PACK_NS <= 50 * MS);
 }
 
+/* All of it came back so long ago, as often as counts. */
+static void let_all_have_come_back(uint32_t hundredths)
+{
+    for (size_t i = 0; i < HEAP_UNITS; i++) {
+        struct cold_unit *unit = &cold.table[unit_of_block(i)];
+        unit->bytes = BACK_SOON_MAX;
+        unit->at = serve_now() + (REST << BACK_SOON_MAX) - hundredths;
+    }
+}
+
+/* Who touches what is packed would wait for nothing while all that is in use rests. */
+static void in_dire_need_what_came_back_rests_for_a_sixth_of_a_second(void **state)
+{
+    (void)state;
+    begin(-20 * (int64_t)MIB, 4000);
+    let_all_have_come_back(4);
+    serve_for(100 * MS);
+    assert_int_equal(sim.packs, 0);
+    begin(-20 * (int64_t)MIB, 4000);
+    let_all_have_come_back(17);
+    serve_for(100 * MS);
+    assert_true(sim.packs > HEAP_UNITS / 4);
+    begin(-SLACK / 2, 4000); /* not dire: five seconds */
+    let_all_have_come_back(400);
+    serve_for(SECOND);
+    assert_int_equal(sim.packs, 0);
+}
+
 /* Of what is used nothing can be packed, however near the limit is: all of it is tried once in the
  * first minute, four times in the hour after it, and a need that was in vain as seldom. By
  * the thread's calls that is a hundredth of a processor, and then a thousandth. */
@@ -304,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_dire_need_all_but_touches_are_answered_at_once),
+        cmocka_unit_test(in_dire_need_what_came_back_rests_for_a_sixth_of_a_second),
         cmocka_unit_test(where_nothing_is_gained_the_thread_comes_to_rest),
         cmocka_unit_test(who_may_not_have_the_thread_asks_once_a_second),
     };
