@@ -76,11 +76,12 @@ def watch(run, group, command, env, folder, stdin=None):
             if not select.select([ours], [], [], 0.5)[0]:
                 continue
             try:
-                said = said[-200:] + os.read(ours, 65536)
+                said += os.read(ours, 65536)
             except OSError:  # all have closed it
                 run.has_ended = True
                 break
-            for passed, answered in PROGRESS.findall(said):
+            lines, said = said[:said.rfind(b"\n") + 1], said[said.rfind(b"\n") + 1:]
+            for passed, answered in PROGRESS.findall(lines):
                 run.note(int(passed), int(answered))
     finally:
         program.kill()
