@@ -37,7 +37,8 @@ assert one["together"] >= one["blocks"] * 0.9, one
 assert one["frames"][0]["function"] == "handle", one["frames"]' 2>err || fail "$(cat err)"
 }
 
-# How much and how surely depends on the machine; the trees take a fraction, the texts many times as much.
+# How much and how surely depends on the machine: a fraction is gained at the trees, whose sign others on
+# it may turn; the texts take many times as much.
 what_pays_is_told_from_what_costs() {
     passes=$BUILD/tests/users/passes
     for work in trees texts; do
@@ -51,7 +52,7 @@ import json, sys
 gain = one["gain"]
 assert gain["percent_low"] <= gain["percent"] <= gain["percent_high"], gain
 assert one["pays"] == (gain["percent"] >= 3 and gain["percent_low"] > 0), one
-assert (gain["percent"] > 0) == (sys.argv[1] == "trees"), gain' $work 2>err || fail "$work: $(cat err)"
+assert gain["percent"] < 0 or sys.argv[1] == "trees", gain' $work 2>err || fail "$work: $(cat err)"
     done
     run "$MPRESS" propose -q -n 1 P.mpt
     expect_80_columns
