@@ -159,8 +159,10 @@ static bool begin_lane(struct lane *lane)
 static struct lane *begin_thread(void)
 {
     struct lane *lane = take_lane();
-    if (lane != NULL && begin_lane(lane))
+    if (lane != NULL && begin_lane(lane)) {
+        os_signal_give_stack();
         return lane;
+    }
     if (recorder_is_on() && (lane == NULL || recorder_has_lane())) {
         atomic_fetch_add_explicit(&recorder.lost, 1, memory_order_relaxed);
         if (lane != NULL)
@@ -366,6 +368,7 @@ void tracer_sync(void)
 void tracer_thread_exit(void)
 {
     struct lane *lane = thread_self.lane;
+    os_signal_take_stack();
     if (!recorder_has_lane() || !thread_begin_busy())
         return;
     turn_mark(lane);

@@ -255,6 +255,13 @@ int os_signal_catch(int number, void (*handler)(int));
 typedef void os_signal_last(int number, int code, const void *address, const uintptr_t frame[3]);
 void os_signal_catch_last(os_signal_last *last);
 
+/* Once that is so: a stack for the calling thread's handlers, if it has none: else an overflow of
+ * its own could not be told of. One that the program sets instead is left alone. */
+void os_signal_give_stack(void);
+
+/* The thread ends. */
+void os_signal_take_stack(void);
+
 /* -- files ------------------------------------------------------------------------------------ */
 
 /* Writes all of it; EINTR and short writes are handled. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static const struct {
@@ -122,6 +123,41 @@ static void on_last(int number, siginfo_t *info, void *context)
     last_words(number, info->si_code, info->si_addr, from);
     if (info->si_code <= 0)
         call3(SYS_tgkill, os_process_id(), os_thread_id(), number);
+}
+
+/* In a thread that could not run a handler when its own stack is full. */
+enum { SIGNAL_STACK_BYTES = 256 << 10 }; /* programs may run handlers of theirs on it, too */
+
+static _Thread_local char *own_stack __attribute__((tls_model("initial-exec")));
+
+void os_signal_give_stack(void)
+{
+    stack_t now;
+    if (last_words == NULL || own_stack != NULL || call3(SYS_sigaltstack, 0, (long)&now, 0) != 0 ||
+        (now.ss_flags & SS_DISABLE) == 0)
+        return;
+    char *stack = os_map(SIGNAL_STACK_BYTES);
+    if (stack == NULL)
+        return;
+    size_t guard = os_page_bytes();
+    stack_t given = {.ss_sp = stack + guard, .ss_size = SIGNAL_STACK_BYTES - guard};
+    if (call3(SYS_mprotect, (long)stack, (long)guard, PROT_NONE) == 0 &&
+        call3(SYS_sigaltstack, (long)&given, 0, 0) == 0)
+        own_stack = stack;
+    else
+        os_unmap(stack, SIGNAL_STACK_BYTES);
+}
+
+void os_signal_take_stack(void)
+{
+    stack_t now, none = {.ss_flags = SS_DISABLE};
+    if (own_stack == NULL || call3(SYS_sigaltstack, 0, (long)&now, 0) != 0)
+        return;
+    bool is_ours = now.ss_sp == own_stack + os_page_bytes();
+    if (is_ours && call3(SYS_sigaltstack, (long)&none, 0, 0) != 0)
+        return; /* a handler ends the thread: this is the stack we stand on */
+    os_unmap(own_stack, SIGNAL_STACK_BYTES);
+    own_stack = NULL;
 }
 
 void os_signal_catch_last(os_signal_last *last)

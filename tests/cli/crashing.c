@@ -1,5 +1,6 @@
 /* crashing.c - `crashing KIND`: allocates, and ends by a signal in fall(). */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,33 @@ static void handle(int number)
     exit(7);
 }
 
+static __attribute__((noinline)) int descend(int depth)
+{
+    volatile char frame[2000];
+    frame[0] = (char)depth;
+    return descend(depth + 1) + frame[0];
+}
+
+static void *descend_aside(void *kept)
+{
+    char *volatile known = malloc(10); /* to whoever records */
+    free(known);
+    sink = descend(0);
+    return kept;
+}
+
 static __attribute__((noinline)) void fall(const char *kind)
 {
     if (strcmp(kind, "abort") == 0)
         abort();
     if (strcmp(kind, "raise") == 0)
         raise(SIGFPE);
+    if (strcmp(kind, "overflow") == 0)
+        sink = descend(0);
+    pthread_t thread;
+    if (strcmp(kind, "overflow aside") == 0 &&
+        pthread_create(&thread, NULL, descend_aside, NULL) == 0)
+        pthread_join(thread, NULL);
     if (strcmp(kind, "handled") == 0)
         signal(SIGSEGV, handle);
     *(volatile int *)0x18 = 1;
