@@ -239,6 +239,8 @@ __attribute__((constructor(101))) static void start(void)
 {
     conf_init(&init.conf);
     conf_read(&init.conf, os_is_secure() ? NULL : os_environ());
+    if (init.conf.trace == CONF_TRACE_COUNTERS)
+        init.conf.trace = CONF_TRACE_OFF;
     heap_init(&init.conf);
     if (init.conf.compression != CONF_COMPRESSION_OFF)
         compression_init(&init.conf);

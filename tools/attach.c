@@ -276,6 +276,14 @@ static int dump(struct remote *remote, const struct request *request)
     return status;
 }
 
+/* A name in this directory that is not taken, as another copy may be made every hour. */
+static void name_dump(char name[64], int pid)
+{
+    snprintf(name, 64, "mpress.%d.dump.mpt", pid);
+    for (unsigned number = 2; number < 1000 && access(name, F_OK) == 0; number++)
+        snprintf(name, 64, "mpress.%d.dump.%u.mpt", pid, number);
+}
+
 int dump_main(int argc, char **argv)
 {
     const struct cli_options options = {"dump", dump_help, ":o:h", dump_names, take_option};
@@ -290,7 +298,7 @@ int dump_main(int argc, char **argv)
         status = remote_open(&remote, pid);
     if (status != CLI_GO_ON)
         return status;
-    snprintf(name, sizeof name, "mpress.%d.dump.mpt", (int)pid);
+    name_dump(name, (int)pid);
     if (*request.output == '\0')
         request.output = name;
     status = dump(&remote, &request);

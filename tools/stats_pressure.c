@@ -38,6 +38,18 @@ static void print_use(const char *name, uint64_t used, uint64_t limit)
                units_percent(used, limit).at);
 }
 
+static void print_flow(const struct mpress_signals *signals)
+{
+    if (signals->taken_rate == 0 && signals->given_rate == 0) {
+        printf("  %-10s %10s   nothing taken since the last look, or this is the first\n", "flow",
+               "-");
+        return;
+    }
+    printf("  %-10s %10s   taken a second, in blocks of up to 32 KiB\n", "flow",
+           units_bytes(signals->taken_rate).at);
+    printf("  %-10s %10s   given back a second\n", "", units_bytes(signals->given_rate).at);
+}
+
 static void print_signals(const struct mpress_signals *signals)
 {
     printf("\nPRESSURE  %s\n", level_name(signals->level));
@@ -50,9 +62,7 @@ static void print_signals(const struct mpress_signals *signals)
            (unsigned long long)signals->some_percent_100 % 100,
            (unsigned long long)signals->full_percent_100 / 100,
            (unsigned long long)signals->full_percent_100 % 100);
-    printf("  %-10s %10s   taken a second, in blocks of up to 32 KiB\n", "flow",
-           units_bytes(signals->taken_rate).at);
-    printf("  %-10s %10s   given back a second\n", "", units_bytes(signals->given_rate).at);
+    print_flow(signals);
     if (signals->samples > 0)
         printf("  %-10s %10llu   in the background, %s each\n", "samples",
                (unsigned long long)signals->samples,

@@ -14,7 +14,7 @@ struct row {
     size_t offset;        /* of the field in struct conf */
     uint64_t number;      /* default of CHOICE, NUMBER and FLAG */
     uint64_t least, most; /* range of NUMBER */
-    char text[32];        /* choices, unit, or the default of TEXT */
+    char text[40];        /* choices, unit, or the default of TEXT */
     char help[160];
 };
 

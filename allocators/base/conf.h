@@ -16,7 +16,8 @@ enum conf_trace {
     CONF_TRACE_SAMPLE,
     CONF_TRACE_EVENTS,
     CONF_TRACE_FULL,
-    CONF_TRACE_FLIGHT
+    CONF_TRACE_FLIGHT,
+    CONF_TRACE_COUNTERS /* off: they are always on, and no file is written */
 };
 
 enum conf_pressure { CONF_PRESSURE_OFF, CONF_PRESSURE_ON, CONF_PRESSURE_VERBOSE };

@@ -328,9 +328,12 @@ a_flight_recorder_is_started_and_copied_while_it_goes_on() {
     run "$MPRESS" dump "$pid"
     expect_status 0
     expect_out "^process $pid: copied: $PWD/mpress.$pid.dump.mpt$"
-    run "$MPRESS" dump "$pid"
+    run "$MPRESS" dump -o "mpress.$pid.dump.mpt" "$pid"
     expect_status 1
     expect_err "exists already"
+    run "$MPRESS" dump "$pid"
+    expect_status 0
+    expect_out "^process $pid: copied: $PWD/mpress.$pid.dump.2.mpt$"
     run "$MPRESS" dump -o second.mpt "$pid"
     expect_status 0
     run "$MPRESS" detach "$pid"

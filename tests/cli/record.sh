@@ -205,6 +205,13 @@ a_trace_of_less_than_the_least_size_is_refused() {
     expect_no_err .
 }
 
+counters_need_no_trace() {
+    run env LD_PRELOAD="$LIBRARY" MPRESS_TRACE=counters MPRESS_LEAKS=1 true
+    expect_status 0
+    expect_no_err "not a value"
+    [ -z "$(ls ./*.mpt 2>/dev/null)" ] || fail "a trace was written"
+}
+
 a_flight_recorder_tells_which_signal_ended_the_program_and_where() {
     run "$MPRESS" record -q --mode flight -o a.mpt -- "$CRASHING"
     expect_status 139
