@@ -200,6 +200,27 @@ static void what_was_left_out_for_want_of_time_is_said(void **state)
     free(experiment);
 }
 
+static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
+{
+    (void)state;
+    static const struct plan patient = {.arguments = no_program, .recovery = 60};
+    struct experiment *experiment = make_experiment(&bracket);
+    struct curve curve;
+    experiment->plan = &patient;
+    experiment->release.windows = 1;
+    experiment->window = calloc(1, sizeof *experiment->window);
+    experiment_make_curve(experiment, &curve);
+    assert_true(curve.is_recovery_watched);
+    experiment_free_curve(&curve);
+    experiment->is_recovery_cut = true;
+    experiment_make_curve(experiment, &curve);
+    assert_false(curve.is_recovery_watched);
+    experiment_free_curve(&curve);
+    expect_text(experiment, "RECOVERY        not while there was time, then ");
+    free(experiment->window);
+    free(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +229,7 @@ int main(void)
         cmocka_unit_test(nothing_broke_at_no_budget),
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
+        cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,7 @@ struct experiment {
     double starting;       /* seconds until a service was ready */
     double settled;        /* seconds from then on until it held most of its peak */
     uint64_t settled_work; /* units of work done by then */
+    bool is_recovery_cut;  /* there was no time to wait for it as long as was asked */
     bool is_growing;       /* at the end of the calibration its memory still grew */
     double peak, floor;    /* P0 and the lowest level, bytes */
     double rss_before, rss_after;

@@ -267,7 +267,9 @@ static void release(struct experiment *experiment)
         go_on(experiment, 1, 0);
         lap->lasted = watch_time(experiment) - before.began;
     }
-    if (lap->end == CURVE_HELD && lap->lasted < wanted && !is_recovered(experiment))
+    experiment->is_recovery_cut =
+        lap->end == CURVE_HELD && lap->lasted < wanted && !is_recovered(experiment);
+    if (experiment->is_recovery_cut)
         note_patience(experiment, lap->lasted - RELEASE_SECONDS);
     double *resident = lap_copy_residents(experiment, lap);
     size_t last = lap->windows < 5 ? lap->windows : 5;
@@ -395,7 +397,7 @@ void experiment_make_curve(const struct experiment *experiment, struct curve *cu
         .planned = experiment->planned,
         .recovery = moment,
         .moments = release->windows,
-        .is_recovery_watched = experiment->plan->recovery > 0,
+        .is_recovery_watched = experiment->plan->recovery > 0 && !experiment->is_recovery_cut,
         .patience = fmin(experiment->plan->recovery, CURVE_RECOVERY_LONGEST),
         .rss_before = experiment->rss_before,
         .rss_after = experiment->rss_after};

@@ -218,8 +218,10 @@ static void print_recovery(const struct experiment *experiment, FILE *out)
         return;
     }
     fprintf(out, "RECOVERY        %s, then %.2f x; resident %+.0f %%%s\n",
-            output_value(VERDICT_RECOVERY, figures->recovery).at, figures->slowdown,
-            100 * figures->retention, plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
+            experiment->is_recovery_cut ? "not while there was time"
+                                        : output_value(VERDICT_RECOVERY, figures->recovery).at,
+            figures->slowdown, 100 * figures->retention,
+            plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
 }
 
 /* How far off it may be, and how that is known. */
