@@ -41,8 +41,7 @@ static void print_use(const char *name, uint64_t used, uint64_t limit)
 static void print_flow(const struct mpress_signals *signals)
 {
     if (signals->taken_rate == 0 && signals->given_rate == 0) {
-        printf("  %-10s %10s   nothing taken since the last look, or this is the first\n", "flow",
-               "-");
+        printf("  %-10s %10s   nothing taken since the look before, if any\n", "flow", "-");
         return;
     }
     printf("  %-10s %10s   taken a second, in blocks of up to 32 KiB\n", "flow",
