@@ -49,7 +49,7 @@ static struct {
     _Atomic size_t given_bytes;
     /* The helper. */
     bool background;         /* it may be started; cleared when the system refuses */
-    bool is_kept;            /* it always runs; set while there is one thread */
+    _Atomic bool is_kept;    /* it always runs */
     int process_id;          /* whose it is: the child of a vfork must not start it for us */
     _Atomic uint32_t alive;  /* cleared by the kernel */
     _Atomic uint32_t calls;  /* by passers-by: wakes it from a long nap */
@@ -149,13 +149,18 @@ static bool is_forbidden(void)
     return atomic_load_explicit(&scavenger.forbidders, memory_order_acquire) != 0;
 }
 
+static bool is_kept(void)
+{
+    return atomic_load_explicit(&scavenger.is_kept, memory_order_relaxed);
+}
+
 static void help(void)
 {
     uint64_t idle_ns = 0, ns = NAP_NS;
     lock_forget_all(); /* in a child, the memory is that of a helper which the fork cut */
     atomic_store_explicit(&scavenger.helper_id, (uint32_t)os_thread_id(), memory_order_relaxed);
     cache_refuse();
-    while (!is_forbidden() && (scavenger.is_kept || idle_ns < PATIENCE_NS || has_dirty_bytes())) {
+    while (!is_forbidden() && (is_kept() || idle_ns < PATIENCE_NS || has_dirty_bytes())) {
         uint32_t calls = atomic_load_explicit(&scavenger.calls, memory_order_relaxed);
         nap(ns);
         call_on_nap();
@@ -172,7 +177,7 @@ static void help(void)
 static bool is_large(void)
 {
     bool has_threads = *os_single_thread_mark() == 0;
-    return scavenger.is_kept ||
+    return is_kept() ||
            unit_resident_bytes() > (has_threads ? LARGE_BYTES_WITH_THREADS : LARGE_BYTES);
 }
 
@@ -235,9 +240,9 @@ void scavenge_on_nap(void (*function)(void))
     atomic_store_explicit(&scavenger.on_nap, function, memory_order_release);
 }
 
-void scavenge_keep_helper(void)
+void scavenge_keep_helper(bool is_kept)
 {
-    scavenger.is_kept = true;
+    atomic_store_explicit(&scavenger.is_kept, is_kept, memory_order_relaxed);
 }
 
 bool scavenge_may_wait(void)

@@ -34,9 +34,8 @@ size_t scavenge_given_bytes(void);
  * heap. */
 void scavenge_on_nap(void (*function)(void));
 
-/* From now on there is one, whatever the heap's size and however idle: the next passer-by starts
- * it. */
-void scavenge_keep_helper(void);
+/* Whether there is one whatever the heap's size and however idle; the next passer-by starts it. */
+void scavenge_keep_helper(bool is_kept);
 
 /* The helper runs or sleeps. */
 bool scavenge_has_helper(void);

@@ -11,6 +11,8 @@ void strategy_set(bool lazy, bool pooling)
 
 void strategy_note_uncleared(size_t bytes)
 {
+    if (strategy_is_eager())
+        return;
     atomic_fetch_add_explicit(&strategy.uncleared_blocks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&strategy.uncleared_bytes, bytes, memory_order_relaxed);
 }

@@ -154,7 +154,7 @@ int mpress_limit_set(uint64_t soft, uint64_t hard)
 
 int mpress_pressure_level(void)
 {
-    return watch_level();
+    return watch_look_if_stale();
 }
 
 int mpress_pressure_subscribe(void (*function)(int level, void *context), void *context)

@@ -188,6 +188,7 @@ enum mpress_pressure {
     MPRESS_AGGRESSIVE, /* all that holds no block is */
     MPRESS_EMERGENCY,  /* drop what can be dropped */
 };
+/* The level just now. Takes a look, and tells subscribers, when nobody did for a second. */
 MPRESS_API int mpress_pressure_level(void);
 
 /* Has `function` called at every change of the level, and again and again in an emergency: by the

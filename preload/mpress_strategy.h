@@ -19,13 +19,17 @@ extern "C" {
 #endif
 #endif
 
-/* lazy         pages are taken when they are first touched: runs and saved count zeroed blocks that
- *              were zero already and so were not written to
- * pooling      freed memory is kept for the next taker: runs counts blocks above 256 KiB that took
- * a whole freed one; saved is 0, what it saves is time eviction     what is kept goes back to the
- * system when memory runs short, or is swapped out: runs counts such steps, saved what the resident
- * memory fell by in them compression  memory that nobody touches is packed: runs counts packed
- * pieces of 16 KiB, saved is what is saved just now */
+/* lazy: pages are taken when they are first touched; runs and saved count zeroed blocks, and their
+ * bytes, that were zero already and so were not written to.
+ *
+ * pooling: freed memory is kept for the next taker; runs counts blocks above 256 KiB that took a
+ * whole freed one. It saves time, not memory: saved and ns are 0.
+ *
+ * eviction: what is kept goes back to the system when memory runs short, or is swapped out; runs
+ * counts such steps, saved what the resident memory fell by in them.
+ *
+ * compression: memory that nobody touches is packed; runs counts packed pieces of 16 KiB, saved is
+ * what is saved just now. */
 struct mpress_strategy {
     char name[16];
     int is_on;

@@ -93,7 +93,8 @@ static bool (*const functions[ACTIONS])(void) = {
 };
 
 /* *resident: RssAnon before, and then after. Bytes by which it fell. */
-static uint64_t act(enum action action, const struct respond_reason *reason, uint64_t *resident)
+static uint64_t act(enum action action, const struct respond_reason *reason, uint64_t *resident,
+                    unsigned *done)
 {
     uint64_t start = os_time_ns();
     if (functions[action] == NULL || !actions_may(action) || !functions[action]())
@@ -101,6 +102,7 @@ static uint64_t act(enum action action, const struct respond_reason *reason, uin
     uint64_t after = anonymous_bytes(), ns = os_time_ns() - start;
     uint64_t gained = *resident > after ? *resident - after : 0;
     *resident = after;
+    ++*done;
     actions_note(action, gained, ns);
     journal_action(action, reason, gained, ns);
     return gained;
@@ -109,10 +111,13 @@ static uint64_t act(enum action action, const struct respond_reason *reason, uin
 uint64_t respond_step(const struct respond_reason *reason)
 {
     uint64_t start = os_time_ns(), resident = anonymous_bytes(), gained = 0;
+    unsigned done = 0;
     for (unsigned i = 0; i < ACTIONS; i++) {
         if (actions_from((enum action)i) <= reason->step)
-            gained += act((enum action)i, reason, &resident);
+            gained += act((enum action)i, reason, &resident, &done);
     }
+    if (done == 0) /* all were switched off, or had nothing to do */
+        return 0;
     budget_add(&budget_slot->runs[BUDGET_EVICTION], 1);
     budget_add(&budget_slot->gained[BUDGET_EVICTION], gained);
     uint64_t now = os_time_ns();

@@ -11,6 +11,15 @@
 #include "preload/budget_slot.h"
 #include "preload/door.h"
 
+void strategies_choose(void)
+{
+    bool pools = budget_allows(BUDGET_POOLING);
+    bool is_new = strategy_pools() && !pools;
+    strategy_set(budget_allows(BUDGET_LAZY), pools);
+    if (is_new)
+        door_compact();
+}
+
 static uint64_t read(const _Atomic uint64_t *count)
 {
     return atomic_load_explicit(count, memory_order_relaxed);

@@ -7,6 +7,10 @@
 
 #include "preload/mpress_strategy.h"
 
+/* Lets the heap have the habits that the tool, or an option, wants just now; what was kept goes
+ * back when it is to be kept no more. One caller at a time, without locks. */
+void strategies_choose(void);
+
 /* False: there is none of that number. */
 bool strategies_read(size_t index, struct mpress_strategy *into);
 

@@ -1,5 +1,4 @@
 /* watch.c - see watch.h.
- *
  *     slow call ── watch_end ── every 16th: is it time? ── look ── level, step, what is left
  *     no room ──── watch_makes_room ── look ── step? ── pressure_judge ── sleep ── more is left
  *
@@ -23,7 +22,9 @@
 #include "preload/foresee.h"
 #include "preload/journal.h"
 #include "preload/mapped.h"
+#include "preload/pauses.h"
 #include "preload/respond.h"
+#include "preload/strategies.h"
 #include "preload/watch_limits.h"
 #include "preload/watch_options.h"
 
@@ -33,14 +34,14 @@ enum {
     CALLS_PER_LOOK = 16, /* a slow call in so many looks at the clock */
     TRIES = 64,          /* for room, before a request fails all the same */
 };
-static const uint64_t LOOK_NS = 100 * MS;
-static const uint64_t WAIT_NS = 1 * MS, HOLD_NS = 10 * MS;
+static const uint64_t LOOK_NS = 100 * MS, STALE_NS = 1000 * MS, WAIT_NS = 1 * MS;
 
 struct watch_state watch_state;
 
 static struct {
     _Atomic bool is_acting;
     _Atomic uint64_t due_ns;
+    _Atomic bool is_wanted;       /* a look, by the helper thread */
     _Atomic uint64_t seen_budget; /* at the last look */
     _Atomic uint32_t level;
     struct pressure pressure; /* who acts; the same: */
@@ -158,12 +159,23 @@ static const struct gauge *look(struct watch_limit *kept)
     return gauge;
 }
 
+/* A level stands that may be over, and the hot path serves all that the program does: its next
+ * request passes by. */
+static void want_look(uint64_t now, uint64_t due)
+{
+    if (watch_level() == PRESSURE_CALM || now < due + STALE_NS ||
+        atomic_exchange_explicit(&watch.is_wanted, true, memory_order_relaxed))
+        return;
+    door_shut();
+}
+
 /* Called by the helper thread, which sees to it that a program that sleeps is not forgotten. */
 static void look_meanwhile(void)
 {
     uint64_t now = os_time_coarse_ns();
     uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
     bool is_late = now >= due + LOOK_NS;
+    want_look(now, due);
     if (!budget_swaps())
         cold_set_enough(0);
     if ((!is_late && !budget_swaps()) || !begin_acting())
@@ -180,12 +192,19 @@ static void look_meanwhile(void)
     end_acting();
 }
 
+/* While there is something that only it sees to. */
+static void keep_helper(void)
+{
+    scavenge_keep_helper(budget_swaps() || cold_is_on() || watch_level() != PRESSURE_CALM);
+}
+
 /* Does what the level wants. True: memory was given back. */
 static bool act(const struct pressure_sample *sample)
 {
     struct pressure_advice advice = pressure_take(&watch.pressure, sample);
     atomic_store_explicit(&watch.level, advice.level, memory_order_relaxed);
     if (advice.has_changed) {
+        keep_helper();
         journal_level(advice.level, sample);
         respond_tell(advice.level);
     }
@@ -196,16 +215,6 @@ static bool act(const struct pressure_sample *sample)
     uint64_t gained = respond_step(&reason);
     pressure_note_gain(&watch.pressure, advice.step, gained, os_time_ns());
     return gained > 0;
-}
-
-/* As the tool wants it just now. What was kept goes back when it is to be kept no more. */
-static void choose_strategies(void)
-{
-    bool pools = budget_allows(BUDGET_POOLING);
-    bool is_new = strategy_pools() && !pools;
-    strategy_set(budget_allows(BUDGET_LAZY), pools);
-    if (is_new)
-        door_compact();
 }
 
 /* A tool wants to see all of it. */
@@ -222,8 +231,9 @@ static void look_and_act(uint64_t now)
 {
     struct watch_limit kept;
     atomic_store_explicit(&watch.due_ns, now + LOOK_NS, memory_order_relaxed);
+    atomic_store_explicit(&watch.is_wanted, false, memory_order_relaxed);
     atomic_store_explicit(&watch.seen_budget, budget_bytes(), memory_order_relaxed);
-    choose_strategies();
+    strategies_choose();
     journal_write_refused();
     const struct gauge *gauge = take_sample();
     struct pressure_sample sample = sample_of(gauge);
@@ -239,7 +249,8 @@ static void look_and_act(uint64_t now)
 static void pass(void)
 {
     bool has_changed =
-        budget_bytes() != atomic_load_explicit(&watch.seen_budget, memory_order_relaxed);
+        budget_bytes() != atomic_load_explicit(&watch.seen_budget, memory_order_relaxed) ||
+        atomic_load_explicit(&watch.is_wanted, memory_order_relaxed);
     if (!has_changed && ++own.calls < CALLS_PER_LOOK)
         return;
     own.calls = 0;
@@ -281,30 +292,6 @@ void watch_end(const struct watch_call *call, size_t bytes)
 }
 
 /* -- a request without room ------------------------------------------------------------------- */
-
-static void sleep_throttled(uint64_t ns)
-{
-    if (ns == 0)
-        return;
-    uint64_t start = os_time_ns();
-    os_sleep(ns);
-    uint64_t slept = os_time_ns() - start;
-    own.injected_ns += slept;
-    actions_note(ACTION_THROTTLE, 0, slept);
-    budget_add(&budget_slot->throttles, 1);
-    budget_add(&budget_slot->throttled_ns, slept);
-}
-
-static void hold(void)
-{
-    uint64_t start = os_time_ns();
-    atomic_fetch_add(&budget_slot->holding, 1);
-    os_sleep(HOLD_NS);
-    atomic_fetch_sub(&budget_slot->holding, 1);
-    uint64_t ns = os_time_ns() - start;
-    own.injected_ns += ns;
-    budget_add(&budget_slot->held_ns, ns);
-}
 
 /* What the heap keeps goes back at once when that is all that is missing, or before a request is
  * refused: who was before has given up what it had; else as the level's pauses have it. */
@@ -369,7 +356,7 @@ static void grant(uint64_t left)
 static bool follow(const struct pressure_answer *answer, size_t bytes)
 {
     if (own.answers++ == 0) /* once for a request, however often it is tried */
-        sleep_throttled(answer->sleep_ns);
+        own.injected_ns += pauses_throttle(answer->sleep_ns);
     switch (answer->verdict) {
     case PRESSURE_GRANT:
         grant(answer->left);
@@ -380,7 +367,7 @@ static bool follow(const struct pressure_answer *answer, size_t bytes)
         return true;
     case PRESSURE_HOLD:
         own.holds++;
-        hold();
+        own.injected_ns += pauses_hold();
         return true;
     case PRESSURE_REFUSE:
         break;
@@ -428,8 +415,24 @@ static void start(void)
         return;
     mapped_start();
     scavenge_on_nap(look_meanwhile);
-    if (budget_swaps() || cold_is_on())
-        scavenge_keep_helper();
+    keep_helper();
+}
+
+static void look_now(uint64_t now)
+{
+    if (!begin_acting())
+        return;
+    look_and_act(now);
+    end_acting();
+}
+
+int watch_look_if_stale(void)
+{
+    uint64_t now = os_time_coarse_ns();
+    if (watch_is_on() &&
+        now >= atomic_load_explicit(&watch.due_ns, memory_order_relaxed) + STALE_NS)
+        look_now(now);
+    return watch_level();
 }
 
 /* From now on, not from the next look. */
@@ -438,10 +441,7 @@ static void start_with(uint64_t soft, uint64_t hard)
     watch_limits_set(soft, hard);
     atomic_store_explicit(&watch.due_ns, 0, memory_order_relaxed);
     start();
-    if (begin_acting()) {
-        look_and_act(os_time_coarse_ns());
-        end_acting();
-    }
+    look_now(os_time_coarse_ns());
 }
 
 void watch_follow_bounds(void)

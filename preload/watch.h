@@ -59,6 +59,9 @@ int watch_read_signals(struct mpress_signals *signals);
 /* enum mpress_pressure. */
 int watch_level(void);
 
+/* The same; looks first when nobody did for a second. Not from a signal handler. */
+int watch_look_if_stale(void);
+
 void watch_fork_child(void);
 void watch_exit(void);
 
