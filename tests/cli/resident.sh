@@ -2,6 +2,8 @@
 # The account of resident memory of real programs, against what the kernel says.
 . "$(dirname "$0")/check.sh"
 need_library
+export FOLDER_IS
+FOLDER_IS=$(stat -f -c %T .)
 
 python=/usr/bin/python3
 [ -x "$python" ] || { echo "skipped: no $python" && exit 77; }
@@ -33,7 +35,7 @@ account_is () {
     run "$MPRESS" report --json --top 1000 t.mpt
     expect_status 0
     { cat <<'END'; echo "$1"; } >check.py
-import json, sys
+import json, os, sys
 r = json.load(open("out"))["resident"]
 most = r["at_largest"]
 rss = next(int(line.split()[1]) for line in open("said") if line.startswith("rss"))
@@ -75,11 +77,12 @@ mark( )
 END
     account_is '
 assert 52 * MiB <= most["mapped"] < 56 * MiB, most
-assert 14 * MiB <= most["shared"] < 15 * MiB, most
+in_memory = 16 * MiB if os.environ["FOLDER_IS"] == "tmpfs" else 0 # the file: no file for the kernel
+assert 14 * MiB <= most["shared"] - in_memory < 15 * MiB, most
 by_ctypes = [s for s in r["stacks"] if s["bytes"] == (20 + 6 + 4) * MiB]
 assert len(by_ctypes) == 1 and by_ctypes[0]["calls"] == 3, r["stacks"]
 assert by_ctypes[0]["resident_at_largest"] == by_ctypes[0]["mapped_at_largest"] == 10 * MiB, r
-assert 16 * MiB <= most["files"] < 18 * MiB, most
+assert 16 * MiB <= most["files"] + in_memory < 18 * MiB, most
 assert most["heap"] > 19 * MiB, most
 assert most["rest"] < 2 * MiB, most
 assert r["stacks"][0]["resident_at_largest"] >= 48 * MiB, r["stacks"][0]
@@ -136,7 +139,7 @@ base.execute("pragma mmap_size=268435456")
 assert base.execute("select sum(length(x)) from t").fetchone()[0] == 30000000
 mark( )
 END
-    account_is 'assert most["files"] > 20 * MiB, most'
+    account_is 'assert most["files" if os.environ["FOLDER_IS"] != "tmpfs" else "shared"] > 20 * MiB, most'
 }
 
 # The parts are all of RSS, the heap's parts all of the heap, and what the process itself said beside
@@ -145,15 +148,16 @@ adds_up () { # no test: the blank keeps it out
     run "$MPRESS" report --json --fail-on 'lost>0' "$1"
     expect_status 0
     python3 - <<'END' >said 2>&1 || fail "$1: $(cat said)"
-import json
+import json, os
 report = json.load(open("out"))
+batches = 3 * os.cpu_count() * 64 * 4096 # kernels before 6.16 count each kind of page in batches
 parts = ("heap", "tracer", "mapped", "files", "shared", "stacks", "libraries", "rest")
 for when in ("at_largest", "at_end"):
     moment = report["resident"][when]
     assert sum(moment[part] for part in parts) == moment["rss"], moment
     assert sum(moment["heap_parts"].values()) == moment["heap"], moment
     look = min(report["fragmentation"]["samples"], key=lambda look: abs(look["after_ns"] - moment["after_ns"]))
-    assert abs(look["rss"] - moment["rss"]) <= moment["rss"] * 0.02, (look["rss"], moment)
+    assert abs(look["rss"] - moment["rss"]) <= moment["rss"] * 0.02 + batches, (look["rss"], moment)
 END
 }
 
