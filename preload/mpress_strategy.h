@@ -23,18 +23,20 @@ extern "C" {
  * bytes, that were zero already and so were not written to.
  *
  * pooling: freed memory is kept for the next taker; runs counts blocks above 256 KiB that took a
- * whole freed one. It saves time, not memory: saved and ns are 0.
+ * whole freed one. It saves time and costs memory: kept is what it keeps just now, in magazines,
+ * depots and spans; saved and ns are 0.
  *
  * eviction: what is kept goes back to the system when memory runs short, or is swapped out; runs
  * counts such steps, saved what the resident memory fell by in them.
  *
  * compression: memory that nobody touches is packed; runs counts packed pieces of 16 KiB, saved is
- * what is saved just now. */
+ * what is saved just now, kept what the packed pieces take. */
 struct mpress_strategy {
     char name[16];
     int is_on;
     uint64_t runs;
     uint64_t saved; /* bytes; see above */
+    uint64_t kept;  /* bytes that it takes just now to do so */
     uint64_t ns;    /* of processor time that it took; 0: it is not measured */
 };
 

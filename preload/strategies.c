@@ -38,8 +38,10 @@ static void read_pooling(struct mpress_strategy *into)
     struct heap_stats heap;
     strcpy(into->name, "pooling");
     into->is_on = strategy_pools();
-    if (door_read_stats(&heap))
-        into->runs = heap.parked_hits;
+    if (!door_read_stats(&heap))
+        return;
+    into->runs = heap.parked_hits;
+    into->kept = heap.cached_bytes + heap.dirty_bytes;
 }
 
 static void read_eviction(struct mpress_strategy *into)
@@ -59,6 +61,7 @@ static void read_compression(struct mpress_strategy *into)
     cold_read_stats(&stats);
     into->runs = stats.packs;
     into->saved = stats.saved_bytes;
+    into->kept = stats.packed_bytes;
     into->ns = stats.pack_ns + stats.return_ns;
 }
 

@@ -151,12 +151,13 @@ static void print_resident(const struct mpress_stats *heap, const struct residen
 static void print_strategies(const struct control_stats *stats)
 {
     puts("\nSTRATEGIES  what each is worth so far");
-    puts("  name          on      runs      saved       time");
+    puts("  name          on      runs      saved       kept       time");
     for (uint64_t i = 0; i < stats->strategies; i++) {
         const struct mpress_strategy *strategy = &stats->strategy[i];
-        printf("  %-12s %3s %9s %10s %10s\n", strategy->name, strategy->is_on ? "yes" : "no",
+        printf("  %-12s %3s %9s %10s %10s %10s\n", strategy->name, strategy->is_on ? "yes" : "no",
                count(strategy->runs).at,
                strategy->saved == 0 ? "-" : units_bytes(strategy->saved).at,
+               strategy->kept == 0 ? "-" : units_bytes(strategy->kept).at,
                strategy->ns == 0 ? "-" : units_duration(strategy->ns).at);
     }
 }
@@ -305,6 +306,7 @@ static json_t *make_strategy(const struct mpress_strategy *strategy)
     json_object_set_new(object, "on", json_boolean(strategy->is_on));
     values_set_number(object, "runs", strategy->runs);
     values_set_number(object, "saved", strategy->saved);
+    values_set_number(object, "kept", strategy->kept);
     values_set_number(object, "ns", strategy->ns);
     return object;
 }
