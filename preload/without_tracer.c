@@ -55,6 +55,10 @@ const char *tracer_path(void)
     return "";
 }
 
+void tracer_sample_late(void)
+{
+}
+
 void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
                   const struct tracer_caller *caller)
 {

@@ -209,6 +209,10 @@ static int parse(int argc, char **argv, struct record *record)
     if (status != CLI_GO_ON)
         return status;
     record->arguments = argv + optind;
+    if (record->keep != NULL && (record->mode == NULL || strcmp(record->mode, "flight") != 0))
+        return cli_refuse("record", "--keep: of --mode flight only; --max-size bounds all others");
+    if (record->period != NULL && (record->mode == NULL || strcmp(record->mode, "sample") != 0))
+        return cli_refuse("record", "--period: of --mode sample only");
     if (optind == argc)
         return cli_refuse("record", "which program? mpress record [-o T.mpt] -- ./app args");
     return CLI_GO_ON;

@@ -50,6 +50,14 @@ static void make_path(const char *pattern, unsigned attempt, struct text *text)
     add_pattern(text, dot, end);
 }
 
+/* A device, a FIFO, a folder: nobody wants a trace beside it. */
+static bool is_no_file(const char *path)
+{
+    char none;
+    size_t bytes;
+    return os_file_read(path, &none, sizeof(none), &bytes) == OS_FILE_NOT_REGULAR;
+}
+
 int name_create(const char *pattern, char path[NAME_BYTES], int *fd, void (*met)(const char *))
 {
     int error = EEXIST;
@@ -57,6 +65,8 @@ int name_create(const char *pattern, char path[NAME_BYTES], int *fd, void (*met)
         struct text text = {.at = path, .capacity = NAME_BYTES};
         make_path(pattern, attempt, &text);
         error = os_file_create(path, fd);
+        if (error == EEXIST && is_no_file(path))
+            return ENOTSUP;
         if (error == EEXIST && met != NULL)
             met(path);
     }

@@ -52,6 +52,13 @@ an_existing_trace_is_kept_unless_forced() {
     expect_status 0
 }
 
+a_device_gets_no_trace_beside_it() {
+    mkfifo fifo
+    MPRESS_TRACE=events MPRESS_TRACE_FILE=$PWD/fifo LD_PRELOAD=$LIBRARY /bin/true 2>err || fail "it failed"
+    expect_err "no trace: cannot create .*/fifo: Operation not supported"
+    [ "$(ls fifo*)" = fifo ] || fail "a trace lies beside it"
+}
+
 a_folder_that_cannot_be_written_is_refused() {
     run "$MPRESS" record -o /nowhere/t.mpt -- true
     expect_status 125

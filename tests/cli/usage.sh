@@ -74,7 +74,7 @@ unknown_options_are_refused_in_one_line() {
 missing_and_wrong_values_are_refused_in_one_line() {
     local line
     for line in "record" "record -o" "record -o ''" "record --mode fast true" \
-        "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "record --mode some true" "record --period 0 true" "record --period 5X true" "record --keep 1X true" "record --keep 1K true" "record --keep 2000G true" "record --max-size none true" "record --max-size 1023K true" "record --max-size 10 true" "record --period 5G true" "record --policy lose true" "report" \
+        "record --depth 0 true" "record --depth 257 true" "record --depth 1x true" "record --mode some true" "record --mode sample --period 0 true" "record --mode sample --period 5X true" "record --keep 8M true" "record --period 1M true" "record --mode full --keep 8M true" "record --mode flight --keep 1X true" "record --mode flight --keep 1K true" "record --mode flight --keep 2000G true" "record --max-size none true" "record --max-size 1023K true" "record --max-size 10 true" "record --mode sample --period 5G true" "record --policy lose true" "report" \
         "report a b" "report --top 0 x" "report --top -1 x" "report --depth 99999 x" \
         "diff" "diff a" "diff a b c" "diff --by size a b" "diff --fail-on 'peak>+x' a b" \
         "report --folded=nothing x" "report --json --summary x" "options more" \
