@@ -188,7 +188,8 @@ enum mpress_pressure {
     MPRESS_AGGRESSIVE, /* all that holds no block is */
     MPRESS_EMERGENCY,  /* drop what can be dropped */
 };
-/* The level just now. Takes a look, and tells subscribers, when nobody did for a second. */
+/* The level just now. When nobody looked for a second it looks: that may give memory back and call
+ * subscribers, so not with a lock held that one of them takes, and not from a signal handler. */
 MPRESS_API int mpress_pressure_level(void);
 
 /* Has `function` called at every change of the level, and again and again in an emergency: by the

@@ -159,14 +159,13 @@ static const struct gauge *look(struct watch_limit *kept)
     return gauge;
 }
 
-/* A level stands that may be over, and the hot path serves all that the program does: its next
- * request passes by. */
+/* A level may be over while the hot path serves all: the program's next request passes by. */
 static void want_look(uint64_t now, uint64_t due)
 {
-    if (watch_level() == PRESSURE_CALM || now < due + STALE_NS ||
-        atomic_exchange_explicit(&watch.is_wanted, true, memory_order_relaxed))
+    if (watch_level() == PRESSURE_CALM || now < due + STALE_NS)
         return;
-    door_shut();
+    atomic_store_explicit(&watch.is_wanted, true, memory_order_relaxed);
+    door_shut(); /* again with every nap: who opens it need not be one that looks */
 }
 
 /* Called by the helper thread, which sees to it that a program that sleeps is not forgotten. */
@@ -175,7 +174,6 @@ static void look_meanwhile(void)
     uint64_t now = os_time_coarse_ns();
     uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
     bool is_late = now >= due + LOOK_NS;
-    want_look(now, due);
     if (!budget_swaps())
         cold_set_enough(0);
     if ((!is_late && !budget_swaps()) || !begin_acting())
@@ -190,6 +188,7 @@ static void look_meanwhile(void)
         compression_correct(&kept);
     }
     end_acting();
+    want_look(now, due);
 }
 
 /* While there is something that only it sees to. */
@@ -429,7 +428,7 @@ static void look_now(uint64_t now)
 int watch_look_if_stale(void)
 {
     uint64_t now = os_time_coarse_ns();
-    if (watch_is_on() &&
+    if (watch_is_on() && hand.inside == 0 &&
         now >= atomic_load_explicit(&watch.due_ns, memory_order_relaxed) + STALE_NS)
         look_now(now);
     return watch_level();
@@ -481,6 +480,7 @@ void watch_fork_child(void)
     own.is_acting = false;
     atomic_store_explicit(&watch.is_acting, false, memory_order_relaxed);
     atomic_store_explicit(&watch.due_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&watch.is_wanted, false, memory_order_relaxed);
     watch.over = (struct pressure_over){0};
     mapped_fork_child();
     respond_fork_child();
