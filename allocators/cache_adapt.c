@@ -53,8 +53,11 @@ static void let_previous_leave(struct cache *cache, unsigned class)
 
 static void look_at(struct cache *cache, unsigned class)
 {
-    if (cache->loaded[class] == NULL)
+    if (cache->loaded[class] == NULL) {
+        if (cache->previous[class] != NULL) /* batch.c took the other */
+            let_previous_leave(cache, class);
         return;
+    }
     void **top = cache_tops(cache)[class];
     uint32_t turns = cache->turns[class];
     bool is_unchanged = turns == 0 && top == cache->last_tops[class];

@@ -21,7 +21,7 @@ static inline unsigned class_of(size_t bytes, size_t alignment)
 static __attribute__((noinline, cold)) void draw_streams(uint64_t period)
 {
     for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
-        batch_allow(class, tracer_draw());
+        batch_allow(class, tracer_draw(period));
     *batch_mark() = period;
 }
 
@@ -99,6 +99,10 @@ static void *move(void *p, size_t bytes, bool is_sample, const struct tracer_cal
 {
     size_t usable = route_usable(p);
     void *moved = is_sample ? sampled_alloc(0, bytes, false) : route_alloc(bytes);
+    if (moved == NULL && is_sample) { /* a block apart takes a unit: there may be an object */
+        is_sample = false;
+        moved = route_alloc(bytes);
+    }
     if (moved == NULL)
         return bytes <= usable ? p : NULL; /* shrinking never fails */
     memcpy(moved, p, usable < bytes ? usable : bytes);

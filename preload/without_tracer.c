@@ -18,8 +18,9 @@ uint64_t tracer_sample_period(void)
     return 0;
 }
 
-uint64_t tracer_draw(void)
+uint64_t tracer_draw(uint64_t period)
 {
+    (void)period;
     return 0;
 }
 

@@ -244,7 +244,8 @@ static void close_unused(void)
 static struct file_block take_block(struct lane *lane)
 {
     struct file_block block = {NULL, 0};
-    if (lane->fresh != 0 && lane->fresh == file_lane_blocks_most(lane->number))
+    uint32_t most = file_lane_blocks_most(lane->number); /* 0: any number */
+    if (most != 0 && lane->fresh >= most)
         block = file_reuse_block(lane->number);
     if (block.start != NULL)
         return block;

@@ -62,11 +62,11 @@ uint64_t tracer_sample_period(void)
     return recorder.sample_period;
 }
 
-uint64_t tracer_draw(void)
+uint64_t tracer_draw(uint64_t period)
 {
     if (MP_UNLIKELY(sampler.state == 0))
         seed();
-    return sampler_draw(&sampler.state, recorder.sample_period);
+    return sampler_draw(&sampler.state, period);
 }
 
 bool tracer_takes_of(uint64_t *left, size_t bytes, size_t asked)
@@ -78,9 +78,10 @@ bool tracer_takes_of(uint64_t *left, size_t bytes, size_t asked)
 
 bool tracer_takes(size_t bytes)
 {
-    if (MP_UNLIKELY(sampler.period != recorder.sample_period)) {
-        sampler.left = tracer_draw();
-        sampler.period = recorder.sample_period;
+    uint64_t period = recorder.sample_period; /* once: another trace may begin meanwhile */
+    if (MP_UNLIKELY(sampler.period != period)) {
+        sampler.left = tracer_draw(period);
+        sampler.period = period;
     }
     return tracer_takes_of(&sampler.left, bytes + (bytes == 0), bytes);
 }

@@ -77,8 +77,8 @@ const char *tracer_path(void);
 /* Bytes between two points of the trace that runs or ran last; 0: all events are recorded. */
 uint64_t tracer_sample_period(void);
 
-/* Bytes before the first point of a stream. */
-uint64_t tracer_draw(void);
+/* Bytes before the first point of a stream with so many between two. */
+uint64_t tracer_draw(uint64_t period);
 
 /* Moves a stream, with *left bytes before its next point, on by an allocation that takes `bytes` of
  * it; true: a point lies in the first `asked` of these (0 are 1), record it. */

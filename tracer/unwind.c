@@ -359,6 +359,7 @@ static bool find_stack(struct lane *lane, struct walk *walk, const struct tracer
                        unsigned depth, uint32_t *id)
 {
     MP_ASSERT(depth > 0 && depth <= WALK_DEPTH);
+    walk->frame[0].at.sp = UINTPTR_MAX; /* also when a signal's walk was purged under it */
     struct progress progress = {
         .at = {.ip = caller->ip, .sp = caller->sp, .bp = caller->bp},
         .kept = walk->frame + walk->count,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "allocators/batch.h"
+#include "allocators/cache_inside.h"
 #include "allocators/gate.h"
 #include "allocators/scavenge.h"
 #include "tests/unit/unit.h"
@@ -220,6 +221,25 @@ static void rounds_in_batches_are_no_live_objects(void **state)
     release(p);
 }
 
+/* The first batch takes the loaded magazine of those that were freed into, and has none to give. */
+static void flushing_leaves_no_magazine_behind(void **state)
+{
+    (void)state;
+    void *held[MOST];
+    batch_flush();
+    for (unsigned i = 0; i < MOST; i++)
+        held[i] = heap_alloc(BYTES);
+    for (unsigned i = 0; i < MOST; i++)
+        release(held[i]);
+    assert_non_null(hand.cache->previous[class]);
+    allow(1);
+    void *p = obtain();
+    assert_null(hand.cache->loaded[class]);
+    cache_flush();
+    assert_null(hand.cache->previous[class]);
+    release(p);
+}
+
 static void a_closed_hand_has_no_batches(void **state)
 {
     (void)state;
@@ -324,6 +344,7 @@ int main(void)
         BATCHES(aligned_and_zeroed_ones_come_from_batches_too),
         BATCHES(nothing_is_served_once_the_gate_is_open_again_but_the_usual),
         BATCHES(rounds_in_batches_are_no_live_objects),
+        BATCHES(flushing_leaves_no_magazine_behind),
         BATCHES(a_closed_hand_has_no_batches),
         BATCHES(an_idle_threads_batches_are_reclaimed),
         BATCHES(a_thread_with_batches_is_one_thread),

@@ -21,10 +21,10 @@ uint64_t __wrap_tracer_sample_period(void)
     return period;
 }
 
-uint64_t __wrap_tracer_draw(void);
-uint64_t __wrap_tracer_draw(void)
+uint64_t __wrap_tracer_draw(uint64_t of);
+uint64_t __wrap_tracer_draw(uint64_t of)
 {
-    return sampler_draw(&random_state, period);
+    return sampler_draw(&random_state, of);
 }
 
 bool __wrap_tracer_takes_of(uint64_t *left, size_t bytes, size_t asked);
@@ -118,7 +118,7 @@ static void begin(uint64_t of)
 {
     random_state = 20261122;
     period = of;
-    own_left = __wrap_tracer_draw();
+    own_left = __wrap_tracer_draw(of);
     gate_set(GATE_BATCHES, true);
     batch_flush(); /* what is left of another period is handed out first */
 }
