@@ -127,6 +127,23 @@ static void time_that_was_short_is_told_from_time_that_was_over(void **state)
     free(experiment);
 }
 
+/* What the program mapped is counted whole, touched or not. */
+static void more_than_all_of_its_memory_is_explained(void **state)
+{
+    (void)state;
+    struct experiment_lap level = {.budget = 60 * MIB, .slow_calls = 9, .coverage = 0.9};
+    struct experiment *experiment = make_experiment(&bracket);
+    experiment->level = &level;
+    experiment->levels = experiment->planned = 1;
+    experiment->baseline = 1;
+    level.accounted = 1.23;
+    expect_text(experiment, " 123 % with what the program mapped\n"
+                            "                (some of which it never touched)\nIN THE HEAP ");
+    level.accounted = 1.04;
+    expect_text(experiment, " 104 % with what the program mapped\nIN THE HEAP ");
+    free(experiment);
+}
+
 /* -- strategies and time ---------------------------------------------------------------------- */
 
 static char long_name[] = "a strategy whose name is long";
@@ -228,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_middle_is_no_observation),
         cmocka_unit_test(nothing_broke_at_no_budget),
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
+        cmocka_unit_test(more_than_all_of_its_memory_is_explained),
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),

@@ -197,8 +197,9 @@ static void print_inside(const struct experiment *experiment, FILE *out)
             output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
     fprintf(out, "                injected by the budget: p99 %s\n", time_of(low->injected_p99).at);
     fprintf(out,
-            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n",
-            100 * low->coverage, 100 * low->accounted);
+            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n%s",
+            100 * low->coverage, 100 * low->accounted,
+            low->accounted > 1.05 ? "                (some of which it never touched)\n" : "");
     fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB, %.0f at first\n",
             100 * low->asked_share, low->objects, base->objects);
 }
