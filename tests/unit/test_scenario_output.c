@@ -1,5 +1,6 @@
 /* test_scenario_output.c - what text and JSON say of a breaking point. */
 #define _POSIX_C_SOURCE 200809L
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -200,6 +201,21 @@ static void what_is_not_counted_says_why_in_80_columns(void **state)
     free(experiment);
 }
 
+static void a_shift_that_there_was_no_time_for_is_no_silence(void **state)
+{
+    (void)state;
+    struct experiment *experiment = make_experiment(&bracket);
+    experiment->plan = &strategic;
+    for (unsigned i = 0; i < 2; i++) {
+        experiment->strategies[i] = make_strategy(0.1, 0);
+        experiment->strategies[i].shift = (struct improvement_shift){.shift = NAN, .is_open = true};
+    }
+    experiment->strategies[1].without.bad = 0;
+    expect_text(experiment, "where it breaks with it: no time was left\n");
+    expect_text(experiment, "where it breaks without it: no time was left\n");
+    free(experiment);
+}
+
 static void what_was_left_out_for_want_of_time_is_said(void **state)
 {
     (void)state;
@@ -247,6 +263,7 @@ int main(void)
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
         cmocka_unit_test(more_than_all_of_its_memory_is_explained),
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
+        cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
     };

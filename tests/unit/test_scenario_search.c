@@ -302,6 +302,28 @@ static void a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap(void **st
     assert_true(isnan(shift.shift) && !shift.is_counted);
 }
 
+/* A search that was broken off knows of nothing that breaks it; that nothing does is another thing.
+ */
+static void what_there_was_no_time_for_stays_open(void **state)
+{
+    (void)state;
+    struct improvement_shift shift;
+    struct bisect without = search(50.3, NULL), with = search(35.2, &without), cut;
+    improvement_read_shift(&without, &with, 0, &shift);
+    assert_false(shift.is_open);
+    bisect_init(&cut, 100 * MIB, 0, 100 * MIB);
+    improvement_read_shift(&without, &cut, 0, &shift);
+    assert_true(isnan(shift.shift) && shift.is_open);
+    improvement_read_shift(&cut, &(struct bisect){0}, 0, &shift);
+    assert_true(isnan(shift.shift) && shift.is_open);
+    while (bisect_next(&cut) > 0)
+        bisect_tell(&cut, CURVE_HELD);
+    improvement_read_shift(&cut, &(struct bisect){0}, 0, &shift);
+    assert_true(isnan(shift.shift) && !shift.is_open);
+    improvement_read_shift(&without, &cut, 0, &shift);
+    assert_true(shift.shift > 0.97 && !shift.is_open);
+}
+
 /* Few votes alone would leave much open. */
 static void a_spread_that_is_known_makes_a_shift_certain(void **state)
 {
@@ -386,6 +408,7 @@ int main(void)
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),
         cmocka_unit_test(a_spread_that_is_known_makes_a_shift_certain),
         cmocka_unit_test(where_needs_differ_votes_alone_count_for_no_shift),
+        cmocka_unit_test(what_there_was_no_time_for_stays_open),
         cmocka_unit_test(a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

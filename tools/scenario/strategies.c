@@ -200,10 +200,9 @@ static void find_shift(struct experiment *experiment, struct experiment_strategy
     if (is_own && bare->runs == 0)
         find_break(experiment, strategy, false, &experiment->bisect,
                    schedule_part(&experiment->schedule, parts + 1), &strategy->without);
-    if (strategy->without.bad == 0 || experiment->is_interrupted)
-        return; /* nothing breaks it */
-    find_break(experiment, strategy, true, &strategy->without,
-               schedule_part(&experiment->schedule, parts), &strategy->with);
+    if (strategy->without.bad > 0 && !experiment->is_interrupted)
+        find_break(experiment, strategy, true, &strategy->without,
+                   schedule_part(&experiment->schedule, parts), &strategy->with);
     improvement_read_shift(&strategy->without, &strategy->with, strategy->improvement.overhead,
                            &strategy->shift);
 }
@@ -224,7 +223,7 @@ void strategies_find_shifts(struct experiment *experiment)
         if (!strategy->is_measured)
             continue;
         find_shift(experiment, strategy, &bare, left--);
-        open += isnan(strategy->shift.shift) && strategy->without.bad != 0;
+        open += strategy->shift.is_open;
         if (strategy->what->settings == NULL)
             bare = strategy->without;
     }

@@ -268,10 +268,11 @@ static void print_shift(const struct experiment_strategy *strategy, FILE *out)
 {
     const struct improvement_shift *it = &strategy->shift;
     char text[256];
-    if (!strategy->is_measured || strategy->without.bad == 0)
+    if (!strategy->is_measured || (strategy->without.bad == 0 && !it->is_open))
         return; /* nothing breaks it, or nobody looked */
     if (isnan(it->shift))
-        snprintf(text, sizeof text, "where it breaks with it: no time was left");
+        snprintf(text, sizeof text, "where it breaks %s it: no time was left",
+                 strategy->without.bad > 0 ? "with" : "without");
     else
         snprintf(text, sizeof text, "breaks at %s for %s, %+.0f %% (%+.0f..%+.0f)%s%s",
                  bytes_of(bisect_get_result(&strategy->with)).at,

@@ -21,6 +21,11 @@ bool bisect_is_found(const struct bisect *bisect)
     return bisect->good > 0 && bisect->bad > 0 && bisect->good - bisect->bad <= bisect->tolerance;
 }
 
+bool bisect_is_unbroken(const struct bisect *bisect)
+{
+    return bisect->bad == 0 && bisect->good > 0 && bisect->good <= bisect->least;
+}
+
 void bisect_hint(struct bisect *bisect, const struct bisect *other)
 {
     bisect->hint[0] = other->good;

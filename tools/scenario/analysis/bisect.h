@@ -62,6 +62,8 @@ void bisect_conclude(struct bisect *bisect);
 /* Was it found: good - bad <= tolerance? If not and `bad` is 0, nothing down to `least` broke it.
  */
 bool bisect_is_found(const struct bisect *bisect);
+/* Has all of it been asked, and no budget broke it? */
+bool bisect_is_unbroken(const struct bisect *bisect);
 /* Is what was found no chance of votes: needs do not differ, or there were enough runs? */
 bool bisect_is_sure(const struct bisect *bisect);
 /* The budget at which half of the runs break; of the bracket, as long as nothing is concluded. */

@@ -92,9 +92,11 @@ static struct sample_interval divide(const struct bisect *with, const struct bis
 void improvement_read_shift(const struct bisect *without, const struct bisect *with,
                             double overhead, struct improvement_shift *shift)
 {
-    *shift = (struct improvement_shift){.shift = NAN};
-    bool is_open = with->bad == 0 && with->good > with->least; /* there was no time to look */
-    if (without->bad == 0 || without->good == 0 || with->good == 0 || is_open)
+    bool is_known = without->bad > 0 && without->good > 0 && with->good > 0 &&
+                    (with->bad > 0 || bisect_is_unbroken(with));
+    *shift = (struct improvement_shift){.shift = NAN,
+                                        .is_open = !is_known && !bisect_is_unbroken(without)};
+    if (!is_known)
         return;
     shift->shift = 1 - bisect_get_result(with) / bisect_get_result(without);
     struct sample_interval ratio = divide(with, without);

@@ -35,11 +35,13 @@ void improvement_read(const struct improvement_side *before, const struct improv
  * nothing: where they do, both must be walked around (walk.h). */
 struct improvement_shift {
     double shift; /* NAN: not known */
+    bool is_open; /* as there was no time to look: not because nothing breaks it without */
     struct sample_interval interval;
     bool is_counted; /* both are sure, the interval excludes 0, the overhead is at most a tenth */
     const char *objection; /* why it is not; NULL */
 };
 
+/* `with` is not looked at where nothing is known to break it without. */
 void improvement_read_shift(const struct bisect *without, const struct bisect *with,
                             double overhead, struct improvement_shift *shift);
 
