@@ -114,7 +114,7 @@ static bool may_wait(const struct group *group, uint64_t now_ns, uint64_t taken)
            !is_beyond(group, 9);
 }
 
-/* As long as an eighth of what is left lasts. */
+/* As long as an eighth of what is left lasts. `ns` 0: who read last had a clock that is ahead. */
 static uint64_t pause_of(const struct group *group, uint64_t used_before, uint64_t ns)
 {
     uint64_t longest = is_beyond(group, 5) ? USED_NS : FAR_NS;
@@ -138,8 +138,9 @@ static void sample_group(struct group *group, uint64_t now_ns, uint64_t taken, b
         group->used = group->max = group->high = 0;
         return;
     }
-    group->due_ns = now_ns + pause_of(group, before, now_ns - group->read_ns);
-    group->read_ns = now_ns;
+    uint64_t ns = now_ns > group->read_ns ? now_ns - group->read_ns : 0;
+    group->due_ns = now_ns + pause_of(group, before, ns);
+    group->read_ns += ns;
     if (is_beyond(group, 9) || (is_due && is_beyond(group, 7)))
         (void)os_kept_files(&group->stat_file, group->is_unified, &group->files);
     else if (!is_beyond(group, 7))

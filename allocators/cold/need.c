@@ -29,6 +29,15 @@ static uint64_t next_rest(uint64_t before_ns)
     return 2 * before_ns < LONGEST_REST_NS ? 2 * before_ns : LONGEST_REST_NS;
 }
 
+/* What is in vain while it rests is of the same need: that makes the rest no longer. */
+static void begin_rest(struct need *need, uint64_t now_ns)
+{
+    if (need->again_ns != UINT64_MAX)
+        return;
+    need->rest_ns = next_rest(need->rest_ns);
+    need->again_ns = now_ns + need->rest_ns;
+}
+
 enum need_verdict need_follow(struct need *need, uint64_t now_ns, uint64_t gained, uint64_t done,
                               uint64_t step)
 {
@@ -41,8 +50,7 @@ enum need_verdict need_follow(struct need *need, uint64_t now_ns, uint64_t gaine
         note(need, now_ns, gained, done);
     } else if (now_ns - need->changed_ns > GAIN_NS) {
         verdict = done == need->done ? NEED_GIVE_UP : NEED_EASE;
-        need->rest_ns = next_rest(need->rest_ns);
-        need->again_ns = now_ns + need->rest_ns;
+        begin_rest(need, now_ns);
         note(need, now_ns, gained, done);
     }
     need->tried_ns = now_ns;

@@ -156,6 +156,19 @@ static void a_group_is_read_as_often_as_what_is_left_may_be_gone(void **state)
     expect(sample(SECOND / 10, 4 * MIB), 139, 150); /* nine tenths */
 }
 
+/* The coarse clock is some ms behind. */
+static void a_clock_that_is_behind_does_not_hide_growth(void **state)
+{
+    (void)state;
+    write_mib("/v2/a/b", "memory.current", 80);
+    expect(sample(20 * SECOND, UINT64_MAX), 80, 150);
+    write_mib("/v2/a/b", "memory.current", 110);
+    now -= SECOND / 200;
+    expect(sample(0, UINT64_MAX), 110, 150); /* 30 at once */
+    write_mib("/v2/a/b", "memory.current", 112);
+    expect(sample(SECOND / 100, 4 * MIB), 112, 150);
+}
+
 static void its_stalls_are_those_of_the_innermost(void **state)
 {
     (void)state;
@@ -235,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_group_without_swap_counts_where_the_machine_has_some),
         cmocka_unit_test(pages_of_files_give_way),
         cmocka_unit_test(a_group_is_read_as_often_as_what_is_left_may_be_gone),
+        cmocka_unit_test(a_clock_that_is_behind_does_not_hide_growth),
         cmocka_unit_test(its_stalls_are_those_of_the_innermost),
         cmocka_unit_test(a_path_that_is_not_there_is_the_root),
         cmocka_unit_test(a_group_that_is_removed_is_none),

@@ -6,6 +6,7 @@
 
 #include "allocators/base/os_fault.h"
 #include "allocators/cold/codec.h"
+#include "allocators/cold/need.h"
 #include "allocators/cold/serve.h"
 
 enum { MIB = 1024 * 1024, HEAP_BYTES = 8 * MIB, HEAP_UNITS = HEAP_BYTES / UNIT_BYTES };
@@ -314,6 +315,29 @@ static void where_nothing_is_gained_the_thread_comes_to_rest(void **state)
     }
 }
 
+/* A program that thrashes on while packing rests. */
+static void a_need_doubles_its_rest_only_after_it(void **state)
+{
+    (void)state;
+    struct need need = {0};
+    uint64_t now = 1000 * SECOND, begun = 0;
+    unsigned verdicts = 0, rests = 0;
+    for (; rests < 3; now += 100 * MS) {
+        if (need_is_anew(&need, now))
+            assert_true(rests == 0 || now - begun >= need.rest_ns);
+        bool rested = need.again_ns == UINT64_MAX;
+        verdicts += need_follow(&need, now, 0, 0, 1) == NEED_GIVE_UP;
+        if (rested && need.again_ns != UINT64_MAX) {
+            begun = now;
+            assert_int_equal(need.rest_ns, (10 * SECOND) << rests);
+            rests++;
+        }
+        assert_true(rests == 0 || need.rest_ns == (10 * SECOND) << (rests - 1));
+    }
+    assert_true(verdicts > 20);
+    assert_true(now < 1040 * SECOND);
+}
+
 static void who_may_not_have_the_thread_asks_once_a_second(void **state)
 {
     (void)state;
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(in_dire_need_all_but_touches_are_answered_at_once),
         cmocka_unit_test(in_dire_need_what_came_back_rests_for_a_sixth_of_a_second),
         cmocka_unit_test(where_nothing_is_gained_the_thread_comes_to_rest),
+        cmocka_unit_test(a_need_doubles_its_rest_only_after_it),
         cmocka_unit_test(who_may_not_have_the_thread_asks_once_a_second),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
