@@ -114,6 +114,8 @@ static unsigned take_lowest(struct slab *slab, void **objects, unsigned count)
 /* Pages that were given back are growth when they are filled again, so many as that takes. */
 static MP_RARE bool may_fill_again(const struct slab *slab, unsigned count)
 {
+    if (slab->fresh == 0) /* nothing of it was touched: its units were growth */
+        return true;
     size_t purged = bits_of(slab_pages(0, slab->fresh) & ~slab->held) * SLAB_PAGE_BYTES;
     size_t most = round_up(count * slab_class(slab)->bytes, SLAB_PAGE_BYTES) + SLAB_PAGE_BYTES;
     return purged == 0 || growth_take(purged < most ? purged : most);

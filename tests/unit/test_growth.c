@@ -1,5 +1,6 @@
 /* test_growth.c - a heap that may take so much more, and no more: what it has goes on serving. */
 #include "allocators/growth.h"
+#include "allocators/pool.h"
 #include "tests/unit/unit.h"
 
 enum { MIB = 1024 * 1024, BLOCKS = 4096 };
@@ -124,6 +125,27 @@ static void pages_that_were_given_back_are_growth(void **state)
     }
 }
 
+/* A class that nothing else here uses. */
+static unsigned class_of_test(size_t bytes)
+{
+    unsigned class = size_class_of(bytes);
+    assert_int_equal(size_tables.classes[class].bytes, bytes);
+    assert_int_equal(pools[class].slabs, 0);
+    heap_compact();
+    return class;
+}
+
+static void a_slab_of_untouched_units_is_paid_for_once(void **state)
+{
+    (void)state;
+    unsigned class = class_of_test(5120), objects = size_tables.classes[class].objects;
+    growth_allow((int64_t)size_tables.classes[class].units * UNIT_BYTES);
+    assert_int_equal(slab_take(class, blocks, objects), objects);
+    assert_int_equal(atomic_load(&growth.left), 0);
+    growth_allow(GROWTH_ANY);
+    slab_give(class, blocks, objects);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_block_that_may_not_grow_in_place_keeps_its_contents),
         cmocka_unit_test(a_thread_that_is_free_takes_more),
         cmocka_unit_test(pages_that_were_given_back_are_growth),
+        cmocka_unit_test(a_slab_of_untouched_units_is_paid_for_once),
     };
     return cmocka_run_group_tests(tests, setup_small_heap, audit_small_heap);
 }
