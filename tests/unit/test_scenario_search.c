@@ -346,6 +346,44 @@ static void a_spread_that_is_known_makes_a_shift_certain(void **state)
     }
 }
 
+/* What one of many spreads is most likely to be. */
+static double find_mean_spread(const struct belief_spread *known)
+{
+    double sum = 0;
+    for (size_t i = 0; i < BELIEF_SPREADS; i++)
+        sum += known->weight[i] * log(known->of_around[i]);
+    return exp(sum);
+}
+
+static double sum_weights(const struct belief_spread *known)
+{
+    double sum = 0;
+    for (size_t i = 0; i < BELIEF_SPREADS; i++)
+        sum += known->weight[i];
+    return sum;
+}
+
+/* Half the middle, and four times the tolerance: the spreads that are looked at are others. */
+static void a_spread_is_the_same_share_of_another_middle(void **state)
+{
+    (void)state;
+    for (size_t i = 2; i < BELIEF_SPREADS; i++) {
+        struct belief fine, coarse;
+        struct belief_spread told = {.weight = {0}}, heard;
+        told.weight[i] = 1;
+        belief_init(&fine, 100 * MIB, MIB);
+        belief_init(&coarse, 50 * MIB, 4 * MIB);
+        for (size_t j = 0; j < BELIEF_SPREADS; j++)
+            told.of_around[j] = fine.spread[j] / (100 * MIB);
+        belief_take_spread(&coarse, &told);
+        belief_give_spread(&coarse, &heard);
+        assert_true(fabs(sum_weights(&heard) - 1) < 1e-9);
+        double least = coarse.spread[0] / (50 * MIB); /* less is none */
+        double wanted = fmax(told.of_around[i], least);
+        assert_true(fabs(log(find_mean_spread(&heard) / wanted)) < 0.1);
+    }
+}
+
 /* With a strategy that leaves so much of the needs, as strategies.c searches. */
 static bool is_counted(const struct bisect *without, double needed, bool is_walked,
                        struct sample_random *random)
@@ -407,6 +445,7 @@ int main(void)
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),
         cmocka_unit_test(a_spread_that_is_known_makes_a_shift_certain),
+        cmocka_unit_test(a_spread_is_the_same_share_of_another_middle),
         cmocka_unit_test(where_needs_differ_votes_alone_count_for_no_shift),
         cmocka_unit_test(what_there_was_no_time_for_stays_open),
         cmocka_unit_test(a_shift_counts_when_the_brackets_are_apart_and_it_is_cheap),

@@ -16,6 +16,7 @@
 void belief_init(struct belief *belief, double around, double tolerance)
 {
     double range = fmax(RANGE * around, RANGE_TOLERANCES * tolerance);
+    belief->around = around;
     belief->least = fmax(around - range, 0);
     belief->step = (around + range - belief->least) / (BELIEF_MIDDLES - 1);
     double least = SPREAD_LEAST * tolerance, most = fmax(SPREAD_MOST * around, 2 * tolerance);
@@ -26,9 +27,25 @@ void belief_init(struct belief *belief, double around, double tolerance)
     }
 }
 
-void belief_take_spread(struct belief *belief, const double share[BELIEF_SPREADS])
+/* Between the two spreads of the grid that it lies between, by its logarithm; at an end if it is
+ * beyond that. */
+static void add_spread(const struct belief *belief, double spread, double weight,
+                       double share[BELIEF_SPREADS])
+{
+    const double *grid = belief->spread;
+    double step = log(grid[1] / grid[0]);
+    double place = fmin(fmax(log(spread / grid[0]) / step, 0), BELIEF_SPREADS - 1);
+    size_t below = (size_t)fmin(place, BELIEF_SPREADS - 2);
+    share[below] += weight * (1 - (place - (double)below));
+    share[below + 1] += weight * (place - (double)below);
+}
+
+void belief_take_spread(struct belief *belief, const struct belief_spread *known)
 {
     const double doubt = 0.02; /* it may be another one here all the same */
+    double share[BELIEF_SPREADS] = {0};
+    for (size_t i = 0; i < BELIEF_SPREADS; i++)
+        add_spread(belief, known->of_around[i] * belief->around, known->weight[i], share);
     for (size_t i = 0; i < BELIEF_SPREADS; i++) {
         for (size_t j = 0; j < BELIEF_MIDDLES; j++)
             belief->weight[i][j] =
@@ -44,10 +61,12 @@ static double weight_of_spread(const struct belief *belief, size_t index)
     return sum;
 }
 
-void belief_give_spread(const struct belief *belief, double share[BELIEF_SPREADS])
+void belief_give_spread(const struct belief *belief, struct belief_spread *known)
 {
-    for (size_t i = 0; i < BELIEF_SPREADS; i++)
-        share[i] = weight_of_spread(belief, i);
+    for (size_t i = 0; i < BELIEF_SPREADS; i++) {
+        known->of_around[i] = belief->spread[i] / belief->around;
+        known->weight[i] = weight_of_spread(belief, i);
+    }
 }
 
 static double middle_at(const struct belief *belief, size_t index)

@@ -13,7 +13,14 @@
 
 enum { BELIEF_MIDDLES = 128, BELIEF_SPREADS = 12 };
 
+/* What is known of a spread, apart from the middle it was found around and how finely. */
+struct belief_spread {
+    double of_around[BELIEF_SPREADS]; /* rising; shares of `around` */
+    double weight[BELIEF_SPREADS];    /* their sum is 1 */
+};
+
 struct belief {
+    double around;
     double least, step; /* bytes: of the middles */
     double spread[BELIEF_SPREADS];
     double weight[BELIEF_SPREADS][BELIEF_MIDDLES]; /* their sum is 1 */
@@ -24,8 +31,8 @@ struct belief {
 void belief_init(struct belief *belief, double around, double tolerance);
 /* What is known of the spread from another search of the same program, whose middle may be another:
  * relative to `around` it is the same. */
-void belief_take_spread(struct belief *belief, const double share[BELIEF_SPREADS]);
-void belief_give_spread(const struct belief *belief, double share[BELIEF_SPREADS]);
+void belief_take_spread(struct belief *belief, const struct belief_spread *known);
+void belief_give_spread(const struct belief *belief, struct belief_spread *known);
 
 void belief_tell(struct belief *belief, double budget, bool is_good);
 

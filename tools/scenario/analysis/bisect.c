@@ -34,7 +34,7 @@ void bisect_hint(struct bisect *bisect, const struct bisect *other)
     struct belief belief;
     bisect->is_spread_known = bisect_believe(other, &belief);
     if (bisect->is_spread_known)
-        belief_give_spread(&belief, bisect->spread_share);
+        belief_give_spread(&belief, &bisect->spread);
 }
 
 /* One side is missing: go on in steps of a factor until there is one. */
@@ -105,7 +105,7 @@ bool bisect_believe(const struct bisect *bisect, struct belief *belief)
         return false;
     belief_init(belief, (bisect->good + bisect->bad) / 2, bisect->tolerance);
     if (bisect->is_spread_known)
-        belief_take_spread(belief, bisect->spread_share);
+        belief_take_spread(belief, &bisect->spread);
     if (bisect->told_good > 0)
         belief_tell(belief, bisect->told_good, true);
     if (bisect->told_bad > 0)

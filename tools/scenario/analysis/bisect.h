@@ -31,9 +31,9 @@ struct bisect {
     unsigned runs;   /* votes, and runs that were to confirm what they found (walk.h) */
     bool is_varying; /* a run contradicted what was found, here or where the hint is from: needs
                       * differ from run to run */
-    double spread_share[BELIEF_SPREADS]; /* what the hint's search knew of the spread */
-    bool is_spread_known;                /* else nothing */
-    bool is_settled; /* there were enough runs around it, whether needs differ or not */
+    struct belief_spread spread; /* what the hint's search knew of it */
+    bool is_spread_known;        /* else nothing */
+    bool is_settled;             /* there were enough runs around it, whether needs differ or not */
     struct belief_figures figures; /* what all runs together say; `high` 0: there is no bracket */
 };
 
