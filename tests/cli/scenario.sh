@@ -208,6 +208,12 @@ what_was_left_out_to_keep_the_time_is_told() {
     expect-json 'r["within_s"] == 2 and "pressure lasted 0.5 s instead of 60 s" in r["left_out"]' 'len(r["levels"]) > 0'
 }
 
+# Each takes a fifth of the whole time: three for the baseline, one at each level.
+long_units_of_a_service_are_few() {
+    run-experiment --scenario linear --duration 60s --within 1s --no-search --json --load 'sleep 0.2' -- sleep 100
+    expect-json 'len(r["baseline"]["service_s"]) == 3' '[len(l["service_s"]) for l in r["levels"]] == [1, 1]'
+}
+
 wrong_usage_is_refused_in_one_line() {
     for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
         "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \

@@ -17,7 +17,10 @@
 
 #define HUNG_SECONDS 10.0
 #define HUNG_FACTOR 20.0
-enum { FAILURES = 2 }; /* of the helper, in a row */
+enum {
+    FAILURES = 2,     /* of the helper, in a row */
+    WINDOWS_LEAST = 3 /* of the baseline, whatever the time is */
+};
 #define POLL_SECONDS 0.02
 #define SETTLED_SECONDS 1.0 /* and so much longer */
 
@@ -197,6 +200,7 @@ static bool has_collapsed(const struct experiment *experiment, size_t first)
 
 struct wanted {
     size_t windows;
+    size_t least; /* windows, when the phase is over */
     double seconds;
     uint64_t work; /* of the lap */
 };
@@ -217,8 +221,9 @@ static void dwell(struct service_state *state, const struct wanted *wanted)
             count_window(state);
         if (has_broken(state))
             return;
-        bool is_enough =
-            experiment->windows - first >= wanted->windows && experiment->work >= wanted->work;
+        bool is_late = process_now() > experiment->schedule.until;
+        size_t windows = is_late ? wanted->least : wanted->windows;
+        bool is_enough = experiment->windows - first >= windows && experiment->work >= wanted->work;
         if (goes_on && (!is_enough || process_now() < until))
             continue;
         slow = goes_on && has_collapsed(experiment, first) ? slow + 1 : 0;
@@ -243,11 +248,13 @@ static void go_on(struct experiment *experiment, const struct wanted *wanted)
 
 void service_lap(struct experiment *experiment, size_t windows, double seconds)
 {
-    go_on(experiment, &(struct wanted){.windows = windows, .seconds = seconds});
+    size_t few = experiment->baseline == 0 ? WINDOWS_LEAST : 1;
+    size_t least = windows < few ? windows : few;
+    go_on(experiment, &(struct wanted){.windows = windows, .least = least, .seconds = seconds});
 }
 
 void service_lap_settled(struct experiment *experiment, size_t windows)
 {
-    go_on(experiment, &(struct wanted){windows, experiment->settled + SETTLED_SECONDS,
-                                       experiment->settled_work});
+    double seconds = experiment->settled + SETTLED_SECONDS;
+    go_on(experiment, &(struct wanted){windows, windows, seconds, experiment->settled_work});
 }
