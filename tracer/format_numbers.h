@@ -53,9 +53,16 @@ static inline uint64_t trace_checksum(const unsigned char *payload, size_t bytes
 {
     uint64_t sum = 1;
     uint64_t sum_of_sums = 0;
-    for (size_t i = 0; i < bytes; i += 4) {
-        uint32_t word = 0; /* little-endian, as the file is */
-        __builtin_memcpy(&word, payload + i, bytes - i < 4 ? bytes - i : 4);
+    uint32_t word; /* little-endian, as the file is */
+    size_t whole = bytes & ~(size_t)3;
+    for (size_t i = 0; i < whole; i += 4) {
+        __builtin_memcpy(&word, payload + i, 4);
+        sum += word;
+        sum_of_sums += sum;
+    }
+    if (whole != bytes) {
+        word = 0;
+        __builtin_memcpy(&word, payload + whole, bytes - whole);
         sum += word;
         sum_of_sums += sum;
     }

@@ -276,13 +276,21 @@ static void visit_mappings(const struct trace *trace)
     trace_mappings_destroy(mappings);
 }
 
-static void read_all(const char *path)
+static void count_object(const struct trace_object *object, void *context)
+{
+    (void)object;
+    ++*(uint64_t *)context;
+}
+
+static void read_all(const char *path, bool is_brief)
 {
     struct trace_error error;
     struct trace *trace = trace_open(path, &error);
     if (trace == NULL)
         return;
     struct trace_visit *visit = trace_visit_create(trace);
+    if (is_brief)
+        trace_visit_be_brief(visit);
     struct trace_event event;
     while (trace_visit_next(visit, &event)) {
         if (event.stack >= trace_facts(trace)->nodes)
@@ -295,8 +303,15 @@ static void read_all(const char *path)
     trace_visit_is_complete(visit, &error);
     struct trace_lost_place place = {0};
     struct trace_lost lost;
-    while (trace_lost_next(trace, &place, &lost))
-        trace_visit_seat_at(visit, lost.address);
+    struct trace_object object;
+    while (trace_lost_next(trace, &place, &lost)) {
+        if (trace_visit_find(visit, lost.address, &object) && object.address != lost.address)
+            abort();
+    }
+    uint64_t alive = 0;
+    trace_visit_live(visit, count_object, &alive);
+    if (alive != totals->live_objects)
+        abort();
     trace_visit_destroy(visit);
     visit_mappings(trace);
     trace_close(trace);
@@ -315,7 +330,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                               : put_file(data, size);
     set_length(length);
     asked = 0;
-    read_all(file_path);
+    read_all(file_path, size % 2 == 0);
     size_t fixed = ASKED_AT_START + ((data[0] & PACKED) != 0 ? ASKED_TO_UNPACK : 0);
     if (asked > fixed + 2 * length + ASKED_PER_BYTE * size)
         abort();

@@ -5,6 +5,8 @@
 
 enum { LANE = 2, EVENTS = 5 * AHEAD_EVENTS + 7 };
 
+static const struct ahead_stops never = {UINT64_MAX, UINT64_MAX};
+
 static void build(size_t name_every)
 {
     for (uint64_t i = 0; i < EVENTS; i++) {
@@ -24,7 +26,7 @@ static void all_events_come_in_their_order(void **state)
     build(0);
     struct trace *trace = open_good();
     struct trace_visit *visit = trace_visit_create(trace), *other = trace_visit_create(trace);
-    struct ahead *ahead = ahead_create(visit, UINT64_MAX);
+    struct ahead *ahead = ahead_create(visit, &never);
     const struct batch *batch;
     struct trace_event event;
     uint64_t events = 0, stops = 0;
@@ -56,7 +58,7 @@ static void names_are_those_of_their_time(void **state)
     build(100);
     struct trace *trace = open_good();
     struct trace_visit *visit = trace_visit_create(trace);
-    struct ahead *ahead = ahead_create(visit, UINT64_MAX);
+    struct ahead *ahead = ahead_create(visit, &never);
     const struct batch *batch;
     uint64_t events = 0, names = 0;
     while ((batch = ahead_next(ahead)) != NULL) {
@@ -83,8 +85,8 @@ static void it_stands_still_when_the_time_has_come(void **state)
     build(0);
     struct trace *trace = open_good();
     struct trace_visit *visit = trace_visit_create(trace);
-    uint64_t stop_ns = trace_facts(trace)->header.start_ns + 1000 * 10;
-    struct ahead *ahead = ahead_create(visit, stop_ns);
+    struct ahead_stops times = {trace_facts(trace)->header.start_ns + 1000 * 10, UINT64_MAX};
+    struct ahead *ahead = ahead_create(visit, &times);
     const struct batch *batch;
     uint64_t events = 0, stops = 0;
     while ((batch = ahead_next(ahead)) != NULL) {
@@ -93,13 +95,40 @@ static void it_stands_still_when_the_time_has_come(void **state)
             continue;
         assert_int_equal(events % AHEAD_STEP, 0);
         assert_int_equal(trace_visit_totals(visit)->live_objects, events);
-        assert_true(batch->event[batch->count - 1].time_ns >= stop_ns);
-        stop_ns += 500 * 10;
-        ahead_stop_at(ahead, stop_ns);
+        assert_true(batch->event[batch->count - 1].time_ns >= times.at_ns);
+        times.at_ns += 500 * 10;
+        ahead_stop_at(ahead, &times);
         stops++;
     }
     assert_int_equal(events, EVENTS);
     assert_in_range(stops, 2, EVENTS / 500);
+    ahead_destroy(ahead);
+    trace_visit_destroy(visit);
+    trace_close(trace);
+}
+
+/* Once, right behind the first event after that time, wherever that is. */
+static void it_stands_still_right_behind_a_time(void **state)
+{
+    (void)state;
+    build(0);
+    struct trace *trace = open_good();
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct ahead_stops stops = {UINT64_MAX, trace_facts(trace)->header.start_ns + 1003 * 10};
+    struct ahead *ahead = ahead_create(visit, &stops);
+    const struct batch *batch;
+    uint64_t stops_met = 0;
+    while ((batch = ahead_next(ahead)) != NULL) {
+        for (size_t i = 0; i + 1 < batch->count; i++)
+            assert_true(batch->event[i].time_ns <= stops.after_ns);
+        if (!batch->stands || batch->is_last)
+            continue;
+        assert_true(batch->event[batch->count - 1].time_ns > stops.after_ns);
+        stops.after_ns = UINT64_MAX;
+        ahead_stop_at(ahead, &stops);
+        stops_met++;
+    }
+    assert_int_equal(stops_met, 1);
     ahead_destroy(ahead);
     trace_visit_destroy(visit);
     trace_close(trace);
@@ -112,7 +141,7 @@ static void nobody_has_to_wait_for_the_end(void **state)
     struct trace *trace = open_good();
     for (int batches = 0; batches < 4; batches++) {
         struct trace_visit *visit = trace_visit_create(trace);
-        struct ahead *ahead = ahead_create(visit, UINT64_MAX);
+        struct ahead *ahead = ahead_create(visit, &never);
         for (int i = 0; i < batches; i++)
             assert_non_null(ahead_next(ahead));
         ahead_destroy(ahead);
@@ -127,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_events_come_in_their_order, begin, finish),
         cmocka_unit_test_setup_teardown(names_are_those_of_their_time, begin, finish),
         cmocka_unit_test_setup_teardown(it_stands_still_when_the_time_has_come, begin, finish),
+        cmocka_unit_test_setup_teardown(it_stands_still_right_behind_a_time, begin, finish),
         cmocka_unit_test_setup_teardown(nobody_has_to_wait_for_the_end, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

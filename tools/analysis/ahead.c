@@ -8,9 +8,12 @@
 
 #include "tools/trace/memory.h"
 
+/* Events whose line is fetched from the other processor's cache before it is written. */
+enum { EVENTS_AHEAD = 16 };
+
 struct ahead {
     struct trace_visit *visit; /* the reader's, but where it stands still */
-    uint64_t stop_ns;          /* as the visit */
+    struct ahead_stops stops;  /* as the visit */
     uint64_t read;             /* events; the reader's */
     bool has_thread;
     pthread_t thread;
@@ -28,8 +31,8 @@ struct ahead {
 /* The visit may be asked about this event when it was the last one that was read. */
 static bool is_to_stand(const struct ahead *ahead, const struct trace_event *event)
 {
-    return event->kind == TRACE_EVENT_THREAD_NAME ||
-           (ahead->read % AHEAD_STEP == 0 && event->time_ns >= ahead->stop_ns);
+    return event->kind == TRACE_EVENT_THREAD_NAME || event->time_ns > ahead->stops.after_ns ||
+           (ahead->read % AHEAD_STEP == 0 && event->time_ns >= ahead->stops.at_ns);
 }
 
 static void fill(struct ahead *ahead, struct batch *batch)
@@ -38,6 +41,7 @@ static void fill(struct ahead *ahead, struct batch *batch)
     batch->stands = batch->is_last = false;
     while (!batch->stands && batch->count < AHEAD_EVENTS) {
         struct trace_event *event = &batch->event[batch->count];
+        __builtin_prefetch(event + EVENTS_AHEAD, 1);
         if (!trace_visit_next(ahead->visit, event)) {
             batch->stands = batch->is_last = true;
             break;
@@ -92,11 +96,11 @@ static bool start_thread(struct ahead *ahead)
 
 /* -- booking ---------------------------------------------------------------------------------- */
 
-struct ahead *ahead_create(struct trace_visit *visit, uint64_t stop_ns)
+struct ahead *ahead_create(struct trace_visit *visit, const struct ahead_stops *stops)
 {
-    struct ahead *ahead = memory_alloc(1, sizeof(*ahead));
+    struct ahead *ahead = memory_alloc_lines(sizeof(*ahead));
     ahead->visit = visit;
-    ahead->stop_ns = stop_ns;
+    ahead->stops = *stops;
     pthread_mutex_init(&ahead->lock, NULL);
     pthread_cond_init(&ahead->is_changed, NULL);
     ahead->has_thread = start_thread(ahead);
@@ -117,9 +121,9 @@ void ahead_destroy(struct ahead *ahead)
     free(ahead);
 }
 
-void ahead_stop_at(struct ahead *ahead, uint64_t stop_ns)
+void ahead_stop_at(struct ahead *ahead, const struct ahead_stops *stops)
 {
-    ahead->stop_ns = stop_ns;
+    ahead->stops = *stops;
 }
 
 /* Gives back what was taken, and waits for the next one. */

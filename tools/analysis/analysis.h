@@ -13,7 +13,6 @@
 #include "tools/analysis/estimate.h"
 #include "tools/analysis/flows.h"
 #include "tools/analysis/held.h"
-#include "tools/analysis/live.h"
 #include "tools/analysis/map.h"
 #include "tools/analysis/moments.h"
 #include "tools/analysis/rate.h"
@@ -77,10 +76,10 @@ struct thread {
     uint64_t frees;
     uint64_t frees_of_others; /* blocks that another thread allocated */
     uint64_t temporary;
-    struct held held; /* of the blocks it allocated, whoever frees them */
-    uint64_t last_object;
-    uint64_t began_ns; /* its first event */
-    uint64_t ended_ns; /* 0: it lives */
+    struct held held;   /* of the blocks it allocated, whoever frees them */
+    uint32_t last_seat; /* that an object of its own took */
+    uint64_t began_ns;  /* its first event */
+    uint64_t ended_ns;  /* 0: it lives */
 };
 
 struct realloc_facts {
@@ -113,7 +112,6 @@ struct analysis {
     uint32_t *site_of_node; /* site number + 1; 0: none yet */
     struct site *site;
     size_t sites, site_room;
-    struct live live;
     struct thread *thread;
     size_t threads;
 

@@ -11,8 +11,8 @@ enum { FIRST_ROOM = 64 };
 static void begin(struct escapes *escapes, struct store *store)
 {
     escapes->store = store;
-    objects_init(&escapes->places);
-    objects_init(&escapes->groups);
+    objects_init(&escapes->places, sizeof(uint32_t));
+    objects_init(&escapes->groups, sizeof(size_t));
     escapes->block_room = FIRST_ROOM;
     escapes->block = store_alloc(store, FIRST_ROOM, sizeof escapes->block[0]);
     escapes->blocks = 1;
@@ -39,7 +39,7 @@ static void give_entry(struct escapes *escapes, uint32_t entry)
     escapes->unused = entry;
 }
 
-void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, uint64_t object,
+void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, uint32_t seat,
                   uint64_t bytes, uint32_t node)
 {
     if (escapes->block == NULL)
@@ -49,30 +49,31 @@ void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, 
         escapes->block[*ring] = (struct escape_block){.next = *ring, .prev = *ring};
     }
     uint32_t entry = take_entry(escapes), next = escapes->block[*ring].next;
-    escapes->block[entry] = (struct escape_block){object, bytes, node, next, *ring};
+    escapes->block[entry] = (struct escape_block){seat, bytes, node, next, *ring};
     escapes->block[next].prev = entry;
     escapes->block[*ring].next = entry;
-    objects_insert(&escapes->places, object, entry, 0);
+    uint32_t place = objects_insert(&escapes->places, seat);
+    *(uint32_t *)objects_get(&escapes->places, place) = entry;
     escapes->alive++;
 }
 
-static void forget(struct escapes *escapes, uint32_t seat)
+/* The entry of the block in that seat; 0: it is in no ring. */
+static uint32_t forget(struct escapes *escapes, uint32_t seat)
 {
-    objects_remove(&escapes->places, seat);
-    escapes->alive--;
+    uint32_t place = objects_remove(&escapes->places, seat);
+    escapes->alive -= place != 0;
+    return place != 0 ? *(uint32_t *)objects_get(&escapes->places, place) : 0;
 }
 
-void escapes_died(struct escapes *escapes, uint64_t object)
+void escapes_died(struct escapes *escapes, uint32_t seat)
 {
-    uint32_t seat = escapes->alive != 0 && object != 0 ? objects_find(&escapes->places, object) : 0;
-    if (seat == 0)
+    uint32_t entry = escapes->alive != 0 && seat != 0 ? forget(escapes, seat) : 0;
+    if (entry == 0)
         return;
-    uint32_t entry = (uint32_t)objects_get(&escapes->places, seat)->number;
     const struct escape_block *block = &escapes->block[entry];
     escapes->block[block->next].prev = block->prev;
     escapes->block[block->prev].next = block->next;
     give_entry(escapes, entry);
-    forget(escapes, seat);
 }
 
 /* -- groups ----------------------------------------------------------------------------------- */
@@ -83,7 +84,7 @@ static struct escape *find_group(struct escapes *escapes, const char *name, uint
     uint64_t key = ((uint64_t)number + 1) << 32 | node;
     uint32_t known = objects_find(&escapes->groups, key);
     if (known != 0)
-        return &escapes->all[objects_get(&escapes->groups, known)->number];
+        return &escapes->all[*(size_t *)objects_get(&escapes->groups, known)];
     if (escapes->count == escapes->room) {
         size_t room = escapes->room != 0 ? 2 * escapes->room : FIRST_ROOM;
         escapes->all =
@@ -91,7 +92,8 @@ static struct escape *find_group(struct escapes *escapes, const char *name, uint
         escapes->room = room;
     }
     escapes->all[escapes->count] = (struct escape){.name = name, .node = node};
-    objects_insert(&escapes->groups, key, escapes->count, 0);
+    uint32_t place = objects_insert(&escapes->groups, key);
+    *(size_t *)objects_get(&escapes->groups, place) = escapes->count;
     return &escapes->all[escapes->count++];
 }
 
@@ -104,7 +106,7 @@ void escapes_end(struct escapes *escapes, uint32_t ring, const char *name, uint3
         struct escape *group = find_group(escapes, name, number, block.node);
         group->blocks++;
         group->bytes += block.bytes;
-        forget(escapes, objects_find(&escapes->places, block.object));
+        forget(escapes, block.seat);
         give_entry(escapes, entry);
         entry = block.next;
     }

@@ -17,7 +17,7 @@ struct escape {
 
 /* A block that is alive, in a ring of those of its transaction. */
 struct escape_block {
-    uint64_t object; /* 0: the ring's beginning */
+    uint32_t seat; /* 0: the ring's beginning */
     uint64_t bytes;
     uint32_t node;
     uint32_t next, prev;
@@ -25,7 +25,7 @@ struct escape_block {
 
 struct escapes {
     struct store *store;
-    struct objects places; /* object -> index of its block; used once there is one */
+    struct objects places; /* seat -> index of its block; used once there is one */
     struct objects groups; /* name and node -> index in `all`; the same */
     struct escape_block *block;
     size_t blocks, block_room; /* the first is nobody's */
@@ -35,12 +35,12 @@ struct escapes {
     size_t alive;
 };
 
-/* A block is born. *ring: of its transaction, 0 at first. */
-void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, uint64_t object,
+/* A block is born, and has that seat. *ring: of its transaction, 0 at first. */
+void escapes_born(struct escapes *escapes, struct store *store, uint32_t *ring, uint32_t seat,
                   uint64_t bytes, uint32_t node);
 
-/* A block dies, perhaps one of a ring. */
-void escapes_died(struct escapes *escapes, uint64_t object);
+/* A block dies, perhaps one of a ring; 0: none does. */
+void escapes_died(struct escapes *escapes, uint32_t seat);
 
 /* A transaction ends: those that are in its ring outlive it. `name` lives on, `number` is its own.
  */

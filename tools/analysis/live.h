@@ -50,12 +50,6 @@ static inline bool live_remove(struct live *live, uint32_t seat, struct block *b
     return true;
 }
 
-/* Soon one of these will be called for `seat`: starts loading what it touches. */
-static inline void live_prefetch(const struct live *live, uint32_t seat)
-{
-    __builtin_prefetch(&live->block[seat < live->seats ? seat : 0], 1);
-}
-
 /* Calls `visit` for each block, by seat. */
 void live_visit(const struct live *live, void (*visit)(const struct block *block, void *context),
                 void *context);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "tools/analysis/analysis.h"
+#include "tools/analysis/booking.h"
 
 enum { FIRST_SLOTS = 4096, MOST_MARKS = MAPS - 2 };
 
@@ -139,12 +139,10 @@ static uint64_t cut_to_page(uint64_t address, uint64_t end, uint64_t number)
     return (end < to ? end : to) - (address > from ? address : from);
 }
 
-/* NULL: of what is older than a whole ring it is not known whether it lives. */
-static const struct block *find_block(const struct taking *taking, uint32_t seat)
+/* Of what is older than a whole ring it is not known whether it lives. */
+static bool is_known(const struct taking *taking, const struct trace_object *object)
 {
-    const struct block *block = live_find(&taking->analysis->live, seat);
-    uint64_t since_ns = taking->analysis->facts->whole_since_ns;
-    return block != NULL && block->birth_ns >= since_ns ? block : NULL;
+    return object->address != 0 && object->born_ns >= taking->analysis->facts->whole_since_ns;
 }
 
 static bool is_on_map(uint64_t address, uint64_t size)
@@ -152,14 +150,13 @@ static bool is_on_map(uint64_t address, uint64_t size)
     return size < MAP_HUGE_BYTES && address < UINT64_MAX - MAP_HUGE_BYTES;
 }
 
-static void add_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
+static void add_block(const struct trace_object *object, void *context)
 {
     struct taking *taking = context;
-    const struct block *block = find_block(taking, seat);
-    uint64_t end = end_of(address, size);
-    if (block == NULL)
+    uint64_t address = object->address, size = object->size, end = end_of(address, size);
+    if (!is_known(taking, object))
         return;
-    taking->map->known += spares_usable(taking->analysis, block);
+    taking->map->known += spares_usable(taking->analysis, object);
     if (!is_on_map(address, size)) {
         taking->map->huge_blocks++;
         taking->map->huge_bytes += size;
@@ -190,14 +187,13 @@ static bool pin_page(struct taking *taking, struct map_pin *pin, uint64_t number
 }
 
 /* The pages between the first and the last are full of the block. */
-static void pin_block(uint64_t address, uint64_t size, uint32_t seat, void *context)
+static void pin_block(const struct trace_object *object, void *context)
 {
     struct taking *taking = context;
-    const struct block *block = find_block(taking, seat);
-    uint64_t end = end_of(address, size);
-    if (block == NULL || !is_on_map(address, size))
+    uint64_t address = object->address, end = end_of(address, object->size);
+    if (!is_known(taking, object) || !is_on_map(address, object->size))
         return;
-    struct map_pin *pin = &taking->pin[block->site];
+    struct map_pin *pin = &taking->pin[booking_find_site(taking->analysis, object->stack)];
     uint64_t first = address / MAP_PAGE_BYTES, last = (end - 1) / MAP_PAGE_BYTES;
     bool pins = pin_page(taking, pin, first, cut_to_page(address, end, first));
     if (last != first)

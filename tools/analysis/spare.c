@@ -2,13 +2,12 @@
  * resident. */
 #include "tools/analysis/spare.h"
 
-#include "tools/analysis/analysis.h"
+#include "tools/analysis/booking.h"
 
 enum {
     GRAIN = 16,
     GRAIN_LOG2 = 4,
     ALIGNED_LOG2_MOST = 14, /* of classes; see format.h */
-    FIRST_SLOTS = 64
 };
 
 /* -- classes ---------------------------------------------------------------------------------- */
@@ -42,6 +41,13 @@ void spares_init(struct analysis *analysis)
     spares->of_grain =
         store_alloc(analysis->store, spares->largest / GRAIN + 1, sizeof spares->of_grain[0]);
     fill_grains(spares);
+    objects_init(&spares->odd, sizeof(uint64_t));
+}
+
+void spares_fini(struct spares *spares)
+{
+    if (spares->is_known)
+        objects_fini(&spares->odd);
 }
 
 /* Number of the class that holds `bytes`; the last one: none does. */
@@ -78,60 +84,32 @@ static uint64_t usable_of_class(const struct analysis *analysis, size_t class, u
 
 /* -- odd blocks ------------------------------------------------------------------------------- */
 
-static struct spare_odd *find_slot(const struct spares *spares, uint64_t object)
+static void add_odd(struct spares *spares, uint32_t seat, uint64_t usable)
 {
-    size_t at = (size_t)(object * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (spares->odd_slots - 1);
-    while (spares->odd[at].object != 0 && spares->odd[at].object != object)
-        at = (at + 1) & (spares->odd_slots - 1);
-    return &spares->odd[at];
+    *(uint64_t *)objects_get(&spares->odd, objects_insert(&spares->odd, seat)) = usable;
 }
 
-static bool is_alive(const struct analysis *analysis, const struct spare_odd *odd)
-{
-    const struct block *block = live_find(&analysis->live, odd->seat);
-    return odd->object != 0 && block != NULL && block->object == odd->object;
-}
-
-/* Only those that live move on; if these are few, there is room again without more slots. */
-static void make_room(struct analysis *analysis)
+void spares_remove(struct analysis *analysis, uint32_t seat)
 {
     struct spares *spares = &analysis->spares;
-    const struct spares old = *spares;
-    size_t alive = 0;
-    for (size_t i = 0; i < old.odd_slots; i++)
-        alive += is_alive(analysis, &old.odd[i]);
-    if (old.odd_slots == 0)
-        spares->odd_slots = FIRST_SLOTS;
-    else if (4 * alive > old.odd_slots)
-        spares->odd_slots = 2 * old.odd_slots;
-    spares->odd = store_alloc(analysis->store, spares->odd_slots, sizeof spares->odd[0]);
-    spares->odds = alive;
-    for (size_t i = 0; i < old.odd_slots; i++) {
-        if (is_alive(analysis, &old.odd[i]))
-            *find_slot(spares, old.odd[i].object) = old.odd[i];
-    }
-    if (old.odd != NULL)
-        store_free(old.odd);
+    uint32_t place = spares->is_known ? objects_remove(&spares->odd, seat) : 0;
+    spares->removed_seat = place != 0 ? seat : 0;
+    if (place != 0)
+        spares->removed_usable = *(uint64_t *)objects_get(&spares->odd, place);
 }
 
-static void add_odd(struct analysis *analysis, const struct trace_event *event, uint64_t usable)
+static uint64_t usable_by_size(const struct analysis *analysis, uint64_t bytes)
 {
-    struct spares *spares = &analysis->spares;
-    if (2 * (spares->odds + 1) > spares->odd_slots)
-        make_room(analysis);
-    *find_slot(spares, event->object) = (struct spare_odd){event->object, usable, event->seat};
-    spares->odds++;
+    return usable_of_class(analysis, find_class(&analysis->spares, bytes), bytes);
 }
 
-static uint64_t usable_of_block(const struct analysis *analysis, uint64_t object, uint64_t bytes)
+/* Of what the event has just taken out. */
+static uint64_t usable_of_old(const struct analysis *analysis, const struct trace_event *event)
 {
     const struct spares *spares = &analysis->spares;
-    if (spares->odds != 0) {
-        const struct spare_odd *odd = find_slot(spares, object);
-        if (odd->object != 0)
-            return odd->usable;
-    }
-    return usable_of_class(analysis, find_class(spares, bytes), bytes);
+    bool was_odd =
+        (event->bits & TRACE_EVENT_OLD_ODD) != 0 && spares->removed_seat == event->old_seat;
+    return was_odd ? spares->removed_usable : usable_by_size(analysis, event->old_size);
 }
 
 /* -- requests --------------------------------------------------------------------------------- */
@@ -147,14 +125,14 @@ static void add(struct spare *sum, uint64_t blocks, uint64_t asked, uint64_t spa
 static uint64_t usable_of_birth(const struct analysis *analysis, const struct trace_event *event)
 {
     const struct spares *spares = &analysis->spares;
-    uint64_t usable = usable_of_class(analysis, find_class(spares, event->size), event->size);
+    uint64_t usable = usable_by_size(analysis, event->size);
     if (event->alignment_log2 > GRAIN_LOG2) {
         size_t class = find_aligned_class(spares, event->size, event->alignment_log2);
         return usable_of_class(analysis, class, event->size);
     }
-    if ((event->bits & TRACE_EVENT_IN_PLACE) == 0 || event->old_object == 0)
+    if ((event->bits & TRACE_EVENT_IN_PLACE) == 0 || event->old_seat == 0)
         return usable;
-    uint64_t old = usable_of_block(analysis, event->old_object, event->old_size);
+    uint64_t old = usable_of_old(analysis, event);
     return old <= spares->largest && old >= event->size ? old : usable;
 }
 
@@ -170,7 +148,7 @@ void spares_add(struct analysis *analysis, uint32_t site, const struct trace_eve
     if (may_be_odd) {
         uint64_t birth = usable_of_birth(analysis, event);
         if (birth != usable)
-            add_odd(analysis, event, birth);
+            add_odd(spares, event->seat, birth);
         usable = birth;
         class = find_class(spares, usable);
     }
@@ -182,33 +160,70 @@ void spares_add(struct analysis *analysis, uint32_t site, const struct trace_eve
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
-uint64_t spares_usable(const struct analysis *analysis, const struct block *block)
+uint64_t spares_usable(const struct analysis *analysis, const struct trace_object *object)
 {
-    if (!analysis->spares.is_known)
-        return block->bytes;
-    return usable_of_block(analysis, block->object, block->bytes);
+    const struct spares *spares = &analysis->spares;
+    if (!spares->is_known)
+        return object->size;
+    uint32_t place = object->is_odd ? objects_find(&spares->odd, object->seat) : 0;
+    return place != 0 ? *(uint64_t *)objects_get(&spares->odd, place)
+                      : usable_by_size(analysis, object->size);
 }
 
-static void add_block(const struct block *block, void *context)
+static void add_object(struct analysis *analysis, const struct trace_object *object)
 {
-    struct analysis *analysis = context;
     struct spares *spares = &analysis->spares;
-    uint64_t usable = spares_usable(analysis, block);
-    const struct amount one =
-        estimate_weigh(analysis->facts->header.sample_period, block->bytes, block->object);
-    uint64_t spare = (usable - block->bytes) * one.blocks;
+    uint64_t usable = spares_usable(analysis, object);
+    const struct amount one = booking_weigh(analysis, object->size, &object->number);
+    uint64_t spare = (usable - object->size) * one.blocks;
+    struct site *site = &analysis->site[booking_find_site(analysis, object->stack)];
     add(&spares->class[find_class(spares, usable)].held, one.blocks, one.bytes, spare);
     add(&spares->held, one.blocks, one.bytes, spare);
-    add(&analysis->site[block->site].spare.held, one.blocks, one.bytes, spare);
+    add(&site->spare.held, one.blocks, one.bytes, spare);
 }
 
-void spares_take(struct analysis *analysis)
+struct taking {
+    struct analysis *analysis;
+    const struct trace_event *event; /* NULL: the end */
+};
+
+static void show_object(const struct trace_object *object, void *context)
+{
+    struct taking *taking = context;
+    if (taking->event == NULL || taking->event->seat != object->seat)
+        add_object(taking->analysis, object);
+}
+
+/* The visit is behind the event already: who died by it is still to be counted. */
+static void add_dead(struct analysis *analysis, const struct trace_event *event)
+{
+    const struct trace_object old = {.number = event->old_object,
+                                     .size = event->old_size,
+                                     .stack = event->old_stack,
+                                     .seat = event->old_seat,
+                                     .is_odd = true};
+    const struct trace_object stale = {.number = event->stale_object,
+                                       .size = event->stale_size,
+                                       .stack = event->stale_stack,
+                                       .seat = event->stale_seat,
+                                       .is_odd = true};
+    if (event->old_seat != 0)
+        add_object(analysis, &old);
+    if ((event->bits & TRACE_EVENT_STALE) != 0)
+        add_object(analysis, &stale);
+}
+
+void spares_take(struct analysis *analysis, const struct trace_visit *visit,
+                 const struct trace_event *event)
 {
     struct spares *spares = &analysis->spares;
+    struct taking taking = {analysis, event};
     if (!spares->is_known || spares->is_taken)
         return;
     spares->is_taken = true;
     spares->time_ns = spares->next_ns != UINT64_MAX ? spares->next_ns : analysis->last_ns;
     spares->next_ns = UINT64_MAX;
-    live_visit(&analysis->live, add_block, analysis);
+    trace_visit_live(visit, show_object, &taking);
+    if (event != NULL)
+        add_dead(analysis, event);
 }

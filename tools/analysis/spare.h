@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 #include "tools/analysis/held.h"
+#include "tools/trace/objects.h"
 
 struct analysis;
-struct block;
 struct trace_event;
+struct trace_object;
+struct trace_visit;
 
 enum { SPARE_CLASS_MOST = 1 << 20 }; /* larger classes are not believed */
 
@@ -34,13 +36,6 @@ struct site_spare {
     struct spare held; /* when most was resident */
 };
 
-/* A block whose class does not follow from its size: aligned, or realloc left it where it was. */
-struct spare_odd {
-    uint64_t object; /* 0: the slot is free */
-    uint64_t usable;
-    uint32_t seat;
-};
-
 struct spares {
     bool is_known;             /* the trace tells its classes */
     bool is_all;               /* and what it makes of larger blocks; else they have no spare */
@@ -53,21 +48,30 @@ struct spares {
     struct spare_class *class; /* by size */
     uint16_t *of_grain;        /* the first class that holds so many times 16 bytes */
     uint64_t largest;          /* bytes of the last class that has some */
-    struct spare_odd *odd;     /* open addressing, linear probing; the dead ones go as it fills */
-    size_t odd_slots;          /* a power of two, or 0 */
-    size_t odds;               /* P1: at most half of them */
+    struct objects odd;        /* seat -> what the block can hold, of those alive of which that does
+                                * not follow from the size: aligned, or realloc left it there */
+    uint32_t removed_seat;     /* which of these was removed last; 0: that was none, */
+    uint64_t removed_usable;   /* and what it could hold */
 };
 
 void spares_init(struct analysis *analysis);
 
-/* A block is born, which stands for so many (`one`) at that site. Before live_insert. */
+void spares_fini(struct spares *spares);
+
+/* A block is born, which stands for so many (`one`) at that site; what the event ends was removed.
+ */
 void spares_add(struct analysis *analysis, uint32_t site, const struct trace_event *event,
                 const struct amount *one);
 
-/* What a block that is alive can hold; what was asked for it, if the trace tells no classes. */
-uint64_t spares_usable(const struct analysis *analysis, const struct block *block);
+/* A block dies. */
+void spares_remove(struct analysis *analysis, uint32_t seat);
 
-/* All events up to spares.next_ns are booked, or all. */
-void spares_take(struct analysis *analysis);
+/* What a block that is alive can hold; what was asked for it, if the trace tells no classes. */
+uint64_t spares_usable(const struct analysis *analysis, const struct trace_object *object);
+
+/* All events up to spares.next_ns are booked, and the visit has read one more, `event`; or all are,
+ * and it is NULL. */
+void spares_take(struct analysis *analysis, const struct trace_visit *visit,
+                 const struct trace_event *event);
 
 #endif

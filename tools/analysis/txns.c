@@ -33,7 +33,7 @@ static uint32_t find_name(struct txns_booked *txns, const char *text)
 static struct txn_open *find(const struct txns_booked *txns, uint32_t number)
 {
     uint32_t seat = txns->is_used && number != 0 ? objects_find(&txns->places, number) : 0;
-    return seat != 0 ? &txns->open[objects_get(&txns->places, seat)->number] : NULL;
+    return seat != 0 ? &txns->open[*(size_t *)objects_get(&txns->places, seat)] : NULL;
 }
 
 /* The last place that is free, if it is near the end: transactions that are open at the same time
@@ -49,13 +49,13 @@ static size_t take_place(struct txns_booked *txns)
 static struct txn_open *open_txn(struct txns_booked *txns, uint32_t number, const char *name)
 {
     if (!txns->is_used)
-        objects_init(&txns->places);
+        objects_init(&txns->places, sizeof(size_t));
     txns->is_used = true;
     struct txn_open *known = find(txns, number);
     if (known != NULL)
         return known;
     size_t place = take_place(txns);
-    objects_insert(&txns->places, number, place, 0);
+    *(size_t *)objects_get(&txns->places, objects_insert(&txns->places, number)) = place;
     txns->open[place] = (struct txn_open){.name = find_name(txns, name), .depth = 1};
     return &txns->open[place];
 }
@@ -63,7 +63,7 @@ static struct txn_open *open_txn(struct txns_booked *txns, uint32_t number, cons
 static void close_txn(struct txns_booked *txns, uint32_t number)
 {
     find(txns, number)->name = FREE_PLACE;
-    objects_remove(&txns->places, objects_find(&txns->places, number));
+    objects_remove(&txns->places, number);
     while (txns->opens > 0 && txns->open[txns->opens - 1].name == FREE_PLACE)
         txns->opens--;
 }
@@ -177,12 +177,13 @@ void txns_book_malloc(struct txns_booked *txns, struct store *store,
                       const struct trace_event *event)
 {
     txns->store = store;
-    escapes_died(&txns->escapes, event->stale_object);
-    escapes_died(&txns->escapes, event->old_object);
-    if (event->object == 0 || event->txn == 0)
+    if ((event->bits & TRACE_EVENT_STALE) != 0)
+        escapes_died(&txns->escapes, event->stale_seat);
+    escapes_died(&txns->escapes, event->old_seat);
+    if (event->seat == 0 || event->txn == 0)
         return;
     struct txn_open *open = open_txn(txns, event->txn, "(begun before the trace)");
-    escapes_born(&txns->escapes, store, &open->malloced, event->object, event->size, event->stack);
+    escapes_born(&txns->escapes, store, &open->malloced, event->seat, event->size, event->stack);
 }
 
 /* -- the end ---------------------------------------------------------------------------------- */

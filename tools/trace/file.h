@@ -135,6 +135,10 @@ bool info_is_at_end(const struct file_block *block, const unsigned char *at,
 void stacks_read(struct trace *trace, struct unpacker *unpacker);
 
 /* The tools' number of a node of the file; 0: none, or one that is not there. */
-uint32_t stacks_find(const struct trace *trace, uint64_t id);
+static inline uint32_t stacks_find(const struct trace *trace, uint64_t id)
+{
+    uint64_t own = id > trace->nodes_gone ? id - trace->nodes_gone : 0;
+    return own < trace->facts.nodes ? (uint32_t)own : 0;
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 _Noreturn void memory_fail(size_t count, size_t bytes)
@@ -22,6 +23,14 @@ void *memory_alloc(size_t count, size_t bytes)
     if (memory == NULL)
         memory_fail(count, bytes);
     return memory;
+}
+
+void *memory_alloc_lines(size_t bytes)
+{
+    void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+    if (memory == NULL)
+        memory_fail(1, bytes);
+    return memset(memory, 0, bytes);
 }
 
 void *memory_grow(void *array, size_t count, size_t *capacity, size_t bytes)

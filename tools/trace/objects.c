@@ -6,7 +6,7 @@
 
 #include "tools/trace/memory.h"
 
-enum { FIRST_SHIFT = 64 - 12, LAST_SHIFT = 32, FIRST_ROOM = 1 << 11 };
+enum { FIRST_BUCKETS = 64, FIRST_ROOM = 1 << 7 };
 
 uint64_t objects_seed(void)
 {
@@ -16,102 +16,125 @@ uint64_t objects_seed(void)
     return seed | 1;
 }
 
-static size_t bytes_of(size_t slots)
+static size_t bytes_of(size_t buckets)
 {
-    return slots * sizeof(struct objects_slot);
+    return buckets * sizeof(struct objects_bucket);
 }
 
-static void set_slots(struct objects *objects, unsigned shift)
+static void set_buckets(struct objects *objects, size_t buckets)
 {
-    size_t slots = (size_t)1 << (64 - shift);
-    objects->slots = memory_map(bytes_of(slots));
-    objects->mask = slots - 1;
-    objects->shift = shift;
+    if (buckets > UINT32_MAX)
+        memory_fail(buckets, sizeof(struct objects_bucket));
+    objects->bucket = memory_map(bytes_of(buckets));
+    objects->buckets = buckets;
+    objects->most = buckets * OBJECTS_KEYS * 3 / 4;
 }
 
-void objects_init(struct objects *objects)
+void objects_init(struct objects *objects, size_t record_bytes)
 {
-    *objects = (struct objects){.seed = objects_seed(), .room = FIRST_ROOM};
-    objects->object = memory_map(FIRST_ROOM * sizeof(struct object));
-    set_slots(objects, FIRST_SHIFT);
+    *objects =
+        (struct objects){.seed = objects_seed(), .record_bytes = record_bytes, .room = FIRST_ROOM};
+    objects->record = memory_map(FIRST_ROOM * record_bytes);
+    set_buckets(objects, FIRST_BUCKETS);
 }
 
 void objects_fini(struct objects *objects)
 {
-    memory_unmap(objects->slots, bytes_of(objects->mask + 1));
-    memory_unmap(objects->object, objects->room * sizeof(struct object));
+    memory_unmap(objects->bucket, bytes_of(objects->buckets));
+    memory_unmap(objects->record, objects->room * objects->record_bytes);
     seats_fini(&objects->seats);
     *objects = (struct objects){0};
 }
 
-/* -- slots ------------------------------------------------------------------------------------ */
+/* -- buckets ---------------------------------------------------------------------------------- */
 
-static size_t home_of(const struct objects *objects, struct objects_slot slot)
+static void place(struct objects *objects, uint64_t key, uint32_t seat)
 {
-    return (size_t)(slot.tag >> (objects->shift - LAST_SHIFT));
-}
-
-static void place(struct objects *objects, struct objects_slot slot)
-{
-    size_t at = home_of(objects, slot);
-    while (objects->slots[at].seat != 0)
-        at = (at + 1) & objects->mask;
-    objects->slots[at] = slot;
-}
-
-static void double_slots(struct objects *objects)
-{
-    struct objects_slot *old = objects->slots;
-    size_t count = objects->mask + 1;
-    if (objects->shift == LAST_SHIFT)
-        memory_fail(2 * count, sizeof(*old));
-    set_slots(objects, objects->shift - 1);
-    for (size_t i = 0; i < count; i++) {
-        if (old[i].seat != 0)
-            place(objects, old[i]);
+    size_t at = objects_home(objects, key);
+    unsigned free = objects_match(&objects->bucket[at], 0);
+    while (free == 0) {
+        objects->bucket[at].passed++;
+        at = objects_behind(objects, at);
+        free = objects_match(&objects->bucket[at], 0);
     }
-    memory_unmap(old, bytes_of(count));
+    objects->bucket[at].key[__builtin_ctz(free)] = key;
+    objects->bucket[at].seat[__builtin_ctz(free)] = seat;
 }
 
-/* Moves those behind the hole up that may not be found otherwise. */
-static void clear_slot(struct objects *objects, size_t hole)
+/* By half: of twice as many, half would be empty for long. */
+static void add_buckets(struct objects *objects)
 {
-    for (size_t at = (hole + 1) & objects->mask; objects->slots[at].seat != 0;
-         at = (at + 1) & objects->mask) {
-        size_t home = home_of(objects, objects->slots[at]);
-        if (((at - home) & objects->mask) >= ((at - hole) & objects->mask)) {
-            objects->slots[hole] = objects->slots[at];
-            hole = at;
+    struct objects_bucket *old = objects->bucket;
+    size_t buckets = objects->buckets;
+    set_buckets(objects, buckets + buckets / 2);
+    for (size_t i = 0; i < buckets; i++) {
+        for (unsigned k = 0; k < OBJECTS_KEYS; k++) {
+            if (old[i].key[k] != 0)
+                place(objects, old[i].key[k], old[i].seat[k]);
         }
     }
-    objects->slots[hole].seat = 0;
+    memory_unmap(old, bytes_of(buckets));
 }
 
 /* -- objects ---------------------------------------------------------------------------------- */
 
-uint32_t objects_insert(struct objects *objects, uint64_t units, uint64_t number, uint64_t size)
+void objects_make_room(struct objects *objects, uint32_t seat)
 {
-    if (8 * objects->count >= 5 * objects->mask)
-        double_slots(objects);
-    uint32_t seat = seats_take(&objects->seats);
     while (seat >= objects->room) {
-        objects->object = memory_map_more(objects->object, objects->room * sizeof(struct object));
+        objects->record = memory_map_more(objects->record, objects->room * objects->record_bytes);
         objects->room *= 2;
     }
-    objects->object[seat] = (struct object){units, number, size};
+}
+
+uint32_t objects_insert(struct objects *objects, uint64_t key)
+{
+    if (objects->count == objects->most)
+        add_buckets(objects);
+    uint32_t seat = objects_take_seat(objects);
+    place(objects, key, seat);
     objects->count++;
-    place(objects, (struct objects_slot){(uint32_t)(objects_hash(objects, units) >> 32), seat});
     return seat;
 }
 
-void objects_remove(struct objects *objects, uint32_t seat)
+uint32_t objects_remove_far(struct objects *objects, uint64_t key)
 {
-    struct object *object = &objects->object[seat];
-    size_t at = (size_t)(objects_hash(objects, object->units) >> objects->shift);
-    while (objects->slots[at].seat != seat)
-        at = (at + 1) & objects->mask;
-    clear_slot(objects, at);
-    object->units = 0;
+    size_t home = objects_home(objects, key), at = home;
+    unsigned found;
+    for (size_t i = 0; (found = objects_match(&objects->bucket[at], key)) == 0; i++) {
+        if (objects->bucket[at].passed == 0 || i + 1 == objects->buckets)
+            return 0;
+        at = objects_behind(objects, at);
+    }
+    for (; home != at; home = objects_behind(objects, home))
+        objects->bucket[home].passed--;
+    uint32_t seat = objects->bucket[at].seat[__builtin_ctz(found)];
+    objects->bucket[at].key[__builtin_ctz(found)] = 0;
     objects->count--;
     seats_give(&objects->seats, seat);
+    return seat;
+}
+
+/* Of a bucket: keys that are free have had a seat, or it is nobody's. */
+static MEMORY_PREFETCH void prefetch_records(const struct objects *objects, size_t at)
+{
+    const struct objects_bucket *bucket = &objects->bucket[at < objects->buckets ? at : 0];
+    for (unsigned i = 0; i < OBJECTS_KEYS; i++)
+        __builtin_prefetch(objects_get(objects, bucket->seat[i]));
+}
+
+bool objects_next(const struct objects *objects, size_t *place, uint64_t *key, uint32_t *seat)
+{
+    enum { BUCKETS_AHEAD = 4 };
+    for (; *place < objects->buckets * OBJECTS_KEYS; ++*place) {
+        size_t at = *place / OBJECTS_KEYS, i = *place % OBJECTS_KEYS;
+        if (i == 0)
+            prefetch_records(objects, at + BUCKETS_AHEAD);
+        *key = objects->bucket[at].key[i];
+        *seat = objects->bucket[at].seat[i];
+        if (*key != 0) {
+            ++*place;
+            return true;
+        }
+    }
+    return false;
 }

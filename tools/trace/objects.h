@@ -1,91 +1,162 @@
-/* objects.h - which object lives at an address now.
+/* objects.h - which object lives at an address now: a number for each address (or any other key),
+ * and a record for each number.
  *
- *     address --hash--> slots: | tag | seat |     small: eight are in a line of the CPU's cache
- *                                        \
- *                                    objects: | address | number | size |     by seat (seats.h)
+ *     address --hash--> bucket: | 5 keys | 5 seats | passed |    one line of the CPU's cache
+ *                                            \
+ *                                          records: | of seat 1 | of seat 2 | ...     (seats.h)
  *
- * Open addressing with linear probing (Knuth, TAOCP 3, 6.4), no tombstones. The tag is the upper
- * half of the hash, so that slots are told apart, and moved, without a look at the objects. The
- * hash is seeded, so that no file can be made to collide. */
+ * A key is in its own bucket or, where that was full, in the next one that was not. Each bucket
+ * counts the keys that passed it by, so a search ends at the first one that none did; nearly always
+ * that is the key's own, and nothing moves when a key goes (Bronson & Shi, "F14", 2019, has buckets
+ * of this kind). The hash is seeded, so that no file can be made to collide. */
 #ifndef MPRESS_TOOLS_TRACE_OBJECTS_H
 #define MPRESS_TOOLS_TRACE_OBJECTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "tools/trace/seats.h"
 
-struct object {
-    uint64_t units; /* the address; 0: nobody has the seat, or it is none of these objects */
-    uint64_t number;
-    uint64_t size;
+enum { OBJECTS_KEYS = 5 };
+
+struct objects_bucket {
+    uint64_t key[OBJECTS_KEYS]; /* 0: free */
+    uint32_t seat[OBJECTS_KEYS];
+    uint32_t passed; /* B1: keys that live in a bucket behind, as there was no room here */
 };
 
-struct objects_slot {
-    uint32_t tag;
-    uint32_t seat; /* 0: the slot is empty */
-};
+_Static_assert(sizeof(struct objects_bucket) == 64, "a line of the CPU's cache");
 
 struct objects {
-    struct objects_slot *slots;
-    size_t mask;    /* slots - 1; a power of two minus 1 */
-    unsigned shift; /* 64 - log2 of the slots; at least 32 */
-    size_t count;   /* at most 5/8 of the slots */
+    struct objects_bucket *bucket;
+    size_t buckets; /* less than 2^32 */
+    size_t count;   /* keys */
+    size_t most;    /* B2: count <= most: 3/4 of what there is room for */
     uint64_t seed;  /* odd */
     struct seats seats;
-    struct object *object; /* by seat */
-    size_t room;           /* for seats below */
+    void *record; /* by seat */
+    size_t record_bytes;
+    size_t room; /* for seats below */
 };
 
-void objects_init(struct objects *objects);
+void objects_init(struct objects *objects, size_t record_bytes);
 void objects_fini(struct objects *objects);
 
-/* `units` is not 0 and not in it. The seat that it takes. */
-uint32_t objects_insert(struct objects *objects, uint64_t units, uint64_t number, uint64_t size);
+/* Parts of what is below. */
+void objects_make_room(struct objects *objects, uint32_t seat);
+uint32_t objects_remove_far(struct objects *objects, uint64_t key);
 
-/* The object with that seat goes, and gives the seat back. */
-void objects_remove(struct objects *objects, uint32_t seat);
+/* A seat for what has no key; its record is as whoever had the seat before left it. */
+static inline uint32_t objects_take_seat(struct objects *objects)
+{
+    uint32_t seat = seats_take(&objects->seats);
+    if (__builtin_expect(seat >= objects->room, 0))
+        objects_make_room(objects, seat);
+    return seat;
+}
+
+/* `key` is not 0 and not in it. The seat that it takes; its record as above. */
+uint32_t objects_insert(struct objects *objects, uint64_t key);
+
+/* The keys, in no order: *place is 0 at first. False: there are no more. Starts loading the records
+ * of those that come soon. */
+bool objects_next(const struct objects *objects, size_t *place, uint64_t *key, uint32_t *seat);
+
+/* Good until the next insert. */
+static inline void *objects_get(const struct objects *objects, uint32_t seat)
+{
+    return (char *)objects->record + seat * objects->record_bytes;
+}
+
+/* Twice multiplied: rows of addresses that are equally far apart would fall into few buckets of
+ * some seeds otherwise, and all is twice as slow then. */
+static inline size_t objects_home(const struct objects *objects, uint64_t key)
+{
+    uint64_t hash = key * objects->seed;
+    hash = (hash ^ hash >> 32) * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)((hash >> 32) * objects->buckets >> 32);
+}
+
+static inline size_t objects_behind(const struct objects *objects, size_t at)
+{
+    return at + 1 < objects->buckets ? at + 1 : 0;
+}
+
+/* Bit i: it is key i. Without branches, since any of the five is as likely. */
+static inline unsigned objects_match(const struct objects_bucket *bucket, uint64_t key)
+{
+    unsigned found = 0;
+#pragma GCC unroll 5
+    for (unsigned i = 0; i < OBJECTS_KEYS; i++)
+        found |= (unsigned)(bucket->key[i] == key) << i;
+    return found;
+}
+
+/* The seat of a key; 0: it is not there. */
+static inline uint32_t objects_find(const struct objects *objects, uint64_t key)
+{
+    size_t at = objects_home(objects, key);
+    for (size_t i = 0; i < objects->buckets; i++) {
+        const struct objects_bucket *bucket = &objects->bucket[at];
+        unsigned found = objects_match(bucket, key);
+        if (found != 0)
+            return bucket->seat[__builtin_ctz(found)];
+        if (bucket->passed == 0)
+            return 0;
+        at = objects_behind(objects, at);
+    }
+    return 0;
+}
+
+/* The key goes, and gives its seat back; the record is good until the next insert. 0: it is not
+ * there. */
+static inline uint32_t objects_remove(struct objects *objects, uint64_t key)
+{
+    struct objects_bucket *bucket = &objects->bucket[objects_home(objects, key)];
+    unsigned found = objects_match(bucket, key);
+    if (__builtin_expect(found == 0, 0))
+        return objects_remove_far(objects, key);
+    unsigned place = (unsigned)__builtin_ctz(found);
+    bucket->key[place] = 0;
+    objects->count--;
+    seats_give(&objects->seats, bucket->seat[place]);
+    return bucket->seat[place];
+}
+
+/* As objects_insert, but the key may be there: then *before is its seat, which it keeps; else 0. */
+static inline uint32_t objects_put(struct objects *objects, uint64_t key, uint32_t *before)
+{
+    struct objects_bucket *bucket = &objects->bucket[objects_home(objects, key)];
+    unsigned free = objects_match(bucket, 0);
+    *before = 0;
+    if (__builtin_expect(objects_match(bucket, key) != 0 || bucket->passed != 0, 0))
+        *before = objects_find(objects, key);
+    if (__builtin_expect(*before != 0, 0))
+        return *before;
+    if (__builtin_expect(free == 0 || objects->count == objects->most, 0))
+        return objects_insert(objects, key);
+    uint32_t seat = objects_take_seat(objects);
+    bucket->key[__builtin_ctz(free)] = key;
+    bucket->seat[__builtin_ctz(free)] = seat;
+    objects->count++;
+    return seat;
+}
+
+/* That will be asked for: first its bucket is loaded, then, by the second call, its record. */
+static MEMORY_PREFETCH void objects_prefetch_bucket(const struct objects *objects, uint64_t key)
+{
+    __builtin_prefetch(&objects->bucket[objects_home(objects, key)], 1);
+}
+
+static MEMORY_PREFETCH void objects_prefetch_record(const struct objects *objects, uint64_t key)
+{
+    const struct objects_bucket *bucket = &objects->bucket[objects_home(objects, key)];
+    unsigned found = objects_match(bucket, key) | 1U << (OBJECTS_KEYS - 1);
+    __builtin_prefetch(objects_get(objects, bucket->seat[__builtin_ctz(found)]), 1);
+}
 
 /* An odd number that is another one in every process. */
 uint64_t objects_seed(void);
-
-static inline uint64_t objects_hash(const struct objects *objects, uint64_t units)
-{
-    return units * objects->seed;
-}
-
-/* One that lives. Good until the next insert. */
-static inline struct object *objects_get(const struct objects *objects, uint32_t seat)
-{
-    return &objects->object[seat];
-}
-
-/* The seat of who lives there; 0: nobody. */
-static inline uint32_t objects_find(const struct objects *objects, uint64_t units)
-{
-    uint64_t hash = objects_hash(objects, units);
-    for (size_t at = (size_t)(hash >> objects->shift);; at = (at + 1) & objects->mask) {
-        struct objects_slot slot = objects->slots[at];
-        if (slot.seat == 0)
-            return 0;
-        if (slot.tag == (uint32_t)(hash >> 32) && objects->object[slot.seat].units == units)
-            return slot.seat;
-    }
-}
-
-/* That will be asked for: first its slot is loaded, then, by the second call, the object. */
-static inline void objects_prefetch_slot(const struct objects *objects, uint64_t units)
-{
-    __builtin_prefetch(&objects->slots[objects_hash(objects, units) >> objects->shift], 1);
-}
-
-static inline void objects_prefetch_object(const struct objects *objects, uint64_t units)
-{
-    uint64_t hash = objects_hash(objects, units);
-    size_t at = (size_t)(hash >> objects->shift);
-    while (objects->slots[at].seat != 0 && objects->slots[at].tag != (uint32_t)(hash >> 32))
-        at = (at + 1) & objects->mask;
-    __builtin_prefetch(&objects->object[objects->slots[at].seat], 1);
-}
 
 #endif

@@ -6,12 +6,9 @@
 
 #include "tools/trace/memory.h"
 
-enum {
-    BATCH = 512, /* records decoded at a time: 24 KiB, stays in the first-level cache, and as many
-                  * as lie between two readings of the clock (tracer/README.md, tick) */
-    OBJECTS_AHEAD = 12, /* records between the one that is given out and the one whose object is */
-    SLOTS_AHEAD = 24,   /* loaded, and the one whose slot is: see objects.h */
-};
+/* Records decoded at a time: 20 KiB, stays in the first-level cache, and as many as lie between two
+ * readings of the clock (tracer/README.md, tick). */
+enum { BATCH = 512 };
 
 struct order_lane {
     struct cursor cursor; /* behind the batch */
@@ -74,45 +71,37 @@ static void remove_first(struct order *order)
 
 /* -- the order -------------------------------------------------------------------------------- */
 
-/* The next record of a lane, or NULL: it is over. */
-static const struct cursor_record *take(struct order_lane *lane)
+/* Decodes more of a lane where nothing is left; false: it is over. */
+static bool refill(struct order_lane *lane)
 {
-    if (lane->used == lane->timed) {
-        lane->count -= lane->used;
-        memmove(lane->batch, &lane->batch[lane->used], lane->count * sizeof lane->batch[0]);
-        lane->used = 0;
-        lane->timed = (uint32_t)cursor_fill(&lane->cursor, lane->batch, &lane->count, BATCH);
-    }
-    return lane->used < lane->timed ? &lane->batch[lane->used++] : NULL;
+    if (lane->used < lane->timed)
+        return true;
+    lane->count -= lane->used;
+    memmove(lane->batch, &lane->batch[lane->used], lane->count * sizeof lane->batch[0]);
+    lane->used = 0;
+    lane->timed = (uint32_t)cursor_fill(&lane->cursor, lane->batch, &lane->count, BATCH);
+    return lane->timed != 0;
 }
 
-static void prefetch(const struct order_lane *lane, const struct objects *objects)
-{
-    if (lane->used + SLOTS_AHEAD >= lane->count)
-        return;
-    const struct cursor_record *ahead = &lane->batch[lane->used + SLOTS_AHEAD];
-    objects_prefetch_slot(objects, ahead->op == TRACE_ALLOC ? ahead->units : ahead->old_units);
-    ahead = &lane->batch[lane->used + OBJECTS_AHEAD];
-    if (ahead->op == TRACE_FREE || ahead->op == TRACE_REALLOC)
-        objects_prefetch_object(objects, ahead->old_units);
-}
-
-bool order_next(struct order *order, const struct objects *objects, struct order_step *step)
+bool order_next(struct order *order, struct order_run *run)
 {
     while (order->heap_count > 0) {
         uint32_t index = order->heap[0];
         struct order_lane *lane = &order->lanes[index];
-        const struct cursor_record *record = take(lane);
-        if (record == NULL) {
+        if (!refill(lane)) {
             remove_first(order);
-        } else if (record->op == TRACE_SYNC) {
-            lane->epoch = record->size;
-            replace_first(order, index);
-        } else {
-            prefetch(lane, objects);
-            *step = (struct order_step){record, index};
+            continue;
+        }
+        uint32_t first = lane->used;
+        while (lane->used < lane->timed && lane->batch[lane->used].op != TRACE_SYNC)
+            lane->used++;
+        if (lane->used != first) {
+            *run = (struct order_run){&lane->batch[first], &lane->batch[lane->used],
+                                      &lane->batch[lane->count], index};
             return true;
         }
+        lane->epoch = lane->batch[lane->used++].size;
+        replace_first(order, index);
     }
     return false;
 }

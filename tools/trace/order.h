@@ -4,20 +4,22 @@
 #define MPRESS_TOOLS_TRACE_ORDER_H
 
 #include "tools/trace/cursor.h"
-#include "tools/trace/objects.h"
 
 struct order;
 
-struct order_step {
-    const struct cursor_record *record; /* good until the next call */
-    uint32_t lane;                      /* index into trace->event_lanes */
+/* Records of one lane that no other lane's come between. */
+struct order_run {
+    const struct cursor_record *at;    /* good until the next call, */
+    const struct cursor_record *end;   /* up to here; */
+    const struct cursor_record *known; /* so many are decoded, of this run or of later ones */
+    uint32_t lane;                     /* index into trace->event_lanes */
 };
 
 struct order *order_create(const struct trace *trace);
 void order_destroy(struct order *order);
 
-/* The next record; `objects` are those that its death will be looked up in, soon. */
-bool order_next(struct order *order, const struct objects *objects, struct order_step *step);
+/* The next run, which has a record at least. False: there are no more. */
+bool order_next(struct order *order, struct order_run *run);
 
 /* See struct trace_totals; of an order that is over. */
 uint64_t order_get_resolution(const struct order *order);

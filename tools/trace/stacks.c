@@ -73,12 +73,6 @@ void stacks_read(struct trace *trace, struct unpacker *unpacker)
     payloads_destroy(payloads);
 }
 
-uint32_t stacks_find(const struct trace *trace, uint64_t id)
-{
-    uint64_t own = id > trace->nodes_gone ? id - trace->nodes_gone : 0;
-    return own < trace->facts.nodes ? (uint32_t)own : 0;
-}
-
 struct trace_node trace_node(const struct trace *trace, uint32_t id)
 {
     if (id >= trace->facts.nodes)

@@ -240,6 +240,7 @@ enum trace_event_bits {
     TRACE_EVENT_IN_TXN = 32,  /* ALLOC, FREE: a block of transaction `txn`. It has no address, and
                                * ends with it; each that ends so has a FREE of its own. ALLOC:
                                * alignment_log2 is whatever was asked for */
+    TRACE_EVENT_OLD_ODD = 64, /* what dies is_odd, see struct trace_object */
 };
 
 /* Transactions are numbered as in the file. */
@@ -263,29 +264,36 @@ struct trace_event {
     uint8_t bits;           /* enum trace_event_bits */
     uint8_t alignment_log2; /* asked for, when above 16; else 0 */
     uint32_t thread;        /* threads are numbered 0, 1, 2... in order of their first event */
-    uint32_t tid;           /* of that thread; 0: not known */
+    uint64_t time_ns;       /* interpolated; never runs backwards within a thread */
+    uint64_t size;          /* bytes asked */
+    uint64_t old_size;      /* bytes asked for the one that dies; 0 if unknown */
+    uint64_t old_born_ns;   /* its birth; after reallocs that of the first one */
+    uint32_t stack;         /* ALLOC, REALLOC, FAILED: node id; 0: none */
+    uint32_t seat;          /* of the object born */
+    uint32_t old_stack;     /* of the ALLOC or REALLOC that the one that dies is from */
+    uint32_t old_thread;
+    uint32_t old_seat;
+    uint32_t txn; /* TXN_*, IN_TXN: which one. Any other ALLOC or REALLOC: malloc got it there */
+
+    /* Behind the first line of the CPU's cache: what a brief visit leaves out, see there. */
+    uint32_t tid; /* of the thread; 0: not known */
     uint32_t lane;
-    uint32_t stack; /* ALLOC, REALLOC, FAILED: node id; 0: none */
-    uint32_t txn;   /* TXN_*, IN_TXN: which one. Any other ALLOC or REALLOC: malloc got it there */
-    uint64_t time_ns; /* interpolated; never runs backwards within a thread */
     union {
         struct {
             uint64_t object;     /* born here: ALLOC, REALLOC */
             uint64_t address;    /* of the object born */
-            uint64_t size;       /* bytes asked */
             uint64_t old_object; /* dies here: FREE, REALLOC; 0: unknown */
             uint64_t old_address;
-            uint64_t old_size;     /* bytes asked for the one that dies; 0 if unknown */
             uint64_t stale_object; /* see TRACE_EVENT_STALE */
             uint64_t stale_size;
         };
         struct trace_txn_begun begun; /* TXN_BEGIN */
         struct trace_txn_ended ended; /* TXN_END */
     };
-    uint32_t seat; /* of the object born */
-    uint32_t old_seat;
+    uint32_t stale_stack;
+    uint32_t stale_thread;
     uint32_t stale_seat;
-};
+} __attribute__((aligned(64)));
 
 /* Totals of what a visit has yielded so far. */
 struct trace_totals {
@@ -318,13 +326,34 @@ bool trace_visit_next(struct trace_visit *visit, struct trace_event *event);
 const struct trace_totals *trace_visit_totals(const struct trace_visit *visit);
 void trace_visit_destroy(struct trace_visit *visit);
 
-/* The seat of the object that is alive at this address as far as the visit has come; 0: none. */
-uint32_t trace_visit_seat_at(const struct trace_visit *visit, uint64_t address);
+/* Right after it was created. Of ALLOC, FREE and REALLOC its events tell the first line only, but
+ * for the fields of STALE ones: the rest of them is as it was. Numbers of objects are not kept at
+ * all, which saves 8 bytes for each that lives. */
+void trace_visit_be_brief(struct trace_visit *visit);
 
-/* Shows each object that is alive as far as the visit has come, in no order. */
-void trace_visit_live(const struct trace_visit *visit,
-                      void (*show)(uint64_t address, uint64_t size, uint32_t seat, void *context),
-                      void *context);
+/* The kernel's number of a thread that there was; 0: not known. */
+uint32_t trace_thread_tid(const struct trace_visit *visit, uint32_t thread);
+
+/* An object that is alive as far as the visit has come. */
+struct trace_object {
+    uint64_t address; /* 0: a transaction has it, and it has none */
+    uint64_t number;  /* 0: the visit is brief */
+    uint64_t size;    /* bytes asked */
+    uint64_t born_ns; /* when it was allocated, whatever realloc made of it since */
+    uint32_t stack;   /* of the ALLOC or REALLOC that it is from */
+    uint32_t thread;
+    uint32_t seat;
+    bool is_odd; /* aligned to more than 16, or realloc left it where it was: what it can hold does
+                  * not follow from its size */
+};
+
+/* Who lives at this address; false: nobody. */
+bool trace_visit_find(const struct trace_visit *visit, uint64_t address,
+                      struct trace_object *object);
+
+/* Shows each object, in no order. */
+typedef void trace_show(const struct trace_object *object, void *context);
+void trace_visit_live(const struct trace_visit *visit, trace_show *show, void *context);
 
 /* Name of a thread as far as the visit has come; "" if it has none. */
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread);

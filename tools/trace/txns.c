@@ -11,20 +11,21 @@
 
 static struct txns_open *opened(const struct txns *txns, uint32_t seat)
 {
-    return (struct txns_open *)(uintptr_t)objects_get(&txns->open, seat)->number;
+    return *(struct txns_open **)objects_get(&txns->open, seat);
 }
 
 struct txns_open *txns_get(struct txns *txns, uint32_t number)
 {
     if (!txns->is_used)
-        objects_init(&txns->open);
+        objects_init(&txns->open, sizeof(struct txns_open *));
     txns->is_used = true;
     uint32_t known = objects_find(&txns->open, number);
     if (known != 0)
         return opened(txns, known);
     struct txns_open *txn = memory_alloc(1, sizeof(*txn));
     txn->number = number;
-    objects_insert(&txns->open, number, (uintptr_t)txn, 0);
+    uint32_t seat = objects_insert(&txns->open, number);
+    *(struct txns_open **)objects_get(&txns->open, seat) = txn;
     return txn;
 }
 
@@ -56,6 +57,14 @@ void txns_begin(struct txns *txns, uint32_t number, uint32_t parent)
         join(txn, txns_get(txns, parent));
 }
 
+const struct txns_open *txns_next(const struct txns *txns, size_t *place)
+{
+    uint64_t number;
+    uint32_t seat;
+    bool is_there = txns->is_used && objects_next(&txns->open, place, &number, &seat);
+    return is_there ? opened(txns, seat) : NULL;
+}
+
 /* -- blocks ----------------------------------------------------------------------------------- */
 
 void txns_add(struct txns_open *txn, const struct txns_block *block)
@@ -79,7 +88,7 @@ void txns_end(struct txns *txns, struct txns_open *txn)
     while (txn->children != NULL) /* the file is wrong: their ends would stand before */
         leave(txn->children);
     leave(txn);
-    objects_remove(&txns->open, objects_find(&txns->open, txn->number));
+    objects_remove(&txns->open, txn->number);
     free(txn->blocks);
     free(txn);
 }
@@ -105,11 +114,10 @@ uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes)
 
 void txns_fini(struct txns *txns)
 {
-    for (uint32_t seat = 1; txns->is_used && seat < txns->open.room; seat++) {
-        if (objects_get(&txns->open, seat)->units == 0)
-            continue;
-        free(opened(txns, seat)->blocks);
-        free(opened(txns, seat));
+    const struct txns_open *txn;
+    for (size_t place = 0; (txn = txns_next(txns, &place)) != NULL;) {
+        free(txn->blocks);
+        free((void *)(uintptr_t)txn);
     }
     if (txns->is_used)
         objects_fini(&txns->open);

@@ -26,7 +26,7 @@ struct txns_open {
 
 struct txns {
     bool is_used;        /* there ever was one */
-    struct objects open; /* number -> the transaction's address */
+    struct objects open; /* number -> the transaction (a pointer to it) */
     char **names; /* room for all, so that a name can be read while others come; NULL: none yet */
     size_t name_count;
 };
@@ -49,6 +49,9 @@ bool txns_take(struct txns_open *txn, uint64_t kept, struct txns_block *block);
 
 /* It is over. What blocks it still has are its parent's, the newest there; or nobody's. */
 void txns_end(struct txns *txns, struct txns_open *txn);
+
+/* Those that are open, in no order: *place is 0 at first. NULL: there are no more. */
+const struct txns_open *txns_next(const struct txns *txns, size_t *place);
 
 /* The number of a name. */
 uint64_t txns_name(struct txns *txns, const unsigned char *name, size_t bytes);

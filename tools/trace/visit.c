@@ -4,47 +4,12 @@
 #include <string.h>
 
 #include "tools/trace/complete.h"
-#include "tools/trace/file.h"
 #include "tools/trace/memory.h"
-#include "tools/trace/objects.h"
-#include "tools/trace/order.h"
-#include "tools/trace/txns.h"
+#include "tools/trace/visit.h"
 
-#define VISIT_NO_THREAD UINT32_MAX
-
-struct thread {
-    char *name; /* NULL: none */
-    uint32_t tid;
-};
-
-/* What the malloc of a lane's thread serves from. */
-struct entered {
-    uint32_t txn; /* 0: nothing */
-    uint64_t bytes;
-};
-
-/* Blocks that end together: one by one, then the event that ends them. */
-struct ending {
-    struct txns_open *txn; /* NULL: none is under way */
-    uint64_t kept;         /* its oldest blocks, which stay */
-    struct trace_event event;
-};
-
-struct trace_visit {
-    const struct trace *trace;
-    struct order *order;
-    struct objects objects;
-    struct txns txns;
-    struct ending ending;
-    struct entered *entered; /* by event lane */
-    uint32_t *lane_threads;  /* the thread that runs in each event lane now */
-    struct thread *threads;
-    size_t thread_capacity;
-    struct trace_totals totals;
-    size_t damages;
-    uint32_t damaged_block; /* + 1; 0: no bad record was met */
-    uint32_t damaged_byte;
-};
+/* Records between the one that becomes an event and the one whose address is looked up soon: its
+ * bucket is loaded, then, if it dies, what its object left (objects.h). */
+enum { BUCKETS_AHEAD = 24, LIVES_AHEAD = 12, FIRST_NUMBERS = 1 << 9 };
 
 /* -- threads ---------------------------------------------------------------------------------- */
 
@@ -53,7 +18,7 @@ static uint32_t add_thread(struct trace_visit *visit, uint32_t lane, uint32_t ti
     uint32_t number = (uint32_t)visit->totals.threads++;
     visit->threads =
         memory_grow(visit->threads, number, &visit->thread_capacity, sizeof(*visit->threads));
-    visit->threads[number] = (struct thread){NULL, tid};
+    visit->threads[number] = (struct visit_thread){NULL, tid};
     visit->lane_threads[lane] = number;
     return number;
 }
@@ -71,27 +36,15 @@ static void name_thread(struct trace_visit *visit, uint32_t thread,
     visit->threads[thread].name = file_copy_text(record->name, (size_t)record->size);
 }
 
+uint32_t trace_thread_tid(const struct trace_visit *visit, uint32_t thread)
+{
+    return thread < visit->totals.threads ? visit->threads[thread].tid : 0;
+}
+
 const char *trace_thread_name(const struct trace_visit *visit, uint32_t thread)
 {
     bool is_named = thread < visit->totals.threads && visit->threads[thread].name != NULL;
     return is_named ? visit->threads[thread].name : "";
-}
-
-uint32_t trace_visit_seat_at(const struct trace_visit *visit, uint64_t address)
-{
-    return objects_find(&visit->objects, address >> visit->trace->facts.header.address_shift);
-}
-
-void trace_visit_live(const struct trace_visit *visit,
-                      void (*show)(uint64_t address, uint64_t size, uint32_t seat, void *context),
-                      void *context)
-{
-    uint32_t shift = visit->trace->facts.header.address_shift;
-    for (uint32_t seat = 1; seat < visit->objects.room; seat++) {
-        const struct object *object = objects_get(&visit->objects, seat);
-        if (object->units != 0)
-            show(object->units << shift, object->size, seat, context);
-    }
 }
 
 /* -- lives ------------------------------------------------------------------------------------ */
@@ -101,31 +54,106 @@ static uint64_t address_of(const struct trace_visit *visit, uint64_t units)
     return units << visit->trace->facts.header.address_shift;
 }
 
-static void remove_object(struct trace_visit *visit, uint32_t seat)
+struct trace_object visit_describe(const struct trace_visit *visit, uint64_t units, uint32_t seat)
 {
-    visit->totals.live_bytes -= objects_get(&visit->objects, seat)->size;
-    visit->totals.live_objects--;
-    objects_remove(&visit->objects, seat);
+    const struct visit_life *life = visit_life(visit, seat);
+    return (struct trace_object){.address = address_of(visit, units),
+                                 .number = visit_number(visit, seat),
+                                 .size = visit_size(life),
+                                 .born_ns = life->born_ns,
+                                 .stack = life->stack,
+                                 .thread = life->thread,
+                                 .seat = seat,
+                                 .is_odd = visit_is_odd(life)};
 }
 
-static void apply_death(struct trace_visit *visit, const struct cursor_record *record,
-                        struct trace_event *event)
+bool trace_visit_find(const struct trace_visit *visit, uint64_t address,
+                      struct trace_object *object)
 {
-    uint32_t seat = objects_find(&visit->objects, record->old_units);
-    event->old_address = address_of(visit, record->old_units);
+    uint64_t units = address >> visit->trace->facts.header.address_shift;
+    uint32_t seat = units != 0 ? objects_find(&visit->objects, units) : 0;
+    if (seat != 0)
+        *object = visit_describe(visit, units, seat);
+    return seat != 0;
+}
+
+void trace_visit_live(const struct trace_visit *visit, trace_show *show, void *context)
+{
+    size_t place = 0;
+    uint64_t units;
+    uint32_t seat;
+    while (objects_next(&visit->objects, &place, &units, &seat)) {
+        const struct trace_object object = visit_describe(visit, units, seat);
+        show(&object, context);
+    }
+    visit_show_txns(visit, show, context);
+}
+
+uint64_t visit_number(const struct trace_visit *visit, uint32_t seat)
+{
+    return visit->is_brief ? 0 : visit->number[seat];
+}
+
+static void set_number(struct trace_visit *visit, uint32_t seat, uint64_t number)
+{
+    while (seat >= visit->number_room) {
+        visit->number =
+            visit->number_room == 0
+                ? memory_map(FIRST_NUMBERS * sizeof visit->number[0])
+                : memory_map_more(visit->number, visit->number_room * sizeof visit->number[0]);
+        visit->number_room = visit->number_room == 0 ? FIRST_NUMBERS : 2 * visit->number_room;
+    }
+    visit->number[seat] = number;
+}
+
+void trace_visit_be_brief(struct trace_visit *visit)
+{
+    visit->is_brief = true;
+}
+
+static inline void count_death(struct trace_visit *visit, uint64_t size)
+{
+    visit->totals.live_bytes -= size;
+    visit->totals.live_objects--;
+}
+
+static inline void apply_death(struct trace_visit *visit, const struct cursor_record *record,
+                               struct trace_event *event)
+{
+    uint32_t seat = objects_remove(&visit->objects, record->old_units);
+    if (!visit->is_brief)
+        event->old_address = address_of(visit, record->old_units);
     if (seat == 0) {
         event->bits |= TRACE_EVENT_UNKNOWN;
         visit->totals.unknown_frees++;
         return;
     }
-    const struct object *object = objects_get(&visit->objects, seat);
-    event->old_object = object->number;
-    event->old_size = object->size;
+    const struct visit_life *life = visit_life(visit, seat);
+    event->bits |= visit_is_odd(life) ? TRACE_EVENT_OLD_ODD : 0;
+    event->old_size = visit_size(life);
+    event->old_born_ns = life->born_ns;
+    event->old_stack = life->stack;
+    event->old_thread = life->thread;
     event->old_seat = seat;
-    remove_object(visit, seat);
+    if (!visit->is_brief)
+        event->old_object = visit->number[seat];
+    count_death(visit, visit_size(life));
 }
 
-static void note_peak(struct trace_visit *visit, uint64_t time_ns)
+static void end_stale(struct trace_visit *visit, uint32_t seat, struct trace_event *event)
+{
+    const struct visit_life *life = visit_life(visit, seat);
+    event->bits |= TRACE_EVENT_STALE;
+    event->stale_object = visit_number(visit, seat);
+    event->stale_size = visit_size(life);
+    event->stale_stack = life->stack;
+    event->stale_thread = life->thread;
+    event->stale_seat = seat;
+    visit->totals.stale++;
+    count_death(visit, visit_size(life));
+}
+
+static inline void note_peak(struct trace_visit *visit, uint64_t time_ns)
 {
     struct trace_totals *totals = &visit->totals;
     if (totals->live_bytes <= totals->peak_bytes)
@@ -147,146 +175,50 @@ static uint8_t birth_bits(const struct cursor_record *record)
     return (uint8_t)bits;
 }
 
-static void add_object(struct trace_visit *visit, const struct cursor_record *record,
-                       struct trace_event *event)
+/* A block that realloc changed was born when it was first handed out. */
+static inline void begin_life(struct trace_visit *visit, const struct cursor_record *record,
+                              uint32_t seat, struct trace_event *event)
 {
-    event->object = ++visit->totals.objects;
+    uint32_t stack = stacks_find(visit->trace, record->stack);
+    struct visit_life *life = visit_life(visit, seat);
     event->size = record->size;
     event->alignment_log2 = record->alignment_log2;
-    event->stack = stacks_find(visit->trace, record->stack);
+    event->stack = stack;
+    event->seat = seat;
+    bool is_odd = record->alignment_log2 != 0 || (event->bits & TRACE_EVENT_IN_PLACE) != 0;
+    life->size = record->size | (is_odd ? VISIT_ODD : 0);
+    life->born_ns = event->old_seat != 0 ? event->old_born_ns : record->time_ns;
+    life->stack = stack;
+    life->thread = event->thread;
+    visit->totals.objects++;
     visit->totals.live_objects++;
     visit->totals.live_bytes += record->size;
     note_peak(visit, record->time_ns);
-}
-
-static void apply_birth(struct trace_visit *visit, const struct order_step *step,
-                        struct trace_event *event)
-{
-    const struct cursor_record *record = step->record;
-    const struct entered *entered = &visit->entered[step->lane];
-    uint32_t stale = objects_find(&visit->objects, record->units);
-    event->bits |= birth_bits(record);
-    if (stale != 0) {
-        event->bits |= TRACE_EVENT_STALE;
-        event->stale_object = objects_get(&visit->objects, stale)->number;
-        event->stale_size = objects_get(&visit->objects, stale)->size;
-        event->stale_seat = stale;
-        visit->totals.stale++;
-        remove_object(visit, stale);
-    }
-    event->address = address_of(visit, record->units);
-    event->txn = record->size <= entered->bytes ? entered->txn : 0;
-    add_object(visit, record, event);
-    event->seat = objects_insert(&visit->objects, record->units, event->object, record->size);
-}
-
-/* -- transactions ----------------------------------------------------------------------------- */
-
-/* The next block that ends, or what ends them. */
-static void go_on_ending(struct trace_visit *visit, struct trace_event *event)
-{
-    struct ending *ending = &visit->ending;
-    struct txns_block block;
-    *event = ending->event;
-    if (!txns_take(ending->txn, ending->kept, &block)) {
-        if (event->kind == TRACE_EVENT_TXN_END)
-            txns_end(&visit->txns, ending->txn);
-        ending->txn = NULL;
+    if (visit->is_brief)
         return;
-    }
-    *event = (struct trace_event){.kind = TRACE_EVENT_FREE,
-                                  .bits = TRACE_EVENT_IN_TXN,
-                                  .thread = event->thread,
-                                  .tid = event->tid,
-                                  .lane = event->lane,
-                                  .txn = event->txn,
-                                  .time_ns = event->time_ns,
-                                  .old_object = block.object,
-                                  .old_seat = block.seat,
-                                  .old_size = block.size};
-    visit->totals.events++;
-    visit->totals.frees++;
-    visit->totals.ended++;
-    visit->totals.live_objects--;
-    visit->totals.live_bytes -= block.size;
-    seats_give(&visit->objects.seats, block.seat);
+    event->object = visit->totals.objects;
+    set_number(visit, seat, event->object);
 }
 
-static void begin_ending(struct trace_visit *visit, const struct cursor_record *record,
-                         struct trace_event *event)
-{
-    visit->ending.txn = txns_get(&visit->txns, event->txn);
-    visit->ending.kept = record->kind == TRACE_TXN_BACK ? record->size : 0;
-    visit->ending.event = *event;
-    go_on_ending(visit, event);
-}
-
-static void end_txn(struct trace_visit *visit, const struct cursor_record *record,
-                    const struct cursor_txn *rest, struct trace_event *event)
-{
-    struct txns_open *txn = txns_get(&visit->txns, event->txn);
-    event->kind = TRACE_EVENT_TXN_END;
-    event->ended = rest->ended;
-    if (rest->ended.how == TRACE_TXN_COMMITTED && txn->parent != NULL)
-        txns_end(&visit->txns, txn);
-    else
-        begin_ending(visit, record, event);
-}
-
-static void add_txn_block(struct trace_visit *visit, const struct cursor_record *record,
-                          struct trace_event *event)
-{
-    event->kind = TRACE_EVENT_ALLOC;
-    event->bits = TRACE_EVENT_IN_TXN;
-    visit->totals.events++;
-    visit->totals.allocs++;
-    add_object(visit, record, event);
-    event->seat = seats_take(&visit->objects.seats);
-    txns_add(txns_get(&visit->txns, event->txn),
-             &(struct txns_block){event->object, event->size, event->seat});
-}
-
-static void apply_txn(struct trace_visit *visit, const struct order_step *step,
+void visit_begin_life(struct trace_visit *visit, const struct cursor_record *record, uint32_t seat,
                       struct trace_event *event)
 {
-    const struct cursor_record *record = step->record;
-    const struct cursor_txn *rest =
-        &order_cursor(visit->order, step->lane)->txns[record->old_units];
-    event->txn = (uint32_t)record->units;
-    switch (record->kind) {
-    case TRACE_TXN_BEGIN:
-        event->kind = TRACE_EVENT_TXN_BEGIN;
-        event->stack = stacks_find(visit->trace, record->stack);
-        event->begun = rest->begun;
-        event->begun.name = txns_name(&visit->txns, rest->name, rest->name_bytes);
-        txns_begin(&visit->txns, event->txn, (uint32_t)rest->begun.parent);
-        visit->totals.txns++;
-        return;
-    case TRACE_TXN_ALLOC:
-        add_txn_block(visit, record, event);
-        return;
-    case TRACE_TXN_BACK:
-        event->kind = TRACE_EVENT_TXN_BACK;
-        event->size = record->size;
-        begin_ending(visit, record, event);
-        return;
-    case TRACE_TXN_END:
-        end_txn(visit, record, rest, event);
-        return;
-    case TRACE_TXN_ENTER:
-        event->kind = TRACE_EVENT_TXN_ENTER;
-        event->size = record->size;
-        visit->entered[step->lane] = (struct entered){event->txn, record->size};
-        return;
-    default:
-        event->kind = record->kind == TRACE_TXN_SAVE ? TRACE_EVENT_TXN_SAVE : TRACE_EVENT_TXN_ADOPT;
-    }
+    begin_life(visit, record, seat, event);
 }
 
-const char *trace_txn_name(const struct trace_visit *visit, uint64_t name)
+static inline void apply_birth(struct trace_visit *visit, const struct cursor_record *record,
+                               struct trace_event *event)
 {
-    return name <= TXNS_NAMES_MOST && visit->txns.names[name] != NULL ? visit->txns.names[name]
-                                                                      : "";
+    const struct visit_entered *entered = &visit->entered[visit->run.lane];
+    uint32_t stale;
+    uint32_t seat = objects_put(&visit->objects, record->units, &stale);
+    event->bits |= birth_bits(record);
+    if (stale != 0)
+        end_stale(visit, stale, event);
+    if (!visit->is_brief)
+        event->address = address_of(visit, record->units);
+    event->txn = record->size <= entered->bytes ? entered->txn : 0;
+    begin_life(visit, record, seat, event);
 }
 
 /* -- events ----------------------------------------------------------------------------------- */
@@ -301,24 +233,23 @@ static void go_on(struct trace_visit *visit, uint32_t lane, const struct cursor_
         name_thread(visit, thread, &named);
 }
 
-static bool apply_thread(struct trace_visit *visit, const struct order_step *step,
+static bool apply_thread(struct trace_visit *visit, const struct cursor_record *record,
                          struct trace_event *event)
 {
-    const struct cursor_record *record = step->record;
     if (record->kind != TRACE_THREAD_NAME)
-        visit->entered[step->lane] = (struct entered){0};
+        visit->entered[visit->run.lane] = (struct visit_entered){0};
     switch (record->kind) {
     case CURSOR_GOES_ON:
-        go_on(visit, step->lane, record);
+        go_on(visit, visit->run.lane, record);
         return false;
     case TRACE_THREAD_START:
-        event->thread = add_thread(visit, step->lane, (uint32_t)record->size);
+        event->thread = add_thread(visit, visit->run.lane, (uint32_t)record->size);
         event->tid = visit->threads[event->thread].tid;
         event->kind = TRACE_EVENT_THREAD_START;
         return true;
     case TRACE_THREAD_END:
         event->kind = TRACE_EVENT_THREAD_END;
-        visit->lane_threads[step->lane] = VISIT_NO_THREAD;
+        visit->lane_threads[visit->run.lane] = VISIT_NO_THREAD;
         return true;
     default:
         event->kind = TRACE_EVENT_THREAD_NAME;
@@ -327,12 +258,11 @@ static bool apply_thread(struct trace_visit *visit, const struct order_step *ste
     }
 }
 
-static bool apply_other(struct trace_visit *visit, const struct order_step *step,
+static bool apply_other(struct trace_visit *visit, const struct cursor_record *record,
                         struct trace_event *event)
 {
-    const struct cursor_record *record = step->record;
     if (record->kind >= TRACE_TXN_BEGIN && record->kind <= TRACE_TXN_ADOPT) {
-        apply_txn(visit, step, event);
+        visit_apply_txn(visit, record, event);
         return true;
     }
     event->size = record->size;
@@ -353,16 +283,15 @@ static bool apply_other(struct trace_visit *visit, const struct order_step *step
 }
 
 /* Makes *event of a record; false: it is none. */
-static bool apply_record(struct trace_visit *visit, const struct order_step *step,
+static bool apply_record(struct trace_visit *visit, const struct cursor_record *record,
                          struct trace_event *event)
 {
-    const struct cursor_record *record = step->record;
     switch (record->op) {
     case TRACE_ALLOC:
         event->kind = TRACE_EVENT_ALLOC;
         visit->totals.events++;
         visit->totals.allocs++;
-        apply_birth(visit, step, event);
+        apply_birth(visit, record, event);
         return true;
     case TRACE_FREE:
         event->kind = TRACE_EVENT_FREE;
@@ -375,42 +304,68 @@ static bool apply_record(struct trace_visit *visit, const struct order_step *ste
         visit->totals.events++;
         visit->totals.reallocs++;
         apply_death(visit, record, event);
-        apply_birth(visit, step, event);
+        apply_birth(visit, record, event);
         return true;
     case TRACE_THREAD:
-        return apply_thread(visit, step, event);
+        return apply_thread(visit, record, event);
     default:
-        return apply_other(visit, step, event);
+        return apply_other(visit, record, event);
     }
 }
 
-/* In two: what is longer than six vectors the compiler clears by rep stos, which starts slowly. */
-static inline void clear(struct trace_event *event)
+/* A line at a time: what is longer than six vectors the compiler clears by rep stos, which starts
+ * slowly. */
+static inline void clear(struct trace_event *event, bool is_first_line)
 {
-    enum { HALF = sizeof(*event) / 2 };
-    memset(event, 0, HALF);
-    memset((char *)event + HALF, 0, sizeof(*event) - HALF);
+    enum { LINE = 64 };
+    memset(event, 0, LINE);
+    if (is_first_line)
+        return;
+    memset((char *)event + LINE, 0, LINE);
+    memset((char *)event + 2 * LINE, 0, sizeof(*event) - 2 * LINE);
+}
+
+/* What a record looks up is scattered over all that is alive: it is loaded some records before. */
+static MEMORY_PREFETCH void load(const struct trace_visit *visit)
+{
+    const struct cursor_record *ahead = visit->run.at + BUCKETS_AHEAD;
+    if (visit->run.known - visit->run.at <= BUCKETS_AHEAD)
+        return;
+    objects_prefetch_bucket(&visit->objects,
+                            ahead->op == TRACE_ALLOC ? ahead->units : ahead->old_units);
+    ahead = visit->run.at + LIVES_AHEAD;
+    if (ahead->op == TRACE_FREE || ahead->op == TRACE_REALLOC)
+        objects_prefetch_record(&visit->objects, ahead->old_units);
+}
+
+/* The next record; NULL: there are no more. */
+static inline const struct cursor_record *take(struct trace_visit *visit)
+{
+    if (visit->run.at == visit->run.end && !order_next(visit->order, &visit->run))
+        return NULL;
+    load(visit);
+    return visit->run.at++;
 }
 
 bool trace_visit_next(struct trace_visit *visit, struct trace_event *event)
 {
-    struct order_step step;
+    const struct cursor_record *record;
     if (visit->ending.txn != NULL) {
-        go_on_ending(visit, event);
+        visit_go_on_ending(visit, event);
         return true;
     }
-    while (order_next(visit->order, &visit->objects, &step)) {
-        const struct cursor_record *record = step.record;
-        clear(event);
-        event->time_ns = record->time_ns;
-        event->lane = visit->trace->event_lanes[step.lane].lane;
+    while ((record = take(visit)) != NULL) {
         bool begins_thread = record->op == TRACE_THREAD &&
                              (record->kind == TRACE_THREAD_START || record->kind == CURSOR_GOES_ON);
-        if (!begins_thread) {
-            event->thread = find_thread(visit, step.lane);
-            event->tid = visit->threads[event->thread].tid;
+        clear(event, visit->is_brief && record->op <= TRACE_REALLOC);
+        event->time_ns = record->time_ns;
+        if (!begins_thread)
+            event->thread = find_thread(visit, visit->run.lane);
+        if (!visit->is_brief) {
+            event->lane = visit->trace->event_lanes[visit->run.lane].lane;
+            event->tid = begins_thread ? 0 : visit->threads[event->thread].tid;
         }
-        if (apply_record(visit, &step, event))
+        if (apply_record(visit, record, event))
             return true;
     }
     visit->totals.resolution_ns = order_get_resolution(visit->order);
@@ -424,7 +379,7 @@ struct trace_visit *trace_visit_create(const struct trace *trace)
     struct trace_visit *visit = memory_alloc(1, sizeof(*visit));
     visit->trace = trace;
     visit->order = order_create(trace);
-    objects_init(&visit->objects);
+    objects_init(&visit->objects, sizeof(struct visit_life));
     visit->entered = memory_alloc(trace->facts.event_lanes, sizeof(*visit->entered));
     visit->lane_threads = memory_alloc(trace->facts.event_lanes, sizeof(*visit->lane_threads));
     for (size_t i = 0; i < trace->facts.event_lanes; i++)
@@ -441,6 +396,7 @@ void trace_visit_destroy(struct trace_visit *visit)
     free(visit->entered);
     txns_fini(&visit->txns);
     objects_fini(&visit->objects);
+    memory_unmap(visit->number, visit->number_room * sizeof visit->number[0]);
     order_destroy(visit->order);
     free(visit);
 }
