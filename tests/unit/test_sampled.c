@@ -65,8 +65,11 @@ struct kind {
 static void *obtain(struct kind *kind)
 {
     kind->calls++;
-    void *p = kind->alignment == 0 ? heap_alloc_fast(kind->bytes)
-                                   : heap_alloc_aligned_fast(kind->alignment, kind->bytes);
+    void *p = NULL;
+    if (kind->alignment != 0)
+        p = heap_alloc_aligned_fast(kind->alignment, kind->bytes);
+    else if (kind->bytes <= SIZE_SLAB_MAX)
+        p = heap_alloc_fast(kind->bytes);
     if (p == NULL && kind->alignment == 0)
         p = sampled_pass(kind->bytes, false);
     if (p != NULL)

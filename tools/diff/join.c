@@ -97,5 +97,6 @@ void diff_join(struct diff *diff)
 {
     add_trace(diff, &diff->before, false);
     add_trace(diff, &diff->after, true);
-    qsort(diff->pair, diff->pairs, sizeof diff->pair[0], compare);
+    if (diff->pairs > 0)
+        qsort(diff->pair, diff->pairs, sizeof diff->pair[0], compare);
 }
