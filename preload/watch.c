@@ -204,6 +204,7 @@ static bool act(const struct pressure_sample *sample)
     atomic_store_explicit(&watch.level, advice.level, memory_order_relaxed);
     if (advice.has_changed) {
         keep_helper();
+        scavenge_watch(); /* it starts: nobody may pass by any more */
         journal_level(advice.level, sample);
         respond_tell(advice.level);
     }
@@ -276,14 +277,13 @@ void watch_begin(struct watch_call *call)
 void watch_end(const struct watch_call *call, size_t bytes)
 {
     int error = errno;
-    struct budget_slot *slot = budget_slot;
-    budget_add(&slot->slow_calls, 1);
-    budget_add(&slot->slow_bytes, bytes);
+    budget_add(&budget_slot->slow_calls, 1);
+    budget_add(&budget_slot->slow_bytes, bytes);
     if (call->start_ns != 0) {
         uint64_t ns = os_time_ns() - call->start_ns;
-        budget_note_ns(&slot->slow, ns > own.injected_ns ? ns - own.injected_ns : 0);
+        budget_note_ns(&budget_slot->slow, ns > own.injected_ns ? ns - own.injected_ns : 0);
         if (own.injected_ns != 0)
-            budget_note_ns(&slot->injected, own.injected_ns);
+            budget_note_ns(&budget_slot->injected, own.injected_ns);
     }
     if (!own.is_acting)
         pass();

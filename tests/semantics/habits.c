@@ -26,7 +26,7 @@ static void note_level(int level, void *context)
 
 static void reach_the_limit_and_free_all(void)
 {
-    CHECK(mpress_limit_set(0, 48 * MIB) == 0);
+    CHECK(mpress_limit_set(0, 6 * MIB) == 0); /* which is reached before anything else happens */
     CHECK(mpress_pressure_subscribe(note_level, NULL) == 0);
     size_t count = fill(SMALL);
     CHECK(told == MPRESS_EMERGENCY);
