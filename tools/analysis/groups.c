@@ -12,18 +12,14 @@ enum { STACK_MAX = 512 }; /* twice the deepest stack that is recorded */
 /* -- frames ----------------------------------------------------------------------------------- */
 
 /* operator new and its like: entry points of the library that are not the program's doing. */
-static bool is_in_library(const struct analysis *analysis, uint64_t ip)
+static bool is_in_library(const struct analysis *analysis, const struct trace_node *frame)
 {
-    const struct trace_facts *facts = analysis->facts;
-    for (size_t i = 0; i < facts->modules; i++) {
-        const struct trace_module *module = &facts->module[i];
-        if (ip < module->start || ip >= module->end)
-            continue;
-        const char *slash = strrchr(module->path, '/');
-        const char *name = slash == NULL ? module->path : slash + 1;
-        return strncmp(name, LIBRARY_PREFIX, strlen(LIBRARY_PREFIX)) == 0;
-    }
-    return false;
+    const struct trace_module *module = trace_node_module(analysis->trace, frame);
+    if (module == NULL)
+        return false;
+    const char *slash = strrchr(module->path, '/');
+    const char *name = slash == NULL ? module->path : slash + 1;
+    return strncmp(name, LIBRARY_PREFIX, strlen(LIBRARY_PREFIX)) == 0;
 }
 
 size_t groups_read_stack(const struct analysis *analysis, uint32_t node, struct trace_node *frames,
@@ -32,7 +28,7 @@ size_t groups_read_stack(const struct analysis *analysis, uint32_t node, struct 
     size_t used = 0;
     while (node != 0 && used < max) {
         struct trace_node frame = trace_node(analysis->trace, node);
-        if (used > 0 || frame.parent == 0 || !is_in_library(analysis, frame.ip))
+        if (used > 0 || frame.parent == 0 || !is_in_library(analysis, &frame))
             frames[used++] = frame;
         node = frame.parent;
     }
