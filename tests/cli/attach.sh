@@ -78,7 +78,7 @@ print("done", flush=True)'
 }
 
 a_python_server_is_attached_marked_and_detached() {
-    command -v python3 >/dev/null || return 0
+    command -v python3 >/dev/null || skip "no python3" || return 0
     begin_python_server
     run "$MPRESS" attach -o 'own %p.mpt' "$pid"
     expect_status 0
@@ -191,7 +191,7 @@ what_cannot_be_is_refused_in_one_line() {
 }
 
 expect_refusal_of_other_users () {
-    command -v setpriv >/dev/null || return 0
+    command -v setpriv >/dev/null || skip "no setpriv" || return 0
     begin "$SERVER" 0
     cp "$MPRESS" ./mpress && chmod 755 . ./mpress && chmod 755 "$folder"
     run setpriv --reuid 65534 --regid 65534 --clear-groups ./mpress attach "$pid"
@@ -317,7 +317,7 @@ signals_that_will_not_do_are_refused() {
 }
 
 a_flight_recorder_is_started_and_copied_while_it_goes_on() {
-    command -v python3 >/dev/null || return 0
+    command -v python3 >/dev/null || skip "no python3" || return 0
     begin_python_server
     run "$MPRESS" dump "$pid"
     expect_status 1

@@ -107,7 +107,7 @@ a_signal_to_record_alone_is_handed_on() {
 ctrl_c_ends_the_program_and_is_summed_up() {
     # The terminal signals the whole group; record must outlive the program. What shell script calls
     # must not matter: some die of the signal themselves.
-    command -v script >/dev/null || return 0
+    command -v script >/dev/null || skip "no script" || return 0
     { wait_for "^ready" out; printf '\003'; wait_for "mpress replay" out; } |
         script -fqec "exec $MPRESS record -o t.mpt -- sh -c 'echo ready; exec sleep 60'" \
             /dev/null >out 2>err
@@ -311,7 +311,7 @@ a_program_killed_without_warning_leaves_a_readable_trace() {
 }
 
 progress_is_shown_on_a_terminal_and_taken_away() {
-    command -v script >/dev/null || return 0
+    command -v script >/dev/null || skip "no script" || return 0
     run script -qec "$MPRESS record --progress -o t.mpt -- sleep 1" /dev/null
     expect_out "recording: .* trace .* resident"
     run script -qec "$MPRESS record -o u.mpt -- sleep 1" /dev/null

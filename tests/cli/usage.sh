@@ -88,7 +88,7 @@ missing_and_wrong_values_are_refused_in_one_line() {
 }
 
 manual_pages_have_no_formatting_errors() {
-    command -v groff >/dev/null || return 0
+    command -v groff >/dev/null || skip "no groff" || return 0
     for page in "$SOURCE"/tools/man/*.1; do
         run groff -man -Tutf8 -ww "$page"
         expect_status 0
