@@ -8,6 +8,7 @@
 #include "preload/door_way.h"
 #include "preload/emergency.h"
 #include "preload/failing.h"
+#include "preload/recorded.h"
 #include "preload/route.h"
 #include "preload/sampled.h"
 #include "preload/view.h"
@@ -127,6 +128,11 @@ void *door_realloc(void *p, size_t bytes)
 {
     if (p == NULL)
         return door_malloc(bytes);
+    void *moved = NULL;
+    if (bytes != 0 && view_records())
+        moved = recorded_realloc(p, bytes, CALLER_HERE);
+    if (moved != NULL)
+        return moved;
     if (bytes != 0)
         return reallocate(p, bytes, CALLER_HERE);
     door_free(p); /* glibc: realloc(p, 0) frees */

@@ -1,5 +1,5 @@
-/* recorded.c - see recorded.h. Nothing here calls: what needs more goes on elsewhere, by a jump. So
- * it saves no registers, and the program's frame stays the next one. */
+/* recorded.c - see recorded.h. Allocating and freeing, nothing here calls: what needs more goes on
+ * elsewhere, by a jump. So it saves no registers, and the program's frame stays the next one. */
 #include "preload/recorded.h"
 
 #include <string.h>
@@ -119,4 +119,23 @@ void recorded_free(void *p)
         free_in_turn(p, true);
     else
         free_with_stacks(p);
+}
+
+void *recorded_realloc(void *p, size_t bytes, struct tracer_caller caller)
+{
+    if (MP_UNLIKELY(!recorded_may_pass(bytes) || !space_owns(p) || tracer_may_watch(p)))
+        return NULL;
+    size_t usable = heap_usable_by_hand(p);
+    if (MP_UNLIKELY(usable == 0))
+        return NULL;
+    bool stays = heap_keeps_place(usable, bytes);
+    void *moved = stays ? p : heap_pop(size_class_of(bytes));
+    if (MP_UNLIKELY(moved == NULL))
+        return NULL;
+    if (!stays)
+        memcpy(moved, p, usable < bytes ? usable : bytes);
+    tracer_realloc(p, moved, bytes, &caller);
+    if (!stays && MP_UNLIKELY(!heap_push(p)))
+        way_free_recorded(p);
+    return moved;
 }

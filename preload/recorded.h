@@ -9,6 +9,7 @@
 #include "allocators/heap.h"
 #include "preload/latency.h"
 #include "preload/route.h"
+#include "tracer/tracer.h"
 
 /* The thread's own magazine may serve it. False too in a signal handler that interrupted the heap:
  * the tracer's locks could be waited for in a circle. */
@@ -38,5 +39,9 @@ void *recorded_malloc(size_t bytes);
 void *recorded_calloc(size_t bytes);
 void *recorded_new(size_t bytes);
 void recorded_free(void *p);
+
+/* From the thread's own magazine into its own magazine. Neither p nor bytes are zero. NULL: not
+ * this time; nothing is done. */
+void *recorded_realloc(void *p, size_t bytes, struct tracer_caller caller);
 
 #endif
