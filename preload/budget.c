@@ -10,6 +10,7 @@ static struct budget_slot own_slot;
 struct budget_slot *budget_slot = &own_slot;
 
 static uint32_t own_strategies;  /* the options; constant after the constructor */
+static uint64_t born_ns;         /* when the slot was taken; while one thread runs */
 static struct budget_page *page; /* NULL: no tool; constant after the constructor */
 
 /* -- slots ------------------------------------------------------------------------------------ */
@@ -80,6 +81,7 @@ static void take_slot(void)
     slot->parent_id = (uint32_t)os_parent_id();
     slot->inherited = 0;
     budget_slot = slot;
+    born_ns = os_time_coarse_ns();
 }
 
 bool budget_is_for_family(void)
@@ -110,6 +112,17 @@ uint64_t budget_used_by_others(void)
         sum += used > inherited ? used - inherited : 0;
     }
     return sum;
+}
+
+/* A tenth of a second; of a process that is younger, as long as it has lived: what ends soon has
+ * told what it had. */
+uint64_t budget_pause_ns(uint64_t now_ns)
+{
+    static const uint64_t LEAST_NS = 1000000, MOST_NS = 100000000;
+    uint64_t age_ns = now_ns > born_ns ? now_ns - born_ns : 0;
+    if (page == NULL || age_ns > MOST_NS)
+        return MOST_NS;
+    return age_ns > LEAST_NS ? age_ns : LEAST_NS;
 }
 
 /* -- the page --------------------------------------------------------------------------------- */

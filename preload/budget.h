@@ -34,7 +34,7 @@
 #define BUDGET_MAGIC "mpress budget\n"
 
 enum {
-    BUDGET_LAYOUT = 3, /* of this file; the library takes part in no other */
+    BUDGET_LAYOUT = 4, /* of this file; the library takes part in no other */
     BUDGET_SLOTS = 128,
     BUDGET_BUCKETS = 320,
     BUDGET_NAME_BYTES = 16,
@@ -95,9 +95,9 @@ static inline uint64_t budget_bucket_ns(unsigned bucket)
     return bucket < 8 ? bucket : (uint64_t)(8 + bucket % 8) << (bucket / 8 - 1);
 }
 
-/* A process. Numbers of memory are as of `updated_ns`: some ten times a second while the program
- * calls for memory in ways that the heap's fast path cannot serve, and at once when it is refused.
- * Counts begin with the process, also with that of a fork. */
+/* A process. Numbers of memory are as of `updated_ns`: some ten times a second, more often at
+ * first, while the program calls for memory in ways that the heap's fast path cannot serve, and at
+ * once when it is refused. Counts begin with the process, also with that of a fork. */
 struct budget_slot {
     _Atomic uint32_t process_id; /* 0: the slot is free */
     _Atomic uint32_t has_ended;  /* said by itself at its exit; or another process found it gone */
@@ -115,6 +115,9 @@ struct budget_slot {
     _Atomic uint64_t objects;    /* these blocks */
     _Atomic uint64_t mapped;     /* by the program */
     _Atomic uint64_t rss_anon;
+    _Atomic uint64_t heap_resident;   /* pages of the heap that are there, of `mapped` that are, */
+    _Atomic uint64_t mapped_resident; /* and RssAnon at the same moment: now and then */
+    _Atomic uint64_t resident_anon;
     _Atomic uint64_t progress;   /* bytes allocated since the start, at least: between two slow
                                   * calls of a thread in a class only the difference is seen */
     _Atomic uint64_t slow_calls; /* allocations that the fast path did not serve */

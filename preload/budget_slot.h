@@ -15,6 +15,9 @@ extern struct budget_slot *budget_slot;
 bool budget_attach(const char *path);
 bool budget_is_attached(void);
 
+/* How long until numbers are to be told again. */
+uint64_t budget_pause_ns(uint64_t now_ns);
+
 /* B as it is now; 0: none. */
 uint64_t budget_bytes(void);
 

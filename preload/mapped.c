@@ -208,6 +208,20 @@ size_t mapped_reserved(uintptr_t start, size_t bytes)
     return sum;
 }
 
+bool mapped_next(uintptr_t *at, uintptr_t *start, size_t *bytes)
+{
+    struct range part;
+    if (!come_in())
+        return false;
+    bool is_there = next_part(at, UINTPTR_MAX, true, &part);
+    go_out();
+    if (!is_there)
+        return false;
+    *start = part.start;
+    *bytes = part.end - part.start;
+    return true;
+}
+
 void mapped_change(uintptr_t start, size_t bytes, bool counts)
 {
     uintptr_t at = start;

@@ -28,6 +28,9 @@ size_t mapped_reserved(uintptr_t start, size_t bytes);
 /* Bytes of all that count. */
 size_t mapped_bytes(void);
 
+/* The first range that counts from *at on; *at moves behind it. False: there is none. */
+bool mapped_next(uintptr_t *at, uintptr_t *start, size_t *bytes);
+
 void mapped_fork_child(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "preload/budget_slot.h"
 #include "preload/door.h"
 #include "preload/mapped.h"
+#include "preload/residency.h"
 
 /* What a fork left this process with is its parent's, mostly. */
 static uint64_t without_inherited(uint64_t used)
@@ -97,6 +98,8 @@ void usage_publish(const struct usage *usage, int level)
     budget_set(&slot->runs[BUDGET_LAZY], strategy.uncleared_blocks);
     budget_set(&slot->gained[BUDGET_LAZY], strategy.uncleared_bytes);
     usage_publish_cold();
+    if (budget_is_attached())
+        residency_publish(usage->now_ns, usage->rss_anon);
     budget_set(&slot->updated_ns, usage->now_ns);
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed);
 }

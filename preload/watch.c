@@ -230,7 +230,7 @@ static const struct gauge *take_sample(void)
 static void look_and_act(uint64_t now)
 {
     struct watch_limit kept;
-    atomic_store_explicit(&watch.due_ns, now + LOOK_NS, memory_order_relaxed);
+    atomic_store_explicit(&watch.due_ns, now + budget_pause_ns(now), memory_order_relaxed);
     atomic_store_explicit(&watch.is_wanted, false, memory_order_relaxed);
     atomic_store_explicit(&watch.seen_budget, budget_bytes(), memory_order_relaxed);
     strategies_choose();

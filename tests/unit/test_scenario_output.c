@@ -128,20 +128,23 @@ static void time_that_was_short_is_told_from_time_that_was_over(void **state)
     free(experiment);
 }
 
-/* What the program mapped is counted whole, touched or not. */
-static void more_than_all_of_its_memory_is_explained(void **state)
+static void what_counts_and_is_not_there_is_told_apart(void **state)
 {
     (void)state;
-    struct experiment_lap level = {.budget = 60 * MIB, .slow_calls = 9, .coverage = 0.9};
+    struct experiment_lap level = {.budget = 60 * MIB,
+                                   .slow_calls = 9,
+                                   .coverage = 0.9,
+                                   .accounted = 0.98,
+                                   .resident_mean = 50 * MIB};
     struct experiment *experiment = make_experiment(&bracket);
     experiment->level = &level;
     experiment->levels = experiment->planned = 1;
     experiment->baseline = 1;
-    level.accounted = 1.23;
-    expect_text(experiment, " 123 % with what the program mapped\n"
-                            "                (some of which it never touched)\nIN THE HEAP ");
-    level.accounted = 1.04;
-    expect_text(experiment, " 104 % with what the program mapped\nIN THE HEAP ");
+    level.untouched = 12 * MIB;
+    expect_text(experiment, " 98 % with what the program mapped\n"
+                            "                (12.0 MiB more counts, which it has not touched)\n");
+    level.untouched = 2 * MIB;
+    expect_text(experiment, " 98 % with what the program mapped\nIN THE HEAP ");
     free(experiment);
 }
 
@@ -261,7 +264,7 @@ int main(void)
         cmocka_unit_test(a_middle_is_no_observation),
         cmocka_unit_test(nothing_broke_at_no_budget),
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
-        cmocka_unit_test(more_than_all_of_its_memory_is_explained),
+        cmocka_unit_test(what_counts_and_is_not_there_is_told_apart),
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),

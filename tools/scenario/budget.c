@@ -187,7 +187,9 @@ static void get_heap(const struct pressure *pressure, struct pressure_heap *heap
     heap->objects = sum(pressure, offsetof(struct budget_slot, objects));
     heap->resident = sum(pressure, offsetof(struct budget_slot, heap));
     heap->mapped = sum(pressure, offsetof(struct budget_slot, mapped));
-    heap->rss_anon = sum(pressure, offsetof(struct budget_slot, rss_anon));
+    heap->heap_resident = sum(pressure, offsetof(struct budget_slot, heap_resident));
+    heap->mapped_resident = sum(pressure, offsetof(struct budget_slot, mapped_resident));
+    heap->resident_anon = sum(pressure, offsetof(struct budget_slot, resident_anon));
 }
 
 static void add_histogram(const struct budget_histogram *histogram, uint64_t *seen, uint64_t *into)

@@ -48,8 +48,9 @@ struct experiment_lap {
     double heap;         /* resident, mean over time; 0: not known, and then: */
     double asked_share;  /* of the heap, both summed over time */
     double objects;      /* blocks alive in a MiB of it */
-    double coverage;     /* heap / RssAnon, both summed over time */
+    double coverage;     /* of RssAnon: heap, by pages that are there; summed over time */
     double accounted;    /* the same with what the program mapped */
+    double untouched;    /* bytes that count, but are not there, mean over time */
     uint64_t slow_calls; /* allocations that the fast path did not serve; 0: not known */
     double slow_p50, slow_p99, injected_p99; /* seconds */
     double run_wait;                         /* seconds */
@@ -101,7 +102,8 @@ struct experiment {
     uint64_t work;    /* in this lap: units that were counted, or runs of the load */
     double last_unit; /* when; process_now() */
     double window_began;
-    double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum, anon_sum; /* over time */
+    double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum; /* over time */
+    double heap_there_sum, mapped_there_sum, anon_sum;                 /* pages that are there */
     double seen, window_seen, heap_seen; /* seconds that these are of */
     struct pressure_latency latency_at_begin;
     double window_resident_sum;

@@ -57,6 +57,7 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
         set_real(object, "objects_a_mib", lap->objects);
         set_real(object, "coverage", lap->coverage);
         set_real(object, "accounted", lap->accounted);
+        set_bytes(object, "untouched", lap->untouched);
     }
     if (lap->slow_calls > 0) {
         values_set_number(object, "slow_calls", lap->slow_calls);

@@ -38,6 +38,7 @@ static void begin(struct experiment *experiment, struct experiment_lap *lap, dou
     experiment->resident_sum = experiment->window_resident_sum = 0;
     experiment->asked_sum = experiment->objects_sum = experiment->heap_sum = 0;
     experiment->mapped_sum = experiment->anon_sum = 0;
+    experiment->heap_there_sum = experiment->mapped_there_sum = 0;
     experiment->seen = experiment->window_seen = experiment->heap_seen = 0;
     if (experiment->pressure.mechanism->latency != NULL)
         experiment->latency_at_begin =
@@ -122,10 +123,13 @@ static void add_heap(const struct experiment *experiment, struct experiment_lap 
     lap->heap = experiment->heap_sum / experiment->heap_seen;
     lap->asked_share = experiment->asked_sum / experiment->heap_sum;
     lap->objects = experiment->objects_sum * 0x1p20 / experiment->heap_sum;
-    if (experiment->anon_sum > 0) {
-        lap->coverage = experiment->heap_sum / experiment->anon_sum;
-        lap->accounted = (experiment->heap_sum + experiment->mapped_sum) / experiment->anon_sum;
-    }
+    if (experiment->anon_sum == 0)
+        return;
+    double there = experiment->heap_there_sum + experiment->mapped_there_sum;
+    double counted = experiment->heap_sum + experiment->mapped_sum;
+    lap->coverage = experiment->heap_there_sum / experiment->anon_sum;
+    lap->accounted = there / experiment->anon_sum;
+    lap->untouched = fmax(0, counted - there) / experiment->heap_seen;
 }
 
 static void add_latency(struct experiment *experiment, struct experiment_lap *lap)

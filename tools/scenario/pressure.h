@@ -16,10 +16,11 @@ struct pressure;
 /* What the heap says of itself, bytes. */
 struct pressure_heap {
     uint64_t asked,
-        resident;      /* what the program holds, as far as it asked for it; all of the heap */
-    uint64_t objects;  /* blocks that it holds */
-    uint64_t mapped;   /* by the program itself */
-    uint64_t rss_anon; /* at the same moment */
+        resident;     /* what the program holds, as far as it asked for it; all of the heap */
+    uint64_t objects; /* blocks that it holds */
+    uint64_t mapped;  /* by the program itself */
+    /* pages of both that are there, and RssAnon at the same moment */
+    uint64_t heap_resident, mapped_resident, resident_anon;
 };
 
 /* Counts of calls by their duration since the mechanism was opened; budget_bucket_ns (budget.h)

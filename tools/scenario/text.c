@@ -7,6 +7,7 @@
 #include "tools/scenario/output.h"
 #include "tools/units.h"
 
+#define UNTOUCHED 0.05 /* of what is resident: worth a word */
 enum { CHOICE_INDENT = 14, INDENT = 16, STRATEGY_INDENT = 31 };
 
 static struct units time_of(double seconds)
@@ -197,9 +198,11 @@ static void print_inside(const struct experiment *experiment, FILE *out)
             output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
     fprintf(out, "                injected by the budget: p99 %s\n", time_of(low->injected_p99).at);
     fprintf(out,
-            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n%s",
-            100 * low->coverage, 100 * low->accounted,
-            low->accounted > 1.05 ? "                (some of which it never touched)\n" : "");
+            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n",
+            100 * low->coverage, 100 * low->accounted);
+    if (low->untouched > UNTOUCHED * low->resident_mean)
+        fprintf(out, "                (%s more counts, which it has not touched)\n",
+                bytes_of(low->untouched).at);
     fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB, %.0f at first\n",
             100 * low->asked_share, low->objects, base->objects);
 }

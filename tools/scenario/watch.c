@@ -195,7 +195,9 @@ static void book_heap(struct experiment *experiment, double seconds)
     experiment->objects_sum += (double)heap.objects * seconds;
     experiment->heap_sum += (double)heap.resident * seconds;
     experiment->mapped_sum += (double)heap.mapped * seconds;
-    experiment->anon_sum += (double)heap.rss_anon * seconds;
+    experiment->heap_there_sum += (double)heap.heap_resident * seconds;
+    experiment->mapped_there_sum += (double)heap.mapped_resident * seconds;
+    experiment->anon_sum += (double)heap.resident_anon * seconds;
     experiment->heap_seen += seconds;
 }
 
