@@ -173,14 +173,11 @@ void strategies_measure(struct experiment *experiment, enum schedule_phase phase
 
 /* -- shifts ----------------------------------------------------------------------------------- */
 
-/* The breaking point with this strategy (NULL: without), from what is known of another search. */
+/* The breaking point with this strategy or without. A search that was broken off goes on. */
 static void find_break(struct experiment *experiment, const struct experiment_strategy *strategy,
-                       bool is_with, const struct bisect *other, double until,
-                       struct bisect *bisect)
+                       bool is_with, double until, struct bisect *bisect)
 {
     bool is_own = strategy->what->settings == NULL;
-    bisect_init(bisect, strategy->level, 0, experiment->peak);
-    bisect_hint(bisect, other);
     experiment->strategy = is_with ? strategy->what : NULL;
     experiment->pressure.is_strategy_alone = is_own;
     experiment->pressure.strategy = is_with ? 1U << strategy->what->bit : 0;
@@ -190,19 +187,33 @@ static void find_break(struct experiment *experiment, const struct experiment_st
     experiment->pressure.is_strategy_alone = false;
 }
 
-/* `parts`: searches that there still are, this one's among them. */
+/* Where other searches ended is asked first. */
+static void begin_search(const struct experiment *experiment,
+                         const struct experiment_strategy *strategy, const struct bisect *other,
+                         struct bisect *bisect)
+{
+    bisect_init(bisect, strategy->level, 0, experiment->peak);
+    bisect_hint(bisect, other);
+}
+
+/* `bare`: the search with none of the library's own, as far as it has come; it goes on until it is
+ * over. `parts`: searches that there still are, this one's among them. */
 static void find_shift(struct experiment *experiment, struct experiment_strategy *strategy,
-                       const struct bisect *bare, size_t parts)
+                       struct bisect *bare, size_t parts)
 {
     bool is_own = strategy->what->settings == NULL;
     strategy->shift.shift = NAN;
-    strategy->without = is_own && bare->runs > 0 ? *bare : experiment->bisect;
     if (is_own && bare->runs == 0)
-        find_break(experiment, strategy, false, &experiment->bisect,
-                   schedule_part(&experiment->schedule, parts + 1), &strategy->without);
-    if (strategy->without.bad > 0 && !experiment->is_interrupted)
-        find_break(experiment, strategy, true, &strategy->without,
-                   schedule_part(&experiment->schedule, parts), &strategy->with);
+        begin_search(experiment, strategy, &experiment->bisect, bare);
+    if (is_own && bisect_next(bare) > 0)
+        find_break(experiment, strategy, false, schedule_part(&experiment->schedule, parts + 1),
+                   bare);
+    strategy->without = is_own ? *bare : experiment->bisect;
+    if (strategy->without.bad > 0 && !experiment->is_interrupted) {
+        begin_search(experiment, strategy, &strategy->without, &strategy->with);
+        find_break(experiment, strategy, true, schedule_part(&experiment->schedule, parts),
+                   &strategy->with);
+    }
     improvement_read_shift(&strategy->without, &strategy->with, strategy->improvement.overhead,
                            &strategy->shift);
 }
@@ -224,8 +235,6 @@ void strategies_find_shifts(struct experiment *experiment)
             continue;
         find_shift(experiment, strategy, &bare, left--);
         open += strategy->shift.is_open;
-        if (strategy->what->settings == NULL)
-            bare = strategy->without;
     }
     if (open > 0)
         schedule_note(&experiment->schedule,

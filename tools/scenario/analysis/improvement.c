@@ -102,7 +102,9 @@ void improvement_read_shift(const struct bisect *without, const struct bisect *w
     struct sample_interval ratio = divide(with, without);
     shift->interval = (struct sample_interval){1 - ratio.high, 1 - ratio.low};
     bool is_sure = bisect_is_sure(without) && bisect_is_sure(with);
-    shift->objection = overhead > OVERHEAD_MOST   ? too_slow
+    bool is_whole = bisect_next(without) == 0 && bisect_next(with) == 0;
+    shift->objection = !is_whole                  ? "its search was broken off"
+                       : overhead > OVERHEAD_MOST ? too_slow
                        : shift->interval.low <= 0 ? by_chance
                        : !is_sure                 ? "needs differ from run to run"
                                                   : NULL;
