@@ -21,9 +21,6 @@
 
 enum {
     LEARN_REGISTERS = UNW_X86_64_RIP + 1,
-    LEARN_RUNS = 2,        /* with different symbols */
-    LEARN_REACH = 1 << 23, /* largest offset from a symbol; 24 bits of a rule */
-    LEARN_BP_REACH = 1 << 15,
     INDEX_HEAD_BYTES = 12, /* version, three encodings, two words */
 };
 
@@ -39,8 +36,7 @@ static struct {
     int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
     search_table *search;
     _Atomic uint32_t inside; /* threads in libunwind just now */
-    _Atomic uint64_t rules;  /* asked for; */
-    _Atomic uint64_t steps;  /* likewise */
+    _Atomic uint64_t steps;  /* asked for */
 } learn;
 
 /* One question to libunwind; what its accessors get as argument. */
@@ -77,10 +73,10 @@ static bool is_near(const struct question *question, uint64_t value, int number,
 static bool is_near_any(const struct question *question, uint64_t value)
 {
     int32_t offset;
-    if (MP_LIKELY(value < SYMBOL_FIRST - LEARN_REACH))
+    if (MP_LIKELY(value < SYMBOL_FIRST - RULE_CFA_REACH))
         return false; /* an address */
     for (int number = 0; number < LEARN_REGISTERS; number++)
-        if (is_near(question, value, number, LEARN_REACH, &offset))
+        if (is_near(question, value, number, RULE_CFA_REACH, &offset))
             return true;
     return false;
 }
@@ -272,16 +268,16 @@ static struct rule rule_of(const struct question *question)
     const struct registers *to = &question->step->to;
     struct rule rule = {.kind = FRAME_SIMPLE};
     struct rule other = {.kind = FRAME_OTHER};
-    if (is_near(question, to->sp, UNW_X86_64_RBP, LEARN_REACH, &rule.cfa_offset))
+    if (is_near(question, to->sp, UNW_X86_64_RBP, RULE_CFA_REACH, &rule.cfa_offset))
         rule.cfa_from_bp = true;
-    else if (!is_near(question, to->sp, UNW_X86_64_RSP, LEARN_REACH, &rule.cfa_offset))
+    else if (!is_near(question, to->sp, UNW_X86_64_RSP, RULE_CFA_REACH, &rule.cfa_offset))
         return other;
     if (to->ip != ((to->sp - 8) | SYMBOL_READ) || to->ip_is_exact)
         return other;
     if (to->bp == symbol_of(question, UNW_X86_64_RBP))
         return rule;
     int64_t distance = (int64_t)((to->bp & ~SYMBOL_READ) - to->sp);
-    if ((to->bp & SYMBOL_READ) == 0 || distance < -LEARN_BP_REACH || distance >= LEARN_BP_REACH)
+    if ((to->bp & SYMBOL_READ) == 0 || distance < -RULE_BP_REACH || distance >= RULE_BP_REACH)
         return other;
     rule.bp_is_saved = true;
     rule.bp_offset = (int32_t)distance;
@@ -351,14 +347,7 @@ static bool ask(void (*on_own_stack)(void *), struct lesson *lesson)
 
 struct rule learn_rule(uintptr_t address)
 {
-    struct module_place place;
     struct lesson lesson = {.address = address, .rule = {.kind = FRAME_UNKNOWN}};
-    if (!modules_find(address, &place)) {
-        (void)modules_refresh(); /* a full disk shows at the event's own record */
-        if (!modules_find(address, &place))
-            return (struct rule){.kind = FRAME_BLIND};
-    }
-    atomic_fetch_add_explicit(&learn.rules, 1, memory_order_relaxed);
     (void)ask(learn_on_own_stack, &lesson);
     return lesson.rule;
 }
@@ -370,10 +359,9 @@ bool learn_step(struct real_step *step)
     return ask(step_on_own_stack, &lesson) && lesson.result > 0 && step->to.ip != 0;
 }
 
-void learn_count(uint64_t *rules, uint64_t *steps)
+uint64_t learn_count_steps(void)
 {
-    *rules = atomic_load_explicit(&learn.rules, memory_order_relaxed);
-    *steps = atomic_load_explicit(&learn.steps, memory_order_relaxed);
+    return atomic_load_explicit(&learn.steps, memory_order_relaxed);
 }
 
 /* -- life ------------------------------------------------------------------------------------- */

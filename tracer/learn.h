@@ -1,4 +1,5 @@
-/* learn.h - libunwind as the interpreter of .eh_frame, asked once for each code address.
+/* learn.h - libunwind as the interpreter of .eh_frame, asked once for each code address whose rule
+ * is not as simple as cfi.h wants it.
  *
  * To learn a rule, libunwind steps one frame in which every register has a symbolic value: sp is
  * 2^60, bp 2^61 and so on, far apart. The CFA it comes to says from which register and offset it
@@ -39,7 +40,8 @@ struct real_step {
 /* False, after one line: there is no libunwind. */
 bool learn_init(void);
 
-/* The rule of an address; FRAME_UNKNOWN: libunwind cannot be asked (see learn_abandon). */
+/* The rule of an address in a module of ours; FRAME_UNKNOWN: libunwind cannot be asked (see
+ * learn_abandon). */
 struct rule learn_rule(uintptr_t address);
 
 /* Leaves the frame step->from. False: it has no caller that can be found. */
@@ -48,8 +50,8 @@ bool learn_step(struct real_step *step);
 /* What libunwind allocated for us, like any library of the program; NULL: nothing. */
 const void *learn_block(void);
 
-/* How often the two were asked, since the process began to be traced. */
-void learn_count(uint64_t *rules, uint64_t *steps);
+/* How many steps were asked for, since the process began to be traced. */
+uint64_t learn_count_steps(void);
 
 /* In a forked child: if another thread was inside libunwind, its lock is held for ever, and what is
  * not learned yet never will be. */

@@ -5,6 +5,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
+#include "tracer/cfi.h"
 #include "tracer/learn.h"
 #include "tracer/modules.h"
 #include "tracer/table.h"
@@ -21,12 +22,18 @@ enum { RULE_CFA_FROM_BP = 1 << 4, RULE_BP_IS_SAVED = 1 << 5, RULE_KIND_MASK = 15
 static struct {
     struct lock lock;
     _Atomic uint32_t generation; /* the low 16 bits are compared */
+    _Atomic uint64_t found;      /* in modules; counted */
     struct table table;          /* key: the address looked at; lock for writing */
 } rules = {.lock = LOCK_INIT(LOCK_RANK_TRACE_RULES)};
 
 uint32_t rules_generation(void)
 {
     return atomic_load_explicit(&rules.generation, memory_order_relaxed);
+}
+
+uint64_t rules_count(void)
+{
+    return atomic_load_explicit(&rules.found, memory_order_relaxed);
 }
 
 static uint64_t pack(const struct rule *rule)
@@ -59,9 +66,22 @@ static bool is_valid(uint64_t value)
            (value >> 8 & 0xffffffff) == (modules_version() & 0xffffffff);
 }
 
+static struct rule read_or_learn(uintptr_t address)
+{
+    struct module_place place;
+    struct rule rule;
+    if (!modules_find(address, &place)) {
+        (void)modules_refresh(); /* a full disk shows at the event's own record */
+        if (!modules_find(address, &place))
+            return (struct rule){.kind = FRAME_BLIND};
+    }
+    atomic_fetch_add_explicit(&rules.found, 1, memory_order_relaxed);
+    return cfi_read_rule(&place, address, &rule) ? rule : learn_rule(address);
+}
+
 static struct rule find_new(uintptr_t address)
 {
-    struct rule rule = learn_rule(address);
+    struct rule rule = read_or_learn(address);
     if (rule.kind == FRAME_UNKNOWN) { /* could not look; it may be possible later */
         rule.kind = FRAME_BLIND;
         return rule;

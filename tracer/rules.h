@@ -6,13 +6,15 @@
  *               | ...                  |
  *               | locals               | <- sp: CFA = sp + cfa_offset, or bp + cfa_offset
  *
- * The CFA is the caller's sp. Rules are learned once for each address (learn.h) and shared by all
- * threads; finding one takes no lock. */
+ * The CFA is the caller's sp. Rules are read (cfi.h) or learned (learn.h) once for each address and
+ * shared by all threads; finding one takes no lock. */
 #ifndef MPRESS_TRACER_RULES_H
 #define MPRESS_TRACER_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum { RULE_CFA_REACH = 1 << 23, RULE_BP_REACH = 1 << 15 }; /* offsets are smaller, or not less */
 
 enum frame_kind {
     FRAME_UNKNOWN, /* not learned yet */
@@ -33,6 +35,9 @@ struct rule {
 /* How the frame at that address is left; learned now if need be. A return address looks at the call
  * before it, an exact one (interrupted by a signal) at itself. The calling thread is busy. */
 struct rule rules_find(uintptr_t ip, bool is_exact);
+
+/* Rules that were read or learned, since the process began to be traced. */
+uint64_t rules_count(void);
 
 /* Counts how often everything was forgotten. */
 uint32_t rules_generation(void);

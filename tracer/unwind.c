@@ -421,7 +421,8 @@ void unwind_forget_code(void)
 
 void unwind_count(struct trace_costs *costs)
 {
-    learn_count(&costs->learned, &costs->by_libunwind);
+    costs->learned = rules_count();
+    costs->by_libunwind = learn_count_steps();
 }
 
 void unwind_abandon(void)
