@@ -224,7 +224,7 @@ static int find_program(struct record *record)
 {
     char why[TARGET_WHY_BYTES];
     enum target_verdict verdict = target_find(record->arguments[0], record->program, why);
-    if (verdict != TARGET_FINE)
+    if (why[0] != '\0')
         cli_say("%s", why);
     return (int)verdict;
 }

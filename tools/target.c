@@ -14,6 +14,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "tools/own_malloc.h"
+
 enum {
     SCRIPT_DEPTH_MAX = 5, /* the kernel's own limit on interpreters of interpreters */
     HEAD_BYTES = 4096,    /* ELF header and program headers, or a #! line */
@@ -120,6 +122,13 @@ static enum target_verdict judge_elf(const char *path, const struct head *head, 
     if (strstr(loader, "musl") != NULL)
         return refuse(why, TARGET_NOT_RUNNABLE, path,
                       "linked with musl: libmpress.so is for programs that run on glibc");
+    enum own_malloc own = own_malloc_find(path);
+    if (own == OWN_MALLOC_SANITIZER)
+        return refuse(why, TARGET_NOT_RUNNABLE, path,
+                      "built with a sanitizer that has to be the allocator itself");
+    if (own == OWN_MALLOC_LINKED)
+        snprintf(why, TARGET_WHY_BYTES, "%s: has a malloc of its own: no block of it will be seen",
+                 path);
     return TARGET_FINE;
 }
 
@@ -169,6 +178,7 @@ static enum target_verdict judge(const char *path, unsigned depth, char *why)
 enum target_verdict target_find(const char *name, char path[TARGET_PATH_BYTES],
                                 char why[TARGET_WHY_BYTES])
 {
+    why[0] = '\0';
     if (strchr(name, '/') == NULL) {
         if (!find_in_path(name, path))
             return refuse(why, TARGET_NOT_FOUND, name, "command not found");

@@ -14,8 +14,9 @@ enum target_verdict {
 };
 
 /* Finds `name` as the shell would (PATH when it has no slash) and writes its path; then looks
- * whether a preloaded library can reach it, following the #! line of a script. Unless TARGET_FINE,
- * `why` holds one line. The values are the exit statuses that shells use. */
+ * whether a preloaded library can reach it, following the #! line of a script. `why` gets one line,
+ * for TARGET_FINE of what will be missing: mostly none. The values are the exit statuses that
+ * shells use. */
 enum target_verdict target_find(const char *name, char path[TARGET_PATH_BYTES],
                                 char why[TARGET_WHY_BYTES]);
 

@@ -39,6 +39,33 @@ programs_that_cannot_be_preloaded_are_refused_with_126() {
     [ ! -e t.mpt ] || fail "a trace was begun"
 }
 
+programs_with_a_malloc_of_their_own_are_told_of_and_sanitized_ones_refused() {
+    cat >own.c <<'END'
+#include <stddef.h>
+#include <stdio.h>
+static char room[1 << 20];
+static size_t used;
+void *malloc(size_t bytes) { return used += 16, room + (used += bytes & ~15UL) - (bytes & ~15UL); }
+void free(void *block) { (void)block; }
+int main(void) { return puts("done") < 0 || malloc(100) == NULL; }
+END
+    cc -fno-builtin -o own own.c || fail "no compiler"
+    run "$MPRESS" record -q -o t.mpt -- ./own
+    expect_status 0
+    expect_err "^mpress: ./own: has a malloc of its own: no block of it will be seen$"
+    [ "$(cat out)" = done ] || fail "its output changed"
+    run "$MPRESS" record -q -o u.mpt -- true
+    expect_no_err .
+    echo 'int main(void) { return 0; }' >plain.c
+    for sanitizer in address thread; do
+        cc -fsanitize=$sanitizer -o $sanitizer plain.c || fail "no $sanitizer sanitizer"
+        run "$MPRESS" record -o $sanitizer.mpt -- ./$sanitizer
+        expect_status 126
+        expect_one_line
+        expect_err "built with a sanitizer that has to be the allocator itself"
+    done
+}
+
 an_existing_trace_is_kept_unless_forced() {
     echo precious >t.mpt
     run "$MPRESS" record -o t.mpt -- true
