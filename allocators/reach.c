@@ -55,6 +55,11 @@ int reach_begin(void)
     return error;
 }
 
+bool reach_is_empty(void)
+{
+    return reach_blocks.count == 0;
+}
+
 void reach_end(void)
 {
     reach_blocks_fini();

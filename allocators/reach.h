@@ -24,6 +24,9 @@ enum reach_kind {
 /* Lists the blocks. ENOMEM. */
 int reach_begin(void);
 
+/* There is no block: roots need not be scanned. */
+bool reach_is_empty(void);
+
 /* [from, to) cannot be read; where it lies in blocks (mprotect), pointers in there are not seen.
  * False: there are too many of those. */
 bool reach_forbid(uintptr_t from, uintptr_t to);

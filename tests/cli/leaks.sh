@@ -160,6 +160,27 @@ with_a_trace_losses_have_call_stacks_and_stages() {
     expect_out "LEAK: 30.5 KiB of it in 3 blocks lost"
 }
 
+# As what a sanitizer keeps beside a program's memory: to look through it would take minutes.
+terabytes_are_not_looked_through_where_no_block_is() {
+    cat >own.c <<'END'
+#include <stddef.h>
+#include <sys/mman.h>
+void *malloc(size_t bytes) { return (void)bytes, NULL; }
+void free(void *block) { (void)block; }
+int main(void)
+{
+    return mmap(NULL, (size_t)70 << 40, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED ? 77 : 0;
+}
+END
+    cc -fno-builtin -o own own.c || fail "no compiler"
+    run ./own
+    [ "$status" -ne 77 ] || skip "there is no room for 70 TiB" || return 0
+    run env LD_PRELOAD="$LIBRARY" MPRESS_LEAKS=1 timeout 15 ./own
+    expect_status 0
+    expect_err "^mpress: 0 bytes in 0 blocks are lost"
+}
+
 known_losses_are_left_out_and_counted() {
     "$MPRESS" record -q -o i.mpt -- "$PLANTED" indirect
     printf '# of old\n\n  leak:plant_indirect  \nleak:^nothing$\n' >known
