@@ -392,35 +392,6 @@ bool os_file_bytes(int fd, uint64_t *bytes)
     return true;
 }
 
-/* True when RLIMIT_FSIZE allows a file of that size; beyond it the kernel would send SIGXFSZ. */
-static bool size_is_allowed(uint64_t bytes)
-{
-    struct rlimit limit;
-    long result = call6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
-    return failed(result) || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
-}
-
-int os_file_extend(int fd, uint64_t from, uint64_t bytes)
-{
-    if (!size_is_allowed(from + bytes))
-        return EFBIG;
-    long result;
-    do {
-        result = call6(SYS_fallocate, fd, 0, (long)from, (long)bytes, 0, 0);
-    } while (result == -EINTR);
-    if (failed(result) && result != -EOPNOTSUPP && result != -ENOSYS)
-        return error_of(result); /* those two: some network and FUSE file systems */
-    /* Pages come in groups then: 1.5 us each until unmapped, 3.2 to 5 without (ext4). */
-    static char zeros[64 * 1024];
-    for (uint64_t done = 0; done < bytes; done += failed(result) ? 0 : (uint64_t)result) {
-        uint64_t piece = bytes - done < sizeof(zeros) ? bytes - done : sizeof(zeros);
-        result = call6(SYS_pwrite64, fd, (long)zeros, (long)piece, (long)(from + done), 0, 0);
-        if (failed(result) && result != -EINTR)
-            return error_of(result);
-    }
-    return 0;
-}
-
 int os_file_truncate(int fd, uint64_t bytes)
 {
     return error_of(call3(SYS_ftruncate, fd, (long)bytes, 0));
