@@ -13,11 +13,10 @@
 #include "tracer/closed.h"
 #include "tracer/name.h"
 #include "tracer/ring.h"
+#include "tracer/window.h"
 
 enum {
-    FILE_FIRST_WINDOW = 4,    /* blocks: info, stacks, two threads; what a short process needs */
     FILE_RETRY_NS = 20000000, /* a full disk is asked again 50 times a second */
-    FILE_MOST_WINDOW = 16,    /* 1 MiB: mapping it costs 0.5 ns for each event written into it */
     FILE_ASIDE_SHARE = 4,  /* of the blocks of a ring one in so many at most is the timeline's, */
     FILE_ASIDE_MOST = 256, /* and no more: 16 MiB are the samples of a week; the same for stacks */
 };
@@ -27,10 +26,6 @@ static struct {
     int fd;                      /* -1: none */
     struct os_identity identity; /* of the file created; never changes while it is open */
     struct trace_header *header; /* mapped; NULL: no file */
-    unsigned char *window;       /* next block; lock */
-    uint32_t window_blocks;      /* blocks left in the window; lock */
-    uint32_t next_window;        /* blocks of the next one; lock */
-    uint64_t mapped;             /* blocks the file has disk space for; lock */
     uint64_t most;               /* blocks it may have; one more whenever none can be used; lock */
     uint32_t lane_most;          /* and each event lane; 0: any number; constant while open */
     uint32_t timeline_most;      /* and the timeline; */
@@ -107,46 +102,16 @@ static bool descriptor_is_ours(void)
     return true;
 }
 
-/* Maps [from, from + bytes) of the file wherever its pages begin. */
-static unsigned char *map_range(uint64_t from, size_t bytes)
+static bool is_at_limit(void)
 {
-    size_t slack = from & (os_page_bytes() - 1);
-    unsigned char *mapped = os_file_map(file.fd, from - slack, bytes + slack);
-    return mapped != NULL ? mapped + slack : NULL;
+    return window_blocks() == 0 && window_end() >= file.most;
 }
 
-static uint64_t block_offset(uint64_t index)
-{
-    return TRACE_HEADER_BYTES + index * TRACE_BLOCK_BYTES;
-}
-
-/* Claims disk space for another window and maps it; the first one has the header in front. */
 static int add_window(void)
 {
-    if (file.next_window > file.most - file.mapped)
-        file.next_window = (uint32_t)(file.most - file.mapped);
-    if (file.next_window == 0)
+    if (is_at_limit())
         return EFBIG;
-    uint64_t from = file.mapped == 0 ? 0 : block_offset(file.mapped);
-    uint64_t end = block_offset(file.mapped + file.next_window);
-    if (!descriptor_is_ours())
-        return EBADF;
-    int error = os_file_extend(file.fd, from, end - from);
-    if (error != 0)
-        return error;
-    unsigned char *start = map_range(from, (size_t)(end - from));
-    if (start == NULL)
-        return ENOMEM;
-    if (file.mapped == 0) {
-        file.header = (struct trace_header *)(void *)start;
-        start += TRACE_HEADER_BYTES;
-    }
-    file.window = start;
-    file.window_blocks = file.next_window;
-    file.mapped += file.next_window;
-    if (file.next_window < FILE_MOST_WINDOW)
-        file.next_window *= 2;
-    return 0;
+    return descriptor_is_ours() ? window_add(file.fd, file.most) : EBADF;
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
@@ -166,8 +131,8 @@ static struct file_block map_oldest(uint32_t lane)
         return block;
     if (!descriptor_is_ours())
         return no_block(EBADF);
-    block.offset = block_offset(index);
-    block.start = map_range(block.offset, TRACE_BLOCK_BYTES);
+    block.offset = window_block_offset(index);
+    block.start = window_map_range(file.fd, block.offset, TRACE_BLOCK_BYTES);
     return block.start != NULL ? block : no_block(ENOMEM);
 }
 
@@ -192,10 +157,8 @@ static bool can_take(void)
 static struct file_block take_fresh(void)
 {
     uint64_t index = file_blocks();
-    struct file_block block = {file.window, block_offset(index)};
-    MP_ASSERT(index + file.window_blocks == file.mapped);
-    file.window += TRACE_BLOCK_BYTES;
-    file.window_blocks--;
+    MP_ASSERT(index + window_blocks() == window_end());
+    struct file_block block = {window_take(), window_block_offset(index)};
     atomic_store_explicit(&file.blocks, index + 1, memory_order_relaxed);
     file.header->blocks = index + 1;
     return block;
@@ -212,16 +175,10 @@ static void clear_block(struct file_block block)
     memset(block.start, 0, bytes);
 }
 
-static bool is_at_limit(void)
-{
-    return file.window_blocks == 0 && file.mapped >= file.most;
-}
-
 /* All blocks are somebody's last ones: a limit never ends a trace. */
 static int add_beyond_limit(void)
 {
     file.most++;
-    file.next_window = 1;
     int error = add_window();
     if (error != 0)
         file.most--;
@@ -230,7 +187,7 @@ static int add_beyond_limit(void)
 
 static struct file_block take_any(bool *is_used)
 {
-    int error = file.window_blocks == 0 ? add_window() : 0;
+    int error = window_blocks() == 0 ? add_window() : 0;
     struct file_block block = {NULL, 0};
     *is_used = error != 0;
     if (error != 0)
@@ -246,6 +203,16 @@ static struct file_block take_any(bool *is_used)
     return block;
 }
 
+/* The descriptor for window_end_ahead, which is this thread's to call then; -1: it is not. (A ring
+ * is mostly at its limit.) */
+static int begin_ahead(void)
+{
+    if (file.is_ring || !window_wants_ahead() || !descriptor_is_ours())
+        return -1;
+    window_begin_ahead();
+    return file.fd;
+}
+
 struct file_block file_take_block(void)
 {
     struct file_block block = {NULL, 0};
@@ -255,7 +222,10 @@ struct file_block file_take_block(void)
         block = take_any(&is_used);
     if (block.start != NULL)
         atomic_store_explicit(&file.full, 0, memory_order_relaxed);
+    int fd = block.start != NULL ? begin_ahead() : -1;
     lock_drop(&file.lock);
+    if (fd >= 0)
+        window_end_ahead(fd);
     if (block.start != NULL && is_used)
         clear_block(block);
     return block;
@@ -293,8 +263,8 @@ static int visit_block(uint64_t index, file_visit *visit, void *context)
 {
     if (file.header == NULL || !descriptor_is_ours())
         return EBADF;
-    struct file_block block = {.offset = block_offset(index)};
-    block.start = map_range(block.offset, TRACE_BLOCK_BYTES);
+    struct file_block block = {.offset = window_block_offset(index)};
+    block.start = window_map_range(file.fd, block.offset, TRACE_BLOCK_BYTES);
     if (block.start == NULL)
         return ENOMEM;
     int error = visit(block, context);
@@ -387,7 +357,7 @@ static int create_and_map(void)
     int error = name_create(file.pattern, file.path, &file.fd, note_previous);
     if (error != 0)
         return error;
-    file.next_window = FILE_FIRST_WINDOW;
+    window_begin();
     error = os_file_identity(file.fd, &file.identity);
     if (error == 0)
         error = add_window();
@@ -395,8 +365,10 @@ static int create_and_map(void)
         os_file_remove(file.path);
         os_file_close(file.fd);
         file.fd = -1;
+        return error;
     }
-    return error;
+    file.header = (struct trace_header *)(void *)window_header();
+    return 0;
 }
 
 static uint32_t least_of(uint32_t limit, uint32_t most)
@@ -421,8 +393,6 @@ int file_create(const struct trace_header *start, bool drops)
     MP_ASSERT(file.header == NULL);
     atomic_store_explicit(&file.error, 0, memory_order_relaxed);
     atomic_store_explicit(&file.blocks, 0, memory_order_relaxed);
-    file.mapped = 0;
-    file.window_blocks = 0;
     file.drops = drops;
     atomic_store_explicit(&file.full, 0, memory_order_relaxed);
     set_limits(start);
@@ -441,14 +411,13 @@ void file_close(void)
     lock_take(&file.lock);
     closed_unmap();
     if (file.header != NULL) {
-        closed_unmap_range(file.window, (size_t)file.window_blocks * TRACE_BLOCK_BYTES);
+        window_close();
         if (descriptor_is_ours()) {
-            os_file_truncate(file.fd, block_offset(file_blocks()));
+            os_file_truncate(file.fd, window_block_offset(file_blocks()));
             os_file_close(file.fd);
         }
         closed_unmap_range((unsigned char *)file.header, TRACE_HEADER_BYTES);
         file.header = NULL;
-        file.window_blocks = 0;
         file.fd = -1;
     }
     lock_drop(&file.lock);
@@ -457,6 +426,7 @@ void file_close(void)
 void file_abandon(void)
 {
     lock_reset(&file.lock);
+    window_abandon();
     ring_abandon();
     struct os_identity now;
     if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
@@ -464,6 +434,5 @@ void file_abandon(void)
         os_file_close(file.fd);
     file.fd = -1;
     file.header = NULL;
-    file.window_blocks = 0;
     closed_forget();
 }

@@ -1,7 +1,8 @@
 /* file.h - the file of a trace: its name, its header, and the blocks handed out of it.
  *
- * The file grows by windows of several blocks. Disk space is claimed before a window is mapped, so
- * a full disk is an error here and never a SIGBUS. A block is unmapped as soon as it is full.
+ * The file grows by windows of several blocks (window.h). Disk space is claimed before a window is
+ * mapped, so a full disk is an error here and never a SIGBUS. A block is unmapped as soon as it is
+ * full.
  *
  *     offset 0        4096                                     4096 + n * 64 KiB
  *     | header, stays | first window: 4 blocks | 8 | 16 | 16 ...

@@ -23,6 +23,7 @@ enum lock_rank {
     LOCK_RANK_TRACE_INFO,
     LOCK_RANK_TRACE_LANES,
     LOCK_RANK_TRACE_FILE,
+    LOCK_RANK_TRACE_WINDOW,
     LOCK_RANK_SCAVENGE, /* whoever gives memory back holds it all the while */
     LOCK_RANK_DEPOT,
     LOCK_RANK_CLASS,
