@@ -68,6 +68,49 @@ subprocess.run(["/usr/bin/env", "ls", "/"], stdout=subprocess.DEVNULL)'
     expect_out "^    started [0-9]*, .*ls /"
 }
 
+# Half of these fork in a thread, beside another that allocates.
+twenty_four_generations_have_a_trace_each() {
+    "$GENERATIONS" 24 >right
+    for how in "" exec; do
+        rm -rf traces && mkdir traces
+        run "$MPRESS" record -q -o 'traces/%p.mpt' -- "$GENERATIONS" 24 $how
+        expect_status 0
+        cmp -s out right || fail "its output changed"
+        expect_no_err .
+        run "$MPRESS" report --json -o family.json traces
+        expect_status 0
+        "$python" - "$MPRESS" $how 2>err <<'END' || fail "$(cat err)"
+import json, subprocess, sys
+traces = json.load(open("family.json"))["traces"]
+how = {t["path"]: t["how"] for t in traces}
+by_parent = {t["from"]: t for t in traces if t["how"] == "forked"}
+lives = [t for t in traces if t["how"] == "became"] if "exec" in sys.argv else traces[1:]
+assert len(lives) == 24 and len(by_parent) == 24, how
+path, generation = traces[0]["path"], 0
+while path is not None:
+    report = json.loads(subprocess.check_output([sys.argv[1], "report", "--json", "--depth", "20", path]))
+    assert report["trace"]["complete"] and report["events"]["lost_frees"] == 0, (path, report["trace"])
+    stacks = report["stacks"]["not_freed"]
+    kept = [s for s in stacks if s["frames"] and s["frames"][0]["function"] == "keep"] or stacks
+    amounts = [(s["not_freed"]["blocks"], s["not_freed"]["bytes"]) for s in kept]
+    assert (generation + 1, (generation + 1) * (1000 + generation)) in amounts, (path, generation, amounts)
+    if kept != stacks:
+        assert len(amounts) == 1 and kept[0]["frames"][1]["function"] == "live", kept
+    if generation > 0 and "exec" not in sys.argv:
+        assert report["events"]["unknown_frees"] >= generation, report["events"]
+    names = sorted(t["name"] for t in report["threads"])
+    if generation % 2 == 1 and generation < 24:
+        assert "churn" in names, names
+    child = by_parent.get(path)
+    path = child and child["path"]
+    if path is not None and "exec" in sys.argv:
+        path = next(t["path"] for t in lives if t["from"] == path)
+    generation += 1
+assert generation == 25, generation
+END
+    done
+}
+
 names_of_threads_are_those_they_have_later() {
     run "$MPRESS" record -o t.mpt -- "$python" -c '
 import ctypes
