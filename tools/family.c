@@ -155,15 +155,15 @@ void family_init_folder(struct family *family, const char *folder)
 
 /* -- who came from whom ----------------------------------------------------------------------- */
 
-/* The newest trace of process `pid` that began before `before_ns`; exactly at `at_ns` if that is
- * not 0. */
+/* The newest trace of process `pid` (0: of any) that began before `before_ns`; exactly at `at_ns`
+ * if that is not 0. */
 static bool find_trace(const struct family *family, uint64_t pid, uint64_t before_ns,
                        uint64_t at_ns, size_t *found)
 {
     bool is_found = false;
     for (size_t i = 0; i < family->members; i++) {
         const struct family_member *member = &family->member[i];
-        bool fits = member->pid == pid && member->start_ns < before_ns &&
+        bool fits = (pid == 0 || member->pid == pid) && member->start_ns < before_ns &&
                     (at_ns == 0 || member->start_ns == at_ns);
         if (!fits || (is_found && member->start_ns < family->member[*found].start_ns))
             continue;
@@ -180,7 +180,9 @@ enum family_link family_find_origin(const struct family *family, size_t number, 
     if (member->previous_trace_ns != 0 &&
         find_trace(family, member->pid, start_ns, member->previous_trace_ns, from))
         return FAMILY_BECAME;
-    if (find_trace(family, member->parent_pid, start_ns, member->parent_trace_ns, from))
+    /* Its parent may be one that ended without a trace of its own, as daemons' do. */
+    uint64_t parent_pid = member->parent_trace_ns == 0 ? member->parent_pid : 0;
+    if (find_trace(family, parent_pid, start_ns, member->parent_trace_ns, from))
         return member->is_forked ? FAMILY_FORKED : FAMILY_STARTED;
     return FAMILY_FIRST;
 }

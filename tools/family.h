@@ -18,7 +18,7 @@ struct family_member {
     bool is_alive;     /* the process still runs and may write */
     bool is_forked;
     uint64_t parent_pid;
-    uint64_t parent_trace_ns;   /* start_ns of the parent's trace; 0: not known */
+    uint64_t parent_trace_ns;   /* start_ns of the trace it was forked out of; 0: not known */
     uint64_t previous_trace_ns; /* of the same process's trace before; 0: none */
 };
 

@@ -315,7 +315,8 @@ struct trace_header {
                                 * and this; 0: not known */
     uint64_t forked_ns;        /* when its parent forked it; 0: it did not come by a fork that was
                                 * seen */
-    uint64_t parent_trace_ns;  /* start_ns of the trace that the parent wrote then; 0: of none */
+    uint64_t parent_trace_ns; /* start_ns of the trace that the parent wrote then, or the nearest of
+                               * those before it that wrote one; 0: none did */
     uint64_t previous_trace_ns; /* start_ns of the trace before, of the same process, in which it
                                  * was another program or was traced already; 0: none was found */
     uint64_t near_units;        /* what the places of NEAR records are counted from */

@@ -68,6 +68,31 @@ subprocess.run(["/usr/bin/env", "ls", "/"], stdout=subprocess.DEVNULL)'
     expect_out "^    started [0-9]*, .*ls /"
 }
 
+a_daemon_stands_below_who_began_it() {
+    cat >daemon.py <<'END'
+import ctypes, os
+libc = ctypes.CDLL(None)
+print("begun", flush=True)
+if libc.fork() != 0:
+    libc._exit(0)
+libc.setsid()
+if libc.fork() != 0: # who was in between allocated nothing
+    libc._exit(0)
+kept = [bytes(1000) for _ in range(100)]
+END
+    mkdir traces
+    LD_PRELOAD="$LIBRARY" MPRESS_TRACE=events MPRESS_TRACE_FILE=traces/%p.mpt "$python" daemon.py >out 2>err
+    for _ in {1..1200}; do
+        "$MPRESS" report traces >family 2>/dev/null
+        ! grep "forked" family | grep -qv "no end" || break
+        sleep 0.05
+    done
+    cp family out
+    expect_out "^FAMILY  [23] traces"
+    expect_out "^  [0-9]*, no end, .*daemon.py"
+    expect_out "^    forked [0-9]*, [0-9.]* ms"
+}
+
 # Half of these fork in a thread, beside another that allocates.
 twenty_four_generations_have_a_trace_each() {
     "$GENERATIONS" 24 >right
