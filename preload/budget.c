@@ -25,10 +25,15 @@ static bool has_ended(const struct budget_slot *slot)
     return atomic_load_explicit(&slot->has_ended, memory_order_relaxed) != 0;
 }
 
+static bool is_taken(unsigned index)
+{
+    return index < BUDGET_SLOTS && process_of(&page->slots[index]) != 0;
+}
+
 /* Of this process before it executed another program. */
 static struct budget_slot *find_own(uint32_t process, uint64_t start)
 {
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+    for (unsigned i = 0; is_taken(i); i++) {
         struct budget_slot *slot = &page->slots[i];
         if (process_of(slot) == process && slot->start == start && !has_ended(slot))
             return slot;
@@ -99,10 +104,10 @@ uint64_t budget_used_by_others(void)
     uint64_t sum = 0;
     if (!budget_is_for_family())
         return 0;
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+    for (unsigned i = 0; is_taken(i); i++) {
         struct budget_slot *slot = &page->slots[i];
         uint32_t process = process_of(slot);
-        if (slot == budget_slot || process == 0 || has_ended(slot))
+        if (slot == budget_slot || has_ended(slot))
             continue;
         if (!os_process_is_there((int)process)) { /* it was killed */
             slot->has_ended = 1;

@@ -6,8 +6,10 @@
  * file's path in BUDGET_VARIABLE: "/proc/PID/fd/N" of a memfd that it holds (nothing is left of it
  * then, however the tool ends), or an ordinary one (no symbolic link, and the program's user may
  * write it). Every process that begins under the library maps it too and takes a slot; the child of
- * a fork takes one of its own, a process that executes another program keeps its slot. Nobody waits
- * for anybody: every field has one writer, the tool in `settings`, the process in its slot.
+ * a fork takes one of its own, a process that executes another program keeps its slot. They are
+ * taken from the first on, and the first free one ends them: no page behind it is touched, and none
+ * counts as resident in the program. Nobody waits for anybody: every field has one writer, the tool
+ * in `settings`, the process in its slot.
  *
  * What counts (slot.used) is the heap, with what it keeps, without what is packed or swapped out,
  * and the anonymous private memory that the program maps to write to; or RssAnon, where that is
@@ -34,7 +36,7 @@
 #define BUDGET_MAGIC "mpress budget\n"
 
 enum {
-    BUDGET_LAYOUT = 4, /* of this file; the library takes part in no other */
+    BUDGET_LAYOUT = 5, /* of this file; the library takes part in no other */
     BUDGET_SLOTS = 128,
     BUDGET_BUCKETS = 320,
     BUDGET_NAME_BYTES = 16,
@@ -138,6 +140,8 @@ struct budget_slot {
     _Atomic uint64_t return_ns;
     struct budget_histogram slow;     /* slow calls, without what is injected here: */
     struct budget_histogram injected; /* sleeps, waits and strategies within a call */
+    struct budget_histogram fast;     /* calls that the fast path served, one in 64, and */
+    struct budget_histogram freed;    /* frees, the same; under libmpress-timed.so (timed.h) */
 };
 
 struct budget_page {

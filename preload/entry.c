@@ -10,10 +10,11 @@
 #include "allocators/base/os.h"
 #include "allocators/heap.h"
 #include "preload/door.h"
+#include "preload/hot.h"
 
 static __attribute__((noinline)) void *malloc_above(size_t bytes)
 {
-    void *p = bytes <= SIZE_MEDIUM_MAX ? heap_alloc_medium(bytes, 1) : heap_alloc_parked(bytes);
+    void *p = bytes <= SIZE_MEDIUM_MAX ? hot_alloc_medium(bytes) : heap_alloc_parked(bytes);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
 
@@ -26,25 +27,25 @@ EXPORTED void *malloc(size_t bytes)
 {
     if (MP_UNLIKELY(bytes > SIZE_SLAB_MAX))
         return malloc_above(bytes);
-    void *p = heap_alloc_fast(bytes);
+    void *p = hot_alloc(bytes);
     return MP_LIKELY(p != NULL) ? p : door_malloc(bytes);
 }
 
 EXPORTED void free(void *p)
 {
-    if (MP_UNLIKELY(!heap_free_fast(p)))
+    if (MP_UNLIKELY(!hot_free(p)))
         door_free(p);
 }
 
 EXPORTED void cfree(void *p)
 {
-    if (MP_UNLIKELY(!heap_free_fast(p)))
+    if (MP_UNLIKELY(!hot_free(p)))
         door_free(p);
 }
 
 EXPORTED void free_sized(void *p, size_t bytes)
 {
-    if (MP_UNLIKELY(!heap_free_fast(p)))
+    if (MP_UNLIKELY(!hot_free(p)))
         door_free_sized(p, bytes);
 }
 
@@ -58,7 +59,7 @@ static size_t power_of_two_above(size_t alignment)
 
 EXPORTED void free_aligned_sized(void *p, size_t alignment, size_t bytes)
 {
-    if (MP_UNLIKELY(!heap_free_fast(p)))
+    if (MP_UNLIKELY(!hot_free(p)))
         door_free_aligned_sized(p, bytes, power_of_two_above(alignment));
 }
 
@@ -67,11 +68,8 @@ EXPORTED void *calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_SLAB_MAX)
         return door_calloc(count, bytes);
-    unsigned class = gate_class_of(total);
-    void *p = heap_pop(class);
-    if (MP_UNLIKELY(p == NULL))
-        return door_calloc(count, bytes);
-    return memset(p, 0, size_tables.classes[class].bytes);
+    void *p = hot_alloc_zeroed(total);
+    return MP_LIKELY(p != NULL) ? p : door_calloc(count, bytes);
 }
 
 /* From an object to one of another class; both magazines are at hand. */

@@ -15,6 +15,7 @@
 #include "allocators/heap.h"
 #include "preload/door.h"
 #include "preload/entry.h"
+#include "preload/hot.h"
 
 /* -- the C++ runtime -------------------------------------------------------------------------- */
 
@@ -80,7 +81,7 @@ static void *new_or_null(const char *name, size_t bytes, size_t alignment, const
 
 static inline void *alloc_fast(size_t bytes)
 {
-    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? heap_alloc_fast(bytes) : heap_alloc_medium(bytes, 1);
+    return MP_LIKELY(bytes <= SIZE_SLAB_MAX) ? hot_alloc(bytes) : hot_alloc_medium(bytes);
 }
 
 static __attribute__((noinline)) void *slow_new(size_t bytes)
@@ -173,7 +174,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     void name(void *p);                                                                            \
     EXPORTED void name(void *p)                                                                    \
     {                                                                                              \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free(p);                                                                          \
     }
 
@@ -182,7 +183,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     EXPORTED void name(void *p, const void *tag)                                                   \
     {                                                                                              \
         (void)tag;                                                                                 \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free(p);                                                                          \
     }
 
@@ -190,7 +191,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     void name(void *p, size_t bytes);                                                              \
     EXPORTED void name(void *p, size_t bytes)                                                      \
     {                                                                                              \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free_aligned_sized(p, bytes, 0);                                                  \
     }
 
@@ -199,7 +200,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     EXPORTED void name(void *p, size_t alignment)                                                  \
     {                                                                                              \
         (void)alignment;                                                                           \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free(p);                                                                          \
     }
 
@@ -208,7 +209,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     EXPORTED void name(void *p, size_t alignment, const void *tag)                                 \
     {                                                                                              \
         (void)alignment, (void)tag;                                                                \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free(p);                                                                          \
     }
 
@@ -216,7 +217,7 @@ EXPORTED void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment
     void name(void *p, size_t bytes, size_t alignment);                                            \
     EXPORTED void name(void *p, size_t bytes, size_t alignment)                                    \
     {                                                                                              \
-        if (MP_UNLIKELY(!heap_free_fast(p)))                                                       \
+        if (MP_UNLIKELY(!hot_free(p)))                                                             \
             door_free_aligned_sized(p, bytes, alignment);                                          \
     }
 
