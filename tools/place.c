@@ -64,6 +64,15 @@ int place_find_library(char path[PLACE_BYTES])
     return ENOENT;
 }
 
+bool place_find_beside(const char *library, const char *name, char path[PLACE_BYTES])
+{
+    char wanted[2 * PLACE_BYTES];
+    const char *slash = strrchr(library, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - library) + 1;
+    snprintf(wanted, sizeof wanted, "%.*s%s", folder, library, name);
+    return take_real_path(wanted, path);
+}
+
 int place_make_absolute(const char *name, char path[PLACE_BYTES])
 {
     char directory[PLACE_BYTES] = "";

@@ -11,6 +11,9 @@ enum { PLACE_BYTES = 4096 };
  * (../lib...), or in the build tree (../preload). 0, or ENOENT and what was tried in `path`. */
 int place_find_library(char path[PLACE_BYTES]);
 
+/* The absolute path of another file in the folder of `library`. False: it is not there. */
+bool place_find_beside(const char *library, const char *name, char path[PLACE_BYTES]);
+
 /* The absolute path of `name`, which need not exist; ENAMETOOLONG or what getcwd says. */
 int place_make_absolute(const char *name, char path[PLACE_BYTES]);
 

@@ -2,7 +2,8 @@
  * at its own RLIMIT_DATA as a cache looks at its configured size, and works the longer the less of
  * what it wants it may have.
  *
- *     cache SHAPE [--units N] [--unit-us N] [--mib N] [--forks N] [--ANY WORD]
+ *     cache SHAPE [--units N] [--unit-us N] [--mib N] [--forks N] [--pairs N] [--pause-ms N]
+ *                 [--ANY WORD]
  *
  *     linear   1 to 4 times as long, by the share that is missing
  *     cliff    8 times as long below half of what it wants
@@ -16,7 +17,8 @@
  *
  * A unit of work is a line "unit"; with --units N it ends after so many. It touches the memory it
  * wants (--mib, 32) at first, or as much of it as it gets; --forks children that do nothing share
- * it. */
+ * it. At first it also allocates and frees a small block --pairs times; and one unit in 40 takes
+ * --pause-ms longer. */
 #define _GNU_SOURCE /* clock_gettime */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,7 @@ enum { MIB = 1 << 20, BLOCKS_MOST = 4096 };
 
 static struct {
     const char *shape;
-    unsigned long units, unit_us, mib, forks;
+    unsigned long units, unit_us, mib, forks, pairs, pause_ms;
     char *block[BLOCKS_MOST];
     unsigned long blocks;
     double slow_until; /* CLOCK_MONOTONIC */
@@ -116,15 +118,29 @@ static double find_factor(double share)
     return 1 + 4 * missing; /* 1 to 4 over three quarters */
 }
 
-static void work(void)
+/* One unit in so many. */
+enum { PAUSES = 40 };
+
+static void work(unsigned long unit)
 {
     double share = read_share();
     break_if_asked(share);
     spin((double)cache.unit_us * 1e-6 * find_factor(share));
     if (is_shape("leaks"))
         grow_to(cache.mib + (unsigned long)((double)cache.mib * (now() - cache.began) / 10));
+    if (cache.pause_ms > 0 && unit % PAUSES == PAUSES - 1)
+        usleep((useconds_t)cache.pause_ms * 1000);
     puts("unit");
     fflush(stdout);
+}
+
+static void allocate(unsigned long pairs)
+{
+    static void *volatile block; /* seen by nobody, it would not be allocated */
+    for (unsigned long i = 0; i < pairs; i++) {
+        block = malloc(16 + i % 500);
+        free(block);
+    }
 }
 
 int main(int argc, char **argv)
@@ -141,14 +157,19 @@ int main(int argc, char **argv)
             cache.forks = number;
         else if (strcmp(argv[i], "--mib") == 0)
             cache.mib = number;
+        else if (strcmp(argv[i], "--pairs") == 0)
+            cache.pairs = number;
+        else if (strcmp(argv[i], "--pause-ms") == 0)
+            cache.pause_ms = number;
     }
     cache.began = now();
     grow_to(cache.mib);
+    allocate(cache.pairs);
     for (unsigned long i = 0; i < cache.forks; i++) {
         if (fork() == 0)
             return (int)sleep(1000);
     }
     for (unsigned long unit = 0; cache.units == 0 || unit < cache.units; unit++)
-        work();
+        work(unit);
     return 0;
 }

@@ -257,6 +257,146 @@ static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
     free(experiment);
 }
 
+/* -- the program's own numbers ---------------------------------------------------------------- */
+
+static struct experiment *make_measured(struct experiment_lap *level)
+{
+    struct experiment *experiment = make_experiment(&bracket);
+    experiment->level = level;
+    experiment->levels = experiment->planned = 1;
+    experiment->baseline = 1;
+    experiment->clock_step = 1e-8;
+    return experiment;
+}
+
+static double level_member(const struct experiment *experiment, const char *key)
+{
+    json_t *object = output_json(experiment);
+    json_t *level = json_array_get(json_object_get(object, "levels"), 0);
+    json_t *value = json_object_get(level, key);
+    assert_non_null(value);
+    double number = json_is_null(value) ? -1 : json_number_value(value);
+    json_decref(object);
+    return number;
+}
+
+static void fast_calls_are_told_as_far_as_the_clock_can_tell(void **state)
+{
+    (void)state;
+    struct experiment_lap level = {.budget = 60 * MIB,
+                                   .slow_calls = 9,
+                                   .slow_p50 = 3e-7,
+                                   .slow_p99 = 5e-6,
+                                   .fast_calls = 1000,
+                                   .fast_p50 = 1e-8,
+                                   .fast_p99 = 4e-8,
+                                   .fast_frees = 7};
+    struct experiment *experiment = make_measured(&level);
+    experiment->calibration = level;
+    experiment->calibration.fast_p99 = 2e-8;
+    expect_text(experiment,
+                "FAST CALLS      p50 <= 10 ns -> <= 10 ns, p99 20 ns -> 40 ns; 1 in 64\n");
+    assert_true(level_member(experiment, "fast_calls") == 1000);
+    assert_true(level_member(experiment, "fast_p50_s") == 1e-8);
+    assert_true(level_member(experiment, "fast_p99_s") == 4e-8);
+    assert_true(level_member(experiment, "fast_frees") == 7);
+    level.fast_calls = 0; /* another build of the library */
+    assert_true(level_member(experiment, "fast_p99_s") == -1);
+    free(experiment);
+}
+
+static void stalls_of_some_and_of_all_are_apart(void **state)
+{
+    (void)state;
+    struct experiment_lap level = {
+        .budget = 60 * MIB, .lasted = 10, .costed = 10, .stalls = {true, 2.5, 0.5}};
+    struct experiment *experiment = make_measured(&level);
+    expect_text(experiment, "STALLS          some 25.0 %, full 5.0 % of the time (its group,");
+    assert_true(level_member(experiment, "stalls_some_s") == 2.5);
+    assert_true(level_member(experiment, "stalls_full_s") == 0.5);
+    level.stalls = (struct experiment_stalls){false, NAN, NAN};
+    expect_text(experiment, "STALLS          the kernel does not tell");
+    assert_true(level_member(experiment, "stalls_some_s") == -1);
+    assert_true(level_member(experiment, "stalls_of") == -1);
+    free(experiment);
+}
+
+static void what_is_injected_is_told_by_its_parts(void **state)
+{
+    (void)state;
+    struct experiment_lap level = {.budget = 60 * MIB,
+                                   .lasted = 10,
+                                   .costed = 10,
+                                   .is_injected_known = true,
+                                   .injected = {1, 0.5, 0.2},
+                                   .injected_p99 = 5e-3,
+                                   .run_wait = 3,
+                                   .minor_faults = 1234,
+                                   .parts = {32 * MIB, 8 * MIB, MIB, 2 * MIB}};
+    static char load[] = "load";
+    static const struct plan service = {.arguments = no_program, .load = load};
+    struct experiment *experiment = make_measured(&level);
+    experiment->plan = &service;
+    expect_text(experiment,
+                "INJECTED        10.0 % of the time asleep, 5.0 % held, 2.0 % for packed "
+                "memory;\n                p99 of a call 5.00 ms\n");
+    expect_text(experiment, "1.00 MiB shared, 2.00 MiB\n                swapped\n");
+    expect_text(experiment, "WAITING         for a processor 30.0 % of the time; 0.0 %");
+    expect_text(experiment, "FAULTS          123 minor, 0 major a second; 0, 0 without");
+    expect_80_columns(experiment);
+    assert_true(level_member(experiment, "slept_s") == 1);
+    assert_true(level_member(experiment, "held_s") == 0.5);
+    assert_true(level_member(experiment, "fetched_s") == 0.2);
+    assert_true(level_member(experiment, "resident_file") == 8 * MIB);
+    assert_true(level_member(experiment, "swapped") == 2 * MIB);
+    free(experiment);
+}
+
+/* 200 windows of 1 to 200 ms; of 30 no 99th percentile can be told, of 5 no 95th. */
+static void quantiles_of_times_need_enough_of_them(void **state)
+{
+    (void)state;
+    struct experiment_window window[200];
+    struct experiment_lap level = {.budget = 60 * MIB, .windows = 200};
+    struct experiment *experiment = make_measured(&level);
+    for (unsigned i = 0; i < 200; i++)
+        window[i] = (struct experiment_window){.service = (i + 1) * 1e-3};
+    experiment->window = window;
+    experiment->calibration = level;
+    struct experiment_times times;
+    lap_read_times(experiment, &level, &times);
+    assert_true(!times.is_of_units && times.count == 200 && times.most == 0.2);
+    assert_true(fabs(times.p50 - 0.1005) < 1e-9 && fabs(times.p95 - 0.19005) < 1e-9);
+    assert_true(fabs(times.p99 - 0.19801) < 1e-9);
+    expect_text(experiment,
+                "60.0 MiB            200      100 ms      190 ms      198 ms      200 ms");
+    level.windows = 30;
+    lap_read_times(experiment, &level, &times);
+    assert_true(isnan(times.p99) && !isnan(times.p95));
+    level.windows = 5;
+    lap_read_times(experiment, &level, &times);
+    assert_true(isnan(times.p99) && isnan(times.p95) && times.most == 5e-3);
+    free(experiment);
+}
+
+/* 99 that came at once, and one that took long. */
+static void units_count_each_for_itself(void **state)
+{
+    (void)state;
+    struct sample_weighted batch[] = {{0.001, 60}, {0.5, 1}, {0.002, 39}};
+    struct experiment_lap level = {.budget = 60 * MIB, .batches = 3};
+    struct experiment *experiment = make_measured(&level);
+    struct experiment_times times;
+    experiment->batch = batch;
+    lap_read_times(experiment, &level, &times);
+    assert_true(times.is_of_units && times.count == 100 && times.most == 0.5);
+    assert_true(times.p50 == 0.001 && times.p95 == 0.002 && times.p99 == 0.002);
+    batch[1].weight = 2;
+    lap_read_times(experiment, &level, &times);
+    assert_true(times.p99 == 0.5);
+    free(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +409,11 @@ int main(void)
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
+        cmocka_unit_test(fast_calls_are_told_as_far_as_the_clock_can_tell),
+        cmocka_unit_test(stalls_of_some_and_of_all_are_apart),
+        cmocka_unit_test(what_is_injected_is_told_by_its_parts),
+        cmocka_unit_test(quantiles_of_times_need_enough_of_them),
+        cmocka_unit_test(units_count_each_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

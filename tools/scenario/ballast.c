@@ -322,12 +322,11 @@ static void tick(struct pressure *pressure)
     wish(pressure, ballast);
 }
 
-static double get_stalled(const struct pressure *pressure)
+static bool find_stalls(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES])
 {
     const struct ballast *ballast = ballast_of(pressure);
-    char path[GROUPS_PATH_BYTES + 64];
-    snprintf(path, sizeof path, "%s/memory.pressure", ballast->group);
-    return victim_read_stall(ballast->is_v2 ? path : VICTIM_SYSTEM_PRESSURE).full;
+    snprintf(path, PRESSURE_PATH_BYTES, "%s/memory.pressure", ballast->group);
+    return ballast->is_v2;
 }
 
 static const char *object_to_ballast(void)
@@ -347,5 +346,5 @@ const struct pressure_mechanism pressure_ballast = {
     .set = set_ballast,
     .used = get_used,
     .tick = tick,
-    .stalled = get_stalled,
+    .stalls = find_stalls,
 };

@@ -1,7 +1,9 @@
 /* budget.c - a budget that libmpress.so itself keeps, through a page shared with it
  * (preload/budget.h). Needs no rights; counts what the heap holds and what the program maps. */
 #define _GNU_SOURCE /* memfd_create */
+#include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +26,9 @@ static const uint64_t NO_BUDGET = UINT64_C(1) << 46;
 struct seen {
     uint32_t process_id;
     uint64_t start;
-    uint64_t injected_ns;
-    uint64_t slow[BUDGET_BUCKETS], injected[BUDGET_BUCKETS];
+    bool has_ended; /* and what it had counted by then was read */
+    uint64_t slept_ns, held_ns, fetched_ns;
+    struct pressure_latency latency;
 };
 
 struct shared {
@@ -33,8 +36,9 @@ struct shared {
     pid_t owner; /* this program */
     struct budget_page *page;
     struct seen seen[BUDGET_SLOTS];
-    double injected; /* seconds, of all processes so far */
+    struct pressure_injected injected; /* of all processes so far */
     struct pressure_latency latency;
+    char library[PLACE_BYTES]; /* the build of it that times its hot path too */
 };
 
 static struct shared *shared_of(const struct pressure *pressure)
@@ -84,6 +88,8 @@ static bool open_page(struct pressure *pressure, uint32_t flags, char why[PRESSU
     atomic_store(&page->settings.grace_ms, GRACE_MS);
     memcpy(page->magic, BUDGET_MAGIC, sizeof BUDGET_MAGIC);
     pressure->state = shared;
+    if (place_find_beside(pressure->library, "libmpress-timed.so", shared->library))
+        pressure->library = shared->library;
     return true;
 }
 
@@ -134,15 +140,23 @@ static bool is_of(const struct victim *victim, uint32_t process_id)
     return false;
 }
 
+/* 0: the slot is free, and so are all behind it. */
+static uint32_t read_process(const struct budget_page *page, size_t index)
+{
+    return index == BUDGET_SLOTS
+               ? 0
+               : atomic_load_explicit(&page->slots[index].process_id, memory_order_acquire);
+}
+
 /* The sum of one word over the target's processes. */
 static uint64_t sum(const struct pressure *pressure, size_t offset)
 {
     const struct budget_page *page = shared_of(pressure)->page;
     uint64_t total = 0;
-    for (size_t i = 0; i < BUDGET_SLOTS; i++) {
+    uint32_t process_id;
+    for (size_t i = 0; (process_id = read_process(page, i)) != 0; i++) {
         const struct budget_slot *slot = &page->slots[i];
-        uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
-        if (process_id == 0 || !is_of(pressure->victim, process_id))
+        if (!is_of(pressure->victim, process_id))
             continue;
         total += read_word((const _Atomic uint64_t *)((const char *)slot + offset));
     }
@@ -151,10 +165,10 @@ static uint64_t sum(const struct pressure *pressure, size_t offset)
 
 static const struct budget_slot *find_slot(const struct budget_page *page, pid_t process)
 {
-    for (size_t i = 0; i < BUDGET_SLOTS; i++) {
-        const struct budget_slot *slot = &page->slots[i];
-        if (atomic_load_explicit(&slot->process_id, memory_order_acquire) == (uint32_t)process)
-            return slot;
+    uint32_t process_id;
+    for (size_t i = 0; (process_id = read_process(page, i)) != 0; i++) {
+        if (process_id == (uint32_t)process)
+            return &page->slots[i];
     }
     return NULL;
 }
@@ -192,51 +206,61 @@ static void get_heap(const struct pressure *pressure, struct pressure_heap *heap
     heap->resident_anon = sum(pressure, offsetof(struct budget_slot, resident_anon));
 }
 
-static void add_histogram(const struct budget_histogram *histogram, uint64_t *seen, uint64_t *into)
+static void add_histogram(const struct budget_histogram *histogram, struct histogram *seen,
+                          struct histogram *into)
 {
+    static_assert((int)BUDGET_BUCKETS == (int)HISTOGRAM_BUCKETS, "the same buckets");
     for (size_t i = 0; i < BUDGET_BUCKETS; i++) {
         uint64_t count = read_word(&histogram->counts[i]);
-        if (count > seen[i])
-            into[i] += count - seen[i];
-        seen[i] = count;
+        if (count > seen->counts[i])
+            into->counts[i] += count - seen->counts[i];
+        seen->counts[i] = count;
     }
+}
+
+static void add_time(const _Atomic uint64_t *word, uint64_t *seen_ns, double *seconds)
+{
+    uint64_t ns = read_word(word);
+    if (ns > *seen_ns)
+        *seconds += (double)(ns - *seen_ns) / 1e9;
+    *seen_ns = ns;
 }
 
 static void read_slot(struct shared *shared, const struct budget_slot *slot, struct seen *seen)
 {
     uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
     uint64_t start = read_word(&slot->start);
-    if (process_id == 0)
-        return;
     if (seen->process_id != process_id || seen->start != start)
         *seen = (struct seen){.process_id = process_id, .start = start};
-    uint64_t injected =
-        read_word(&slot->throttled_ns) + read_word(&slot->held_ns) + read_word(&slot->return_ns);
-    if (injected > seen->injected_ns)
-        shared->injected += (double)(injected - seen->injected_ns) / 1e9;
-    seen->injected_ns = injected;
-    add_histogram(&slot->slow, seen->slow, shared->latency.slow);
-    add_histogram(&slot->injected, seen->injected, shared->latency.injected);
+    if (seen->has_ended)
+        return;
+    seen->has_ended = kill((pid_t)process_id, 0) != 0 && errno == ESRCH; /* nothing will follow */
+    add_time(&slot->throttled_ns, &seen->slept_ns, &shared->injected.slept);
+    add_time(&slot->held_ns, &seen->held_ns, &shared->injected.held);
+    add_time(&slot->return_ns, &seen->fetched_ns, &shared->injected.fetched);
+    add_histogram(&slot->slow, &seen->latency.slow, &shared->latency.slow);
+    add_histogram(&slot->injected, &seen->latency.injected, &shared->latency.injected);
+    add_histogram(&slot->fast, &seen->latency.fast, &shared->latency.fast);
+    add_histogram(&slot->freed, &seen->latency.freed, &shared->latency.freed);
 }
 
 static const struct pressure_latency *read_latency(const struct pressure *pressure)
 {
     struct shared *shared = shared_of(pressure);
-    for (size_t i = 0; i < BUDGET_SLOTS; i++)
+    for (size_t i = 0; read_process(shared->page, i) != 0; i++)
         read_slot(shared, &shared->page->slots[i], &shared->seen[i]);
     return &shared->latency;
 }
 
-/* Sleeps of several threads at once count each; and what was waited for cold memory. */
-static double get_stalled(const struct pressure *pressure)
+static void get_injected(const struct pressure *pressure, struct pressure_injected *injected)
 {
     read_latency(pressure);
-    return shared_of(pressure)->injected;
+    *injected = shared_of(pressure)->injected;
 }
 
 #define FIGURES                                                                                    \
     .needs_preload = true, .close = close_page, .set = set_page, .used = get_used,                 \
-    .most = get_most, .heap = get_heap, .latency = read_latency, .stalled = get_stalled
+    .most = get_most, .heap = get_heap, .latency = read_latency, .injected = get_injected
 
 const struct pressure_mechanism pressure_budget = {
     .name = "budget",

@@ -215,14 +215,12 @@ static bool is_over_v1(const struct pressure *pressure)
            process_now() - group->over_since > OVER_SECONDS;
 }
 
-static double get_stalled(const struct pressure *pressure)
+static bool find_stalls(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES])
 {
     const struct group *group = group_of(pressure);
-    char path[PATH_BYTES + 64];
-    if (!group->is_v2 && group->twin[0] == '\0')
-        return victim_read_stall(VICTIM_SYSTEM_PRESSURE).full;
-    snprintf(path, sizeof path, "%s/memory.pressure", group->is_v2 ? group->path : group->twin);
-    return victim_read_stall(path).full;
+    const char *folder = group->is_v2 ? group->path : group->twin;
+    snprintf(path, PRESSURE_PATH_BYTES, "%s/memory.pressure", folder);
+    return folder[0] != '\0';
 }
 
 const struct pressure_mechanism pressure_cgroup2 = {
@@ -234,7 +232,7 @@ const struct pressure_mechanism pressure_cgroup2 = {
     .prepare = prepare_group,
     .set = set_v2,
     .used = get_used,
-    .stalled = get_stalled,
+    .stalls = find_stalls,
 };
 
 const struct pressure_mechanism pressure_cgroup1 = {
@@ -248,6 +246,6 @@ const struct pressure_mechanism pressure_cgroup1 = {
     .set = set_v1,
     .used = get_used,
     .tick = tick_v1,
-    .stalled = get_stalled,
+    .stalls = find_stalls,
     .is_over = is_over_v1,
 };

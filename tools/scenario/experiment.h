@@ -22,7 +22,7 @@
 #include "tools/scenario/process.h"
 #include "tools/scenario/schedule.h"
 
-enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000 };
+enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000, EXPERIMENT_MARKS = 16 };
 
 /* Windows of one lap after the other, in one array. */
 struct experiment_window {
@@ -30,30 +30,53 @@ struct experiment_window {
     uint64_t work;   /* units of work done in the lap by then */
     double service;  /* seconds a unit of work */
     double resident; /* mean, bytes */
+    size_t batches;  /* in `batch`, by then */
+};
+
+/* How long single units took, or windows. NAN: there are too few of them for that. */
+struct experiment_times {
+    bool is_of_units;
+    uint64_t count;
+    double p50, p95, p99, most; /* seconds */
+};
+
+/* Seconds that processes of a group or of the machine stood still for want of memory: some of them,
+ * all that could have run; NAN: the kernel does not tell. */
+struct experiment_stalls {
+    bool is_of_group;
+    double some, full;
 };
 
 /* A stretch at one budget. */
 struct experiment_lap {
     double budget; /* bytes; 0: none */
     double began, lasted;
-    size_t first, windows; /* in `window` */
+    size_t first, windows;       /* in `window` */
+    size_t first_batch, batches; /* in `batch` */
     enum curve_end end;
     bool is_clean;
-    char why[128];        /* how it ended, if not CURVE_HELD */
-    double stalled;       /* seconds */
+    char why[128];  /* how it ended, if not CURVE_HELD */
+    double costed;  /* seconds that what follows is of: all that it lasted, but for warming up */
+    double stalled; /* seconds; by the mechanism itself: of these */
+    struct pressure_injected injected;
+    bool is_injected_known;
+    struct experiment_stalls stalls;
     double used_most;     /* bytes, in the budget's unit */
     double resident_most; /* bytes */
     double resident_mean;
-    double done;         /* share of what was planned that it lived to see */
-    double heap;         /* resident, mean over time; 0: not known, and then: */
-    double asked_share;  /* of the heap, both summed over time */
-    double objects;      /* blocks alive in a MiB of it */
-    double coverage;     /* of RssAnon: heap, by pages that are there; summed over time */
-    double accounted;    /* the same with what the program mapped */
-    double untouched;    /* bytes that count, but are not there, mean over time */
-    uint64_t slow_calls; /* allocations that the fast path did not serve; 0: not known */
+    struct victim_parts parts; /* of it */
+    double done;               /* share of what was planned that it lived to see */
+    double heap;               /* resident, mean over time; 0: not known, and then: */
+    double asked_share;        /* of the heap, both summed over time */
+    double objects;            /* blocks alive in a MiB of it */
+    double coverage;           /* of RssAnon: heap, by pages that are there; summed over time */
+    double accounted;          /* the same with what the program mapped */
+    double untouched;          /* bytes that count, but are not there, mean over time */
+    uint64_t slow_calls;       /* allocations that the fast path did not serve; 0: not known */
     double slow_p50, slow_p99, injected_p99; /* seconds */
-    double run_wait;                         /* seconds */
+    uint64_t fast_calls, fast_frees;         /* that it served and that were timed: one in 64 */
+    double fast_p50, fast_p99, free_p50, free_p99;
+    double run_wait; /* seconds */
     uint64_t minor_faults, major_faults;
     uint64_t lends;
 };
@@ -61,7 +84,14 @@ struct experiment_lap {
 /* What the timeline is drawn from, ten a second. */
 struct experiment_sample {
     double at, budget, used;
-    double rss_anon, rss_file, rss_shmem, swap;
+    struct victim_parts parts;
+    double slow_p50, slow_p99, fast_p99; /* of calls since the sample before; 0: there were none */
+};
+
+/* A phase, or a level, began. */
+struct experiment_mark {
+    double at;
+    const char *phase;
 };
 
 struct experiment_strategy {
@@ -98,9 +128,12 @@ struct experiment {
         bool is_on;
     } glide; /* to the lap's budget */
     bool is_ready;
-    uint64_t units;   /* in this window */
-    uint64_t work;    /* in this lap: units that were counted, or runs of the load */
-    double last_unit; /* when; process_now() */
+    uint64_t units;     /* in this window */
+    uint64_t new_units; /* not yet in a batch, since */
+    double batch_began; /* process_now() */
+    double usual;       /* seconds that a unit took of late; INFINITY: nobody knows */
+    uint64_t work;      /* in this lap: units that were counted, or runs of the load */
+    double last_unit;   /* when; process_now() */
     double window_began;
     double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum; /* over time */
     double heap_there_sum, mapped_there_sum, anon_sum;                 /* pages that are there */
@@ -110,18 +143,27 @@ struct experiment {
     double next_look, next_glance, last_glance, last_read; /* process_now() */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
     struct victim_state at_begin;
-    double stalled_at_begin;
+    double costs_began; /* watch_time() */
+    struct pressure_injected injected_at_begin;
+    struct pressure_stalls stalls_at_begin;
     uint64_t lends_at_begin;
+    struct victim_parts parts_sum; /* over time */
+    struct pressure_latency latency_at_sample;
 
     /* what was measured */
     struct experiment_window *window;
     size_t windows, window_capacity;
     struct experiment_sample *sample;
     size_t samples, sample_capacity;
+    struct sample_weighted *batch; /* units that were done, and the seconds that each took */
+    size_t batches, batch_capacity;
+    struct experiment_mark mark[EXPERIMENT_MARKS];
+    size_t marks;
     struct experiment_lap calibration, release;
     struct experiment_lap *level;
     size_t levels, planned;
     int baseline_status;   /* exit status of a finite program */
+    double clock_step;     /* seconds; nothing shorter can be told */
     bool baseline_misses;  /* it says that memory is missing even then */
     double baseline;       /* m0 */
     double longest_gap;    /* between two units, in the calibration */
@@ -161,6 +203,9 @@ bool watch_open(struct experiment *experiment);
 void watch_close(struct experiment *experiment);
 double watch_time(const struct experiment *experiment); /* since the experiment began */
 
+/* From now on this goes on. */
+void watch_enter(struct experiment *experiment, const char *phase);
+
 /* The target begins, with the budget that is set; 0 or an errno value. */
 int watch_start(struct experiment *experiment);
 void watch_stop(struct experiment *experiment);
@@ -178,6 +223,13 @@ void lap_add_window(struct experiment *experiment, double service);
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
              ...) __attribute__((format(printf, 4, 5)));
 void lap_end_with_target(struct experiment *experiment); /* it has ended; how, is looked up */
+/* It goes on where it ended: what was measured before stays in it. */
+void lap_resume(struct experiment *experiment, struct experiment_lap *lap);
+/* What it costs is counted from now on; its windows stay. */
+void lap_forget_costs(struct experiment *experiment);
+/* Of single units where these were counted, else of windows. */
+void lap_read_times(const struct experiment *experiment, const struct experiment_lap *lap,
+                    struct experiment_times *times);
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap);
 double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap);
 

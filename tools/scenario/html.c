@@ -124,8 +124,8 @@ static void print_key(const char *const (*key)[2], size_t count, FILE *out)
 
 static double sample_field(const struct experiment_sample *sample, unsigned field)
 {
-    const double fields[] = {sample->budget, sample->used, sample->rss_anon, sample->rss_file,
-                             sample->rss_shmem + sample->swap};
+    const double fields[] = {sample->budget, sample->used, sample->parts.anon, sample->parts.file,
+                             sample->parts.shmem + sample->parts.swap};
     return fields[field];
 }
 

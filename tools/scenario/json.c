@@ -33,6 +33,58 @@ static json_t *services_array(const struct experiment *experiment, const struct 
     return array;
 }
 
+/* null: nothing was done. */
+static json_t *times_object(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    struct experiment_times times;
+    lap_read_times(experiment, lap, &times);
+    if (times.count == 0)
+        return json_null();
+    json_t *object = json_object();
+    values_set_text(object, "of", output_times_of(experiment, &times));
+    values_set_number(object, "count", times.count);
+    set_real(object, "p50_s", times.p50);
+    set_real(object, "p95_s", times.p95);
+    set_real(object, "p99_s", times.p99);
+    set_real(object, "longest_s", times.most);
+    return object;
+}
+
+static void set_injected(json_t *object, const struct experiment_lap *lap)
+{
+    if (!lap->is_injected_known)
+        return;
+    set_real(object, "slept_s", lap->injected.slept);
+    set_real(object, "held_s", lap->injected.held);
+    set_real(object, "fetched_s", lap->injected.fetched);
+}
+
+static void set_stalls(json_t *object, const struct experiment_stalls *stalls)
+{
+    const char *of = isnan(stalls->some) ? NULL : stalls->is_of_group ? "group" : "machine";
+    values_set_text(object, "stalls_of", of);
+    set_real(object, "stalls_some_s", stalls->some);
+    set_real(object, "stalls_full_s", stalls->full);
+}
+
+static void set_parts(json_t *object, const struct victim_parts *parts)
+{
+    set_bytes(object, "resident_anon", parts->anon);
+    set_bytes(object, "resident_file", parts->file);
+    set_bytes(object, "resident_shmem", parts->shmem);
+    set_bytes(object, "swapped", parts->swap);
+}
+
+static void set_fast(json_t *object, const struct experiment_lap *lap)
+{
+    values_set_number(object, "fast_calls", lap->fast_calls);
+    set_real(object, "fast_p50_s", lap->fast_calls > 0 ? lap->fast_p50 : NAN);
+    set_real(object, "fast_p99_s", lap->fast_calls > 0 ? lap->fast_p99 : NAN);
+    values_set_number(object, "fast_frees", lap->fast_frees);
+    set_real(object, "free_p50_s", lap->fast_frees > 0 ? lap->free_p50 : NAN);
+    set_real(object, "free_p99_s", lap->fast_frees > 0 ? lap->free_p99 : NAN);
+}
+
 static json_t *lap_object(const struct experiment *experiment, const struct experiment_lap *lap)
 {
     json_t *object = json_object();
@@ -43,7 +95,11 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     set_flag(object, "clean", lap->is_clean);
     values_set_text(object, "why", lap->why);
     json_object_set_new(object, "service_s", services_array(experiment, lap));
+    json_object_set_new(object, "times", times_object(experiment, lap));
     set_real(object, "stalled_s", lap->stalled);
+    set_injected(object, lap);
+    set_stalls(object, &lap->stalls);
+    set_parts(object, &lap->parts);
     set_bytes(object, "used_most", lap->used_most);
     set_bytes(object, "resident_most", lap->resident_most);
     set_bytes(object, "resident_mean", lap->resident_mean);
@@ -64,6 +120,7 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
         set_real(object, "slow_p50_s", lap->slow_p50);
         set_real(object, "slow_p99_s", lap->slow_p99);
         set_real(object, "injected_p99_s", lap->injected_p99);
+        set_fast(object, lap);
     }
     return object;
 }
@@ -268,6 +325,7 @@ json_t *output_json(const struct experiment *experiment)
     json_object_set_new(object, "strategies", strategies_array(experiment));
     json_object_set_new(object, "result", verdict_object(experiment));
     set_real(object, "lasted_s", experiment->total);
+    set_real(object, "clock_step_s", experiment->clock_step);
     set_real(object, "within_s", experiment->schedule.whole);
     json_object_set_new(object, "left_out", notes_array(&experiment->schedule));
     set_real(object, "own_processor_s", experiment->own_processor);

@@ -4,21 +4,19 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#include "preload/budget.h"
 #include "tools/scenario/experiment.h"
 #include "tools/trace/memory.h"
 
-/* Seconds that the program was held up by pressure, as far as anybody tells. */
-static double read_stalled(const struct experiment *experiment)
+static struct pressure_injected read_injected(const struct experiment *experiment)
 {
-    const struct pressure *pressure = &experiment->pressure;
-    double stalled = pressure->mechanism->stalled == NULL
-                         ? victim_read_stall(VICTIM_SYSTEM_PRESSURE).full
-                         : pressure->mechanism->stalled(pressure);
-    return fmax(0, stalled);
+    struct pressure_injected injected = {0, 0, 0};
+    if (experiment->pressure.mechanism->injected != NULL)
+        experiment->pressure.mechanism->injected(&experiment->pressure, &injected);
+    return injected;
 }
 
 double lap_budget(const struct experiment *experiment)
@@ -30,26 +28,37 @@ double lap_budget(const struct experiment *experiment)
     return from + fmin(1, share) * (to - from);
 }
 
-static void begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
+void lap_forget_costs(struct experiment *experiment)
 {
-    *lap = (struct experiment_lap){
-        .budget = budget, .began = watch_time(experiment), .first = experiment->windows};
-    experiment->lap = lap;
-    experiment->resident_sum = experiment->window_resident_sum = 0;
+    const struct pressure *pressure = &experiment->pressure;
+    experiment->costs_began = watch_time(experiment);
+    experiment->resident_sum = experiment->seen = 0;
+    experiment->parts_sum = (struct victim_parts){0, 0, 0, 0};
     experiment->asked_sum = experiment->objects_sum = experiment->heap_sum = 0;
-    experiment->mapped_sum = experiment->anon_sum = 0;
     experiment->heap_there_sum = experiment->mapped_there_sum = 0;
-    experiment->seen = experiment->window_seen = experiment->heap_seen = 0;
-    if (experiment->pressure.mechanism->latency != NULL)
-        experiment->latency_at_begin =
-            *experiment->pressure.mechanism->latency(&experiment->pressure);
-    experiment->units = experiment->work = 0;
-    experiment->window_began = experiment->last_unit = process_now();
-    experiment->lends_at_begin = experiment->pressure.lends;
-    experiment->stalled_at_begin = read_stalled(experiment);
+    experiment->mapped_sum = experiment->anon_sum = experiment->heap_seen = 0;
+    if (pressure->mechanism->latency != NULL)
+        experiment->latency_at_begin = *pressure->mechanism->latency(pressure);
+    experiment->lends_at_begin = pressure->lends;
+    experiment->injected_at_begin = read_injected(experiment);
+    pressure_read_stalls(pressure, &experiment->stalls_at_begin);
     if (experiment->target.pid > 0)
         victim_look(&experiment->victim);
     experiment->at_begin = experiment->victim.now;
+}
+
+static void begin(struct experiment *experiment, struct experiment_lap *lap, double budget)
+{
+    *lap = (struct experiment_lap){.budget = budget,
+                                   .began = watch_time(experiment),
+                                   .first = experiment->windows,
+                                   .first_batch = experiment->batches};
+    experiment->lap = lap;
+    experiment->window_resident_sum = experiment->window_seen = 0;
+    experiment->units = experiment->new_units = experiment->work = 0;
+    experiment->window_began = experiment->last_unit = experiment->batch_began = process_now();
+    experiment->usual = INFINITY;
+    lap_forget_costs(experiment);
     experiment->pressure.mechanism->set(&experiment->pressure, (uint64_t)lap_budget(experiment));
 }
 
@@ -69,6 +78,11 @@ void lap_glide(struct experiment *experiment, struct experiment_lap *lap, double
     begin(experiment, lap, to);
 }
 
+void lap_resume(struct experiment *experiment, struct experiment_lap *lap)
+{
+    experiment->lap = lap;
+}
+
 void lap_add_window(struct experiment *experiment, double service)
 {
     double resident = experiment->window_seen == 0
@@ -82,7 +96,8 @@ void lap_add_window(struct experiment *experiment, double service)
         (struct experiment_window){.at = watch_time(experiment),
                                    .work = experiment->work,
                                    .service = service,
-                                   .resident = resident};
+                                   .resident = resident,
+                                   .batches = experiment->batches};
 }
 
 /* A service is still there, or was just now; runs of a finite program were added one by one. */
@@ -96,24 +111,6 @@ static void add_costs(struct experiment *experiment, struct experiment_lap *lap)
     if (now->major_faults >= then->major_faults)
         lap->major_faults = now->major_faults - then->major_faults;
     lap->run_wait = fmax(0, now->run_wait - then->run_wait);
-}
-
-/* The duration that `share` of the calls between two counts did not exceed, seconds; within a
- * bucket as if they were spread evenly. */
-static double find_latency(const uint64_t *before, const uint64_t *after, double share)
-{
-    uint64_t calls = 0;
-    double passed = 0;
-    for (unsigned i = 0; i < PRESSURE_BUCKETS; i++)
-        calls += after[i] - before[i];
-    for (unsigned i = 0; i < PRESSURE_BUCKETS && calls > 0; i++) {
-        double here = (double)(after[i] - before[i]), wanted = share * (double)calls - passed;
-        double low = (double)budget_bucket_ns(i), high = (double)budget_bucket_ns(i + 1);
-        if (here >= wanted && here > 0)
-            return (low + (high - low) * wanted / here) / 1e9;
-        passed += here;
-    }
-    return 0;
 }
 
 static void add_heap(const struct experiment *experiment, struct experiment_lap *lap)
@@ -139,11 +136,56 @@ static void add_latency(struct experiment *experiment, struct experiment_lap *la
     const struct pressure_latency *now =
         experiment->pressure.mechanism->latency(&experiment->pressure);
     const struct pressure_latency *then = &experiment->latency_at_begin;
-    for (unsigned i = 0; i < PRESSURE_BUCKETS; i++)
-        lap->slow_calls += now->slow[i] - then->slow[i];
-    lap->slow_p50 = find_latency(then->slow, now->slow, 0.5);
-    lap->slow_p99 = find_latency(then->slow, now->slow, 0.99);
-    lap->injected_p99 = find_latency(then->injected, now->injected, 0.99);
+    double step = experiment->clock_step;
+    lap->slow_calls = histogram_count(&then->slow, &now->slow);
+    lap->slow_p50 = histogram_quantile(&then->slow, &now->slow, 0.5);
+    lap->slow_p99 = histogram_quantile(&then->slow, &now->slow, 0.99);
+    lap->injected_p99 = histogram_quantile(&then->injected, &now->injected, 0.99);
+    lap->fast_calls = histogram_count(&then->fast, &now->fast);
+    lap->fast_p50 = fmax(step, histogram_quantile(&then->fast, &now->fast, 0.5));
+    lap->fast_p99 = fmax(step, histogram_quantile(&then->fast, &now->fast, 0.99));
+    lap->fast_frees = histogram_count(&then->freed, &now->freed);
+    lap->free_p50 = fmax(step, histogram_quantile(&then->freed, &now->freed, 0.5));
+    lap->free_p99 = fmax(step, histogram_quantile(&then->freed, &now->freed, 0.99));
+}
+
+/* Between two readings of the same file; one of a group may be gone with the group. */
+static void add_stalls(struct experiment *experiment, struct experiment_lap *lap)
+{
+    const struct pressure_stalls *then = &experiment->stalls_at_begin;
+    struct pressure_stalls now;
+    pressure_read_stalls(&experiment->pressure, &now);
+    bool is_some = then->seconds.some >= 0 && now.is_of_group == then->is_of_group;
+    bool is_full = is_some && then->seconds.full >= 0 && now.seconds.full >= 0;
+    lap->stalls.is_of_group = now.is_of_group;
+    lap->stalls.some = is_some ? fmax(0, now.seconds.some - then->seconds.some) : NAN;
+    lap->stalls.full = is_full ? fmax(0, now.seconds.full - then->seconds.full) : NAN;
+}
+
+/* What the mechanism injects is known exactly where it is the library; else the kernel tells. */
+static void add_injected(struct experiment *experiment, struct experiment_lap *lap)
+{
+    const struct pressure_injected *then = &experiment->injected_at_begin;
+    struct pressure_injected now = read_injected(experiment);
+    lap->injected.slept = now.slept - then->slept;
+    lap->injected.held = now.held - then->held;
+    lap->injected.fetched = now.fetched - then->fetched;
+    lap->is_injected_known = experiment->pressure.mechanism->injected != NULL;
+    if (lap->is_injected_known)
+        lap->stalled = lap->injected.slept + lap->injected.held + lap->injected.fetched;
+    else
+        lap->stalled = isnan(lap->stalls.full) ? 0 : lap->stalls.full;
+}
+
+static void add_resident(const struct experiment *experiment, struct experiment_lap *lap)
+{
+    double seen = experiment->seen;
+    const struct victim_parts *sum = &experiment->parts_sum;
+    if (seen == 0)
+        return;
+    lap->resident_mean = experiment->resident_sum / seen;
+    lap->parts = (struct victim_parts){sum->anon / seen, sum->file / seen, sum->shmem / seen,
+                                       sum->swap / seen};
 }
 
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
@@ -161,11 +203,13 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     lap->done = end == CURVE_HELD;
     lap->is_clean = is_clean;
     lap->lasted = watch_time(experiment) - lap->began;
+    lap->costed = watch_time(experiment) - experiment->costs_began;
     lap->windows = experiment->windows - lap->first;
-    lap->stalled = fmax(0, read_stalled(experiment) - experiment->stalled_at_begin);
+    lap->batches = experiment->batches - lap->first_batch;
     lap->lends = experiment->pressure.lends - experiment->lends_at_begin;
-    if (experiment->seen > 0)
-        lap->resident_mean = experiment->resident_sum / experiment->seen;
+    add_stalls(experiment, lap);
+    add_injected(experiment, lap);
+    add_resident(experiment, lap);
     add_heap(experiment, lap);
     add_costs(experiment, lap);
     add_latency(experiment, lap);
@@ -185,6 +229,50 @@ void lap_end_with_target(struct experiment *experiment)
     bool is_clean = !is_crash && target->said[0] != '\0';
     lap_end(experiment, CURVE_FAILED, is_clean, "exit %d%s%.90s", status,
             target->said[0] != '\0' ? ": " : "", target->said);
+}
+
+/* -- what it says ----------------------------------------------------------------------------- */
+
+/* Of so few the highest is as good as any. */
+enum { COUNT_FOR_P95 = 20, COUNT_FOR_P99 = 100 };
+
+static void keep_known(struct experiment_times *times)
+{
+    if (times->count < COUNT_FOR_P95)
+        times->p95 = NAN;
+    if (times->count < COUNT_FOR_P99)
+        times->p99 = NAN;
+}
+
+static void read_units(const struct sample_weighted *batch, size_t batches,
+                       struct experiment_times *times)
+{
+    *times = (struct experiment_times){.is_of_units = true,
+                                       .p50 = sample_quantile_weighted(batch, batches, 0.5),
+                                       .p95 = sample_quantile_weighted(batch, batches, 0.95),
+                                       .p99 = sample_quantile_weighted(batch, batches, 0.99)};
+    for (size_t i = 0; i < batches; i++) {
+        times->count += batch[i].weight;
+        times->most = fmax(times->most, batch[i].value);
+    }
+    keep_known(times);
+}
+
+void lap_read_times(const struct experiment *experiment, const struct experiment_lap *lap,
+                    struct experiment_times *times)
+{
+    if (lap->batches > 0) {
+        read_units(experiment->batch + lap->first_batch, lap->batches, times);
+        return;
+    }
+    double *service = lap_copy_services(experiment, lap);
+    *times = (struct experiment_times){.count = lap->windows,
+                                       .p50 = sample_quantile(service, lap->windows, 0.5),
+                                       .p95 = sample_quantile(service, lap->windows, 0.95),
+                                       .p99 = sample_quantile(service, lap->windows, 0.99),
+                                       .most = sample_quantile(service, lap->windows, 1)};
+    keep_known(times);
+    free(service);
 }
 
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap)

@@ -6,8 +6,11 @@
 #include <stdio.h>
 
 #include "tools/scenario/experiment.h"
+#include "tools/units.h"
 
 void output_text(const struct experiment *experiment, FILE *out);
+/* The part of it that is about the program itself, not about the verdict. */
+void output_own(const struct experiment *experiment, FILE *out);
 json_t *output_json(const struct experiment *experiment);
 int output_html(const struct experiment *experiment, const char *path); /* 0 or an errno value */
 
@@ -19,5 +22,16 @@ struct output_value {
 };
 struct output_value output_share(double share); /* "-" for NAN */
 struct output_value output_value(enum verdict_row row, double value);
+
+/* In lines of 80 columns; `used` of the first are taken, `indent` of the others. */
+void output_wrapped(const char *text, size_t used, size_t indent, FILE *out);
+
+struct units output_time(double seconds); /* "-" for NAN */
+struct units output_bytes(double bytes);
+/* What times are of, in the plural: "units", "runs", "loads", "windows". */
+const char *output_times_of(const struct experiment *experiment,
+                            const struct experiment_times *times);
+/* The lowest level held; NULL: none was. */
+const struct experiment_lap *output_lowest(const struct experiment *experiment);
 
 #endif

@@ -68,22 +68,13 @@ static bool is_growing(const struct experiment *experiment)
     return last > GROWTH * middle;
 }
 
-/* The lap goes on: what was measured before stays in it. */
+/* The lap goes on: what was measured before stays in it, but what a service did to grow. */
 static void calibrate_more(struct experiment *experiment)
 {
-    struct experiment_lap before = experiment->calibration;
-    uint64_t work = experiment->work;
-    lap_begin(experiment, &experiment->calibration, 0);
-    experiment->work = work;
-    experiment->calibration.used_most = before.used_most;
-    experiment->calibration.resident_most = before.resident_most;
+    lap_resume(experiment, &experiment->calibration);
+    if (is_growing(experiment))
+        lap_forget_costs(experiment);
     go_on(experiment, 1, 0);
-    if (experiment->calibration.end == CURVE_HELD) {
-        experiment->calibration.first = before.first;
-        experiment->calibration.windows += before.windows;
-        experiment->calibration.lasted += before.lasted;
-        experiment->calibration.began = before.began;
-    }
 }
 
 /* A service works into its memory first: windows before it holds most of it are no baseline, as far
@@ -102,6 +93,11 @@ static void drop_warming(struct experiment *experiment)
         experiment->settled_work = last->work;
     }
     size_t dropped = warming < most ? warming : most;
+    if (dropped > 0) {
+        size_t batches = experiment->window[lap->first + dropped - 1].batches - lap->first_batch;
+        lap->first_batch += batches;
+        lap->batches -= batches;
+    }
     lap->first += dropped;
     lap->windows -= dropped;
 }
@@ -130,7 +126,7 @@ static bool calibrate(struct experiment *experiment)
 {
     struct experiment_lap *lap = &experiment->calibration;
     bool is_finite = plan_is_finite(experiment->plan);
-    experiment->phase = "calibration";
+    watch_enter(experiment, "calibration");
     experiment->step = experiment->steps = 1;
     schedule_begin(&experiment->schedule, SCHEDULE_CALIBRATION);
     lap_begin(experiment, lap, 0);
@@ -197,7 +193,7 @@ static void descend(struct experiment *experiment)
 {
     size_t broken = 0;
     size_t most = plan_is_finite(experiment->plan) ? 2 : 1;
-    experiment->phase = "pressure";
+    watch_enter(experiment, "pressure");
     experiment->floor =
         experiment->plan->limit != 0 ? (double)experiment->plan->limit : FLOOR * experiment->peak;
     experiment->planned = choose_levels(experiment);
@@ -252,7 +248,7 @@ static void release(struct experiment *experiment)
     struct experiment_lap *lap = &experiment->release;
     if (experiment->plan->recovery == 0 || (!is_finite && experiment->target.pid <= 0))
         return; /* it is not asked for; or it is gone: there is nothing to recover */
-    experiment->phase = "release";
+    watch_enter(experiment, "release");
     experiment->step = experiment->steps = 1;
     lap_begin(experiment, lap, 0);
     schedule_begin(&experiment->schedule, SCHEDULE_RELEASE);
@@ -262,10 +258,8 @@ static void release(struct experiment *experiment)
     go_on(experiment, 3, RELEASE_SECONDS);
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            !is_recovered(experiment)) {
-        struct experiment_lap before = *lap;
-        experiment->lap = lap;
+        lap_resume(experiment, lap);
         go_on(experiment, 1, 0);
-        lap->lasted = watch_time(experiment) - before.began;
     }
     experiment->is_recovery_cut =
         lap->end == CURVE_HELD && lap->lasted < wanted && !is_recovered(experiment);
@@ -334,6 +328,7 @@ int experiment_run(struct experiment *experiment)
         return CLI_USAGE;
     }
     double own = own_seconds();
+    experiment->clock_step = histogram_clock_step();
     run_phases(experiment);
     watch_stop(experiment);
     experiment->total = watch_time(experiment);
@@ -354,6 +349,7 @@ void experiment_fini(struct experiment *experiment)
         regfree(&experiment->counted);
     free(experiment->window);
     free(experiment->sample);
+    free(experiment->batch);
     free(experiment->level);
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/scenario/groups.h"
+
 static const struct pressure_mechanism *const mechanisms[] = {
     &pressure_cgroup2,  &pressure_cgroup1, &pressure_budget,
     &pressure_throttle, &pressure_swap,    &pressure_rlimit,
@@ -49,6 +51,30 @@ static bool try(struct pressure *pressure, const struct pressure_mechanism *mech
     pressure->mechanism = mechanism;
     choice->is_taken = mechanism->open(pressure, choice->why);
     return choice->is_taken;
+}
+
+/* Of the group that this program is in, the target with it. */
+static bool find_own_group(char path[PRESSURE_PATH_BYTES])
+{
+    char group[GROUPS_PATH_BYTES];
+    size_t root;
+    if (!groups_find(true, group, &root))
+        return false;
+    snprintf(path, PRESSURE_PATH_BYTES, "%s/memory.pressure", group);
+    return true;
+}
+
+void pressure_read_stalls(const struct pressure *pressure, struct pressure_stalls *stalls)
+{
+    const struct pressure_mechanism *mechanism = pressure->mechanism;
+    char path[PRESSURE_PATH_BYTES];
+    bool is_own = mechanism->stalls != NULL && mechanism->stalls(pressure, path);
+    stalls->is_of_group = is_own || find_own_group(path);
+    stalls->seconds = stalls->is_of_group ? victim_read_stall(path) : (struct victim_stall){-1, -1};
+    if (stalls->seconds.some >= 0)
+        return;
+    stalls->is_of_group = false;
+    stalls->seconds = victim_read_stall(VICTIM_SYSTEM_PRESSURE);
 }
 
 const char *pressure_object(const struct pressure_mechanism *mechanism)

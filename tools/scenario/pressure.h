@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/scenario/histogram.h"
 #include "tools/scenario/victim.h"
 
-enum { PRESSURE_WHY_BYTES = 256, PRESSURE_CHOICES = 12 };
+enum { PRESSURE_WHY_BYTES = 256, PRESSURE_CHOICES = 12, PRESSURE_PATH_BYTES = 1024 };
 
 struct pressure;
 
@@ -23,12 +24,20 @@ struct pressure_heap {
     uint64_t heap_resident, mapped_resident, resident_anon;
 };
 
-/* Counts of calls by their duration since the mechanism was opened; budget_bucket_ns (budget.h)
- * says what a bucket is. */
-enum { PRESSURE_BUCKETS = 320 };
+/* Counts of calls by their duration since the mechanism was opened. */
 struct pressure_latency {
-    uint64_t slow[PRESSURE_BUCKETS];     /* calls that the fast path did not serve, by themselves */
-    uint64_t injected[PRESSURE_BUCKETS]; /* what the mechanism added to them */
+    struct histogram slow;     /* calls that the fast path did not serve, by themselves */
+    struct histogram injected; /* what the mechanism added to them */
+    struct histogram fast;     /* one in 64 of those that it served, on average; */
+    struct histogram freed;    /* and of the frees */
+};
+
+/* Seconds that the mechanism itself held the program up, since it was opened; of several threads at
+ * once each counts. */
+struct pressure_injected {
+    double slept;   /* where growth is slowed down */
+    double held;    /* at the wall, until there was room */
+    double fetched; /* until memory that was taken away was back */
 };
 
 struct pressure_mechanism {
@@ -54,9 +63,10 @@ struct pressure_mechanism {
     const struct pressure_latency *(*latency)(const struct pressure *pressure);
     /* A hundred times a second; NULL: nothing to do. */
     void (*tick)(struct pressure *pressure);
-    /* Seconds in which this mechanism, or the pressure on its group, held the program up, since it
-     * began; NULL: the system's figure. */
-    double (*stalled)(const struct pressure *pressure);
+    /* NULL: it does so by the kernel only, whose pressure stalls tell. */
+    void (*injected)(const struct pressure *pressure, struct pressure_injected *injected);
+    /* The kernel's pressure file of its own group; NULL, or false: it has none. */
+    bool (*stalls)(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES]);
     /* At the wall for good: where it would be killed. NULL: it shows by itself. */
     bool (*is_over)(const struct pressure *pressure);
 };
@@ -99,6 +109,14 @@ const char *pressure_object(const struct pressure_mechanism *mechanism);
 bool pressure_open(struct pressure *pressure, const char *name,
                    const struct pressure_target *target, char why[PRESSURE_WHY_BYTES]);
 void pressure_close(struct pressure *pressure);
+
+/* The kernel's account of memory pressure that is nearest to the program: of its group, or of the
+ * machine. */
+struct pressure_stalls {
+    bool is_of_group;
+    struct victim_stall seconds; /* -1: the system does not tell */
+};
+void pressure_read_stalls(const struct pressure *pressure, struct pressure_stalls *stalls);
 
 /* Writes `text` into a file of the kernel's: 0 or errno. */
 int pressure_write(const char *path, const char *text);

@@ -125,7 +125,7 @@ void search_breaking_point(struct experiment *experiment)
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;
     }
-    experiment->phase = "breaking point";
+    watch_enter(experiment, "breaking point");
     experiment->has_searched = true;
     double tolerance = bisect->tolerance;
     schedule_begin(&experiment->schedule, SCHEDULE_SEARCH);

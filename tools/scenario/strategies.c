@@ -155,7 +155,7 @@ void strategies_measure(struct experiment *experiment, enum schedule_phase phase
 {
     struct sample_random random = {.state = 2};
     struct without without = {.level = 0};
-    experiment->phase = "strategy";
+    watch_enter(experiment, "strategies");
     experiment->steps = experiment->plan->strategies;
     schedule_begin(&experiment->schedule, phase);
     schedule_cut(&experiment->schedule, experiment->schedule.until);
@@ -228,7 +228,7 @@ void strategies_find_shifts(struct experiment *experiment)
     if (experiment->bisect.bad == 0 || left == 0)
         return;
     schedule_begin(&experiment->schedule, SCHEDULE_SHIFTS);
-    experiment->phase = "shift";
+    watch_enter(experiment, "shifts");
     for (size_t i = 0; i < experiment->plan->strategies && !experiment->is_interrupted; i++) {
         struct experiment_strategy *strategy = &experiment->strategies[i];
         if (!strategy->is_measured)

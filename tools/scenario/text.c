@@ -5,20 +5,8 @@
 
 #include "tools/report/page.h"
 #include "tools/scenario/output.h"
-#include "tools/units.h"
 
-#define UNTOUCHED 0.05 /* of what is resident: worth a word */
 enum { CHOICE_INDENT = 14, INDENT = 16, STRATEGY_INDENT = 31 };
-
-static struct units time_of(double seconds)
-{
-    return units_duration((uint64_t)(seconds * 1e9));
-}
-
-static struct units bytes_of(double bytes)
-{
-    return units_bytes((uint64_t)fmax(0, bytes));
-}
 
 const char *output_verdict_word(const struct verdict *verdict)
 {
@@ -37,7 +25,7 @@ struct output_value output_value(enum verdict_row row, double value)
     else if (row == VERDICT_RECOVERY)
         snprintf(text.at, sizeof text.at, "%.1f s", value);
     else if (row == VERDICT_BREAKING_POINT)
-        snprintf(text.at, sizeof text.at, "%s", bytes_of(value).at);
+        snprintf(text.at, sizeof text.at, "%s", output_bytes(value).at);
     else if (row == VERDICT_IMPROVEMENT)
         snprintf(text.at, sizeof text.at, "%.1f %%", 100 * value);
     else if (row == VERDICT_DEGRADATION)
@@ -49,8 +37,7 @@ struct output_value output_value(enum verdict_row row, double value)
     return text;
 }
 
-/* In lines of 80 columns; `used` of the first are taken, `indent` of the others. */
-static void print_wrapped(const char *text, size_t used, size_t indent, FILE *out)
+void output_wrapped(const char *text, size_t used, size_t indent, FILE *out)
 {
     enum { COLUMNS = 80 };
     bool is_first = true;
@@ -86,15 +73,15 @@ static void print_choices(const struct pressure *pressure, FILE *out)
             mechanism = choice->mechanism;
     }
     fprintf(out, "pressure    %s: ", mechanism->name);
-    print_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), CHOICE_INDENT, out);
+    output_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), CHOICE_INDENT, out);
     fprintf(out, "            a budget is of ");
-    print_wrapped(mechanism->unit, 27, CHOICE_INDENT, out);
+    output_wrapped(mechanism->unit, 27, CHOICE_INDENT, out);
     for (size_t i = 0; i < pressure->choices; i++) {
         const struct pressure_choice *choice = &pressure->choice[i];
         if (choice->is_taken)
             continue;
         fprintf(out, "            not %s: ", choice->mechanism->name);
-        print_wrapped(choice->why, 18 + strlen(choice->mechanism->name), CHOICE_INDENT, out);
+        output_wrapped(choice->why, 18 + strlen(choice->mechanism->name), CHOICE_INDENT, out);
     }
 }
 
@@ -133,8 +120,8 @@ static void print_head(const struct experiment *experiment, FILE *out)
     fprintf(
         out, "baseline    %s of %s (spread %.1f %%), peak %s, resident %s\n\n",
         units_plural(experiment->calibration.windows, plan_is_finite(plan) ? "run" : "window").at,
-        time_of(experiment->baseline).at, 100 * experiment->verdict.figures.noise,
-        bytes_of(experiment->peak).at, bytes_of(experiment->rss_before).at);
+        output_time(experiment->baseline).at, 100 * experiment->verdict.figures.noise,
+        output_bytes(experiment->peak).at, output_bytes(experiment->rss_before).at);
 }
 
 /* -- levels ----------------------------------------------------------------------------------- */
@@ -142,7 +129,7 @@ static void print_head(const struct experiment *experiment, FILE *out)
 static void print_level(const struct experiment *experiment, const struct experiment_lap *level,
                         FILE *out)
 {
-    fprintf(out, "%10s  %4.0f %%  ", bytes_of(level->budget).at,
+    fprintf(out, "%10s  %4.0f %%  ", output_bytes(level->budget).at,
             100 * level->budget / experiment->peak);
     if (level->end != CURVE_HELD) {
         fprintf(out, "%s: %.*s\n", curve_end_name(level->end),
@@ -154,8 +141,8 @@ static void print_level(const struct experiment *experiment, const struct experi
     for (size_t i = 0; i < count; i++)
         service[i] = experiment->window[level->first + i].service;
     double median = sample_median(service, count);
-    fprintf(out, "%9s %7.2f x %7zu %10s %8s %5.1f %%\n", time_of(median).at,
-            median / experiment->baseline, level->windows, bytes_of(level->resident_most).at,
+    fprintf(out, "%9s %7.2f x %7zu %10s %8s %5.1f %%\n", output_time(median).at,
+            median / experiment->baseline, level->windows, output_bytes(level->resident_most).at,
             units_count(level->minor_faults + level->major_faults).at,
             level->lasted > 0 ? 100 * fmin(1, level->stalled / level->lasted) : 0);
 }
@@ -171,40 +158,6 @@ static void print_levels(const struct experiment *experiment, FILE *out)
         fprintf(out, "%zu of %zu levels were not reached\n",
                 experiment->planned - experiment->levels, experiment->planned);
     fprintf(out, "\n");
-}
-
-/* The lowest level held; NULL: none was. */
-static const struct experiment_lap *find_lowest(const struct experiment *experiment)
-{
-    const struct experiment_lap *lowest = NULL;
-    for (size_t i = 0; i < experiment->levels; i++) {
-        const struct experiment_lap *level = &experiment->level[i];
-        if (level->end == CURVE_HELD && (lowest == NULL || level->budget < lowest->budget))
-            lowest = level;
-    }
-    return lowest;
-}
-
-/* What only the library in the program can tell: the baseline against the lowest level held. */
-static void print_inside(const struct experiment *experiment, FILE *out)
-{
-    const struct experiment_lap *low = find_lowest(experiment), *base = &experiment->calibration;
-    if (low == NULL || low->slow_calls == 0)
-        return;
-    const struct curve_figures *figures = &experiment->verdict.figures;
-    fprintf(out, "SLOW CALLS      p50 %s (D50 %s);", time_of(base->slow_p50).at,
-            output_value(VERDICT_DEGRADATION, figures->latency[0]).at);
-    fprintf(out, " p99 %s (D99 %s)\n", time_of(base->slow_p99).at,
-            output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
-    fprintf(out, "                injected by the budget: p99 %s\n", time_of(low->injected_p99).at);
-    fprintf(out,
-            "COVERAGE        %.0f %% of RssAnon is heap; %.0f %% with what the program mapped\n",
-            100 * low->coverage, 100 * low->accounted);
-    if (low->untouched > UNTOUCHED * low->resident_mean)
-        fprintf(out, "                (%s more counts, which it has not touched)\n",
-                bytes_of(low->untouched).at);
-    fprintf(out, "IN THE HEAP     %.0f %% asked for; %.0f blocks a MiB, %.0f at first\n",
-            100 * low->asked_share, low->objects, base->objects);
 }
 
 /* -- what follows ----------------------------------------------------------------------------- */
@@ -234,16 +187,17 @@ static void print_certainty(const struct experiment *experiment, FILE *out)
     const struct bisect *bisect = &experiment->bisect;
     const struct belief_figures *figures = &bisect->figures;
     fprintf(out, "%*s95 %% sure: %s to %s; %u probes, %u runs%s\n", INDENT, "",
-            bytes_of(figures->low).at, bytes_of(figures->high).at, bisect->probes, bisect->runs,
+            output_bytes(figures->low).at, output_bytes(figures->high).at, bisect->probes,
+            bisect->runs,
             experiment->is_out_of_time  ? ", out of time"
             : !experiment->is_confirmed ? ", not confirmed"
                                         : "");
     if (bisect->is_varying)
         fprintf(out, "%*shalf of the runs break there: their needs spread by %s\n", INDENT, "",
-                bytes_of(figures->spread).at);
+                output_bytes(figures->spread).at);
     else
-        fprintf(out, "%*sbroken at %s, held at %s\n", INDENT, "", bytes_of(bisect->bad).at,
-                bytes_of(bisect->good).at);
+        fprintf(out, "%*sbroken at %s, held at %s\n", INDENT, "", output_bytes(bisect->bad).at,
+                output_bytes(bisect->good).at);
 }
 
 static void print_search(const struct experiment *experiment, FILE *out)
@@ -252,17 +206,17 @@ static void print_search(const struct experiment *experiment, FILE *out)
     if (!experiment->has_searched)
         return;
     if (bisect->bad == 0) {
-        fprintf(out, "BREAKING POINT  none down to %s (%u probes)\n", bytes_of(bisect->good).at,
+        fprintf(out, "BREAKING POINT  none down to %s (%u probes)\n", output_bytes(bisect->good).at,
                 bisect->probes);
         return;
     }
     if (bisect->good == 0) {
-        fprintf(out, "BREAKING POINT  above %s: %s\n", bytes_of(bisect->bad).at,
+        fprintf(out, "BREAKING POINT  above %s: %s\n", output_bytes(bisect->bad).at,
                 curve_end_name(bisect->kind));
         return;
     }
     fprintf(out, "BREAKING POINT  %s, %.0f %% of the peak: %s\n",
-            bytes_of(bisect_get_result(bisect)).at,
+            output_bytes(bisect_get_result(bisect)).at,
             100 * bisect_get_result(bisect) / experiment->peak, curve_end_name(bisect->kind));
     print_certainty(experiment, out);
 }
@@ -278,12 +232,12 @@ static void print_shift(const struct experiment_strategy *strategy, FILE *out)
                  strategy->without.bad > 0 ? "with" : "without");
     else
         snprintf(text, sizeof text, "breaks at %s for %s, %+.0f %% (%+.0f..%+.0f)%s%s",
-                 bytes_of(bisect_get_result(&strategy->with)).at,
-                 bytes_of(bisect_get_result(&strategy->without)).at, -100 * it->shift,
+                 output_bytes(bisect_get_result(&strategy->with)).at,
+                 output_bytes(bisect_get_result(&strategy->without)).at, -100 * it->shift,
                  -100 * it->interval.high, -100 * it->interval.low,
                  it->is_counted ? "" : "; not counted: ", it->is_counted ? "" : it->objection);
     fprintf(out, "%*s", STRATEGY_INDENT, "");
-    print_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
+    output_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
 }
 
 static void print_improvement(const struct improvement *it, FILE *out)
@@ -293,7 +247,7 @@ static void print_improvement(const struct improvement *it, FILE *out)
              -100 * it->reduction, -100 * it->reduction_interval.high,
              -100 * it->reduction_interval.low, 100 * it->overhead,
              it->is_counted ? "" : "; not counted: ", it->is_counted ? "" : it->objection);
-    print_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
+    output_wrapped(text, STRATEGY_INDENT, STRATEGY_INDENT, out);
 }
 
 static void print_strategies(const struct experiment *experiment, FILE *out)
@@ -305,7 +259,7 @@ static void print_strategies(const struct experiment *experiment, FILE *out)
         if (strategy->is_measured)
             print_improvement(&strategy->improvement, out);
         else
-            print_wrapped(strategy->why, STRATEGY_INDENT, STRATEGY_INDENT, out);
+            output_wrapped(strategy->why, STRATEGY_INDENT, STRATEGY_INDENT, out);
         print_shift(strategy, out);
     }
 }
@@ -313,13 +267,13 @@ static void print_strategies(const struct experiment *experiment, FILE *out)
 static void print_time(const struct experiment *experiment, FILE *out)
 {
     const struct schedule *schedule = &experiment->schedule;
-    fprintf(out, "TIME            %s", time_of(experiment->total).at);
+    fprintf(out, "TIME            %s", output_time(experiment->total).at);
     if (!isinf(schedule->whole))
-        fprintf(out, " of at most %s", time_of(schedule->whole).at);
+        fprintf(out, " of at most %s", output_time(schedule->whole).at);
     fprintf(out, "%s\n", schedule->notes == 0 ? "" : "; to keep that:");
     for (size_t i = 0; i < schedule->notes; i++) {
         fprintf(out, "%*s", INDENT, "");
-        print_wrapped(schedule->note[i], INDENT, INDENT, out);
+        output_wrapped(schedule->note[i], INDENT, INDENT, out);
     }
 }
 
@@ -358,7 +312,7 @@ static void print_grace(const struct curve_figures *figures, FILE *out)
         figures->is_monotone ? "" : "not monotone; ", figures->is_without_cliff ? "" : "a cliff; ",
         figures->is_recovering ? "" : "no recovery;");
     fprintf(out, "  not graceful: ");
-    print_wrapped(text, INDENT, INDENT, out);
+    output_wrapped(text, INDENT, INDENT, out);
     if (!figures->is_without_cliff)
         fprintf(out, "  cliff: %.1f x for 5 %% of the peak; one step carries %.0f %% of ln D\n",
                 figures->steepest, 100 * figures->cliff);
@@ -385,7 +339,7 @@ void output_text(const struct experiment *experiment, FILE *out)
 {
     print_head(experiment, out);
     print_levels(experiment, out);
-    print_inside(experiment, out);
+    output_own(experiment, out);
     print_recovery(experiment, out);
     print_search(experiment, out);
     print_strategies(experiment, out);

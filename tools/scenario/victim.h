@@ -9,6 +9,11 @@
 
 enum { VICTIM_PROCESSES = 256 };
 
+/* Of what is resident, and what was; bytes. */
+struct victim_parts {
+    double anon, file, shmem, swap;
+};
+
 /* Sums over the tree, bytes; times in seconds since each process began. */
 struct victim_state {
     uint64_t resident; /* of all: anonymous, of files, shared */

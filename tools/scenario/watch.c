@@ -19,6 +19,7 @@
 #define TICK_SECONDS 0.01    /* of a mechanism that watches */
 #define GLANCE_SECONDS 0.025 /* of the others */
 #define LOOK_SECONDS 0.1
+#define READ_SECONDS 0.008 /* a program that says much does not wake us for each line */
 
 double watch_time(const struct experiment *experiment)
 {
@@ -66,6 +67,33 @@ static void count_unit(struct experiment *experiment)
     experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
     experiment->last_unit = now;
     experiment->units++;
+    experiment->new_units++;
+}
+
+static void add_units(struct experiment *experiment, double seconds, uint64_t units)
+{
+    experiment->batch = memory_grow(experiment->batch, experiment->batches,
+                                    &experiment->batch_capacity, sizeof(*experiment->batch));
+    experiment->batch[experiment->batches++] = (struct sample_weighted){seconds, (uint32_t)units};
+}
+
+/* Units come in batches, as the program's output is read: those of one have taken the same time
+ * each, as far as anybody can tell. But after a pause the first one was waited for: others came
+ * while we were waking up, and took as long as those before. */
+static void end_batch(struct experiment *experiment)
+{
+    uint64_t units = experiment->new_units;
+    double now = process_now(), took = now - experiment->batch_began;
+    double others = (double)(units - 1) * experiment->usual;
+    if (units > 1 && took > 2 * READ_SECONDS && others < took) {
+        add_units(experiment, took - others, 1);
+        add_units(experiment, experiment->usual, units - 1);
+    } else {
+        experiment->usual = took / (double)units;
+        add_units(experiment, experiment->usual, units);
+    }
+    experiment->new_units = 0;
+    experiment->batch_began = now;
 }
 
 static void take_signals(struct experiment *experiment)
@@ -77,6 +105,14 @@ static void take_signals(struct experiment *experiment)
         else
             experiment->is_interrupted = true;
     }
+}
+
+void watch_enter(struct experiment *experiment, const char *phase)
+{
+    experiment->phase = phase;
+    if (experiment->marks < EXPERIMENT_MARKS)
+        experiment->mark[experiment->marks++] =
+            (struct experiment_mark){watch_time(experiment), phase};
 }
 
 /* -- the target ------------------------------------------------------------------------------- */
@@ -154,6 +190,27 @@ void watch_stop(struct experiment *experiment)
 
 /* -- samples ---------------------------------------------------------------------------------- */
 
+/* A glance tells what is anonymous of all that is resident, a look all of it. */
+static struct victim_parts find_parts(const struct victim_state *now)
+{
+    double others = (double)now->resident - (double)now->rss_anon - (double)now->rss_shmem;
+    return (struct victim_parts){(double)now->rss_anon, fmax(0, others), (double)now->rss_shmem,
+                                 (double)now->swap};
+}
+
+static void add_latency(struct experiment *experiment, struct experiment_sample *sample)
+{
+    const struct pressure *pressure = &experiment->pressure;
+    struct pressure_latency *then = &experiment->latency_at_sample;
+    if (pressure->mechanism->latency == NULL)
+        return;
+    const struct pressure_latency *now = pressure->mechanism->latency(pressure);
+    sample->slow_p50 = histogram_quantile(&then->slow, &now->slow, 0.5);
+    sample->slow_p99 = histogram_quantile(&then->slow, &now->slow, 0.99);
+    sample->fast_p99 = histogram_quantile(&then->fast, &now->fast, 0.99);
+    *then = *now;
+}
+
 static void keep_sample(struct experiment *experiment)
 {
     const struct victim_state *now = &experiment->victim.now;
@@ -163,10 +220,8 @@ static void keep_sample(struct experiment *experiment)
         .at = watch_time(experiment),
         .budget = (double)experiment->pressure.budget,
         .used = (double)experiment->pressure.mechanism->used(&experiment->pressure),
-        .rss_anon = (double)now->rss_anon,
-        .rss_file = (double)now->rss_file,
-        .rss_shmem = (double)now->rss_shmem,
-        .swap = (double)now->swap};
+        .parts = find_parts(now)};
+    add_latency(experiment, &experiment->sample[experiment->samples - 1]);
 }
 
 static void look(struct experiment *experiment, double now)
@@ -201,6 +256,16 @@ static void book_heap(struct experiment *experiment, double seconds)
     experiment->heap_seen += seconds;
 }
 
+static void add_parts(struct experiment *experiment, double seconds)
+{
+    struct victim_parts now = find_parts(&experiment->victim.now);
+    struct victim_parts *sum = &experiment->parts_sum;
+    sum->anon += now.anon * seconds;
+    sum->file += now.file * seconds;
+    sum->shmem += now.shmem * seconds;
+    sum->swap += now.swap * seconds;
+}
+
 /* What is seen now is so since the last time. */
 static void book(struct experiment *experiment, double now)
 {
@@ -216,6 +281,7 @@ static void book(struct experiment *experiment, double now)
                               (double)experiment->pressure.mechanism->most(&experiment->pressure));
     lap->resident_most = fmax(lap->resident_most, resident);
     book_heap(experiment, seconds);
+    add_parts(experiment, seconds);
     experiment->resident_sum += resident * seconds;
     experiment->seen += seconds;
     experiment->window_resident_sum += resident * seconds;
@@ -250,7 +316,7 @@ static void show(struct experiment *experiment)
     if (!progress_is_due(&experiment->progress))
         return;
     const struct experiment_lap *lap = experiment->lap;
-    char budget[64] = "", slow[32] = "", time[48];
+    char budget[64] = "", slow[32] = "", calls[64] = "", time[48];
     if (experiment->pressure.budget != 0)
         snprintf(budget, sizeof budget, " of %s", units_bytes(experiment->pressure.budget).at);
     double service = lap == NULL || experiment->windows == lap->first
@@ -258,18 +324,19 @@ static void show(struct experiment *experiment)
                          : experiment->window[experiment->windows - 1].service;
     if (service > 0 && experiment->baseline > 0)
         snprintf(slow, sizeof slow, ", %.2f x", service / experiment->baseline);
+    double p99 =
+        experiment->samples == 0 ? 0 : experiment->sample[experiment->samples - 1].slow_p99;
+    if (p99 > 0)
+        snprintf(calls, sizeof calls, ", p99 %s", units_duration((uint64_t)(p99 * 1e9)).at);
     double left = schedule_left(&experiment->schedule);
     if (isinf(left))
         snprintf(time, sizeof time, "%.0f s so far", watch_time(experiment));
     else
         snprintf(time, sizeof time, "up to %.0f s left", left);
-    progress_show(&experiment->progress, "%s %zu/%zu: %s%s%s, %s", experiment->phase,
+    progress_show(&experiment->progress, "%s %zu/%zu: %s%s%s%s, %s", experiment->phase,
                   experiment->step, experiment->steps,
-                  units_bytes(experiment->victim.now.resident).at, budget, slow, time);
+                  units_bytes(experiment->victim.now.resident).at, budget, slow, calls, time);
 }
-
-/* A program that says much does not wake us for each line. */
-#define READ_SECONDS 0.008
 
 static void wait_for_news(struct experiment *experiment, double patience)
 {
@@ -305,6 +372,8 @@ bool watch_step(struct experiment *experiment, double patience)
 {
     wait_for_news(experiment, patience);
     take_signals(experiment);
+    if (experiment->new_units > 0)
+        end_batch(experiment);
     sample(experiment);
     show(experiment);
     experiment->schedule.is_cut |= process_now() > experiment->schedule.cut;

@@ -54,6 +54,29 @@ double sample_median(const double *value, size_t count)
     return sample_quantile(value, count, 0.5);
 }
 
+static int compare_weighted(const void *a_, const void *b_)
+{
+    const struct sample_weighted *a = a_, *b = b_;
+    return (a->value > b->value) - (a->value < b->value);
+}
+
+double sample_quantile_weighted(const struct sample_weighted *values, size_t count, double share)
+{
+    struct sample_weighted *sorted = memory_alloc(count + 1, sizeof(*sorted));
+    double weight = 0, passed = 0, quantile = 0;
+    for (size_t i = 0; i < count; i++)
+        weight += values[i].weight;
+    if (count > 0)
+        memcpy(sorted, values, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), compare_weighted);
+    for (size_t i = 0; i < count && passed <= share * (weight - 1); i++) {
+        quantile = sorted[i].value;
+        passed += sorted[i].weight;
+    }
+    free(sorted);
+    return quantile;
+}
+
 double sample_spread(const double *value, size_t count)
 {
     if (count < 2)

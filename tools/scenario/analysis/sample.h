@@ -9,6 +9,14 @@ double sample_mean(const double *value, size_t count);
 double sample_median(const double *value, size_t count); /* 0 of nothing */
 double sample_quantile(const double *value, size_t count, double share);
 
+/* What `share` of so many values do not exceed, where each stands for `weight` of them, at least
+ * one. 0 of nothing. */
+struct sample_weighted {
+    double value;
+    uint32_t weight;
+};
+double sample_quantile_weighted(const struct sample_weighted *values, size_t count, double share);
+
 /* 0.741 x interquartile range / median: the coefficient of variation of a normal sample, deaf to
  * outliers. 0 of fewer than two. */
 double sample_spread(const double *value, size_t count);

@@ -1,0 +1,62 @@
+/* histogram.c - see histogram.h */
+#include "tools/scenario/histogram.h"
+
+#include <stdbool.h>
+
+#include "preload/budget.h"
+#include "tools/progress.h"
+
+uint64_t histogram_count(const struct histogram *before, const struct histogram *after)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        count += after->counts[i] - before->counts[i];
+    return count;
+}
+
+double histogram_quantile(const struct histogram *before, const struct histogram *after,
+                          double share)
+{
+    double wanted = share * (double)histogram_count(before, after);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        double here = (double)(after->counts[i] - before->counts[i]);
+        double low = (double)budget_bucket_ns(i), high = (double)budget_bucket_ns(i + 1);
+        if (here > 0 && here >= wanted)
+            return (low + (high - low) * wanted / here) / 1e9;
+        wanted -= here;
+    }
+    return 0;
+}
+
+enum { STEP_MOST = 1000, STEP_LEAST = 4, DURATIONS = 512, SPINS = 61 };
+
+/* Nearly all are multiples of it, but for rounding. (Of random ones 3 in `step` are.) */
+static bool is_step(uint64_t step, const uint64_t *ns, size_t count)
+{
+    size_t multiples = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t rest = ns[i] % step;
+        multiples += rest <= 1 || rest == step - 1;
+    }
+    return multiples * 20 >= count * 19;
+}
+
+uint64_t histogram_find_step(const uint64_t *ns, size_t count)
+{
+    uint64_t step = STEP_MOST;
+    while (step >= STEP_LEAST && !is_step(step, ns, count))
+        step--;
+    return step >= STEP_LEAST ? step : 1;
+}
+
+double histogram_clock_step(void)
+{
+    uint64_t ns[DURATIONS];
+    for (unsigned i = 0; i < DURATIONS; i++) {
+        uint64_t before = progress_now_ns();
+        for (volatile unsigned spin = i % SPINS; spin > 0; spin--)
+            ;
+        ns[i] = progress_now_ns() - before;
+    }
+    return (double)histogram_find_step(ns, DURATIONS) / 1e9;
+}
