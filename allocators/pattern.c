@@ -22,14 +22,15 @@ static struct counters {
 } __attribute__((aligned(64))) classes[SIZE_CLASS_END];
 _Static_assert(sizeof(struct counters) == 64, "a refill touches one line");
 
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
 static uint64_t get(_Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Not in one: that would wait for the line, which other threads write too. */
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, get(counter) + n, memory_order_relaxed);
 }
 
 static void count_size(struct counters *of, uint64_t bytes)
