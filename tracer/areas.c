@@ -10,6 +10,7 @@
 #include "tracer/file.h"
 #include "tracer/info.h"
 #include "tracer/lane.h"
+#include "tracer/recorder.h"
 
 enum {
     AREAS_BYTES = 32 * 1024,
@@ -17,7 +18,9 @@ enum {
     AREAS_ENTRY_BYTES = 1 + 6 * 10 + AREAS_NAME_BYTES,
     AREAS_UNIT_SHIFT = 12,
     AREAS_FIRST = 8,               /* so many tables of a reason may take what they take, */
-    AREAS_SHARE = 50,              /* all of its later ones together 2 % of the time */
+    AREAS_SHARE = 50,              /* all of its later ones together 2 % of the time; */
+    AREAS_SAMPLED_SHARE = 200,     /* of growth, in a trace of samples, all together 0.5 %, */
+    AREAS_EXPECTED_NS = 1000000,   /* with the next one, which takes so long */
     AREAS_COUNTED_BYTES = 1 << 30, /* of a range of our own; the reservation is larger */
     AREAS_GUARD_BYTES = 64 * 1024, /* libc's guards of thread stacks are one page */
 };
@@ -205,6 +208,8 @@ bool areas_may_cost(uint64_t now_ns, enum trace_areas_reason reason)
     uint64_t start_ns = atomic_load_explicit(&areas.start_ns, memory_order_relaxed);
     uint64_t took_ns = atomic_load_explicit(&areas.took_ns[reason], memory_order_relaxed);
     uint64_t since_ns = start_ns < now_ns ? now_ns - start_ns : 0;
+    if (recorder.sample_period != 0 && reason == TRACE_AREAS_GROWN)
+        return took_ns + AREAS_EXPECTED_NS <= (now_ns - recorder.start_ns) / AREAS_SAMPLED_SHARE;
     return atomic_load_explicit(&areas.tables[reason], memory_order_relaxed) < AREAS_FIRST ||
            took_ns <= since_ns / AREAS_SHARE;
 }

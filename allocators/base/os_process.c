@@ -82,6 +82,8 @@ const char *os_line_skip(const char *line)
 
 bool os_line_take(const char *line, const char *name, uint64_t *bytes)
 {
+    if (*line != *name) /* most are other lines */
+        return false;
     size_t length = strlen(name);
     if (strncmp(line, name, length) != 0)
         return false;
