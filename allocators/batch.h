@@ -4,11 +4,11 @@
  * The hot path leaves no count: what is freed goes back on top. So while the gate leads to batches
  * it takes allocations from magazines that nothing is freed into, by the tops SIZE_BATCH further up
  * in the hand; their tops tell how many were handed out. A loaded one holds no more rounds than its
- * class may hand out unseen. When it is empty, it is exchanged for the one that frees went into:
+ * class may hand out unseen. When it is empty, it gets the newest of those that were freed:
  *
- *     hand.top[class + SIZE_BATCH]  --> | NULL | p | p | . |           malloc takes, down to NULL
- *                                            ^ v  exchanged
- *     hand.top[class]               --> | NULL | q | . | . | FULL |    free puts
+ *     hand.top[class + SIZE_BATCH]  --> | NULL | p | p | . |               malloc takes, down to
+ * NULL ^ the newest rounds, 64 at most hand.top[class]               --> | NULL | q | q | . | . |
+ * FULL |    free puts
  *
  * They are in a second cache of the thread, which it gets at its first batch. */
 #ifndef MPRESS_BATCH_H
@@ -30,14 +30,15 @@ struct batch_allowance {
  * thread has no batches (no cache, a closed hand, no memory). Otherwise: */
 uint64_t *batch_mark(void);
 
-/* How many bytes of the class are left of what was allowed; and from now on it is so many. */
-uint64_t batch_left(unsigned class);
-void batch_allow(unsigned class, uint64_t bytes);
+/* How many bytes of the class are left of what was allowed, to be changed until batch_close: the
+ * hot path gets nothing of the class in between. */
+uint64_t *batch_open(unsigned class);
+void batch_close(unsigned class);
 
 /* An object of the class for a request of so many bytes; the hot path has more of them then. NULL:
- * the allowance has no room for it, or there is no memory. `is_kept`: only one that threads keep.
- */
-void *batch_alloc(unsigned class, size_t bytes, bool is_kept);
+ * the allowance has no room for it or another mark, or there is no memory. `is_kept`: only one that
+ * threads keep. */
+void *batch_alloc(unsigned class, size_t bytes, bool is_kept, uint64_t mark);
 
 /* Gives all of the calling thread's back. */
 void batch_flush(void);

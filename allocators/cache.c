@@ -166,7 +166,7 @@ void cache_flush_class(struct cache *cache, unsigned class)
 {
     struct magazine *loaded = cache->loaded[class];
     struct magazine *previous = cache->previous[class];
-    if (loaded == NULL && previous == NULL) /* one alone: batch.c took the other */
+    if (loaded == NULL)
         return;
     cache_close_class(cache, class);
     cache->loaded[class] = NULL;

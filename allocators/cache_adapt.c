@@ -53,11 +53,8 @@ static void let_previous_leave(struct cache *cache, unsigned class)
 
 static void look_at(struct cache *cache, unsigned class)
 {
-    if (cache->loaded[class] == NULL) {
-        if (cache->previous[class] != NULL) /* batch.c took the other */
-            let_previous_leave(cache, class);
+    if (cache->loaded[class] == NULL)
         return;
-    }
     void **top = cache_tops(cache)[class];
     uint32_t turns = cache->turns[class];
     bool is_unchanged = turns == 0 && top == cache->last_tops[class];

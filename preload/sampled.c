@@ -20,8 +20,10 @@ static inline unsigned class_of(size_t bytes, size_t alignment)
 
 static __attribute__((noinline, cold)) void draw_streams(uint64_t period)
 {
-    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++)
-        batch_allow(class, tracer_draw(period));
+    for (unsigned class = SIZE_CLASS_FIRST; class < SIZE_CLASS_END; class ++) {
+        *batch_open(class) = tracer_draw(period);
+        batch_close(class);
+    }
     *batch_mark() = period;
 }
 
@@ -42,7 +44,7 @@ void *sampled_pass(size_t bytes, bool is_zeroed)
     unsigned class = class_of(bytes, 0);
     if (MP_UNLIKELY(class == 0) || MP_UNLIKELY(!way_come_in(0)))
         return NULL;
-    void *p = has_streams() ? batch_alloc(class, bytes, is_zeroed) : NULL;
+    void *p = batch_alloc(class, bytes, is_zeroed, tracer_sample_period());
     door_go_out();
     return p;
 }
@@ -52,9 +54,9 @@ bool sampled_takes(size_t bytes, size_t alignment)
     unsigned class = class_of(bytes, alignment);
     if (class == 0 || !has_streams())
         return tracer_takes(bytes);
-    uint64_t left = batch_left(class);
-    bool is_sample = tracer_takes_of(&left, size_tables.classes[class].bytes, bytes);
-    batch_allow(class, left);
+    uint64_t *left = batch_open(class);
+    bool is_sample = tracer_takes_of(left, size_tables.classes[class].bytes, bytes);
+    batch_close(class);
     return is_sample;
 }
 

@@ -38,10 +38,16 @@ static int lead_to_batches(void **state)
     return 0;
 }
 
+static void allow_bytes(unsigned of, uint64_t bytes)
+{
+    *batch_open(of) = bytes;
+    batch_close(of);
+}
+
 static int open_again(void **state)
 {
     (void)state;
-    batch_allow(class, 0);
+    allow_bytes(class, 0);
     gate_set(GATE_OPEN, true);
     heap_audit();
     return 0;
@@ -49,7 +55,14 @@ static int open_again(void **state)
 
 static void allow(uint64_t objects)
 {
-    batch_allow(class, objects * BYTES + BYTES / 2); /* half an object is none */
+    allow_bytes(class, objects * BYTES + BYTES / 2); /* half an object is none */
+}
+
+static uint64_t left_of(unsigned of)
+{
+    uint64_t left = *batch_open(of);
+    batch_close(of);
+    return left;
 }
 
 /* As malloc does while samples are taken, without the door's rest. NULL: the allowance is used up.
@@ -57,7 +70,7 @@ static void allow(uint64_t objects)
 static void *obtain(void)
 {
     void *p = heap_alloc_fast(BYTES);
-    return p != NULL ? p : batch_alloc(class, BYTES, false);
+    return p != NULL ? p : batch_alloc(class, BYTES, false, 0);
 }
 
 static void release(void *p)
@@ -75,7 +88,7 @@ static void as_many_are_handed_out_as_are_allowed(void **state)
         for (unsigned i = 0; i < objects; i++)
             assert_non_null(held[i] = obtain());
         assert_null(obtain());
-        assert_int_equal(batch_left(class), BYTES / 2);
+        assert_int_equal(left_of(class), BYTES / 2);
         for (unsigned i = 0; i < objects; i++)
             release(held[i]);
     }
@@ -108,7 +121,7 @@ static void most_of_them_take_the_hot_path(void **state)
         *at = heap_alloc_fast(BYTES);
         hot += *at != NULL;
         if (*at == NULL)
-            *at = batch_alloc(class, BYTES, false);
+            *at = batch_alloc(class, BYTES, false, 0);
     }
     for (unsigned i = 0; i < 16; i++)
         release(held[i]);
@@ -122,7 +135,7 @@ static void what_is_left_is_exact_at_any_time(void **state)
     allow(100);
     for (unsigned i = 0; i < 100; i++) {
         held[i] = obtain();
-        assert_int_equal(batch_left(class), (99 - i) * BYTES + BYTES / 2);
+        assert_int_equal(left_of(class), (99 - i) * BYTES + BYTES / 2);
     }
     for (unsigned i = 0; i < 100; i++)
         release(held[i]);
@@ -174,15 +187,15 @@ static void aligned_and_zeroed_ones_come_from_batches_too(void **state)
 {
     (void)state;
     unsigned of_64 = size_class_of(64);
-    batch_allow(of_64, 64 * UINT64_C(100));
-    release(batch_alloc(of_64, 64, false));
+    allow_bytes(of_64, 64 * UINT64_C(100));
+    release(batch_alloc(of_64, 64, false, 0));
     void *p = heap_alloc_aligned_fast(64, 50);
     assert_non_null(p);
     assert_int_equal((uintptr_t)p % 64, 0);
     release(p);
     assert_int_equal(size_tables.classes[gate_class_of(64)].bytes, 64); /* calloc clears so many */
-    assert_int_equal(batch_left(of_64), 64 * UINT64_C(98));
-    batch_allow(of_64, 0);
+    assert_int_equal(left_of(of_64), 64 * UINT64_C(98));
+    allow_bytes(of_64, 0);
 }
 
 static void nothing_is_served_once_the_gate_is_open_again_but_the_usual(void **state)
@@ -190,11 +203,11 @@ static void nothing_is_served_once_the_gate_is_open_again_but_the_usual(void **s
     (void)state;
     allow(MOST);
     release(obtain());
-    uint64_t left = batch_left(class);
+    uint64_t left = left_of(class);
     gate_set(GATE_OPEN, true);
     void *p = heap_alloc_fast(BYTES);
     release(p != NULL ? p : heap_alloc(BYTES));
-    assert_int_equal(batch_left(class), left);
+    assert_int_equal(left_of(class), left);
 }
 
 /* -- others that come to the thread's magazines ----------------------------------------------- */
@@ -221,7 +234,6 @@ static void rounds_in_batches_are_no_live_objects(void **state)
     release(p);
 }
 
-/* The first batch takes the loaded magazine of those that were freed into, and has none to give. */
 static void flushing_leaves_no_magazine_behind(void **state)
 {
     (void)state;
@@ -231,13 +243,46 @@ static void flushing_leaves_no_magazine_behind(void **state)
         held[i] = heap_alloc(BYTES);
     for (unsigned i = 0; i < MOST; i++)
         release(held[i]);
-    assert_non_null(hand.cache->previous[class]);
-    allow(1);
-    void *p = obtain();
-    assert_null(hand.cache->loaded[class]);
+    allow(2);
+    release(obtain());
+    const struct cache *main = hand.cache;
+    assert_true(main->previous[class] != NULL && main->batches->loaded[class] != NULL);
     cache_flush();
-    assert_null(hand.cache->previous[class]);
-    release(p);
+    assert_true(main->loaded[class] == NULL && main->previous[class] == NULL);
+    assert_null(main->batches->loaded[class]);
+}
+
+static unsigned find_or_add(void **seen, unsigned count, void *p)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (seen[i] == p)
+            return count;
+    }
+    seen[count] = p;
+    return count + 1;
+}
+
+/* However many were: so what is used again is still in the processor's caches. */
+static void a_batch_is_what_was_freed_last(void **state)
+{
+    (void)state;
+    enum { BATCH = 64, FEW = 40, MANY = 250 };
+    void *held[MANY], *seen[MOST];
+    unsigned others = 0;
+    allow(MOST);
+    for (unsigned i = 0; i < MANY; i++)
+        held[i] = obtain();
+    for (unsigned i = 0; i < MANY; i++)
+        release(held[i]);
+    for (unsigned i = 0; i < 30 * FEW; i++) {
+        void **at = &held[i % FEW];
+        if (i >= FEW)
+            release(*at);
+        others = find_or_add(seen, others, *at = obtain());
+    }
+    for (unsigned i = 0; i < FEW; i++)
+        release(held[i]);
+    assert_in_range(others, FEW, FEW + 2 * BATCH);
 }
 
 static void a_closed_hand_has_no_batches(void **state)
@@ -245,16 +290,16 @@ static void a_closed_hand_has_no_batches(void **state)
     (void)state;
     allow(MOST);
     release(obtain());
-    uint64_t left = batch_left(class);
+    uint64_t left = left_of(class);
     cache_shut_hand();
     assert_null(heap_alloc_fast(BYTES));
     assert_null(batch_mark());
-    assert_null(batch_alloc(class, BYTES, false));
+    assert_null(batch_alloc(class, BYTES, false, 0));
     cache_open_hand();
     void *p = heap_alloc_fast(BYTES);
     assert_non_null(p);
     release(p);
-    assert_int_equal(batch_left(class), left - BYTES);
+    assert_int_equal(left_of(class), left - BYTES);
 }
 
 static void *hold_batches(void *unused)
@@ -322,7 +367,7 @@ static void the_child_of_a_fork_gets_other_threads_batches_back(void **state)
         heap_audit();
         for (unsigned i = 0; i < 10; i++)
             release(obtain());
-        _exit(obtain() == NULL && batch_left(class) == BYTES / 2 ? 0 : 1);
+        _exit(obtain() == NULL && left_of(class) == BYTES / 2 ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
@@ -345,6 +390,7 @@ int main(void)
         BATCHES(nothing_is_served_once_the_gate_is_open_again_but_the_usual),
         BATCHES(rounds_in_batches_are_no_live_objects),
         BATCHES(flushing_leaves_no_magazine_behind),
+        BATCHES(a_batch_is_what_was_freed_last),
         BATCHES(a_closed_hand_has_no_batches),
         BATCHES(an_idle_threads_batches_are_reclaimed),
         BATCHES(a_thread_with_batches_is_one_thread),

@@ -200,6 +200,7 @@ static void a_handler_inside_the_heap_gets_none(void **state)
 {
     (void)state;
     begin(1 << 20);
+    (void)sampled_takes(48, 0);
     hand.inside = 1;
     assert_null(sampled_pass(48, false));
     hand.inside = 0;
@@ -213,6 +214,7 @@ static void what_is_to_be_noticed_is_so_before_the_heap_is_touched(void **state)
 {
     (void)state;
     begin(1 << 20);
+    (void)sampled_takes(48, 0);
     atomic_store(&mark.is_quiet, false);
     void *p = sampled_pass(48, false);
     assert_int_equal(noticed, 1);
