@@ -24,27 +24,49 @@ struct birth {
         (length) << 24 | (marks), (length) << 24 | (marks), (length) << 24 | (marks),              \
         (length) << 24 | (marks)
 
-/* By the highest bit of a number: how many bytes it takes, and the high bits of all but the last.
- */
-static const uint32_t encode_lengths[28] = {ENCODE_7(1, 0), ENCODE_7(2, 0x80), ENCODE_7(3, 0x8080),
-                                            ENCODE_7(4, 0x808080)};
+/* By the highest bit of a number: how many bits its bytes have, and the high bits of all but the
+ * last. What takes more than four bytes has more bits than there is room for. */
+static const uint32_t encode_lengths[32] = {
+    ENCODE_7(8, 0),     ENCODE_7(16, 0x80), ENCODE_7(24, 0x8080), ENCODE_7(32, 0x808080),
+    UINT32_C(72) << 24, UINT32_C(72) << 24, UINT32_C(72) << 24,   UINT32_C(72) << 24};
+
+/* A record's fields, to be stored at once and nothing behind them: in a child that a handler forks
+ * off in the middle they are what the parent stores there, who may be further by now. */
+struct encoded {
+    uint64_t word;
+    unsigned bits; /* of it; above 64: there is no room for all */
+};
 
 /* trace_put_uvarint without a branch for each byte, which processors cannot foresee where sizes and
- * distances vary. Stores up to three zeros behind it, where zeros are (lane.h, L2). */
-static inline unsigned char *encode_uvarint(unsigned char *at, uint64_t n)
+ * distances vary. */
+static inline void encode_uvarint(struct encoded *encoded, uint32_t n)
 {
-    if (MP_UNLIKELY(n >> 28 != 0))
-        return trace_put_uvarint(at, n);
-    uint32_t length = encode_lengths[__builtin_clz((uint32_t)n | 1) ^ 31];
-    uint32_t bytes = ((uint32_t)n & 0x3fff) | ((uint32_t)n & 0xfffc000) << 2;
+    uint32_t length = encode_lengths[__builtin_clz(n | 1) ^ 31];
+    uint32_t bytes = (n & 0x3fff) | (n & 0xfffc000) << 2;
     bytes = (bytes & 0x7f007f) | (bytes & 0x3f803f80) << 1 | (length & 0x808080);
-    memcpy(at, &bytes, sizeof(bytes));
-    return at + (length >> 24);
+    encoded->word |= (uint64_t)bytes << (encoded->bits & 63);
+    encoded->bits += length >> 24;
 }
 
-static inline unsigned char *encode_svarint(unsigned char *at, int64_t n)
+/* By two stores that meet or overlap; how many bytes. */
+static inline unsigned encode_store(unsigned char *at, struct encoded encoded)
 {
-    return encode_uvarint(at, trace_zigzag(n));
+    unsigned bytes = encoded.bits / 8;
+    MP_ASSERT(bytes >= 1 && bytes <= 8);
+    if (bytes >= 4) {
+        const uint32_t low = (uint32_t)encoded.word;
+        const uint32_t high = (uint32_t)(encoded.word >> (encoded.bits - 32));
+        memcpy(at, &low, sizeof(low));
+        memcpy(at + bytes - 4, &high, sizeof(high));
+    } else if (bytes >= 2) {
+        const uint16_t low = (uint16_t)encoded.word;
+        const uint16_t high = (uint16_t)(encoded.word >> (encoded.bits - 16));
+        memcpy(at, &low, sizeof(low));
+        memcpy(at + bytes - 2, &high, sizeof(high));
+    } else {
+        *at = (unsigned char)encoded.word;
+    }
+    return bytes;
 }
 
 static inline uint64_t encode_units(const void *p)
@@ -67,24 +89,24 @@ static inline struct birth_slots encode_look(const struct lane *lane, const stru
 }
 
 /* Writes stack, size, address, alignment; sets TRACE_SIZE_KNOWN when it applies. */
-static inline unsigned char *encode_fields(struct lane *lane, unsigned char *at,
-                                           struct birth *birth, struct birth_slots was)
+static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, struct birth *birth)
 {
+    struct birth_slots was = encode_look(lane, birth);
     unsigned slot = trace_slot(birth->stack);
     if (was.stack == birth->stack) {
         *at++ = (unsigned char)slot;
     } else {
         lane->stacks[slot] = birth->stack;
-        at = encode_uvarint(at, (uint64_t)birth->stack + TRACE_SLOTS);
+        at = trace_put_uvarint(at, (uint64_t)birth->stack + TRACE_SLOTS);
     }
     if (was.size == birth->size) {
         birth->argument |= TRACE_SIZE_KNOWN;
     } else {
-        at = encode_uvarint(at, birth->size);
+        at = trace_put_uvarint(at, birth->size);
         lane->sizes[slot] = birth->size;
     }
     if ((birth->argument & TRACE_IN_PLACE) == 0)
-        at = encode_svarint(at, (int64_t)(birth->units - was.last));
+        at = trace_put_svarint(at, (int64_t)(birth->units - was.last));
     lane->alloc_at[trace_slot(birth->size)] = birth->units;
     lane->recent[trace_recent_slot(birth->units)] = birth->units;
     if ((birth->argument & TRACE_ALIGNED) != 0)
@@ -92,20 +114,43 @@ static inline unsigned char *encode_fields(struct lane *lane, unsigned char *at,
     return at;
 }
 
-static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, struct birth *birth)
-{
-    return encode_fields(lane, at, birth, encode_look(lane, birth));
-}
+/* The fields of any record of an event. */
+enum { ENCODE_BYTES_MOST = 48 };
+
+/* Records that the following two have no room for. */
+void encode_alloc_slowly(struct lane *lane, struct birth birth);
+void encode_free_slowly(struct lane *lane, uint64_t units);
 
 /* A whole ALLOC record at `at`, the lane's; nothing in a child that a handler forked off since `at`
  * was read, where the lane reads as zeros and the block is the parent's. */
 static inline void encode_alloc(struct lane *lane, unsigned char *at, struct birth birth)
 {
     struct birth_slots was = encode_look(lane, &birth);
+    unsigned slot = trace_slot(birth.stack);
+    uint64_t distance = trace_zigzag((int64_t)(birth.units - was.last));
+    struct encoded fields = {slot, 8};
+    if (was.stack != birth.stack) {
+        fields = (struct encoded){0, 0};
+        encode_uvarint(&fields, birth.stack + TRACE_SLOTS);
+    }
+    if (was.size == birth.size)
+        birth.argument |= TRACE_SIZE_KNOWN;
+    else
+        encode_uvarint(&fields, (uint32_t)birth.size);
+    encode_uvarint(&fields, (uint32_t)distance);
+    if (MP_UNLIKELY((birth.size | distance) >> 32 != 0) || MP_UNLIKELY(fields.bits > 64)) {
+        birth.argument &= ~(unsigned)TRACE_SIZE_KNOWN;
+        encode_alloc_slowly(lane, birth);
+        return;
+    }
     atomic_signal_fence(memory_order_seq_cst);
     if (MP_UNLIKELY(lane_at(lane) != at))
         return;
-    unsigned char *end = encode_fields(lane, at + 1, &birth, was);
+    unsigned char *end = at + 1 + encode_store(at + 1, fields);
+    lane->stacks[slot] = birth.stack;
+    lane->sizes[slot] = birth.size;
+    lane->alloc_at[trace_slot(birth.size)] = birth.units;
+    lane->recent[trace_recent_slot(birth.units)] = birth.units;
     lane->events++;
     lane_commit_at(lane, at, TRACE_ALLOC | birth.argument << 3, end);
 }
@@ -113,16 +158,23 @@ static inline void encode_alloc(struct lane *lane, unsigned char *at, struct bir
 /* The same: a FREE record. */
 static inline void encode_free(struct lane *lane, unsigned char *at, uint64_t units)
 {
-    unsigned slot = trace_recent_slot(units);
-    unsigned char *end = at + 1;
-    uint64_t recent = lane->recent[slot];
-    uint64_t freed_at = lane->freed_at;
+    unsigned slot = trace_recent_slot(units); /* never 0 */
+    struct encoded fields = {0, 0};
+    if (lane->recent[slot] != units) {
+        uint64_t distance = trace_zigzag((int64_t)(units - lane->freed_at));
+        encode_uvarint(&fields, (uint32_t)distance);
+        if (MP_UNLIKELY(distance >> 28 != 0)) {
+            encode_free_slowly(lane, units);
+            return;
+        }
+        slot = 0;
+    }
     atomic_signal_fence(memory_order_seq_cst);
     if (MP_UNLIKELY(lane_at(lane) != at))
         return;
-    if (recent != units) {
-        slot = 0;
-        end = encode_svarint(end, (int64_t)(units - freed_at));
+    unsigned char *end = at + 1;
+    if (slot == 0) {
+        end += encode_store(end, fields);
         lane->freed_at = units;
     }
     lane->events++;

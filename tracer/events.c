@@ -15,7 +15,35 @@
 #include "tracer/unwind.h"
 #include "tracer/unwritten.h"
 
+/* -- records ---------------------------------------------------------------------------------- */
+
+void encode_alloc_slowly(struct lane *lane, struct birth birth)
+{
+    unsigned char fields[ENCODE_BYTES_MOST];
+    const unsigned char *end = encode_birth(lane, fields, &birth);
+    lane->events++;
+    lane_append(lane, turn_first_byte(TRACE_ALLOC, birth.argument), fields, end);
+}
+
+void encode_free_slowly(struct lane *lane, uint64_t units)
+{
+    unsigned char fields[ENCODE_BYTES_MOST];
+    const unsigned char *end = trace_put_svarint(fields, (int64_t)(units - lane->freed_at));
+    lane->freed_at = units;
+    lane->events++;
+    lane_append(lane, turn_first_byte(TRACE_FREE, 0), fields, end);
+}
+
 /* -- allocations ------------------------------------------------------------------------------ */
+
+static void put_alloc(struct lane *lane, const struct birth *birth)
+{
+    unsigned char *at = lane_at(lane);
+    if (MP_UNLIKELY((birth->argument & TRACE_ALIGNED) != 0) || MP_UNLIKELY(at == NULL))
+        encode_alloc_slowly(lane, *birth);
+    else
+        encode_alloc(lane, at, *birth);
+}
 
 void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
                   const struct tracer_caller *caller)
@@ -39,9 +67,7 @@ void tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
         return;
     }
     epoch_note_birth(lane, birth.units);
-    unsigned char *end = encode_birth(lane, lane->at + 1, &birth);
-    lane->events++;
-    lane_commit(lane, turn_first_byte(TRACE_ALLOC, birth.argument), end);
+    put_alloc(lane, &birth);
     if (MP_UNLIKELY(unwritten_may_be(p)))
         unwritten_note_birth(p, asked, bits, birth.stack);
     turn_end_written(lane);
@@ -61,7 +87,9 @@ void tracer_free(const void *p)
         turn_end_lost(lane);
         return;
     }
-    encode_free(lane, lane->at, units);
+    unsigned char *at = lane_at(lane);
+    if (MP_LIKELY(at != NULL)) /* else this is a child that a handler just forked off */
+        encode_free(lane, at, units);
     turn_end_written(lane);
 }
 
@@ -88,11 +116,12 @@ void tracer_realloc(const void *old, const void *new, size_t asked,
     if (old == new)
         birth.argument = TRACE_IN_PLACE;
     epoch_note_birth(lane, birth.units);
-    unsigned char *end = encode_svarint(lane->at + 1, (int64_t)(old_units - lane->freed_at));
+    unsigned char fields[ENCODE_BYTES_MOST];
+    unsigned char *end = trace_put_svarint(fields, (int64_t)(old_units - lane->freed_at));
     lane->freed_at = old_units;
     end = encode_birth(lane, end, &birth);
     lane->events++;
-    lane_commit(lane, turn_first_byte(TRACE_REALLOC, birth.argument), end);
+    lane_append(lane, turn_first_byte(TRACE_REALLOC, birth.argument), fields, end);
     turn_end_written(lane);
 }
 
@@ -107,13 +136,13 @@ void tracer_failed(size_t asked, const struct tracer_caller *caller)
         turn_end_lost(lane);
         return;
     }
-    unsigned char fields[20];
-    unsigned char *at = trace_put_uvarint(trace_put_uvarint(fields, stack), asked);
-    size_t bytes = (size_t)(at - fields);
-    unsigned char *end = trace_put_uvarint(lane->at + 1, bytes);
-    memcpy(end, fields, bytes);
+    unsigned char numbers[20], fields[ENCODE_BYTES_MOST];
+    unsigned char *at = trace_put_uvarint(trace_put_uvarint(numbers, stack), asked);
+    size_t bytes = (size_t)(at - numbers);
+    unsigned char *end = trace_put_uvarint(fields, bytes);
+    memcpy(end, numbers, bytes);
     lane->events++;
-    lane_commit(lane, turn_first_byte(TRACE_OTHER, TRACE_FAILED), end + bytes);
+    lane_append(lane, turn_first_byte(TRACE_OTHER, TRACE_FAILED), fields, end + bytes);
     turn_end_written(lane);
 }
 

@@ -38,14 +38,17 @@ static void put_record(struct lane *lane, unsigned type, const struct piece *pie
     size_t length = 0;
     for (size_t i = 0; i < count; i++)
         length += pieces[i].count;
-    unsigned char *at = trace_put_uvarint(lane->at + 1, length);
+    unsigned char *start = lane_at(lane);
+    if (start == NULL)
+        return; /* in a child that a handler just forked off (lane_append) */
+    unsigned char *at = trace_put_uvarint(start + 1, length);
     for (size_t i = 0; i < count; i++) {
         if (pieces[i].count != 0)
             memcpy(at, pieces[i].bytes, pieces[i].count);
         at += pieces[i].count;
     }
     lane->events++;
-    lane_commit(lane, type, at);
+    lane_commit_at(lane, start, type, at);
 }
 
 static bool write_record(unsigned type, const struct piece *pieces, size_t count)

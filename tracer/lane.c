@@ -116,9 +116,9 @@ void lane_retire_all(void)
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
-static struct trace_block_header *header_of(const struct lane *lane)
+static struct trace_block_header *header_of(struct file_block block)
 {
-    return (struct trace_block_header *)(void *)lane->block.start;
+    return (struct trace_block_header *)(void *)block.start;
 }
 
 typedef uint64_t two __attribute__((vector_size(16)));
@@ -157,39 +157,50 @@ static bool is_whole_words(size_t bytes)
     return bytes % 4 == 0;
 }
 
-/* The block gets its length and checksum. */
-static uint32_t close_block(struct lane *lane)
+/* The block gets its length and checksum. False: there is none; or none any more, as in a child
+ * that a handler forks off on the way (lane_append). */
+static bool close_block(struct lane *lane, struct file_block block, uint32_t *used)
 {
-    unsigned char *payload = lane->block.start + TRACE_BLOCK_HEADER_BYTES;
-    MP_ASSERT(lane->at >= payload && lane->at <= lane->block.start + TRACE_BLOCK_BYTES);
+    const unsigned char *at = lane_at(lane);
+    const unsigned char *payload = block.start + TRACE_BLOCK_HEADER_BYTES;
+    if (block.start == NULL || at == NULL)
+        return false;
+    MP_ASSERT(at >= payload && at <= block.start + TRACE_BLOCK_BYTES);
     MP_ASSERT(is_whole_words(TRACE_PAYLOAD_BYTES)); /* checksum_of reads whole words */
-    uint32_t used = (uint32_t)(lane->at - payload);
-    struct trace_block_header *header = header_of(lane);
-    header->checksum = checksum_of(payload, used);
-    MP_AUDIT(header->checksum == trace_checksum(payload, used));
+    *used = (uint32_t)(at - payload);
+    struct trace_block_header *header = header_of(block);
+    header->checksum = checksum_of(payload, *used);
+    MP_AUDIT(header->checksum == trace_checksum(payload, *used));
     /* release: a reader that sees the length sees the checksum */
-    atomic_store_explicit((_Atomic uint32_t *)&header->used, used, memory_order_release);
+    atomic_store_explicit((_Atomic uint32_t *)&header->used, *used, memory_order_release);
     lane_set_at(lane, NULL);
     lane->limit = NULL;
     atomic_store_explicit(&lane->fast, NULL, memory_order_relaxed);
-    return used;
+    lane->block.start = NULL;
+    return true;
 }
 
 void lane_close(struct lane *lane)
 {
-    if (lane->block.start == NULL)
-        return;
-    (void)close_block(lane);
-    file_put_block(lane->block, lane->number);
-    lane->block.start = NULL;
+    struct file_block block = lane->block;
+    uint32_t used;
+    if (close_block(lane, block, &used))
+        file_put_block(block, lane->number);
 }
 
 void lane_finish(struct lane *lane)
 {
-    if (lane->block.start == NULL)
-        return;
-    file_finish_block(lane->block, close_block(lane));
-    lane->block.start = NULL;
+    struct file_block block = lane->block;
+    uint32_t used;
+    if (close_block(lane, block, &used))
+        file_finish_block(block, used);
+}
+
+/* Not so: in a child of a fork that ran no handler, in one of an earlier trace; there is no file of
+ * ours to write to. */
+static bool is_of_this_trace(const struct lane *lane)
+{
+    return lane->trace == lanes.trace;
 }
 
 /* The state of both sides starts anew (L3). */
@@ -203,24 +214,36 @@ static void forget_state(struct lane *lane)
     lane->last_ip = 0;
 }
 
-static void open_block(struct lane *lane, struct file_block block)
+/* False: the lane is not of our trace, or reads as zeros since a handler forked this child off. */
+static bool open_block(struct lane *lane, struct file_block block)
 {
     forget_state(lane);
+    lane->time_ns = os_time_ns();
+    struct trace_block_header header = {
+        .lane = lane->number,
+        .sequence = lane->sequence,
+        .time_ns = lane->time_ns,
+        .epoch = lane->epoch,
+        .events = lane->events,
+        .tid = lane->tid,
+    };
+    memcpy(header.name, lane->name, sizeof(header.name));
+    atomic_signal_fence(memory_order_seq_cst);
+    if (!is_of_this_trace(lane))
+        return false;
+    *header_of(block) = header;
+    /* release: a block with a magic has a whole header */
+    atomic_store_explicit((_Atomic uint32_t *)&header_of(block)->magic, TRACE_BLOCK_MAGIC,
+                          memory_order_release);
+    lane->sequence++;
     lane->block = block;
     lane->at = block.start + TRACE_BLOCK_HEADER_BYTES;
     lane->limit = block.start + TRACE_BLOCK_BYTES - TRACE_EVENT_BYTES_MAX + 1;
-    lane->time_ns = os_time_ns();
-    struct trace_block_header *header = header_of(lane);
-    header->lane = lane->number;
-    header->sequence = lane->sequence++;
-    header->time_ns = lane->time_ns;
-    header->epoch = lane->epoch;
-    header->events = lane->events;
-    header->tid = lane->tid;
-    memcpy(header->name, lane->name, sizeof(header->name));
-    /* release: a block with a magic has a whole header */
-    atomic_store_explicit((_Atomic uint32_t *)&header->magic, TRACE_BLOCK_MAGIC,
-                          memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    if (is_of_this_trace(lane))
+        return true;
+    lane->block.start = lane->at = lane->limit = NULL;
+    return false;
 }
 
 /* Closes the block of the lane that has been without a thread for longest, so that it may be
@@ -258,14 +281,15 @@ static struct file_block take_block(struct lane *lane)
 
 bool lane_renew(struct lane *lane)
 {
-    if (lane->trace != lanes.trace)
-        return false; /* a child of a fork that ran no handler, an earlier trace: not our file */
+    if (!is_of_this_trace(lane))
+        return false;
     uint64_t begun_ns = os_time_ns();
     struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
     lane_close(lane);
-    open_block(lane, block);
+    if (!open_block(lane, block))
+        return false;
     lane->overhead_ns += lane->time_ns - begun_ns;
     return true;
 }
@@ -285,8 +309,9 @@ bool lane_write_time(struct lane *lane, uint64_t now_ns)
         return false;
     if (now_ns <= lane->time_ns)
         return true;
-    unsigned char *end = trace_put_uvarint(lane->at + 1, now_ns - lane->time_ns);
+    unsigned char fields[10];
+    const unsigned char *end = trace_put_uvarint(fields, now_ns - lane->time_ns);
     lane->time_ns = now_ns;
-    lane_commit(lane, TRACE_TIME, end);
+    lane_append(lane, TRACE_TIME, fields, end);
     return true;
 }

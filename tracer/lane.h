@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
@@ -145,15 +146,24 @@ static inline void lane_commit_at(struct lane *lane, unsigned char *at, unsigned
                                   unsigned char *end)
 {
     MP_ASSERT(first != 0 && first < 256);
-    MP_ASSERT(end > at && end <= lane->block.start + TRACE_BLOCK_BYTES);
+    MP_ASSERT(end > at && (lane->block.start == NULL || /* in such a child */
+                           end <= lane->block.start + TRACE_BLOCK_BYTES));
     /* release: no byte of the record is stored after this one */
     atomic_store_explicit((_Atomic unsigned char *)at, (unsigned char)first, memory_order_release);
     lane_set_at(lane, end);
 }
 
-static inline void lane_commit(struct lane *lane, unsigned first, unsigned char *end)
+/* A whole record: its fields are from `fields` to `end`. All are made before the place for them is
+ * looked up, once: in a child that a signal handler forks off on the way that is NULL and nothing
+ * is stored in its parent's block; or the child stores what the parent does. */
+static inline void lane_append(struct lane *lane, unsigned first, const unsigned char *fields,
+                               const unsigned char *end)
 {
-    lane_commit_at(lane, lane->at, first, end);
+    unsigned char *at = lane_at(lane);
+    if (MP_UNLIKELY(at == NULL))
+        return;
+    memcpy(at + 1, fields, (size_t)(end - fields));
+    lane_commit_at(lane, at, first, at + 1 + (end - fields));
 }
 
 #endif

@@ -80,15 +80,13 @@ static bool have_room(struct lane *lane)
 /* Appends the record of the node that will have the next id. */
 static void write_node(struct lane *lane, uint32_t id, uint32_t parent, uintptr_t ip, bool is_exact)
 {
-    unsigned char first[10];
-    unsigned char *at = lane->at + 1;
-    unsigned char *head = trace_put_uvarint(first, (uint64_t)(id - parent) << 1 | is_exact);
-    for (unsigned char *from = first + 1; from < head; from++)
-        *at++ = *from;
-    at = trace_put_svarint(at, (int64_t)(ip - lane->last_ip));
+    unsigned char bytes[20];
+    const unsigned char *end =
+        trace_put_svarint(trace_put_uvarint(bytes, (uint64_t)(id - parent) << 1 | is_exact),
+                          (int64_t)(ip - lane->last_ip));
     lane->last_ip = ip;
     lane->events++;
-    lane_commit(lane, first[0], at);
+    lane_append(lane, bytes[0], bytes + 1, end);
 }
 
 static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip, bool is_exact)

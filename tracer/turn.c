@@ -33,20 +33,20 @@ bool turn_draw(struct lane *lane)
      * them through memory that the heap orders; the numbers must be ordered alike */
     uint64_t epoch = atomic_fetch_add_explicit(&recorder.epoch, 1, memory_order_acq_rel) + 1;
     MP_ASSERT(epoch > lane->epoch);
-    unsigned char *end = trace_put_uvarint(lane->at + 1, epoch - lane->epoch);
+    unsigned char fields[10];
+    const unsigned char *end = trace_put_uvarint(fields, epoch - lane->epoch);
     lane->epoch = epoch;
-    lane_commit(lane, turn_first_byte(TRACE_SYNC, 0), end);
+    lane_append(lane, turn_first_byte(TRACE_SYNC, 0), fields, end);
     return true;
 }
 
 static void put_dropped(struct lane *lane, uint64_t count)
 {
-    unsigned char number[10];
-    size_t bytes = (size_t)(trace_put_uvarint(number, count) - number);
-    unsigned char *end = trace_put_uvarint(lane->at + 1, bytes);
-    memcpy(end, number, bytes);
+    unsigned char fields[1 + 10];
+    const unsigned char *end = trace_put_uvarint(fields + 1, count);
+    fields[0] = (unsigned char)(end - fields - 1);
     lane->dropped += count;
-    lane_commit(lane, turn_first_byte(TRACE_OTHER, TRACE_DROPPED), end + bytes);
+    lane_append(lane, turn_first_byte(TRACE_OTHER, TRACE_DROPPED), fields, end);
 }
 
 static bool write_missed(struct lane *lane)
@@ -87,9 +87,11 @@ static bool write_name(struct lane *lane)
     if (!turn_have_room(lane))
         return false;
     memcpy(lane->name, name, sizeof(name));
-    unsigned char *end = trace_put_uvarint(lane->at + 1, length);
-    memcpy(end, name, length);
-    lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_NAME), end + length);
+    unsigned char fields[1 + OS_THREAD_NAME_BYTES];
+    fields[0] = (unsigned char)length;
+    memcpy(fields + 1, name, length);
+    lane_append(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_NAME), fields,
+                fields + 1 + length);
     return true;
 }
 
@@ -102,8 +104,9 @@ static bool write_start(struct lane *lane)
     if (!lane_write_time(lane, os_time_ns()) || !turn_have_room(lane))
         return false;
     uint32_t tid = (uint32_t)os_thread_id();
-    unsigned char *end = trace_put_uvarint(lane->at + 1, tid);
-    lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_START), end);
+    unsigned char fields[10];
+    const unsigned char *end = trace_put_uvarint(fields, tid);
+    lane_append(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_START), fields, end);
     lane->tid = tid;
     (void)write_name(lane); /* without room the next event will say so */
     return true;
@@ -111,10 +114,11 @@ static bool write_start(struct lane *lane)
 
 static void write_end(struct lane *lane)
 {
+    static const unsigned char none[1];
     atomic_store_explicit(&lane->stack, 0, memory_order_relaxed);
     if (write_missed(lane) && write_name(lane) && lane_write_time(lane, os_time_ns()) &&
         turn_have_room(lane))
-        lane_commit(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_END), lane->at + 1);
+        lane_append(lane, turn_first_byte(TRACE_THREAD, TRACE_THREAD_END), none, none);
     else
         recorder_fail(lane);
 }

@@ -66,10 +66,11 @@ static bool put(struct lane *lane, const struct record *record, struct tracer_tx
         return false;
     note_lane(lane, txn);
     note_lane(lane, parent);
-    unsigned char *end = trace_put_uvarint(lane->at + 1, length);
+    unsigned char fields[10 + RECORD_MOST];
+    unsigned char *end = trace_put_uvarint(fields, length);
     memcpy(end, bytes, length);
     lane->events += record->kind == TRACE_TXN_ALLOC;
-    lane_commit(lane, turn_first_byte(TRACE_OTHER, record->kind), end + length);
+    lane_append(lane, turn_first_byte(TRACE_OTHER, record->kind), fields, end + length);
     return true;
 }
 
