@@ -46,6 +46,7 @@ expect_cut_short () {
     expect_status 0
     grep -A1 "^VERDICT" out | grep -q "PART OF THE RUN" || fail "not said first"
     expect_out "complete  not proven: the recording ended early"
+    ! sed -n '/^VERDICT/,/^ *\* Resident/p' out | grep -q '(-[0-9]' || fail "a ratio of what was not sampled"
     run "$MPRESS" report --json -o report.json "$1"
     [ "$(number events.lost_frees)" -eq 0 ] || fail "events are missing"
     [ "$(number events.unknown_frees)" -lt 100 ] || fail "births are missing"

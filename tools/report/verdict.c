@@ -139,6 +139,21 @@ static const char *find_largest_part(const struct look *look, uint64_t *bytes)
     return parts[best].name;
 }
 
+/* Of the maxima. Less than was asked for is resident where the samples missed the peak. */
+static void say_maxima(struct report *report)
+{
+    const struct analysis *analysis = report->analysis;
+    char ratio[32] = "";
+    uint64_t most;
+    double overhead = analysis_get_overhead(analysis, &most);
+    if (overhead >= 0)
+        snprintf(ratio, sizeof ratio, " (%+.1f %%)", 100 * overhead);
+    page_paragraph(&report->page, 2, "* ",
+                   "The resident heap was at most %s for at most %s asked for%s; no sample fell "
+                   "into the time of the peak.",
+                   units_bytes(most).at, units_bytes(analysis->peak_bytes).at, ratio);
+}
+
 /* A ratio taken when little was in use says nothing about the allocator: then only the maxima. */
 static void say_fragmentation(struct report *report)
 {
@@ -147,12 +162,7 @@ static void say_fragmentation(struct report *report)
     if (look == NULL || !look->is_known)
         return;
     if (look->asked < analysis->peak_bytes / 2) {
-        uint64_t most;
-        double overhead = analysis_get_overhead(analysis, &most);
-        page_paragraph(&report->page, 2, "* ",
-                       "The resident heap was at most %s for at most %s asked for (%+.1f %%); no "
-                       "sample fell into the time of the peak.",
-                       units_bytes(most).at, units_bytes(analysis->peak_bytes).at, 100 * overhead);
+        say_maxima(report);
         return;
     }
     uint64_t bytes;
