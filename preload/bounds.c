@@ -5,6 +5,7 @@
 
 #include "allocators/space.h"
 #include "allocators/unit.h"
+#include "preload/budget_slot.h"
 
 enum { GROUPS = 4 };
 static const uint64_t LIMITS_NS = UINT64_C(2000000000), GROUPS_NS = UINT64_C(16000000000);
@@ -200,7 +201,8 @@ bool bounds_read(struct bounds_reading *nearest)
         consider(nearest, reading_of(&bounds.group[i], limit_of(&bounds.group[i])));
     if (bounds.address_limit != UINT64_MAX)
         consider(nearest, (struct bounds_reading){used_space(), bounds.address_limit});
-    consider(nearest, (struct bounds_reading){bounds.sizes.data, bounds.data_limit});
+    if (!budget_moves_limits())
+        consider(nearest, (struct bounds_reading){bounds.sizes.data, bounds.data_limit});
     return nearest->limit != 0;
 }
 

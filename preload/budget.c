@@ -85,6 +85,7 @@ static void take_slot(void)
     slot->start = start;
     slot->parent_id = (uint32_t)os_parent_id();
     slot->inherited = 0;
+    slot->threads = 0;
     budget_slot = slot;
     born_ns = os_time_coarse_ns();
 }
@@ -97,6 +98,11 @@ bool budget_is_for_family(void)
 bool budget_swaps(void)
 {
     return page != NULL && (page->settings.flags & BUDGET_SWAP) != 0;
+}
+
+bool budget_moves_limits(void)
+{
+    return page != NULL && (page->settings.flags & BUDGET_BACKSTOP) != 0;
 }
 
 uint64_t budget_used_by_others(void)
@@ -217,6 +223,26 @@ bool budget_allows(enum budget_strategy which)
     if (page != NULL)
         allowed &= page->settings.strategies;
     return (allowed >> which & 1) != 0;
+}
+
+/* -- threads ---------------------------------------------------------------------------------- */
+
+void budget_thread_begins(void)
+{
+    uint32_t threads = atomic_fetch_add(&budget_slot->threads, 1) + 1;
+    uint32_t most = budget_slot->threads_most;
+    while (threads > most &&
+           !atomic_compare_exchange_weak(&budget_slot->threads_most, &most, threads))
+        ;
+}
+
+/* The first has not begun here; it may end before others. */
+void budget_thread_ends(void)
+{
+    uint32_t threads = budget_slot->threads;
+    while (threads > 0 &&
+           !atomic_compare_exchange_weak(&budget_slot->threads, &threads, threads - 1))
+        ;
 }
 
 /* -- fork and end ----------------------------------------------------------------------------- */

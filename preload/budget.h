@@ -11,6 +11,9 @@
  * counts as resident in the program. Nobody waits for anybody: every field has one writer, the tool
  * in `settings`, the process in its slot.
  *
+ * For a process that cannot run under the library the tool takes a slot itself, and writes what it
+ * sees of its memory from outside: the others of a family have so much less.
+ *
  * What counts (slot.used) is the heap, with what it keeps, without what is packed or swapped out,
  * and the anonymous private memory that the program maps to write to; or RssAnon, where that is
  * more (memory that libc or the kernel's own calls brought). Growth is seen where the heap or the
@@ -45,11 +48,12 @@ enum {
 /* settings.flags; without any the budget is only watched. */
 enum budget_flag {
     BUDGET_THROTTLE = 1,
-    BUDGET_REFUSE = 2, /* NULL and ENOMEM after the grace time */
-    BUDGET_HOLD = 4,   /* who would be refused waits instead, until the budget is raised */
-    BUDGET_FAMILY = 8, /* B is for all processes together; else for each */
-    BUDGET_SWAP = 16,  /* what is cold is taken away near B (BUDGET_COMPRESSION, or to swap space),
-                        * also from a program that does not call for memory; set at its start */
+    BUDGET_REFUSE = 2,    /* NULL and ENOMEM after the grace time */
+    BUDGET_HOLD = 4,      /* who would be refused waits instead, until the budget is raised */
+    BUDGET_FAMILY = 8,    /* B is for all processes together; else for each */
+    BUDGET_BACKSTOP = 32, /* the tool moves RLIMIT_DATA, too: no limit of the system's to go by */
+    BUDGET_SWAP = 16, /* what is cold is taken away near B (BUDGET_COMPRESSION, or to swap space),
+                       * also from a program that does not call for memory; set at its start */
 };
 
 /* What the library does to need less; settings.strategies has a bit for each that may be used. */
@@ -129,9 +133,12 @@ struct budget_slot {
     _Atomic uint64_t holds; /* the same for waits (BUDGET_HOLD) */
     _Atomic uint64_t held_ns;
     _Atomic uint32_t holding; /* threads that wait just now */
+    _Atomic uint32_t threads; /* besides the first, that called for memory: now, and at most */
+    _Atomic uint32_t threads_most;
     _Atomic uint32_t unused;
     _Atomic uint64_t refused; /* requests, and the largest of them */
     _Atomic uint64_t largest_refused;
+    _Atomic uint64_t denied; /* requests that the system refused, though the budget allowed them */
     _Atomic uint64_t reserve_used;            /* bytes of requests that only the reserve allowed */
     _Atomic uint64_t runs[BUDGET_STRATEGIES]; /* see enum budget_strategy; bytes: */
     _Atomic uint64_t gained[BUDGET_STRATEGIES];

@@ -30,7 +30,8 @@ bool budget_allows(enum budget_strategy strategy);
 
 /* The budget is for all processes together; and what the others have. */
 bool budget_is_for_family(void);
-bool budget_swaps(void); /* BUDGET_SWAP */
+bool budget_swaps(void);        /* BUDGET_SWAP */
+bool budget_moves_limits(void); /* BUDGET_BACKSTOP */
 uint64_t budget_used_by_others(void);
 
 /* One writer or many: counts in the slot. */
@@ -54,6 +55,10 @@ static inline void budget_note_ns(struct budget_histogram *histogram, uint64_t n
 {
     budget_add(&histogram->counts[budget_bucket(ns)], 1);
 }
+
+/* Another thread than the first is there, or is gone. */
+void budget_thread_begins(void);
+void budget_thread_ends(void);
 
 /* The child of a fork gets a slot of its own; `used` bytes are its parent's, mostly. */
 void budget_fork_child(uint64_t used);

@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "allocators/base/check.h"
+#include "allocators/growth.h"
 #include "allocators/heap.h"
 #include "allocators/mimalloc_heap.h"
+#include "preload/budget_slot.h"
 #include "preload/caller.h"
 #include "preload/door_way.h"
 #include "preload/emergency.h"
@@ -134,6 +136,8 @@ static __attribute__((noinline, cold)) void *insist(const struct request *reques
         }
         watch_done();
     }
+    if (p == NULL && growth_wanted == 0)
+        budget_add(&budget_slot->denied, 1);
     if (p == NULL)
         errno = ENOMEM;
     return p;

@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "allocators/growth.h"
+#include "preload/budget_slot.h"
 #include "preload/caller.h"
 #include "preload/door.h"
 #include "preload/door_way.h"
@@ -88,6 +90,8 @@ static __attribute__((noinline, cold)) void *insist_on_resizing(void *p, size_t 
         }
         watch_done();
     }
+    if (moved == NULL && growth_wanted == 0)
+        budget_add(&budget_slot->denied, 1);
     return moved;
 }
 

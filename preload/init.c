@@ -3,6 +3,7 @@
  * The heap works before any of this (ld.so itself allocates first) and after all of it. The
  * constructor applies the options; nothing is ever torn down. */
 #define _GNU_SOURCE
+#include "preload/budget_slot.h"
 #include "preload/init.h"
 #include "preload/leaks.h"
 
@@ -58,6 +59,7 @@ const struct conf *init_conf(void)
 static void on_thread_exit(void *unused)
 {
     (void)unused;
+    budget_thread_ends();
     if (door_come_in()) {
         heap_thread_exit();
         door_go_out();
@@ -67,6 +69,7 @@ static void on_thread_exit(void *unused)
 
 static void on_thread_attach(void)
 {
+    budget_thread_begins();
     if (init.has_exit_key)
         pthread_setspecific(init.exit_key, (void *)1);
 }

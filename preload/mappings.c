@@ -15,6 +15,7 @@
 #include "allocators/base/os.h"
 #include "allocators/cache.h"
 #include "allocators/growth.h"
+#include "preload/budget_slot.h"
 #include "preload/caller.h"
 #include "preload/init.h"
 #include "preload/mapped.h"
@@ -94,6 +95,13 @@ static bool may_map(size_t bytes)
     return may;
 }
 
+/* The system has refused what was allowed here. */
+static void note_denied(int error)
+{
+    if (error == ENOMEM)
+        budget_add(&budget_slot->denied, 1);
+}
+
 /* Says what lies there now, when somebody counts. */
 static void count_mapped(uintptr_t start, size_t bytes, bool counts)
 {
@@ -132,6 +140,8 @@ EXPORTED void *mmap(void *start, size_t bytes, int protection, int flags, int fd
         count_request(mapped, &request, counts);
     else if (counts)
         growth_give(bytes);
+    if (error != 0)
+        note_denied(error);
     if (error == 0 && is_recorded()) {
         const struct tracer_mapping mapping = {
             .start = mapped, .bytes = bytes, .protection = protection, .flags = flags};
@@ -161,6 +171,8 @@ EXPORTED int mprotect(void *start, size_t bytes, int protection)
         mapped_change((uintptr_t)start, bytes, commits);
     else if (error != 0 && may && more != 0)
         growth_give(more);
+    if (may)
+        note_denied(error);
     errno = error == 0 ? kept : error;
     return error == 0 ? 0 : -1;
 }
@@ -210,6 +222,7 @@ static struct tracer_mapping range_given_up(const struct os_request *request)
 static uintptr_t remap(const struct os_request *request, int *error)
 {
     uintptr_t moved = os_program_remap(request, error);
+    note_denied(*error);
     if (*error == 0 && watch_is_on())
         mapped_move(request->start, request->bytes, moved, request->new_bytes,
                     os_remap_keeps_old(request->flags));
@@ -280,6 +293,8 @@ EXPORTED void *sbrk(intptr_t bytes)
         return give(0, ENOMEM);
     void *old = real(bytes);
     int kept = errno;
+    if (old == FAILED)
+        note_denied(kept);
     if (old != FAILED)
         count_break((uintptr_t)old, (uintptr_t)old + (uintptr_t)bytes);
     if (old != FAILED && bytes != 0 && is_recorded())
@@ -304,7 +319,10 @@ static int set_break(void *end, uintptr_t *old)
         errno = ENOMEM;
         return -1;
     }
-    return real(end);
+    int result = real(end);
+    if (result != 0)
+        note_denied(errno);
+    return result;
 }
 
 EXPORTED int brk(void *end)

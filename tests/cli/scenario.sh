@@ -109,6 +109,17 @@ what_a_mechanism_injects_is_told_apart() {
         'r["levels"][1]["slept_s"] < sum(r["levels"][1]["service_s"])'
 }
 
+# What cannot be preloaded is held by RLIMIT_DATA, 16 MiB beyond what the budget leaves.
+a_static_helper_of_the_program_is_bounded_too() {
+    [ -n "$LIBRARY" ] || return 0
+    run-experiment --pressure budget --scenario linear --levels 2 --limit 8M --no-search --strategy none --json \
+        -- sh -c '"$0" fails --mib 64 --units 2; exit' "$CACHE_STATIC"
+    expect-json 'r["levels"][0]["end"] == "held" and r["levels"][1]["end"] == "failed"' \
+        'r["levels"][1]["why"] == "exit 3: cache: out of memory" and r["levels"][1]["broke_at_backstop"]' \
+        'r["levels"][1]["resident_most"] < 30 << 20 and r["levels"][1]["refused"] == 0' \
+        'r["pressure"]["backstop"]["name"].startswith("cache") and r["pressure"]["backstop"]["head_room"] == 80 << 20'
+}
+
 # The program ends when enough of it was taken away, and says how much it still has (KiB).
 cold_memory_is_taken_away_where_that_is_permitted() {
     [ -n "$LIBRARY" ] || return 0

@@ -1,7 +1,11 @@
-/* budget.c - a tool that has cold memory taken away (BUDGET_SWAP), and then has not: with
- * MPRESS_COMPRESSION=always all of it is packed by age, but for a budget no more than that wants.
+/* budget.c - what the library tells a tool that sets a budget; and one that has cold memory taken
+ * away (BUDGET_SWAP), and then has not: with MPRESS_COMPRESSION=always all of it is packed by age,
+ * but for a budget no more than that wants.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
 
 #include "tests/semantics/contents.h"
 #include "tests/semantics/packed.h"
@@ -19,6 +23,17 @@ static struct budget_page *own_page(void)
     CHECK(page != MAP_FAILED);
     close(fd);
     return page;
+}
+
+static struct budget_slot *find_slot(void)
+{
+    struct budget_page *page = own_page();
+    for (size_t i = 0; i < BUDGET_SLOTS; i++) {
+        if (page->slots[i].process_id == (uint32_t)getpid())
+            return &page->slots[i];
+    }
+    CHECK(!"this process has a slot");
+    return NULL;
 }
 
 /* As long as more is packed, half a second at least. */
@@ -79,5 +94,63 @@ static void what_was_enough_for_a_budget_is_not_without_it(void)
     remove_page();
 }
 
-CHECK_MAIN(CASE(what_was_enough_for_a_budget_is_not_without_it), HELPER(loses_its_budget),
-           HELPER(is_not_swapped_any_more))
+/* RLIMIT_DATA, moved from outside: a sixteenth of the budget is used. */
+static void asks_for_what_the_system_refuses(void)
+{
+    struct budget_slot *slot = find_slot();
+    const struct rlimit none = {1, RLIM_INFINITY};
+    CHECK(setrlimit(RLIMIT_DATA, &none) == 0);
+    CHECK(mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+          MAP_FAILED);
+    CHECK(slot->denied == 1 && slot->refused == 0);
+    CHECK(malloc(200 * MIB) == NULL && errno == ENOMEM);
+    CHECK(realloc(malloc(MIB), 200 * MIB) == NULL);
+    CHECK(slot->denied == 3 && slot->refused == 0);
+    CHECK(malloc(2000 * (size_t)MIB) == NULL); /* this is the budget's doing */
+    CHECK(slot->denied == 3 && slot->refused == 1);
+}
+
+static void a_refusal_of_the_system_is_told_from_one_of_the_budget(void)
+{
+    make_page(1024 * MIB, BUDGET_REFUSE, 0);
+    CHECK(helper_succeeds(".asks_for_what_the_system_refuses"));
+    remove_page();
+}
+
+static void *wait_for_others(void *barrier)
+{
+    free(malloc(100));
+    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barrier);
+    return NULL;
+}
+
+static void starts_threads(void)
+{
+    enum { THREADS = 5 };
+    pthread_t thread[THREADS];
+    pthread_barrier_t barrier;
+    struct budget_slot *slot = find_slot();
+    CHECK(slot->threads == 0);
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&thread[i], NULL, wait_for_others, &barrier) == 0);
+    pthread_barrier_wait(&barrier);
+    CHECK(slot->threads == THREADS && slot->threads_most == THREADS);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    CHECK(slot->threads == 0 && slot->threads_most == THREADS);
+}
+
+static void threads_that_there_are_are_told(void)
+{
+    make_page(1024 * MIB, BUDGET_REFUSE, 0);
+    CHECK(helper_succeeds(".starts_threads"));
+    remove_page();
+}
+
+CHECK_MAIN(CASE(a_refusal_of_the_system_is_told_from_one_of_the_budget),
+           CASE(threads_that_there_are_are_told), HELPER(asks_for_what_the_system_refuses),
+           HELPER(starts_threads), CASE(what_was_enough_for_a_budget_is_not_without_it),
+           HELPER(loses_its_budget), HELPER(is_not_swapped_any_more))

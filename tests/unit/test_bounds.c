@@ -2,15 +2,24 @@
  * which limit is nearest, and how often files are read. */
 #define _GNU_SOURCE
 #include "preload/bounds.h"
+#include "preload/budget_slot.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB UINT64_C(1048576)
 #define SECOND UINT64_C(1000000000)
+
+static bool is_moved_by_a_tool;
+
+bool budget_moves_limits(void)
+{
+    return is_moved_by_a_tool;
+}
 
 static char root[] = "/tmp/mpress-bounds.XXXXXX";
 static char membership[64], split[64], unified[64];
@@ -240,6 +249,26 @@ static int teardown(void **state)
     return system(command);
 }
 
+/* It stands behind a budget of which the process is told otherwise. */
+static void a_limit_that_a_tool_moves_is_no_limit_to_go_by(void **state)
+{
+    (void)state;
+    struct bounds_reading nearest;
+    struct rlimit old, low;
+    const struct os_sizes sizes = {.data = 100 * MIB};
+    getrlimit(RLIMIT_DATA, &old);
+    low = (struct rlimit){110 * MIB, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_DATA, &low), 0);
+    bounds_close();
+    now += 60 * SECOND;
+    bounds_sample(now, &sizes, UINT64_MAX);
+    assert_true(bounds_read(&nearest) && nearest.limit == 110 * MIB);
+    is_moved_by_a_tool = true;
+    assert_true(!bounds_read(&nearest) || nearest.limit != 110 * MIB);
+    is_moved_by_a_tool = false;
+    assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_not_there_is_the_root),
         cmocka_unit_test(a_group_that_is_removed_is_none),
         cmocka_unit_test(version_1_has_no_high),
+        cmocka_unit_test(a_limit_that_a_tool_moves_is_no_limit_to_go_by),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

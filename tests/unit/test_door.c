@@ -12,6 +12,7 @@ static bool exchange(_Atomic uint32_t *count, uint32_t *expected, uint32_t desir
 #define atomic_compare_exchange_strong exchange
 #include "allocators/base/os.h"
 #include "preload/branching.h"
+#include "preload/budget_slot.h"
 #include "preload/control_serve.h"
 #include "preload/door.c" // NOLINT
 
@@ -46,6 +47,9 @@ bool control_is_asked(void)
 {
     return is_asked;
 }
+
+static struct budget_slot slot;
+struct budget_slot *budget_slot = &slot;
 
 /* Nobody watches. */
 struct watch_state watch_state;

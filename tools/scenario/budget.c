@@ -12,6 +12,7 @@
 
 #include "preload/budget.h"
 #include "tools/place.h"
+#include "tools/scenario/backstop.h"
 #include "tools/scenario/groups.h"
 #include "tools/scenario/pressure.h"
 #include "tools/scenario/process.h"
@@ -27,7 +28,7 @@ struct seen {
     uint32_t process_id;
     uint64_t start;
     bool has_ended; /* and what it had counted by then was read */
-    uint64_t slept_ns, held_ns, fetched_ns;
+    uint64_t slept_ns, held_ns, fetched_ns, refused, denied;
     struct pressure_latency latency;
 };
 
@@ -37,6 +38,8 @@ struct shared {
     struct budget_page *page;
     struct seen seen[BUDGET_SLOTS];
     struct pressure_injected injected; /* of all processes so far */
+    uint64_t refused, denied;          /* the same of requests */
+    struct backstop backstop;
     struct pressure_latency latency;
     char library[PLACE_BYTES]; /* the build of it that times its hot path too */
 };
@@ -95,7 +98,7 @@ static bool open_page(struct pressure *pressure, uint32_t flags, char why[PRESSU
 
 static bool open_budget(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
 {
-    return open_page(pressure, BUDGET_THROTTLE | BUDGET_REFUSE, why);
+    return open_page(pressure, BUDGET_THROTTLE | BUDGET_REFUSE | BUDGET_BACKSTOP, why);
 }
 
 static bool open_throttle(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
@@ -120,7 +123,7 @@ static void prepare_page(struct pressure *pressure)
     setenv(BUDGET_VARIABLE, path, 1);
 }
 
-static void set_page(struct pressure *pressure, uint64_t bytes)
+static void set_settings(struct pressure *pressure, uint64_t bytes)
 {
     struct budget_settings *settings = &shared_of(pressure)->page->settings;
     pressure->budget = bytes;
@@ -163,7 +166,7 @@ static uint64_t sum(const struct pressure *pressure, size_t offset)
     return total;
 }
 
-static const struct budget_slot *find_slot(const struct budget_page *page, pid_t process)
+static struct budget_slot *find_slot(struct budget_page *page, pid_t process)
 {
     uint32_t process_id;
     for (size_t i = 0; (process_id = read_process(page, i)) != 0; i++) {
@@ -226,6 +229,13 @@ static void add_time(const _Atomic uint64_t *word, uint64_t *seen_ns, double *se
     *seen_ns = ns;
 }
 
+static void add_count(uint64_t *sum, uint64_t count, uint64_t *seen)
+{
+    if (count > *seen)
+        *sum += count - *seen;
+    *seen = count;
+}
+
 static void read_slot(struct shared *shared, const struct budget_slot *slot, struct seen *seen)
 {
     uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
@@ -238,6 +248,8 @@ static void read_slot(struct shared *shared, const struct budget_slot *slot, str
     add_time(&slot->throttled_ns, &seen->slept_ns, &shared->injected.slept);
     add_time(&slot->held_ns, &seen->held_ns, &shared->injected.held);
     add_time(&slot->return_ns, &seen->fetched_ns, &shared->injected.fetched);
+    add_count(&shared->refused, read_word(&slot->refused), &seen->refused);
+    add_count(&shared->denied, read_word(&slot->denied), &seen->denied);
     add_histogram(&slot->slow, &seen->latency.slow, &shared->latency.slow);
     add_histogram(&slot->injected, &seen->latency.injected, &shared->latency.injected);
     add_histogram(&slot->fast, &seen->latency.fast, &shared->latency.fast);
@@ -258,9 +270,99 @@ static void get_injected(const struct pressure *pressure, struct pressure_inject
     *injected = shared_of(pressure)->injected;
 }
 
+/* -- processes that cannot run under the library ---------------------------------------------- */
+
+/* In ticks since the system's start: field 22 of stat, behind the name, which may hold anything. */
+static uint64_t read_start(pid_t process)
+{
+    enum { FIELDS = 20 };
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    victim_read_file(path, text, sizeof text);
+    const char *at = strrchr(text, ')');
+    for (unsigned i = 0; at != NULL && i < FIELDS; i++)
+        at = strchr(at + 1, ' ');
+    return at == NULL ? 0 : strtoull(at, NULL, 10);
+}
+
+static struct budget_slot *take_slot(struct budget_page *page, pid_t process)
+{
+    struct budget_slot *slot = find_slot(page, process);
+    for (size_t i = 0; slot == NULL && i < BUDGET_SLOTS; i++) {
+        uint32_t nobody = 0;
+        if (!atomic_compare_exchange_strong(&page->slots[i].process_id, &nobody, (uint32_t)process))
+            continue;
+        slot = &page->slots[i];
+        atomic_store(&slot->start, read_start(process));
+    }
+    return slot;
+}
+
+/* One that was under the library before it executed another program has left its numbers. */
+static void tell_outside(struct budget_page *page, pid_t process, uint64_t anon)
+{
+    struct budget_slot *slot = take_slot(page, process);
+    if (slot == NULL)
+        return;
+    atomic_store(&slot->inherited, 0);
+    atomic_store(&slot->used, anon);
+    atomic_store(&slot->resident_anon, anon);
+    _Atomic uint64_t *const nothing[] = {&slot->heap,           &slot->live,   &slot->asked,
+                                         &slot->objects,        &slot->mapped, &slot->heap_resident,
+                                         &slot->mapped_resident};
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++)
+        atomic_store(nothing[i], 0);
+}
+
+static void ask_for_threads(struct shared *shared, struct backstop_process *process)
+{
+    const struct budget_slot *slot = find_slot(shared->page, process->pid);
+    if (slot == NULL)
+        return;
+    uint32_t most = atomic_load_explicit(&slot->threads_most, memory_order_relaxed);
+    process->threads = atomic_load_explicit(&slot->threads, memory_order_relaxed);
+    if (most > shared->backstop.threads)
+        shared->backstop.threads = most;
+}
+
+static void follow(struct pressure *pressure)
+{
+    struct shared *shared = shared_of(pressure);
+    const struct victim *victim = pressure->victim;
+    if (victim == NULL)
+        return;
+    backstop_find(&shared->backstop, victim);
+    for (size_t i = 0; i < victim->pids; i++) {
+        ask_for_threads(shared, &shared->backstop.process[i]);
+        if (shared->backstop.process[i].is_outside)
+            tell_outside(shared->page, victim->pid[i], victim->anon[i]);
+    }
+    backstop_set(&shared->backstop, victim, pressure->budget, get_used(pressure));
+}
+
+static void set_budget(struct pressure *pressure, uint64_t bytes)
+{
+    set_settings(pressure, bytes);
+    follow(pressure);
+}
+
+static void get_backstop(const struct pressure *pressure, struct pressure_backstop *told)
+{
+    const struct shared *shared = shared_of(pressure);
+    read_latency(pressure);
+    *told = (struct pressure_backstop){.head_room = shared->backstop.head_room,
+                                       .refused = shared->refused,
+                                       .denied = shared->denied,
+                                       .outside = shared->backstop.outside,
+                                       .unreached = shared->backstop.unreached};
+    memcpy(told->name, shared->backstop.name, sizeof told->name);
+}
+
+/* -- the mechanisms --------------------------------------------------------------------------- */
+
 #define FIGURES                                                                                    \
-    .needs_preload = true, .close = close_page, .set = set_page, .used = get_used,                 \
-    .most = get_most, .heap = get_heap, .latency = read_latency, .injected = get_injected
+    .needs_preload = true, .close = close_page, .used = get_used, .most = get_most,                \
+    .heap = get_heap, .latency = read_latency, .injected = get_injected
 
 const struct pressure_mechanism pressure_budget = {
     .name = "budget",
@@ -268,6 +370,9 @@ const struct pressure_mechanism pressure_budget = {
     .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
     .open = open_budget,
     .prepare = prepare_page,
+    .set = set_budget,
+    .tick = follow,
+    .backstop = get_backstop,
     FIGURES,
 };
 
@@ -283,6 +388,7 @@ const struct pressure_mechanism pressure_throttle = {
     .objection = object_to_throttle,
     .open = open_throttle,
     .prepare = prepare_page,
+    .set = set_settings,
     FIGURES,
 };
 
@@ -350,5 +456,6 @@ const struct pressure_mechanism pressure_swap = {
     .objection = object_to_swap,
     .open = open_swap,
     .prepare = prepare_swap,
+    .set = set_settings,
     FIGURES,
 };

@@ -76,7 +76,9 @@ struct experiment_lap {
     double slow_p50, slow_p99, injected_p99; /* seconds */
     uint64_t fast_calls, fast_frees;         /* that it served and that were timed: one in 64 */
     double fast_p50, fast_p99, free_p50, free_p99;
-    double run_wait; /* seconds */
+    uint64_t refused, denied; /* requests: by the budget; by what stands behind it */
+    bool is_denied;           /* it broke as the latter were, not the former */
+    double run_wait;          /* seconds */
     uint64_t minor_faults, major_faults;
     uint64_t lends;
 };
@@ -139,6 +141,8 @@ struct experiment {
     double heap_there_sum, mapped_there_sum, anon_sum;                 /* pages that are there */
     double seen, window_seen, heap_seen; /* seconds that these are of */
     struct pressure_latency latency_at_begin;
+    /* as a lap ended last; as this one began; and the target */
+    struct pressure_backstop backstop, backstop_at_begin, backstop_at_start;
     double window_resident_sum;
     double next_look, next_glance, last_glance, last_read; /* process_now() */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
@@ -180,6 +184,7 @@ struct experiment {
     bool is_out_of_time;         /* before the breaking point was found */
     bool is_confirmed;           /* it is the same in each run, or by how much it is not is known */
     double own_processor, total; /* seconds: what this program itself used, and of how many */
+    unsigned broken, denied;     /* laps; of them, those that broke as the backstop refused */
     struct verdict verdict;
     char why[EXPERIMENT_WHY_BYTES]; /* the target could not be run as asked */
 };

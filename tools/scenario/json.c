@@ -107,6 +107,9 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     values_set_number(object, "minor_faults", lap->minor_faults);
     values_set_number(object, "major_faults", lap->major_faults);
     values_set_number(object, "lends", lap->lends);
+    values_set_number(object, "refused", lap->refused);
+    values_set_number(object, "denied", lap->denied);
+    set_flag(object, "broke_at_backstop", lap->is_denied);
     if (lap->heap > 0) {
         set_bytes(object, "heap_mean", lap->heap);
         set_real(object, "asked_share", lap->asked_share);
@@ -125,8 +128,26 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     return object;
 }
 
-static json_t *pressure_object_of(const struct pressure *pressure)
+static json_t *backstop_object(const struct experiment *experiment)
 {
+    const struct pressure_backstop *told = &experiment->backstop;
+    if (told->head_room == 0)
+        return json_null();
+    json_t *object = json_object();
+    values_set_text(object, "limit", "RLIMIT_DATA");
+    values_set_number(object, "head_room", told->head_room);
+    values_set_number(object, "denied", told->denied);
+    values_set_number(object, "outside", told->outside);
+    values_set_text(object, "name", told->outside > 0 ? told->name : NULL);
+    values_set_number(object, "unreached", told->unreached);
+    values_set_number(object, "broke", experiment->denied);
+    values_set_number(object, "broken", experiment->broken);
+    return object;
+}
+
+static json_t *pressure_object_of(const struct experiment *experiment)
+{
+    const struct pressure *pressure = &experiment->pressure;
     json_t *object = json_object(), *others = json_array();
     for (size_t i = 0; i < pressure->choices; i++) {
         const struct pressure_choice *choice = &pressure->choice[i];
@@ -140,6 +161,7 @@ static json_t *pressure_object_of(const struct pressure *pressure)
         values_set_text(object, "budget_of", choice->mechanism->unit);
     }
     json_object_set_new(object, "not_taken", others);
+    json_object_set_new(object, "backstop", backstop_object(experiment));
     return object;
 }
 
@@ -315,7 +337,7 @@ json_t *output_json(const struct experiment *experiment)
     if (plan->trace != NULL)
         values_set_text(object, "with", plan->with == NULL ? "mpress" : plan->with);
     set_flag(object, "finite", plan_is_finite(plan));
-    json_object_set_new(object, "pressure", pressure_object_of(&experiment->pressure));
+    json_object_set_new(object, "pressure", pressure_object_of(experiment));
     json_object_set_new(object, "baseline", baseline_object(experiment));
     set_bytes(object, "floor", experiment->floor);
     values_set_number(object, "levels_planned", experiment->planned);

@@ -19,6 +19,25 @@ static struct pressure_injected read_injected(const struct experiment *experimen
     return injected;
 }
 
+/* Who asks the system past the library tells nobody that it was refused; but somebody was, if
+ * memory was missing while the library refused nothing. (It may have been some levels before: to
+ * write down why it ends may take a program seconds.) */
+static void add_backstop(struct experiment *experiment, struct experiment_lap *lap)
+{
+    const struct pressure_backstop *then = &experiment->backstop_at_begin;
+    const struct pressure_backstop *start = &experiment->backstop_at_start;
+    struct pressure_backstop now = pressure_read_backstop(&experiment->pressure);
+    bool is_broken = lap->end != CURVE_HELD, misses = experiment->target.has_missed_memory;
+    experiment->backstop = now;
+    lap->refused = now.refused - then->refused;
+    lap->denied = now.denied - then->denied;
+    bool is_past = misses && !experiment->baseline_misses && now.refused == start->refused;
+    lap->is_denied = now.head_room > 0 && is_broken && lap->budget > 0 &&
+                     (now.denied > start->denied || is_past);
+    experiment->broken += is_broken;
+    experiment->denied += lap->is_denied;
+}
+
 double lap_budget(const struct experiment *experiment)
 {
     double to = experiment->lap->budget, from = experiment->glide.from;
@@ -42,6 +61,7 @@ void lap_forget_costs(struct experiment *experiment)
     experiment->lends_at_begin = pressure->lends;
     experiment->injected_at_begin = read_injected(experiment);
     pressure_read_stalls(pressure, &experiment->stalls_at_begin);
+    experiment->backstop_at_begin = pressure_read_backstop(pressure);
     if (experiment->target.pid > 0)
         victim_look(&experiment->victim);
     experiment->at_begin = experiment->victim.now;
@@ -213,6 +233,7 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     add_heap(experiment, lap);
     add_costs(experiment, lap);
     add_latency(experiment, lap);
+    add_backstop(experiment, lap);
     experiment->lap = NULL;
 }
 

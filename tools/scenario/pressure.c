@@ -116,6 +116,14 @@ bool pressure_open(struct pressure *pressure, const char *name,
     return false;
 }
 
+struct pressure_backstop pressure_read_backstop(const struct pressure *pressure)
+{
+    struct pressure_backstop told = {0};
+    if (pressure->mechanism->backstop != NULL)
+        pressure->mechanism->backstop(pressure, &told);
+    return told;
+}
+
 void pressure_close(struct pressure *pressure)
 {
     if (pressure->mechanism != NULL)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/scenario/backstop.h"
 #include "tools/scenario/histogram.h"
 #include "tools/scenario/victim.h"
 
@@ -40,6 +41,15 @@ struct pressure_injected {
     double fetched; /* until memory that was taken away was back */
 };
 
+/* What stands behind a mechanism that works from inside (backstop.h), since it was opened. */
+struct pressure_backstop {
+    uint64_t head_room;       /* bytes beyond what the budget leaves; 0: it was never set */
+    uint64_t refused, denied; /* requests that the budget refused; that the system did instead */
+    unsigned outside;         /* processes that the library could not be in */
+    unsigned unreached;       /* of them, those whose limit could not be moved */
+    char name[BACKSTOP_NAME_BYTES]; /* of one outside; "" */
+};
+
 struct pressure_mechanism {
     const char *name;
     const char *enforces; /* a line for the report: what counts, and what happens at the limit */
@@ -61,6 +71,7 @@ struct pressure_mechanism {
     /* NULL: nobody tells. */
     void (*heap)(const struct pressure *pressure, struct pressure_heap *heap);
     const struct pressure_latency *(*latency)(const struct pressure *pressure);
+    void (*backstop)(const struct pressure *pressure, struct pressure_backstop *backstop);
     /* A hundred times a second; NULL: nothing to do. */
     void (*tick)(struct pressure *pressure);
     /* NULL: it does so by the kernel only, whose pressure stalls tell. */
@@ -117,6 +128,8 @@ struct pressure_stalls {
     struct victim_stall seconds; /* -1: the system does not tell */
 };
 void pressure_read_stalls(const struct pressure *pressure, struct pressure_stalls *stalls);
+/* Of a mechanism that has one; else all is 0. */
+struct pressure_backstop pressure_read_backstop(const struct pressure *pressure);
 
 /* Writes `text` into a file of the kernel's: 0 or errno. */
 int pressure_write(const char *path, const char *text);

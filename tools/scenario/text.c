@@ -160,6 +160,28 @@ static void print_levels(const struct experiment *experiment, FILE *out)
     fprintf(out, "\n");
 }
 
+/* Whether what broke it was the budget. */
+static void print_backstop(const struct experiment *experiment, FILE *out)
+{
+    const struct pressure_backstop *told = &experiment->backstop;
+    char text[256] = "";
+    if (told->head_room == 0)
+        return;
+    size_t used =
+        (size_t)snprintf(text, sizeof text, "RLIMIT_DATA, %s beyond what the budget leaves",
+                         output_bytes((double)told->head_room).at);
+    if (experiment->denied > 0)
+        snprintf(text + used, sizeof text - used,
+                 "; that, not the budget, refused in %u of the %u runs that broke",
+                 experiment->denied, experiment->broken);
+    fprintf(out, "BACKSTOP        ");
+    output_wrapped(text, INDENT, INDENT, out);
+    if (told->outside > 0)
+        fprintf(out, "%*soutside the library: %s\n", INDENT, "", told->name);
+    if (told->unreached > 0)
+        fprintf(out, "%*swith rights of its own, so that nobody can move it\n", INDENT, "");
+}
+
 /* -- what follows ----------------------------------------------------------------------------- */
 
 static void print_recovery(const struct experiment *experiment, FILE *out)
@@ -340,6 +362,7 @@ void output_text(const struct experiment *experiment, FILE *out)
     print_head(experiment, out);
     print_levels(experiment, out);
     output_own(experiment, out);
+    print_backstop(experiment, out);
     print_recovery(experiment, out);
     print_search(experiment, out);
     print_strategies(experiment, out);

@@ -79,7 +79,7 @@ void victim_glance(struct victim *victim)
     uint64_t data_most = 0, sum = 0, anon = 0;
     for (size_t i = 0; i < victim->pids; i++) {
         char path[64], text[256];
-        victim->anon[i] = 0;
+        victim->anon[i] = victim->data[i] = 0;
         unsigned long long resident = 0, shared = 0, data = 0;
         snprintf(path, sizeof path, "/proc/%d/statm", (int)victim->pid[i]);
         if (victim_read_file(path, text, sizeof text) == 0 ||
@@ -89,6 +89,7 @@ void victim_glance(struct victim *victim)
         sum += resident;
         anon += resident - shared;
         victim->anon[i] = (resident - shared) * page_bytes();
+        victim->data[i] = data * page_bytes();
     }
     victim->now.data = data_most * page_bytes();
     victim->now.resident = sum * page_bytes();

@@ -29,6 +29,7 @@ struct victim {
     pid_t root;
     pid_t pid[VICTIM_PROCESSES];
     uint64_t anon[VICTIM_PROCESSES]; /* bytes of each; what a fork shares counts in both */
+    uint64_t data[VICTIM_PROCESSES]; /* of each, as RLIMIT_DATA counts; 0: it has ended */
     size_t pids;
     struct victim_state now;
 };

@@ -168,6 +168,7 @@ const struct process_hooks *watch_hooks(struct experiment *experiment)
 int watch_start(struct experiment *experiment)
 {
     experiment->is_ready = experiment->plan->ready == NULL;
+    experiment->backstop_at_start = pressure_read_backstop(&experiment->pressure);
     int error =
         process_start(&experiment->target, experiment->plan->arguments, watch_hooks(experiment));
     if (error != 0)
