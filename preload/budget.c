@@ -5,12 +5,14 @@
 
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "allocators/growth.h"
 
 static struct budget_slot own_slot;
 struct budget_slot *budget_slot = &own_slot;
 
 static uint32_t own_strategies;  /* the options; constant after the constructor */
 static uint64_t born_ns;         /* when the slot was taken; while one thread runs */
+static _Atomic uint32_t sharers; /* of a family's budget, when they were last added up */
 static struct budget_page *page; /* NULL: no tool; constant after the constructor */
 
 /* -- slots ------------------------------------------------------------------------------------ */
@@ -108,6 +110,7 @@ bool budget_moves_limits(void)
 uint64_t budget_used_by_others(void)
 {
     uint64_t sum = 0;
+    uint32_t others = 0;
     if (!budget_is_for_family())
         return 0;
     for (unsigned i = 0; is_taken(i); i++) {
@@ -121,7 +124,9 @@ uint64_t budget_used_by_others(void)
         }
         uint64_t used = slot->used, inherited = slot->inherited;
         sum += used > inherited ? used - inherited : 0;
+        others++;
     }
+    atomic_store_explicit(&sharers, others + 1, memory_order_relaxed);
     return sum;
 }
 
@@ -203,6 +208,7 @@ bool budget_read_limit(struct pressure_limit *limit)
         .grace_ns = page->settings.grace_ms * UINT64_C(1000000),
         .throttle_from = bytes,
         .throttle_full = wall,
+        .sharers = atomic_load_explicit(&sharers, memory_order_relaxed),
         .throttles = (flags & BUDGET_THROTTLE) != 0,
         .refuses = (flags & BUDGET_REFUSE) != 0,
         .holds = (flags & BUDGET_HOLD) != 0,
@@ -249,8 +255,10 @@ void budget_thread_ends(void)
 
 void budget_fork_child(uint64_t used)
 {
-    if (page != NULL)
+    if (page != NULL) {
         take_slot();
+        growth_allow(0); /* what the parent was allowed is the parent's */
+    }
     budget_set(&budget_slot->inherited, used); /* first: others add up the difference meanwhile */
     budget_set(&budget_slot->used, used);
 }

@@ -24,9 +24,11 @@
  *     | as ever     | strategies first  | throttled, and refused | refused at once
  *     |             |                   | after the grace time   |
  *
- * Once a request was refused, those of up to 64 KiB have a reserve of max(256 KiB, 1 % of B) beyond
- * what was reached then. Throttling puts the thread to sleep at each growth, for 50 ms times
- * the square of how far it is on the way from B to 129/128 B; where nothing is refused, to 9/8 B.
+ * In a family nobody sees what others took since they last told; so each may grow by its part of
+ * what is left, and by no more than B/64, before it looks again. Once a request was refused, those
+ * of up to 64 KiB have a reserve of max(256 KiB, 1 % of B) beyond what was reached then. Throttling
+ * puts the thread to sleep at each growth, for 50 ms times the square of how far it is on the way
+ * from B to 129/128 B; where nothing is refused, to 9/8 B.
  */
 #ifndef MPRESS_BUDGET_H
 #define MPRESS_BUDGET_H

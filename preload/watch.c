@@ -83,10 +83,8 @@ static void end_acting(void)
 /* Between two looks the heap may grow as far as the soft limit; then it asks. */
 static void set_left(const struct watch_limit *kept)
 {
-    if (kept->limit.hard == 0)
-        growth_allow(GROWTH_ANY);
-    else
-        growth_allow(kept->used < kept->limit.soft ? (int64_t)(kept->limit.soft - kept->used) : 0);
+    uint64_t left = kept->used < kept->limit.soft ? kept->limit.soft - kept->used : 0;
+    growth_allow(kept->limit.hard == 0 ? GROWTH_ANY : (int64_t)pressure_part(&kept->limit, left));
 }
 
 /* A tick of the forecaster is a second; between two it has nothing new to say. */

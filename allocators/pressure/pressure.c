@@ -149,12 +149,6 @@ static uint64_t sleep_for(const struct pressure_limit *limit, uint64_t needed, u
     return PRESSURE_LONGEST_SLEEP_NS / 1000 * permille / 1000 * permille;
 }
 
-/* So much that growth is looked at a few times on its way from one threshold to the next. */
-static uint64_t quantum(const struct pressure_limit *limit)
-{
-    return (limit->hard - limit->soft) / 8;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -165,16 +159,36 @@ static uint64_t most(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Who is preempted with its part, and goes on when others took what there was, is over by that. */
+uint64_t pressure_part(const struct pressure_limit *limit, uint64_t left)
+{
+    const uint64_t shares_least = 64;
+    return limit->sharers > 1 ? least(left / limit->sharers, limit->hard / shares_least) : left;
+}
+
+/* So much that growth is looked at a few times on its way from one threshold to the next. */
+static uint64_t quantum(const struct pressure_limit *limit)
+{
+    return (limit->hard - limit->soft) / 8;
+}
+
+/* Beyond a request, so that the next one need not ask; of a small limit that is little. */
+static uint64_t quantum_least(const struct pressure_limit *limit)
+{
+    return least(PRESSURE_QUANTUM_LEAST, pressure_part(limit, limit->hard / 64));
+}
+
 static struct pressure_answer grant_below_hard(const struct pressure_limit *limit,
                                                const struct pressure_request *request,
                                                uint64_t needed)
 {
     struct pressure_answer answer = {.verdict = PRESSURE_GRANT};
     if (needed <= limit->soft)
-        answer.left = limit->soft - request->used;
+        answer.left = pressure_part(limit, limit->soft - request->used);
     else
-        answer.left = least(limit->hard - request->used, request->bytes + quantum(limit));
-    answer.left = most(answer.left, request->bytes + PRESSURE_QUANTUM_LEAST);
+        answer.left = least(limit->hard - request->used,
+                            request->bytes + pressure_part(limit, quantum(limit)));
+    answer.left = most(answer.left, request->bytes + quantum_least(limit));
     answer.sleep_ns = sleep_for(limit, needed, request->bytes);
     return answer;
 }
@@ -220,7 +234,7 @@ struct pressure_answer pressure_judge(const struct pressure_limit *limit,
     if (over->since_ns == 0)
         over->since_ns = request->now_ns;
     struct pressure_answer answer = {.verdict = PRESSURE_GRANT,
-                                     .left = request->bytes + PRESSURE_QUANTUM_LEAST,
+                                     .left = request->bytes + quantum_least(limit),
                                      .sleep_ns = sleep_for(limit, needed, request->bytes)};
     if (!is_final(limit, needed, request->now_ns - over->since_ns))
         return answer;

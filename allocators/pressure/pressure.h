@@ -94,7 +94,7 @@ enum {
     PRESSURE_TINY_BYTES = 4096,   /* for these it is half as long again: who used all of it up
                                    * with larger ones can still unwind */
     PRESSURE_RESERVE_LEAST = 256 * 1024, /* or 1 % */
-    PRESSURE_QUANTUM_LEAST = 64 * 1024,  /* growth allowed beyond a request */
+    PRESSURE_QUANTUM_LEAST = 64 * 1024,  /* growth allowed beyond a request, or 1/64 */
     PRESSURE_LONGEST_SLEEP_NS = 50000000,
 };
 
@@ -108,10 +108,15 @@ struct pressure_limit {
     uint64_t throttle_full;  /* square of the distance */
     uint64_t throttle_bytes; /* requests of at least so many */
     uint64_t whole;          /* a request for more is for address space, and granted; 0: none is */
+    uint32_t sharers; /* processes that grow under it, each for itself; 0, 1: this one alone */
     bool throttles;
     bool refuses;
     bool holds; /* instead of refusing */
 };
+
+/* So much of what is left under the limit may this process grow by before it looks again: the
+ * others, who do not see it until then, have as much. */
+uint64_t pressure_part(const struct pressure_limit *limit, uint64_t left);
 
 /* What small requests may use beyond `hard`. */
 uint64_t pressure_reserve(const struct pressure_limit *limit);

@@ -175,6 +175,21 @@ static void below_the_soft_limit_growth_is_allowed_up_to_it(void **state)
     assert_int_equal(over.since_ns, 0);
 }
 
+/* None of them sees what the others do with theirs. */
+static void what_is_left_is_parted_among_those_who_share_it(void **state)
+{
+    (void)state;
+    struct pressure_limit shared = budget;
+    struct pressure_over over = {0};
+    shared.sharers = 4;
+    const struct pressure_request far = {1, 50 * MIB, 4096, true, false};
+    const struct pressure_request near = {1, 95 * MIB, 4096, true, false};
+    assert_in_range(pressure_judge(&shared, &far, &over).left, MIB, 100 * MIB / 64);
+    assert_in_range(pressure_judge(&shared, &near, &over).left, 4096, 5 * MIB / 4);
+    shared.sharers = 1;
+    assert_int_equal(pressure_judge(&shared, &far, &over).left, 40 * MIB);
+}
+
 static void beyond_the_limit_growth_is_slowed_down_and_then_refused(void **state)
 {
     (void)state;
@@ -265,6 +280,7 @@ int main(void)
         cmocka_unit_test(stalls_raise_what_is_watched),
         cmocka_unit_test(thresholds_rise),
         cmocka_unit_test(below_the_soft_limit_growth_is_allowed_up_to_it),
+        cmocka_unit_test(what_is_left_is_parted_among_those_who_share_it),
         cmocka_unit_test(beyond_the_limit_growth_is_slowed_down_and_then_refused),
         cmocka_unit_test(beyond_the_wall_nothing_is_granted),
         cmocka_unit_test(a_request_for_more_than_there_can_be_is_for_address_space),
