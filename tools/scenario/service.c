@@ -122,6 +122,16 @@ static void count_window(struct service_state *state)
     experiment->window_began = experiment->last_unit;
 }
 
+/* The load's time, less what the program waited for a processor meanwhile: what else the machine
+ * does is no memory pressure. (Never more than nine tenths of it: what is read of a process may be
+ * of a moment before.) */
+static double find_service(struct experiment *experiment)
+{
+    const double least = 0.1;
+    double took = experiment->helper.ended - experiment->helper.started;
+    return fmax(took - victim_longest_wait(&experiment->victim), least * took);
+}
+
 static void finish_helper(struct service_state *state)
 {
     struct experiment *experiment = state->experiment;
@@ -135,8 +145,7 @@ static void finish_helper(struct service_state *state)
     experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
     experiment->last_unit = now;
     experiment->work += !is_metric;
-    lap_add_window(experiment,
-                   is_metric ? strtod(state->printed, NULL) : helper->ended - helper->started);
+    lap_add_window(experiment, is_metric ? strtod(state->printed, NULL) : find_service(experiment));
 }
 
 /* One command after the other; the metric's at most one in a window's time. */
@@ -156,6 +165,7 @@ static void drive_helper(struct service_state *state)
     bool is_due = plan->load != NULL || process_now() - experiment->helper.started >= plan->window;
     if (experiment->helper.pid <= 0 && is_due) {
         state->printed[0] = '\0';
+        victim_begin_waits(&experiment->victim);
         if (process_start_shell(&experiment->helper, command, &hooks) != 0)
             state->failures = FAILURES;
     }

@@ -25,6 +25,16 @@ struct victim_state {
     unsigned processes;
 };
 
+/* What the first thread of each process waited for a processor, and how much of that before the
+ * stretch of time that is looked at: 0 of one that began in it. */
+struct victim_waits {
+    struct {
+        pid_t pid;
+        double before, now; /* seconds */
+    } of[VICTIM_PROCESSES];
+    size_t count;
+};
+
 struct victim {
     pid_t root;
     pid_t pid[VICTIM_PROCESSES];
@@ -32,6 +42,7 @@ struct victim {
     uint64_t data[VICTIM_PROCESSES]; /* of each, as RLIMIT_DATA counts; 0: it has ended */
     size_t pids;
     struct victim_state now;
+    struct victim_waits waits;
 };
 
 void victim_begin(struct victim *victim, pid_t root);
@@ -45,6 +56,11 @@ void victim_glance(struct victim *victim);
 
 /* All of `now`. */
 void victim_look(struct victim *victim);
+
+/* A stretch of time begins; and the longest wait of one process in it so far. Who waits at the same
+ * time does not wait longer: no sum. */
+void victim_begin_waits(struct victim *victim);
+double victim_longest_wait(struct victim *victim);
 
 /* A file of /proc or of a control group as text; 0 bytes when there is none. */
 size_t victim_read_file(const char *path, char *text, size_t capacity);
