@@ -72,6 +72,23 @@ static void odd_votes_do_not_mislead_the_search(void **state)
     assert_true(right >= RIGHT_LEAST);
 }
 
+/* A MiB is a seventh of what a server's own memory may be. */
+static void a_small_program_is_bracketed_as_finely(void **state)
+{
+    (void)state;
+    struct bisect bisect;
+    double budget, truth = 4.3 * MIB;
+    bisect_init(&bisect, 5.3 * MIB, 4 * MIB, 6.9 * MIB);
+    while ((budget = bisect_next(&bisect)) > 0)
+        bisect_tell(&bisect, budget > truth ? CURVE_HELD : CURVE_FAILED);
+    assert_true(bisect_is_found(&bisect));
+    assert_true(bisect.good - bisect.bad <= 0.04 * truth);
+    bisect_init(&bisect, 0, 0, 2 * MIB);
+    assert_true(bisect.tolerance == MIB / 16);
+    bisect_init(&bisect, 0, 0, 1000 * MIB);
+    assert_true(bisect.tolerance == 10 * MIB);
+}
+
 static void what_survives_everything_has_no_breaking_point(void **state)
 {
     (void)state;
@@ -441,6 +458,7 @@ int main(void)
         cmocka_unit_test(runs_that_are_left_are_those_that_come),
         cmocka_unit_test(needs_that_are_the_same_cost_four_runs_more),
         cmocka_unit_test(a_run_that_contradicts_is_counted_however_few_there_were),
+        cmocka_unit_test(a_small_program_is_bracketed_as_finely),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),

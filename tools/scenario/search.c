@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "tools/scenario/analysis/above.h"
 #include "tools/scenario/analysis/walk.h"
 #include "tools/scenario/experiment.h"
 
@@ -93,6 +94,60 @@ bool search_settle(struct experiment *experiment, struct bisect *bisect, double 
     return walk_finish(&walk);
 }
 
+/* Levels held, and those known to hold above. */
+static size_t list_held(const struct experiment *experiment, double held[EXPERIMENT_LEVELS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < experiment->levels && count < EXPERIMENT_LEVELS; i++) {
+        if (experiment->level[i].end == CURVE_HELD)
+            held[count++] = experiment->level[i].budget;
+    }
+    return count;
+}
+
+/* True: something above what was found breaks it too, and the search is to go on there. */
+static bool look_above(struct experiment *experiment, struct bisect *bisect, double until)
+{
+    static double held[EXPERIMENT_LEVELS];
+    struct above above;
+    double budget;
+    bool has_moved = false;
+    above_init(&above, bisect, experiment->peak, held, list_held(experiment, held));
+    watch_enter(experiment, "above it");
+    experiment->steps = above.count;
+    schedule_cut(&experiment->schedule, until);
+    while (!has_moved && (budget = above_next(&above)) > 0 &&
+           schedule_fits(experiment->schedule.run, until)) {
+        experiment->step = above.tried + 1;
+        enum curve_end end = probe(experiment, budget);
+        if (watch_is_over(experiment))
+            break;
+        has_moved = above_tell(&above, end);
+    }
+    schedule_cut(&experiment->schedule, INFINITY);
+    if (!has_moved && above.tried < above.count)
+        schedule_note(&experiment->schedule,
+                      "%zu of %zu budgets above the breaking point were not tried",
+                      above.count - above.tried, above.count);
+    return has_moved;
+}
+
+/* With a third of the time at most for what is above: the rest is to confirm. */
+static bool search(struct experiment *experiment, struct bisect *bisect, double until)
+{
+    const double share = 1.0 / 3;
+    bool is_done, has_moved;
+    do {
+        watch_enter(experiment, "breaking point");
+        is_done = search_go_on(experiment, bisect, until);
+        double now = process_now();
+        has_moved = is_done && bisect_is_found(bisect) && !experiment->is_interrupted &&
+                    look_above(experiment, bisect, now + share * (until - now));
+    } while (has_moved);
+    bisect_conclude(bisect);
+    return is_done;
+}
+
 static void note_search(struct experiment *experiment, double tolerance)
 {
     const struct bisect *bisect = &experiment->bisect;
@@ -125,13 +180,12 @@ void search_breaking_point(struct experiment *experiment)
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;
     }
-    watch_enter(experiment, "breaking point");
     experiment->has_searched = true;
     double tolerance = bisect->tolerance;
     schedule_begin(&experiment->schedule, SCHEDULE_SEARCH);
     double until = has_strategies(experiment) ? experiment->schedule.until
                                               : schedule_end(&experiment->schedule);
-    bool is_done = search_go_on(experiment, bisect, until);
+    bool is_done = search(experiment, bisect, until);
     experiment->is_out_of_time = !is_done && !experiment->is_interrupted;
     if (is_done && bisect_is_found(bisect) && !experiment->is_interrupted)
         experiment->is_confirmed = search_settle(experiment, bisect, until);

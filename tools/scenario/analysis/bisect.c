@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+/* A small program's MiB is much of it: 2 % are as fine as the budget's law needs (budget.h). */
+static double find_tolerance(double peak)
+{
+    const double least = 64 << 10, share = 0.01, small_share = 0.02;
+    return fmin(fmax(1 << 20, share * peak), fmax(least, small_share * peak));
+}
+
 void bisect_init(struct bisect *bisect, double good, double bad, double peak)
 {
     *bisect = (struct bisect){
@@ -12,7 +19,7 @@ void bisect_init(struct bisect *bisect, double good, double bad, double peak)
         .told_bad = bad,
         .least = 1 << 20,
         .most = 4 * peak,
-        .tolerance = fmax(1 << 20, 0.01 * peak),
+        .tolerance = find_tolerance(peak),
     };
 }
 
@@ -92,6 +99,38 @@ void bisect_tell(struct bisect *bisect, enum curve_end end)
         bisect->kind = is_good ? bisect->kind : end;
     }
     bisect->good_votes = bisect->bad_votes = 0;
+}
+
+/* The largest budget of a run that broke, odd as it may be. */
+static double find_worst(const struct bisect *bisect)
+{
+    double worst = 0;
+    for (unsigned i = 0; i < bisect->runs; i++) {
+        if (!bisect->run[i].is_good)
+            worst = fmax(worst, bisect->run[i].budget);
+    }
+    return worst;
+}
+
+void bisect_move_up(struct bisect *bisect, double bad, enum curve_end kind)
+{
+    unsigned kept = 0;
+    bisect->told_good = bisect->told_good > bad ? bisect->told_good : 0;
+    double good = bisect->told_good, above = find_worst(bisect);
+    for (unsigned i = 0; i < bisect->runs; i++) {
+        const struct bisect_run *run = &bisect->run[i];
+        if (run->is_good && run->budget <= bad)
+            continue;
+        if (run->is_good && run->budget > above && (good == 0 || run->budget < good))
+            good = run->budget;
+        bisect->run[kept++] = *run;
+    }
+    bisect->runs = kept;
+    bisect->good = good;
+    bisect->bad = bad;
+    bisect->told_bad = 0;
+    bisect->kind = kind;
+    bisect->is_varying = bisect->is_settled = false;
 }
 
 bool bisect_is_sure(const struct bisect *bisect)

@@ -19,12 +19,13 @@ struct bisect_run {
 };
 
 struct bisect {
-    double good, bad;               /* bytes; 0: none is known yet */
-    double told_good, told_bad;     /* what was known at first: tried once each */
-    double least, most;             /* where to look at all */
-    double tolerance;               /* bytes: what good - bad may be in the end */
-    double hint[2];                 /* asked before others; 0: none */
-    enum curve_end kind;            /* of the newest bad vote that decided */
+    double good, bad;           /* bytes; 0: none is known yet */
+    double told_good, told_bad; /* what was known at first: tried once each */
+    double least, most;         /* where to look at all */
+    double tolerance;    /* bytes: what good - bad may be in the end; max(1 MiB, 1 % of the peak),
+                          * where that is more than 2 %, these */
+    double hint[2];      /* asked before others; 0: none */
+    enum curve_end kind; /* of the newest bad vote that decided */
     unsigned good_votes, bad_votes; /* of the probe that is asked now */
     unsigned probes, odd;           /* decided; votes against the decision */
     struct bisect_run run[BISECT_RUNS_MOST];
@@ -53,6 +54,10 @@ unsigned bisect_runs_left(const struct bisect *bisect);
 
 /* A run that is no vote. */
 void bisect_add_run(struct bisect *bisect, double budget, bool is_good);
+
+/* It breaks above what was found: begins anew there, with the least that held above it. What held
+ * below it is of no use to a belief that more is better. */
+void bisect_move_up(struct bisect *bisect, double bad, enum curve_end kind);
 
 /* Out of all runs so far, and what was known at first, what they say; false: there is no bracket.
  * `figures` are such. */

@@ -1,0 +1,87 @@
+/* test_scenario_above.c - targets that hold with less memory than they break with. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tools/scenario/analysis/above.h"
+
+#define MIB 1048576.0
+
+enum { SEEDS = 200, RIGHT_LEAST = 198 };
+
+/* Breaks below 39.9, and between 41.8 and 43.1 of its 44.5 MiB. */
+static bool holds_beside_band(double budget, struct sample_random *random)
+{
+    bool is_odd = sample_unit(random) < 0.02;
+    bool is_good = budget > 43.1 * MIB || (budget > 39.9 * MIB && budget < 41.8 * MIB);
+    return is_good != is_odd;
+}
+
+/* As search.c does it, from levels that went past the band. */
+static struct bisect find_above(struct sample_random *random)
+{
+    const double held[] = {49 * MIB, 46.2 * MIB, 43.5 * MIB, 40.8 * MIB};
+    struct bisect bisect;
+    struct above above;
+    double budget;
+    bool has_moved = true;
+    bisect_init(&bisect, 40.8 * MIB, 38 * MIB, 44.5 * MIB);
+    while (has_moved) {
+        has_moved = false;
+        while ((budget = bisect_next(&bisect)) > 0)
+            bisect_tell(&bisect, holds_beside_band(budget, random) ? CURVE_HELD : CURVE_KILLED);
+        above_init(&above, &bisect, 44.5 * MIB, held, 4);
+        while (!has_moved && (budget = above_next(&above)) > 0)
+            has_moved =
+                above_tell(&above, holds_beside_band(budget, random) ? CURVE_HELD : CURVE_KILLED);
+    }
+    bisect_conclude(&bisect);
+    return bisect;
+}
+
+static void the_largest_budget_that_breaks_is_found_above_others_that_hold(void **state)
+{
+    (void)state;
+    unsigned right = 0, holds_truth = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sample_random random = {seed};
+        struct bisect found = find_above(&random);
+        right += fabs(bisect_get_result(&found) - 43.1 * MIB) <= 0.05 * 43.1 * MIB;
+        holds_truth += found.figures.low <= 43.1 * MIB && found.figures.high >= 43.1 * MIB;
+        assert_true(found.runs <= 40);
+    }
+    assert_true(right >= RIGHT_LEAST);
+    assert_true(holds_truth >= SEEDS * 93 / 100);
+}
+
+static void what_is_known_to_hold_is_not_tried_again(void **state)
+{
+    (void)state;
+    const double held[] = {61 * MIB, 67 * MIB, 81.5 * MIB, 95 * MIB};
+    struct bisect bisect;
+    struct above above;
+    bisect_init(&bisect, 51 * MIB, 50 * MIB, 100 * MIB);
+    above_init(&above, &bisect, 100 * MIB, held, 4);
+    assert_int_equal(above.count, 24 - 4); /* 53, 55, ... 99 */
+    assert_true(above.at[0] == 83 * MIB);  /* far from each other first */
+    double budget, last = 0;
+    while ((budget = above_next(&above)) > 0) {
+        assert_false(above_tell(&above, CURVE_HELD));
+        assert_true(budget != last && budget > 51 * MIB && budget < 100 * MIB);
+        last = budget;
+    }
+    assert_int_equal(bisect.runs, 20);
+    assert_true(bisect.good == 51 * MIB && bisect.bad == 50 * MIB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_largest_budget_that_breaks_is_found_above_others_that_hold),
+        cmocka_unit_test(what_is_known_to_hold_is_not_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
