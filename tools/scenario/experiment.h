@@ -145,6 +145,7 @@ struct experiment {
     struct pressure_backstop backstop, backstop_at_begin, backstop_at_start;
     double window_resident_sum;
     double next_look, next_glance, last_glance, last_read; /* process_now() */
+    double turns_seen;         /* how old the program was then, while it is young */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
     struct victim_state at_begin;
     double costs_began; /* watch_time() */

@@ -15,15 +15,34 @@ enum { RUNS_LEAST = 3 }; /* that tell a spread */
 #define HUNG_FACTOR 20.0
 
 /* Seconds that the run has had so far, without those in which others had the processor. */
-static double find_time(const struct experiment *experiment)
+static double find_time(struct experiment *experiment)
 {
+    victim_find(&experiment->victim);
+    struct turns_sum turns = turns_add_up(&experiment->victim.turns);
+    return turns_unhindered(process_now() - experiment->target.started, &turns);
+}
+
+/* The same of one that has ended. What several threads waited is known of the time until they were
+ * seen last; what they ran, of all of it. */
+static double find_service(const struct experiment *experiment)
+{
+    const double most = 4; /* times as much as was seen: it was seen in half of its life at least */
     const struct process *target = &experiment->target;
-    return process_now() - target->started - process_read_run_wait(target);
+    const struct victim *victim = &experiment->victim;
+    const struct rusage *usage = &target->usage;
+    struct turns_sum turns = turns_add_up(&victim->turns), seen = turns;
+    turns.ran = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+                (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+    if (victim->turns.threads > 1 && seen.ran > 0)
+        turns.waited = seen.waited * fmin(most, fmax(1, turns.ran / seen.ran));
+    else
+        turns.waited = target->run_wait;
+    return turns_unhindered(target->ended - target->started, &turns);
 }
 
 enum state { RUNNING, ENDED, TOO_SLOW, IDLE, WALLED, STOPPED };
 
-static enum state judge(const struct experiment *experiment)
+static enum state judge(struct experiment *experiment)
 {
     const struct pressure *pressure = &experiment->pressure;
     double now = process_now(), ran = now - experiment->target.started, m0 = experiment->baseline;
@@ -87,7 +106,7 @@ static enum outcome add_run(struct experiment *experiment, double service)
 static enum outcome judge_end(struct experiment *experiment)
 {
     const struct process *target = &experiment->target;
-    double service = target->ended - target->started - target->run_wait;
+    double service = find_service(experiment);
     add_usage(experiment);
     if (experiment->windows == 0) { /* the first run of all */
         experiment->baseline_status = target->wait_status;

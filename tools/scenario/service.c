@@ -122,14 +122,12 @@ static void count_window(struct service_state *state)
     experiment->window_began = experiment->last_unit;
 }
 
-/* The load's time, less what the program waited for a processor meanwhile: what else the machine
- * does is no memory pressure. (Never more than nine tenths of it: what is read of a process may be
- * of a moment before.) */
+/* The load's time, without what the program waited for a processor meanwhile. */
 static double find_service(struct experiment *experiment)
 {
-    const double least = 0.1;
-    double took = experiment->helper.ended - experiment->helper.started;
-    return fmax(took - victim_longest_wait(&experiment->victim), least * took);
+    victim_find(&experiment->victim);
+    struct turns_sum turns = turns_add_up(&experiment->victim.turns);
+    return turns_unhindered(experiment->helper.ended - experiment->helper.started, &turns);
 }
 
 static void finish_helper(struct service_state *state)
@@ -165,7 +163,8 @@ static void drive_helper(struct service_state *state)
     bool is_due = plan->load != NULL || process_now() - experiment->helper.started >= plan->window;
     if (experiment->helper.pid <= 0 && is_due) {
         state->printed[0] = '\0';
-        victim_begin_waits(&experiment->victim);
+        victim_find(&experiment->victim);
+        turns_begin(&experiment->victim.turns);
         if (process_start_shell(&experiment->helper, command, &hooks) != 0)
             state->failures = FAILURES;
     }

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +53,10 @@ static void add_children_of_all_threads(struct victim *victim, pid_t pid)
     if (folder == NULL)
         return;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] != '.')
-            add_children(victim, pid, entry->d_name);
+        if (entry->d_name[0] == '.')
+            continue;
+        add_children(victim, pid, entry->d_name);
+        turns_look(&victim->turns, pid, entry->d_name);
     }
     closedir(folder);
 }
@@ -137,30 +138,13 @@ static void add_faults(pid_t pid, struct victim_state *state)
 }
 
 /* Of its first thread: all of them would be dear. */
-static double read_wait(pid_t pid)
+static void add_wait(pid_t pid, struct victim_state *state)
 {
     char path[64], text[256];
     unsigned long long waited;
     snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-    bool is_known =
-        victim_read_file(path, text, sizeof text) > 0 && sscanf(text, "%*u %llu", &waited) == 1;
-    return is_known ? (double)waited / 1e9 : 0;
-}
-
-static void note_wait(struct victim_waits *waits, pid_t pid, double now)
-{
-    size_t i = 0;
-    while (i < waits->count && waits->of[i].pid != pid)
-        i++;
-    if (i == VICTIM_PROCESSES)
-        return;
-    if (i == waits->count) {
-        waits->count++;
-        waits->of[i].pid = pid;
-        waits->of[i].before = waits->of[i].now = 0;
-    }
-    if (now > waits->of[i].now) /* of one that is gone nothing is read */
-        waits->of[i].now = now;
+    if (victim_read_file(path, text, sizeof text) > 0 && sscanf(text, "%*u %llu", &waited) == 1)
+        state->run_wait += (double)waited / 1e9;
 }
 
 void victim_look(struct victim *victim)
@@ -171,32 +155,10 @@ void victim_look(struct victim *victim)
         add_memory(victim->pid[i], &state);
         victim->anon[i] = state.rss_anon - before;
         add_faults(victim->pid[i], &state);
-        double waited = read_wait(victim->pid[i]);
-        state.run_wait += waited;
-        note_wait(&victim->waits, victim->pid[i], waited);
+        add_wait(victim->pid[i], &state);
     }
     state.resident = state.rss_anon + state.rss_file + state.rss_shmem;
     victim->now = state;
-}
-
-void victim_begin_waits(struct victim *victim)
-{
-    victim->waits.count = 0;
-    victim_find(victim);
-    victim_look(victim);
-    for (size_t i = 0; i < victim->waits.count; i++)
-        victim->waits.of[i].before = victim->waits.of[i].now;
-}
-
-double victim_longest_wait(struct victim *victim)
-{
-    double longest = 0;
-    victim_look(victim);
-    for (size_t i = 0; i < victim->waits.count; i++) {
-        double waited = victim->waits.of[i].now - victim->waits.of[i].before;
-        longest = waited > longest ? waited : longest;
-    }
-    return longest;
 }
 
 /* -- pressure --------------------------------------------------------------------------------- */

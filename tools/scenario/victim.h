@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tools/scenario/turns.h"
+
 enum { VICTIM_PROCESSES = 256 };
 
 /* Of what is resident, and what was; bytes. */
@@ -25,16 +27,6 @@ struct victim_state {
     unsigned processes;
 };
 
-/* What the first thread of each process waited for a processor, and how much of that before the
- * stretch of time that is looked at: 0 of one that began in it. */
-struct victim_waits {
-    struct {
-        pid_t pid;
-        double before, now; /* seconds */
-    } of[VICTIM_PROCESSES];
-    size_t count;
-};
-
 struct victim {
     pid_t root;
     pid_t pid[VICTIM_PROCESSES];
@@ -42,13 +34,13 @@ struct victim {
     uint64_t data[VICTIM_PROCESSES]; /* of each, as RLIMIT_DATA counts; 0: it has ended */
     size_t pids;
     struct victim_state now;
-    struct victim_waits waits;
+    struct turns turns;
 };
 
 void victim_begin(struct victim *victim, pid_t root);
 void victim_end(struct victim *victim); /* nobody is left */
 
-/* Who belongs to the tree? */
+/* Who belongs to the tree, and what turns had all their threads? */
 void victim_find(struct victim *victim);
 
 /* The cheap part, some microseconds: `resident`, `rss_anon` and `data`. */
@@ -56,11 +48,6 @@ void victim_glance(struct victim *victim);
 
 /* All of `now`. */
 void victim_look(struct victim *victim);
-
-/* A stretch of time begins; and the longest wait of one process in it so far. Who waits at the same
- * time does not wait longer: no sum. */
-void victim_begin_waits(struct victim *victim);
-double victim_longest_wait(struct victim *victim);
 
 /* A file of /proc or of a control group as text; 0 bytes when there is none. */
 size_t victim_read_file(const char *path, char *text, size_t capacity);

@@ -175,7 +175,7 @@ int watch_start(struct experiment *experiment)
         return error;
     victim_begin(&experiment->victim, experiment->target.pid);
     experiment->pressure.victim = &experiment->victim;
-    experiment->next_look = 0;
+    experiment->next_look = experiment->turns_seen = 0;
     experiment->busy_at = experiment->last_unit = process_now();
     experiment->processor = 0;
     return 0;
@@ -297,6 +297,24 @@ static double find_pace(const struct experiment *experiment)
     return fmax(least, share * (process_now() - experiment->target.started));
 }
 
+/* While it is younger than what is between two looks: when it is twice as old as the last time. */
+static bool is_time_for_turns(struct experiment *experiment, double now)
+{
+    const double least = 0.01;
+    double age = now - experiment->target.started;
+    if (!plan_is_finite(experiment->plan) || age < least || age < 2 * experiment->turns_seen)
+        return false;
+    experiment->turns_seen = age;
+    return true;
+}
+
+static void glance(struct experiment *experiment, double now)
+{
+    if (is_time_for_turns(experiment, now))
+        victim_find(&experiment->victim);
+    victim_glance(&experiment->victim);
+}
+
 static void sample(struct experiment *experiment)
 {
     double now = process_now();
@@ -306,7 +324,7 @@ static void sample(struct experiment *experiment)
     if (now >= experiment->next_look)
         look(experiment, now);
     else
-        victim_glance(&experiment->victim);
+        glance(experiment, now);
     book(experiment, now);
     if (experiment->pressure.mechanism->tick != NULL)
         experiment->pressure.mechanism->tick(&experiment->pressure);
