@@ -115,6 +115,20 @@ static void *serve(const struct request *request)
     return route_alloc(request->bytes);
 }
 
+/* *is_sample: it is to lie apart; afterwards, with a block, whether it does. */
+static void *serve_as(const struct request *request, bool *is_sample)
+{
+    bool is_zeroed = (request->bits & TRACE_ZEROED) != 0;
+    void *p = NULL;
+    if (*is_sample)
+        p = sampled_alloc(request->alignment, request->bytes, is_zeroed);
+    if (p != NULL)
+        return p;
+    p = serve(request);
+    *is_sample = *is_sample && p == NULL;
+    return p;
+}
+
 /* In a signal handler that interrupted this thread's allocator. */
 static void *allocate_in_emergency(const struct request *request)
 {
@@ -126,12 +140,12 @@ static void *allocate_in_emergency(const struct request *request)
 }
 
 /* The watch found no room at first. */
-static __attribute__((noinline, cold)) void *insist(const struct request *request)
+static __attribute__((noinline, cold)) void *insist(const struct request *request, bool *is_sample)
 {
     void *p = NULL;
     for (unsigned tries = 0; p == NULL && watch_makes_room(request->bytes, true, tries); tries++) {
         if (door_come_in()) {
-            p = serve(request);
+            p = serve_as(request, is_sample);
             door_go_out();
         }
         watch_done();
@@ -146,21 +160,19 @@ static __attribute__((noinline, cold)) void *insist(const struct request *reques
 static void *allocate_now(const struct request *request, struct tracer_caller caller)
 {
     void *p = NULL;
-    bool is_sample = false, is_zeroed = (request->bits & TRACE_ZEROED) != 0;
+    bool is_sample = false;
     uint64_t begun_ns = latency_begin(view() == DOOR_SEES_ALL);
     if (MP_UNLIKELY(!way_come_in(caller.ip)))
         return allocate_in_emergency(request);
     bool is_possible = !failing_refuses(request->bytes, caller.ip) && request->bytes <= PTRDIFF_MAX;
     if (MP_LIKELY(is_possible)) {
-        if (view() == DOOR_SEES_SAMPLES && sampled_takes(request->bytes, request->alignment) &&
-            tracer_is_on())
-            is_sample = (p = sampled_alloc(request->alignment, request->bytes, is_zeroed)) != NULL;
-        if (p == NULL)
-            p = serve(request);
+        is_sample = view() == DOOR_SEES_SAMPLES &&
+                    sampled_takes(request->bytes, request->alignment) && tracer_is_on();
+        p = serve_as(request, &is_sample);
     }
     door_go_out();
     if (MP_UNLIKELY(p == NULL) && is_possible)
-        p = insist(request);
+        p = insist(request, &is_sample);
     else if (MP_UNLIKELY(p == NULL))
         errno = ENOMEM;
     latency_end(begun_ns);

@@ -69,23 +69,23 @@ static void *realloc_recorded(void *p, size_t bytes, struct tracer_caller caller
     return moved;
 }
 
-static void *resize_block(void *p, size_t bytes, struct tracer_caller caller)
+static void *resize_block(void *p, size_t bytes, bool is_sample, struct tracer_caller caller)
 {
     if (MP_UNLIKELY(tracer_may_watch(p)))
         tracer_unwatch(p);
     if (!way_is_recorded())
         return route_realloc(p, bytes);
     return view() == DOOR_SEES_ALL ? realloc_recorded(p, bytes, caller)
-                                   : sampled_realloc(p, bytes, &caller);
+                                   : sampled_realloc(p, bytes, is_sample, &caller);
 }
 
-static __attribute__((noinline, cold)) void *insist_on_resizing(void *p, size_t bytes,
-                                                                struct tracer_caller caller)
+static __attribute__((noinline, cold)) void *
+insist_on_resizing(void *p, size_t bytes, bool is_sample, struct tracer_caller caller)
 {
     void *moved = NULL;
     for (unsigned tries = 0; moved == NULL && watch_makes_room(bytes, true, tries); tries++) {
         if (door_come_in()) {
-            moved = resize_block(p, bytes, caller);
+            moved = resize_block(p, bytes, is_sample, caller);
             door_go_out();
         }
         watch_done();
@@ -101,11 +101,12 @@ static void *reallocate_now(void *p, size_t bytes, struct tracer_caller caller)
         return realloc_in_emergency(p, bytes);
     void *moved = NULL;
     bool is_possible = !failing_refuses(bytes, caller.ip) && bytes <= PTRDIFF_MAX;
+    bool is_sample = is_possible && view() == DOOR_SEES_SAMPLES && sampled_takes(bytes, 0);
     if (is_possible)
-        moved = resize_block(p, bytes, caller);
+        moved = resize_block(p, bytes, is_sample, caller);
     door_go_out();
     if (MP_UNLIKELY(moved == NULL) && is_possible)
-        moved = insist_on_resizing(p, bytes, caller);
+        moved = insist_on_resizing(p, bytes, is_sample, caller);
     if (moved == NULL) {
         errno = ENOMEM;
         if (way_is_recorded())
@@ -135,6 +136,8 @@ void *door_realloc(void *p, size_t bytes)
     void *moved = NULL;
     if (bytes != 0 && view_records())
         moved = recorded_realloc(p, bytes, CALLER_HERE);
+    else if (bytes != 0 && view_passes())
+        moved = sampled_move(p, bytes);
     if (moved != NULL)
         return moved;
     if (bytes != 0)

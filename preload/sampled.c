@@ -97,13 +97,20 @@ static bool resize(void *p, size_t bytes, bool is_sample, const struct tracer_ca
     return true;
 }
 
+/* A block for p's contents. Sizes that lie apart by nature get one that may grow, as ever. */
+static void *alloc_instead(const void *p, size_t bytes, bool is_sample)
+{
+    bool is_apart = bytes > SIZE_MEDIUM_MAX && bytes < route_mimalloc_from;
+    return is_sample && !is_apart ? sampled_alloc(0, bytes, false) : route_alloc_instead(p, bytes);
+}
+
 static void *move(void *p, size_t bytes, bool is_sample, const struct tracer_caller *caller)
 {
     size_t usable = route_usable(p);
-    void *moved = is_sample ? sampled_alloc(0, bytes, false) : route_alloc(bytes);
+    void *moved = alloc_instead(p, bytes, is_sample);
     if (moved == NULL && is_sample) { /* a block apart takes a unit: there may be an object */
         is_sample = false;
-        moved = route_alloc(bytes);
+        moved = alloc_instead(p, bytes, false);
     }
     if (moved == NULL)
         return bytes <= usable ? p : NULL; /* shrinking never fails */
@@ -116,12 +123,27 @@ static void *move(void *p, size_t bytes, bool is_sample, const struct tracer_cal
     return moved;
 }
 
-void *sampled_realloc(void *p, size_t bytes, const struct tracer_caller *caller)
+void *sampled_realloc(void *p, size_t bytes, bool is_sample, const struct tracer_caller *caller)
 {
-    bool is_sample = sampled_takes(bytes, 0);
     if (resize(p, bytes, is_sample, caller))
         return p;
     if (route_remaps(p, bytes))
         return remap(p, bytes, is_sample, caller);
     return move(p, bytes, is_sample, caller);
+}
+
+void *sampled_move(void *p, size_t bytes)
+{
+    size_t usable = heap_open_usable(p);
+    if (usable == 0 || bytes - 1 >= SIZE_SLAB_MAX)
+        return NULL;
+    if (heap_keeps_place(usable, bytes))
+        return p;
+    void *moved = sampled_pass(bytes, false);
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, p, usable < bytes ? usable : bytes);
+    if (MP_UNLIKELY(!heap_free_fast(p)))
+        door_free(p);
+    return moved;
 }

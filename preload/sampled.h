@@ -20,13 +20,18 @@
  */
 void *sampled_pass(size_t bytes, bool is_zeroed);
 
-/* Moves on by an allocation that the hot path did not serve; true: it is a sample, record it. */
+/* Moves on by an allocation that the hot path did not serve; true: it is a sample, record it. Once
+ * for each, however often it waits for memory. */
 bool sampled_takes(size_t bytes, size_t alignment);
 
 /* A block apart; NULL: there is no memory for one. */
 void *sampled_alloc(size_t alignment, size_t bytes, bool zeroed);
 
-/* As route_realloc; records an old block that may have been a sample, and a new one that is. */
-void *sampled_realloc(void *p, size_t bytes, const struct tracer_caller *caller);
+/* As route_realloc; records an old block that may have been a sample, and the new one if it is. */
+void *sampled_realloc(void *p, size_t bytes, bool is_sample, const struct tracer_caller *caller);
+
+/* The object at p moves to another class, and is no sample there, or stays; NULL: take the rest of
+ * the door, for whatever else p is. */
+void *sampled_move(void *p, size_t bytes);
 
 #endif

@@ -63,14 +63,73 @@ void watch_end(const struct watch_call *call, size_t bytes)
     (void)call, (void)bytes;
 }
 
+static unsigned makes_room; /* so often for a request */
+
 bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
 {
-    (void)bytes, (void)is_block, (void)tries;
-    return false;
+    (void)bytes, (void)is_block;
+    return tries < makes_room;
 }
 
 void watch_done(void)
 {
+}
+
+/* -- samples and memory that is short --------------------------------------------------------- */
+
+static unsigned refusals, takes, recorded;
+static bool is_tracing, all_are_samples;
+
+bool __real_tracer_is_on(void);
+bool __wrap_tracer_is_on(void);
+bool __wrap_tracer_is_on(void)
+{
+    return is_tracing || __real_tracer_is_on();
+}
+
+bool __wrap_tracer_takes(size_t bytes);
+bool __wrap_tracer_takes(size_t bytes)
+{
+    (void)bytes;
+    takes++;
+    return all_are_samples;
+}
+
+void __wrap_tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                         const struct tracer_caller *caller);
+void __wrap_tracer_alloc(const void *p, size_t asked, size_t alignment, unsigned bits,
+                         const struct tracer_caller *caller)
+{
+    (void)p, (void)asked, (void)alignment, (void)bits, (void)caller;
+    recorded++;
+}
+
+void *__real_heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed);
+void *__wrap_heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed);
+void *__wrap_heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed)
+{
+    return refusals > 0 ? NULL : __real_heap_alloc_apart(alignment, bytes, zeroed);
+}
+
+static bool refuses(void)
+{
+    bool does = refusals > 0;
+    refusals -= does;
+    return does;
+}
+
+void *__real_heap_alloc(size_t bytes);
+void *__wrap_heap_alloc(size_t bytes);
+void *__wrap_heap_alloc(size_t bytes)
+{
+    return refuses() ? NULL : __real_heap_alloc(bytes);
+}
+
+void *__real_route_alloc_instead(const void *p, size_t bytes);
+void *__wrap_route_alloc_instead(const void *p, size_t bytes);
+void *__wrap_route_alloc_instead(const void *p, size_t bytes)
+{
+    return refuses() ? NULL : __real_route_alloc_instead(p, bytes);
 }
 
 /* -- what the door frees ---------------------------------------------------------------------- */
@@ -209,6 +268,57 @@ static void samples_do_not_pass_a_shut_door(void **state)
     assert_false(door_is_shut());
 }
 
+static void begin_samples(bool all)
+{
+    door_set_view(DOOR_SEES_SAMPLES);
+    is_tracing = true;
+    all_are_samples = all;
+    makes_room = 3;
+    refusals = 2;
+    takes = recorded = 0;
+}
+
+static void end_samples(void)
+{
+    is_tracing = false;
+    makes_room = 0;
+    door_set_view(DOOR_SEES_LITTLE);
+}
+
+/* In a unit of its own, or above; no class has a stream for it. */
+enum { MEDIUM_BYTES = 100000 };
+
+static void what_waits_for_memory_is_drawn_once(void **state)
+{
+    (void)state;
+    void *p = heap_alloc(100);
+    begin_samples(false);
+    p = door_realloc(p, MEDIUM_BYTES);
+    assert_non_null(p);
+    assert_int_equal(refusals, 0);
+    assert_int_equal(takes, 1);
+    end_samples();
+    heap_free(p);
+}
+
+static void a_sample_that_waited_for_memory_is_recorded(void **state)
+{
+    (void)state;
+    begin_samples(true);
+    void *p = door_malloc(MEDIUM_BYTES);
+    assert_non_null(p);
+    assert_true(heap_is_apart(p));
+    assert_int_equal(recorded, 1);
+    refusals = 2;
+    p = door_realloc(p, 2 * MEDIUM_BYTES);
+    assert_non_null(p);
+    assert_true(heap_is_apart(p));
+    assert_int_equal(recorded, 2);
+    assert_int_equal(takes, 2);
+    end_samples();
+    heap_free(p);
+}
+
 static void a_door_that_is_asked_for_while_it_opens_stays_shut(void **state)
 {
     (void)state;
@@ -263,6 +373,8 @@ int main(void)
         cmocka_unit_test(a_shut_door_is_noticed_by_the_next_allocation_and_settles),
         cmocka_unit_test(nothing_is_served_where_the_program_did_not_call),
         cmocka_unit_test(samples_do_not_pass_a_shut_door),
+        cmocka_unit_test(what_waits_for_memory_is_drawn_once),
+        cmocka_unit_test(a_sample_that_waited_for_memory_is_recorded),
         cmocka_unit_test(a_door_that_is_asked_for_while_it_opens_stays_shut),
         cmocka_unit_test(no_request_is_lost_among_threads),
     };

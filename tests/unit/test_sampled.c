@@ -54,18 +54,38 @@ void door_go_out(void)
     hand.inside = 0;
 }
 
+void door_free(void *p)
+{
+    heap_free(p);
+}
+
 /* -- a program -------------------------------------------------------------------------------- */
 
 struct kind {
     size_t bytes, alignment;
     unsigned calls, samples;
+    bool is_moved; /* out of a small object, by realloc */
 };
+
+/* As realloc does where the hot path has nothing. */
+static void *obtain_by_move(struct kind *kind)
+{
+    static const struct tracer_caller caller;
+    void *p = heap_alloc(16), *moved = sampled_move(p, kind->bytes);
+    if (moved != NULL)
+        return moved;
+    bool is_sample = sampled_takes(kind->bytes, 0);
+    kind->samples += is_sample;
+    return sampled_realloc(p, kind->bytes, is_sample, &caller);
+}
 
 /* As malloc and its family do. */
 static void *obtain(struct kind *kind)
 {
     kind->calls++;
     void *p = NULL;
+    if (kind->is_moved)
+        return obtain_by_move(kind);
     if (kind->alignment != 0)
         p = heap_alloc_aligned_fast(kind->alignment, kind->bytes);
     else if (kind->bytes <= SIZE_SLAB_MAX)
@@ -175,6 +195,22 @@ static void aligned_ones_have_theirs(void **state)
         check(&kinds[i]);
 }
 
+static void moved_ones_have_theirs(void **state)
+{
+    (void)state;
+    struct kind kinds[] = {
+        {.bytes = 100},
+        {.bytes = 100, .is_moved = true},
+        {.bytes = 3000, .is_moved = true},
+        {.bytes = 40000, .is_moved = true},
+    };
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
+    begin(PERIOD);
+    run(kinds, KINDS, 100000 / TEST_DIVISOR);
+    for (unsigned i = 0; i < KINDS; i++)
+        check(&kinds[i]);
+}
+
 static void another_trace_has_its_own_period(void **state)
 {
     (void)state;
@@ -227,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(each_size_has_its_share, open_again),
         cmocka_unit_test_teardown(aligned_ones_have_theirs, open_again),
+        cmocka_unit_test_teardown(moved_ones_have_theirs, open_again),
         cmocka_unit_test_teardown(another_trace_has_its_own_period, open_again),
         cmocka_unit_test_teardown(nothing_is_in_a_batch_before_the_period_is_known, open_again),
         cmocka_unit_test_teardown(a_handler_inside_the_heap_gets_none, open_again),
