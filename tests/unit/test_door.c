@@ -113,9 +113,10 @@ void *__wrap_heap_alloc_apart(size_t alignment, size_t bytes, bool *zeroed)
 
 static bool refuses(void)
 {
-    bool does = refusals > 0;
-    refusals -= does;
-    return does;
+    if (refusals == 0) /* as where there are several threads */
+        return false;
+    refusals--;
+    return true;
 }
 
 void *__real_heap_alloc(size_t bytes);
