@@ -66,6 +66,26 @@ def check_failing_program(folder):
     check("| fifo-100 |" in done.stdout and "failed" in done.stdout, done.stdout)
 
 
+def can_nobody_read():
+    return os.geteuid() != 0 or subprocess.run(
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "test", "-r", LIBRARY],
+        capture_output=True, check=False).returncode == 0
+
+
+def check_breaking(folder):
+    """One experiment, as a user without rights where that one reaches this build at all."""
+    path = os.path.join(folder, "breaking.json")
+    done = run("--quick", "--within", "4s", "--json", path, "breaking-python3")
+    check(done.returncode == 0, f"an experiment ended with {done.returncode}: {done.stderr}")
+    with open(path, encoding="utf-8") as file:
+        tables = json.load(file)["results"]["breaking"]
+    found = tables[0]["rows"]["python3"]
+    check(len(found) == 1 and found[0]["within_s"] == 4, found)
+    check(found[0]["pressure"]["mechanism"] == "budget", found[0]["pressure"])
+    check(found[0]["breaking_point"]["bytes"], found[0]["breaking_point"])
+    check("| python3 | budget |" in done.stdout, done.stdout)
+
+
 listed = run("--list")
 check(listed.returncode == 0 and "  spike " in listed.stdout and "mpress" in listed.stdout,
       listed.stdout)
@@ -84,3 +104,5 @@ check_refused("/no/such/folder", "--json", "/no/such/folder/x", "--quick", "pair
 with tempfile.TemporaryDirectory() as work:
     check_quick_run(work)
     check_failing_program(work)
+    if can_nobody_read():
+        check_breaking(work)

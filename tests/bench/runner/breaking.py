@@ -1,5 +1,5 @@
-"""How little memory seven programs need: the whole experiment of `mpress-replay --scenario linear`,
-several times each, by a user without rights."""
+"""With how little memory seven programs break: the whole experiment of `mpress-replay --scenario
+linear`, several times each, by a user without rights."""
 
 import json
 import os
@@ -12,6 +12,10 @@ from . import heaps, measure, targets
 TOOL = os.path.join(heaps.BUILD, "tools", "mpress-replay")
 ROW = "breaking-"
 MIB = 1 << 20
+HELD = ROW + "held"
+# It wants all of this, a MiB at a time, and takes what it gets.
+GREEDY, WANTED_MIB, LEAST = os.path.join(heaps.BUILD, "tests", "cli", "cache"), 256, "100M"
+MECHANISMS = ("budget", "rlimit")
 CALM = 0.20  # a baseline that spreads more allows no verdict (tools/scenario/analysis/curve.h)
 
 
@@ -30,8 +34,7 @@ class Point:
         self.verdict = found["result"]["verdict"]
         self.spread, self.own = found["baseline"]["spread"], found["own_processor_s"] / found["lasted_s"]
         self.bytes, self.kind = point.get("bytes"), point.get("kind")
-        self.interval, self.runs = point.get("interval"), point.get("runs", 0)
-        self.is_whole = not point.get("out_of_time", True) and point.get("confirmed", False)
+        self.interval = point.get("interval")
 
     def say(self):
         if self.bytes is None:
@@ -108,12 +111,6 @@ def measure_target(points, name, options):
 
 
 # -- what is held ------------------------------------------------------------------------------------
-
-HELD = ROW + "held"
-# It wants all of this, a MiB at a time, and takes what it gets.
-GREEDY, WANTED_MIB, LEAST = os.path.join(heaps.BUILD, "tests", "cli", "cache"), 256, "100M"
-MECHANISMS = ("budget", "rlimit")
-
 
 class Held:
     """Of each mechanism: what a program that takes all it can get had at each level."""
