@@ -276,7 +276,8 @@ int file_visit_blocks(file_visit *visit, void *context)
 {
     int error = 0;
     lock_take(&file.lock);
-    for (uint64_t index = 0; index < file_blocks() && error == 0; index++) {
+    uint64_t end = file_blocks();
+    for (uint64_t index = 0; index < end && error == 0; index++) {
         error = visit_block(index, visit, context);
         if (!file.is_ring) { /* nothing is written over: let others have their blocks */
             lock_drop(&file.lock);

@@ -54,7 +54,9 @@ void file_put_block(struct file_block block, uint32_t lane);
 void file_finish_block(struct file_block block, uint32_t used);
 
 /* Shows every block handed out so far, mapped, to `visit` until that returns an error; its result.
- * In a ring nobody gets a block meanwhile: none is written over. Records may still be added. */
+ * In a ring nobody gets a block meanwhile: none is written over. Records may still be added, so a
+ * block that is handed out meanwhile is not shown: its lane's one before may have been half full.
+ */
 typedef int file_visit(struct file_block block, void *context);
 int file_visit_blocks(file_visit *visit, void *context);
 
