@@ -283,14 +283,14 @@ bool lane_renew(struct lane *lane)
 {
     if (!is_of_this_trace(lane))
         return false;
-    uint64_t begun_ns = os_time_ns();
+    uint64_t begun_ns = os_thread_time_ns(); /* it may wait for the disk, or for others */
     struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
     lane_close(lane);
     if (!open_block(lane, block))
         return false;
-    lane->overhead_ns += lane->time_ns - begun_ns;
+    lane->overhead_ns += os_thread_time_ns() - begun_ns;
     return true;
 }
 

@@ -34,8 +34,9 @@ struct walk;
 /* How many of each kind there were when one was timed last: it stands for those since. */
 struct lane_timed {
     uint64_t ticks;
-    uint64_t walks;  /* events with a call stack */
-    uint64_t others; /* events without: they take much less */
+    uint64_t walks;    /* events with a call stack */
+    uint64_t others;   /* events without: they take less */
+    uint64_t searched; /* stacks that had to be walked, which comes to that and takes much more */
 };
 
 /* All fields belong to the lane's writer unless said otherwise. */
@@ -49,7 +50,9 @@ struct lane {
     uint32_t pace;            /* bytes of records from the last reading of the clock to the next */
     uint32_t to_time;         /* events that are still to be timed, or to be warm for it */
     uint64_t begun_ns;        /* when this one began, behind what was due; 0: it is not timed */
-    uint64_t begun_walks;     /* `walks` then */
+    uint64_t begun_walks;     /* `walks` then, */
+    uint64_t begun_searched;  /* and `searched` */
+    uint64_t clock_ns;        /* what reading the clock took just before */
     struct lane_timed timed;
     uint64_t owner; /* who this lane is among those of all traces: births.h; constant */
 
@@ -67,6 +70,7 @@ struct lane {
     uint64_t events;
     uint64_t dropped;
     uint64_t overhead_ns;
+    uint64_t searched; /* call stacks that the thread did not know (walk.h) */
     uint64_t walks;    /* call stacks looked at; */
     uint64_t proven;   /* their frames that were as before */
     uint64_t stepped;  /* and those that were not */

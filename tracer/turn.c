@@ -15,6 +15,7 @@ enum {
     TURN_TICKS_TIMED = 16,       /* behind one of so many events that read the clock */
     TURN_EVENTS_WARM = 4,        /* so many go the slow way, so that it is in the caches, */
     TURN_EVENTS_TIMED = 4,       /* and so many are timed: with and without stacks, mostly */
+    TURN_CLOCK_TIMES = 4,        /* as long as at best it takes to read the clock, mostly */
     TURN_TIMED_MOST_NS = 20000,  /* what takes longer was not on the processor all the time */
     TURN_TICK_BYTES = 128,       /* records before the clock is read again, where little happens, */
     TURN_TICK_BUSY_BYTES = 512,  /* or much: it costs 25 ns, and mostly an epoch with it; */
@@ -244,26 +245,34 @@ static bool tick(struct lane *lane)
     return lane_write_time(lane, now) && turn_draw_if(lane, epoch_is_due());
 }
 
-/* Work of a kind of which `count` was done by now, and `*timed` when some was timed last. What took
- * so long that it was not on the processor all the time says nothing: the next stands for it too.
- */
-static void note_time(struct lane *lane, uint64_t *timed, uint64_t count, uint64_t took_ns)
+void turn_note_time(struct lane *lane, uint64_t *timed, uint64_t count, uint64_t took_ns)
 {
     if (took_ns >= TURN_TIMED_MOST_NS)
         return;
-    if (took_ns > recorder.clock_ns && count > *timed)
-        lane->overhead_ns += (took_ns - recorder.clock_ns) * (count - *timed);
+    if (took_ns > lane->clock_ns && count > *timed)
+        lane->overhead_ns += (took_ns - lane->clock_ns) * (count - *timed);
     *timed = count;
+}
+
+/* Reads the clock twice, so that what that takes is known as it is here and now: for short events
+ * it is the greater part. */
+static uint64_t read_clock(struct lane *lane)
+{
+    uint64_t before = os_time_ns();
+    uint64_t now = os_time_ns();
+    uint64_t most = TURN_CLOCK_TIMES * recorder.clock_ns; /* else it was interrupted */
+    lane->clock_ns = now - before < most ? now - before : most;
+    return now;
 }
 
 /* Behind what was due, in the event that read the clock or one of those behind it. */
 static void begin_timed(struct lane *lane, bool has_ticked)
 {
-    uint64_t now = os_time_ns();
     if (has_ticked)
-        note_time(lane, &lane->timed.ticks, lane->ticks, now - lane->begun_ns);
-    lane->begun_ns = lane->to_time <= TURN_EVENTS_TIMED ? now : 0;
+        turn_note_time(lane, &lane->timed.ticks, lane->ticks, os_time_ns() - lane->begun_ns);
     lane->begun_walks = lane->walks;
+    lane->begun_searched = lane->searched;
+    lane->begun_ns = lane->to_time <= TURN_EVENTS_TIMED ? read_clock(lane) : 0;
 }
 
 /* Each sample has its own time; each death of nobody's is foreign. */
@@ -341,10 +350,12 @@ void turn_finish_timed(struct lane *lane)
             recorder_fail(lane);
     } else if (lane->begun_ns == 0) {
         return;
+    } else if (lane->searched != lane->begun_searched) {
+        return; /* its stack is timed by itself: the next event stands for the rest of it */
     } else if (lane->walks != lane->begun_walks) {
-        note_time(lane, &lane->timed.walks, lane->walks, now - lane->begun_ns);
+        turn_note_time(lane, &lane->timed.walks, lane->walks, now - lane->begun_ns);
     } else {
-        note_time(lane, &lane->timed.others, count_others(lane), now - lane->begun_ns);
+        turn_note_time(lane, &lane->timed.others, count_others(lane), now - lane->begun_ns);
     }
 }
 

@@ -79,6 +79,11 @@ static inline struct lane *turn_begin(bool is_event)
     return MP_LIKELY(turn_is_fast(lane, lane_at(lane))) ? lane : turn_begin_late(lane, is_event);
 }
 
+/* Work of a kind of which `count` was done by now, and `*timed` when some was timed last: it stands
+ * for all since. What took so long that it was not on the processor all the time says nothing: the
+ * next stands for it too. */
+void turn_note_time(struct lane *lane, uint64_t *timed, uint64_t count, uint64_t took_ns);
+
 /* After an event that is timed, or that those follow: then the other things that are due now and
  * then. */
 void turn_finish_timed(struct lane *lane);
