@@ -165,7 +165,7 @@ static struct budget_page *map_page(const char *path)
     if (open_page(path, &fd) != 0)
         return NULL;
     if (os_file_bytes(fd, &bytes) && bytes >= sizeof(*mapped))
-        mapped = os_file_map(fd, 0, sizeof(*mapped));
+        mapped = os_file_map_sparse(fd, 0, sizeof(*mapped));
     os_file_close(fd);
     return mapped != NULL && is_page(mapped) ? mapped : NULL;
 }

@@ -293,6 +293,9 @@ int os_file_truncate(int fd, uint64_t bytes);
 /* A shared, writable, populated mapping of the file's range; survives the descriptor. NULL: none.
  */
 void *os_file_map(int fd, uint64_t from, size_t bytes);
+
+/* The same with the pages that are touched later, and no others. */
+void *os_file_map_sparse(int fd, uint64_t from, size_t bytes);
 void os_file_close(int fd);
 
 /* Gives the disk space of a range back; it reads as zeros then. A failure is not worth a word. */

@@ -397,9 +397,14 @@ int os_file_truncate(int fd, uint64_t bytes)
     return error_of(call3(SYS_ftruncate, fd, (long)bytes, 0));
 }
 
+void *os_file_map_sparse(int fd, uint64_t from, size_t bytes)
+{
+    return map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)from);
+}
+
 void *os_file_map(int fd, uint64_t from, size_t bytes)
 {
-    void *start = map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)from);
+    void *start = os_file_map_sparse(fd, from, bytes);
     /* MAP_POPULATE would map shared pages read-only: the first store would fault all the same. */
     if (start != NULL)
         call3(SYS_madvise, (long)start, (long)bytes, MADV_POPULATE_WRITE);

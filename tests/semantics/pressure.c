@@ -338,6 +338,20 @@ static void each_process_has_a_slot(void)
     CHECK(parent->has_ended == 1 && child->has_ended == 1);
 }
 
+/* Of 128 slots it touches its own: what others of the tool's might need is no cost of each process.
+ */
+static void a_page_is_there_as_far_as_it_is_used(void)
+{
+    struct stat status;
+    need_library();
+    struct budget_page *page = make_page(64 * MIB, BUDGET_REFUSE, 0);
+    CHECK(helper_succeeds(".has_no_limit"));
+    CHECK(stat(getenv(BUDGET_VARIABLE), &status) == 0);
+    remove_page();
+    CHECK(page->slots[0].process_id != 0);
+    CHECK((size_t)status.st_blocks * 512 < sizeof(*page) / 8);
+}
+
 static void starts_another(void)
 {
     CHECK(helper_succeeds(".fill_to_the_brim"));
@@ -408,8 +422,8 @@ CHECK_MAIN(CASE(beyond_the_limit_large_requests_fail_and_small_ones_do_not),
 
            CASE(the_program_is_asked_to_drop_what_it_can), CASE(threads_share_the_limit),
            CASE(nobody_is_refused_because_another_thread_acts), CASE(a_tool_sees_what_it_refused),
-           CASE(each_process_has_a_slot), CASE(a_page_needs_no_name),
-           CASE(who_is_held_goes_on_when_the_budget_is_raised),
+           CASE(each_process_has_a_slot), CASE(a_page_is_there_as_far_as_it_is_used),
+           CASE(a_page_needs_no_name), CASE(who_is_held_goes_on_when_the_budget_is_raised),
            CASE(a_page_of_another_version_is_named), HELPER(is_refused_40_megabytes),
 
            HELPER(fill_to_the_brim), HELPER(forks), HELPER(starts_another),
