@@ -1,5 +1,5 @@
 /* test_scenario_output.c - what text and JSON say of a breaking point. */
-#define _POSIX_C_SOURCE 200809L
+#define _POSIX_C_SOURCE 200809L /* open_memstream */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,39 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tools/scenario/output.h"
-
-#define MIB 1048576.0
-
-static char *no_program[] = {NULL};
-static const struct pressure_mechanism mechanism = {
-    .name = "none", .unit = "nothing", .enforces = "nothing"};
-static const struct plan plan = {.arguments = no_program};
-
-static struct experiment *make_experiment(const struct bisect *found)
-{
-    struct experiment *experiment = calloc(1, sizeof *experiment);
-    assert_non_null(experiment);
-    experiment->plan = &plan;
-    experiment->pressure.mechanism = &mechanism;
-    experiment->peak = 100 * MIB;
-    experiment->total = 1;
-    experiment->bisect = *found;
-    experiment->has_searched = experiment->is_confirmed = true;
-    return experiment;
-}
-
-static void expect_text(const struct experiment *experiment, const char *wanted)
-{
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    output_text(experiment, out);
-    fclose(out);
-    if (strstr(text, wanted) == NULL)
-        fail_msg("\"%s\" is not in:\n%s", wanted, text);
-    free(text);
-}
+#include "tests/unit/scenario_built.h"
 
 /* A member of the breaking point; -1: null. */
 static double json_member(const struct experiment *experiment, const char *key)
@@ -57,14 +25,6 @@ static double json_member(const struct experiment *experiment, const char *key)
     return number;
 }
 
-static const struct bisect bracket = {
-    .good = 52 * MIB,
-    .bad = 51 * MIB,
-    .probes = 5,
-    .runs = 14,
-    .kind = CURVE_KILLED,
-    .figures = {.middle = 51.5 * MIB, .low = 50.8 * MIB, .high = 52.2 * MIB, .spread = 3 * MIB}};
-
 static void expect_interval(const struct experiment *experiment)
 {
     json_t *object = output_json(experiment);
@@ -78,7 +38,7 @@ static void expect_interval(const struct experiment *experiment)
 static void a_bracket_is_what_broke_and_what_held(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     expect_text(experiment, "                95 % sure: 50.8 MiB to 52.2 MiB; 5 probes, 14 runs\n"
                             "                broken at 51.0 MiB, held at 52.0 MiB\n");
     assert_true(json_member(experiment, "broken_at") == 51 * MIB);
@@ -92,9 +52,9 @@ static void a_bracket_is_what_broke_and_what_held(void **state)
 static void a_middle_is_no_observation(void **state)
 {
     (void)state;
-    struct bisect middle = bracket;
+    struct bisect middle = built_bracket;
     middle.is_varying = true;
-    struct experiment *experiment = make_experiment(&middle);
+    struct experiment *experiment = built_experiment(&middle);
     expect_text(experiment, "half of the runs break there: their needs spread by 3.00 MiB\n");
     assert_true(json_member(experiment, "broken_at") == -1);
     assert_true(json_member(experiment, "held_at") == -1);
@@ -107,7 +67,7 @@ static void a_middle_is_no_observation(void **state)
 static void nothing_broke_at_no_budget(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&(struct bisect){.good = MIB, .probes = 3});
+    struct experiment *experiment = built_experiment(&(struct bisect){.good = MIB, .probes = 3});
     expect_text(experiment, "BREAKING POINT  none down to ");
     assert_true(json_member(experiment, "broken_at") == -1);
     assert_true(json_member(experiment, "held_at") == MIB);
@@ -118,7 +78,7 @@ static void nothing_broke_at_no_budget(void **state)
 static void time_that_was_short_is_told_from_time_that_was_over(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     experiment->is_confirmed = false;
     expect_text(experiment, "5 probes, 14 runs, not confirmed\n");
     assert_true(json_member(experiment, "confirmed") == 0);
@@ -136,7 +96,7 @@ static void what_counts_and_is_not_there_is_told_apart(void **state)
                                    .coverage = 0.9,
                                    .accounted = 0.98,
                                    .resident_mean = 50 * MIB};
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     experiment->level = &level;
     experiment->levels = experiment->planned = 1;
     experiment->baseline = 1;
@@ -151,7 +111,7 @@ static void what_counts_and_is_not_there_is_told_apart(void **state)
 /* -- strategies and time ---------------------------------------------------------------------- */
 
 static char long_name[] = "a strategy whose name is long";
-static const struct plan strategic = {.arguments = no_program,
+static const struct plan strategic = {.arguments = built_program,
                                       .strategy = {{.name = long_name}, {.name = long_name}},
                                       .strategies = 2};
 
@@ -166,29 +126,15 @@ static struct experiment_strategy make_strategy(double reduction, double overhea
                         .reduction_interval = interval,
                         .overhead = overhead,
                         .objection = why_not},
-        .without = bracket,
-        .with = bracket,
+        .without = built_bracket,
+        .with = built_bracket,
         .shift = {.shift = reduction, .interval = interval, .objection = why_not}};
-}
-
-static void expect_80_columns(const struct experiment *experiment)
-{
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    output_text(experiment, out);
-    fclose(out);
-    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (strlen(line) > 80)
-            fail_msg("%zu columns: %s", strlen(line), line);
-    }
-    free(text);
 }
 
 static void what_is_not_counted_says_why_in_80_columns(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     experiment->plan = &strategic;
     experiment->strategies[0] = make_strategy(-0.123, 12.345);
     experiment->strategies[1] = make_strategy(0.99, 0.2);
@@ -207,7 +153,7 @@ static void what_is_not_counted_says_why_in_80_columns(void **state)
 static void a_shift_that_there_was_no_time_for_is_no_silence(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     experiment->plan = &strategic;
     for (unsigned i = 0; i < 2; i++) {
         experiment->strategies[i] = make_strategy(0.1, 0);
@@ -222,7 +168,7 @@ static void a_shift_that_there_was_no_time_for_is_no_silence(void **state)
 static void what_was_left_out_for_want_of_time_is_said(void **state)
 {
     (void)state;
-    struct experiment *experiment = make_experiment(&bracket);
+    struct experiment *experiment = built_experiment(&built_bracket);
     schedule_init(&experiment->schedule, 60);
     experiment->total = 58;
     expect_text(experiment, "TIME            58.0 s of at most 60.0 s\n");
@@ -239,8 +185,8 @@ static void what_was_left_out_for_want_of_time_is_said(void **state)
 static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
 {
     (void)state;
-    static const struct plan patient = {.arguments = no_program, .recovery = 60};
-    struct experiment *experiment = make_experiment(&bracket);
+    static const struct plan patient = {.arguments = built_program, .recovery = 60};
+    struct experiment *experiment = built_experiment(&built_bracket);
     struct curve curve;
     experiment->plan = &patient;
     experiment->release.windows = 1;
@@ -257,146 +203,6 @@ static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
     free(experiment);
 }
 
-/* -- the program's own numbers ---------------------------------------------------------------- */
-
-static struct experiment *make_measured(struct experiment_lap *level)
-{
-    struct experiment *experiment = make_experiment(&bracket);
-    experiment->level = level;
-    experiment->levels = experiment->planned = 1;
-    experiment->baseline = 1;
-    experiment->clock_step = 1e-8;
-    return experiment;
-}
-
-static double level_member(const struct experiment *experiment, const char *key)
-{
-    json_t *object = output_json(experiment);
-    json_t *level = json_array_get(json_object_get(object, "levels"), 0);
-    json_t *value = json_object_get(level, key);
-    assert_non_null(value);
-    double number = json_is_null(value) ? -1 : json_number_value(value);
-    json_decref(object);
-    return number;
-}
-
-static void fast_calls_are_told_as_far_as_the_clock_can_tell(void **state)
-{
-    (void)state;
-    struct experiment_lap level = {.budget = 60 * MIB,
-                                   .slow_calls = 9,
-                                   .slow_p50 = 3e-7,
-                                   .slow_p99 = 5e-6,
-                                   .fast_calls = 1000,
-                                   .fast_p50 = 1e-8,
-                                   .fast_p99 = 4e-8,
-                                   .fast_frees = 7};
-    struct experiment *experiment = make_measured(&level);
-    experiment->calibration = level;
-    experiment->calibration.fast_p99 = 2e-8;
-    expect_text(experiment,
-                "FAST CALLS      p50 <= 10 ns -> <= 10 ns, p99 20 ns -> 40 ns; 1 in 64\n");
-    assert_true(level_member(experiment, "fast_calls") == 1000);
-    assert_true(level_member(experiment, "fast_p50_s") == 1e-8);
-    assert_true(level_member(experiment, "fast_p99_s") == 4e-8);
-    assert_true(level_member(experiment, "fast_frees") == 7);
-    level.fast_calls = 0; /* another build of the library */
-    assert_true(level_member(experiment, "fast_p99_s") == -1);
-    free(experiment);
-}
-
-static void stalls_of_some_and_of_all_are_apart(void **state)
-{
-    (void)state;
-    struct experiment_lap level = {
-        .budget = 60 * MIB, .lasted = 10, .costed = 10, .stalls = {true, 2.5, 0.5}};
-    struct experiment *experiment = make_measured(&level);
-    expect_text(experiment, "STALLS          some 25.0 %, full 5.0 % of the time (its group,");
-    assert_true(level_member(experiment, "stalls_some_s") == 2.5);
-    assert_true(level_member(experiment, "stalls_full_s") == 0.5);
-    level.stalls = (struct experiment_stalls){false, NAN, NAN};
-    expect_text(experiment, "STALLS          the kernel does not tell");
-    assert_true(level_member(experiment, "stalls_some_s") == -1);
-    assert_true(level_member(experiment, "stalls_of") == -1);
-    free(experiment);
-}
-
-static void what_is_injected_is_told_by_its_parts(void **state)
-{
-    (void)state;
-    struct experiment_lap level = {.budget = 60 * MIB,
-                                   .lasted = 10,
-                                   .costed = 10,
-                                   .is_injected_known = true,
-                                   .injected = {1, 0.5, 0.2},
-                                   .injected_p99 = 5e-3,
-                                   .run_wait = 3,
-                                   .minor_faults = 1234,
-                                   .parts = {32 * MIB, 8 * MIB, MIB, 2 * MIB}};
-    static char load[] = "load";
-    static const struct plan service = {.arguments = no_program, .load = load};
-    struct experiment *experiment = make_measured(&level);
-    experiment->plan = &service;
-    expect_text(experiment,
-                "INJECTED        10.0 % of the time asleep, 5.0 % held, 2.0 % for packed "
-                "memory;\n                p99 of a call 5.00 ms\n");
-    expect_text(experiment, "1.00 MiB shared, 2.00 MiB\n                swapped\n");
-    expect_text(experiment, "WAITING         for a processor 30.0 % of the time; 0.0 %");
-    expect_text(experiment, "FAULTS          123 minor, 0 major a second; 0, 0 without");
-    expect_80_columns(experiment);
-    assert_true(level_member(experiment, "slept_s") == 1);
-    assert_true(level_member(experiment, "held_s") == 0.5);
-    assert_true(level_member(experiment, "fetched_s") == 0.2);
-    assert_true(level_member(experiment, "resident_file") == 8 * MIB);
-    assert_true(level_member(experiment, "swapped") == 2 * MIB);
-    free(experiment);
-}
-
-/* 200 windows of 1 to 200 ms; of 30 no 99th percentile can be told, of 5 no 95th. */
-static void quantiles_of_times_need_enough_of_them(void **state)
-{
-    (void)state;
-    struct experiment_window window[200];
-    struct experiment_lap level = {.budget = 60 * MIB, .windows = 200};
-    struct experiment *experiment = make_measured(&level);
-    for (unsigned i = 0; i < 200; i++)
-        window[i] = (struct experiment_window){.service = (i + 1) * 1e-3};
-    experiment->window = window;
-    experiment->calibration = level;
-    struct experiment_times times;
-    lap_read_times(experiment, &level, &times);
-    assert_true(!times.is_of_units && times.count == 200 && times.most == 0.2);
-    assert_true(fabs(times.p50 - 0.1005) < 1e-9 && fabs(times.p95 - 0.19005) < 1e-9);
-    assert_true(fabs(times.p99 - 0.19801) < 1e-9);
-    expect_text(experiment,
-                "60.0 MiB            200      100 ms      190 ms      198 ms      200 ms");
-    level.windows = 30;
-    lap_read_times(experiment, &level, &times);
-    assert_true(isnan(times.p99) && !isnan(times.p95));
-    level.windows = 5;
-    lap_read_times(experiment, &level, &times);
-    assert_true(isnan(times.p99) && isnan(times.p95) && times.most == 5e-3);
-    free(experiment);
-}
-
-/* 99 that came at once, and one that took long. */
-static void units_count_each_for_itself(void **state)
-{
-    (void)state;
-    struct sample_weighted batch[] = {{0.001, 60}, {0.5, 1}, {0.002, 39}};
-    struct experiment_lap level = {.budget = 60 * MIB, .batches = 3};
-    struct experiment *experiment = make_measured(&level);
-    struct experiment_times times;
-    experiment->batch = batch;
-    lap_read_times(experiment, &level, &times);
-    assert_true(times.is_of_units && times.count == 100 && times.most == 0.5);
-    assert_true(times.p50 == 0.001 && times.p95 == 0.002 && times.p99 == 0.002);
-    batch[1].weight = 2;
-    lap_read_times(experiment, &level, &times);
-    assert_true(times.p99 == 0.5);
-    free(experiment);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,11 +215,6 @@ int main(void)
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
-        cmocka_unit_test(fast_calls_are_told_as_far_as_the_clock_can_tell),
-        cmocka_unit_test(stalls_of_some_and_of_all_are_apart),
-        cmocka_unit_test(what_is_injected_is_told_by_its_parts),
-        cmocka_unit_test(quantiles_of_times_need_enough_of_them),
-        cmocka_unit_test(units_count_each_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

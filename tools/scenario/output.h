@@ -12,6 +12,7 @@ void output_text(const struct experiment *experiment, FILE *out);
 /* The part of it that is about the program itself, not about the verdict. */
 void output_own(const struct experiment *experiment, FILE *out);
 json_t *output_json(const struct experiment *experiment);
+void output_timelines(const struct experiment *experiment, FILE *out);  /* charts of a page */
 int output_html(const struct experiment *experiment, const char *path); /* 0 or an errno value */
 
 /* What the verdict is in one word: "passed", "failed", "no verdict". */

@@ -208,7 +208,9 @@ static void add_latency(struct experiment *experiment, struct experiment_sample 
     const struct pressure_latency *now = pressure->mechanism->latency(pressure);
     sample->slow_p50 = histogram_quantile(&then->slow, &now->slow, 0.5);
     sample->slow_p99 = histogram_quantile(&then->slow, &now->slow, 0.99);
-    sample->fast_p99 = histogram_quantile(&then->fast, &now->fast, 0.99);
+    if (histogram_count(&then->fast, &now->fast) > 0)
+        sample->fast_p99 =
+            fmax(experiment->clock_step, histogram_quantile(&then->fast, &now->fast, 0.99));
     *then = *now;
 }
 
