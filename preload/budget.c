@@ -233,8 +233,16 @@ bool budget_allows(enum budget_strategy which)
 
 /* -- threads ---------------------------------------------------------------------------------- */
 
+/* It has its stack of the kernel, also in the child of a fork, where it begins anew. */
+static bool is_first(void)
+{
+    return os_thread_id() == os_process_id();
+}
+
 void budget_thread_begins(void)
 {
+    if (is_first())
+        return;
     uint32_t threads = atomic_fetch_add(&budget_slot->threads, 1) + 1;
     uint32_t most = budget_slot->threads_most;
     while (threads > most &&
@@ -242,9 +250,10 @@ void budget_thread_begins(void)
         ;
 }
 
-/* The first has not begun here; it may end before others. */
 void budget_thread_ends(void)
 {
+    if (is_first())
+        return;
     uint32_t threads = budget_slot->threads;
     while (threads > 0 &&
            !atomic_compare_exchange_weak(&budget_slot->threads, &threads, threads - 1))

@@ -2,6 +2,7 @@
 #include "preload/gauge.h"
 
 #include "preload/bounds.h"
+#include "preload/budget_slot.h"
 #include "preload/residency.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -162,6 +163,12 @@ const struct gauge *gauge_read(uint64_t now_ns, bool all)
     if (all && !gauge.follows_system)
         close_files(); /* nobody wants them again soon */
     return &gauge.newest;
+}
+
+void gauge_tell(int level)
+{
+    if (budget_is_attached())
+        usage_publish(&gauge_read(os_time_ns(), false)->usage, level);
 }
 
 void gauge_copy(const struct gauge *from, struct mpress_signals *signals)

@@ -47,6 +47,9 @@ void gauge_sample_system(uint64_t now_ns);
  * of microseconds. */
 const struct gauge *gauge_read(uint64_t now_ns, bool all);
 
+/* What it is now, to the tool that set a budget: for the last time. */
+void gauge_tell(int level);
+
 /* As the program sees it: all but the limits and the level. */
 void gauge_copy(const struct gauge *from, struct mpress_signals *signals);
 

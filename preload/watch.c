@@ -399,11 +399,6 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     return (answer.verdict == PRESSURE_HOLD || tries < most) && follow(&answer, bytes);
 }
 
-void watch_done(void)
-{
-    growth_is_free = false;
-}
-
 /* -- birth, limits, fork ---------------------------------------------------------------------- */
 
 static void start(void)
@@ -494,5 +489,9 @@ void watch_exit(void)
     if (!watch_is_on())
         return;
     journal_write_refused();
+    if (begin_acting()) {
+        gauge_tell(watch_level());
+        end_acting();
+    }
     budget_end();
 }

@@ -14,6 +14,7 @@
 
 #include "allocators/base/check.h"
 #include "allocators/base/conf.h"
+#include "allocators/growth.h"
 #include "preload/bounds.h"
 #include "preload/mpress_pressure.h"
 
@@ -44,7 +45,10 @@ void watch_end(const struct watch_call *call, size_t bytes);
  * try again, now; then call watch_done. `tries`: how often this was called for the request before.
  * Outside the door, without locks: it may sleep, and call the program's functions. */
 bool watch_makes_room(size_t bytes, bool is_block, unsigned tries);
-void watch_done(void);
+static inline void watch_done(void)
+{
+    growth_is_free = false;
+}
 
 /* mpress_limit_set (mpress.h). */
 int watch_set_limit(uint64_t soft, uint64_t hard);

@@ -141,6 +141,13 @@ static void starts_threads(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(thread[i], NULL);
     CHECK(slot->threads == 0 && slot->threads_most == THREADS);
+    pid_t child = fork();
+    if (child == 0) {
+        free(malloc(100));
+        CHECK(find_slot() != slot && find_slot()->threads == 0);
+        _exit(0);
+    }
+    CHECK(child_succeeded(child));
 }
 
 static void threads_that_there_are_are_told(void)

@@ -71,10 +71,6 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     return tries < makes_room;
 }
 
-void watch_done(void)
-{
-}
-
 /* -- samples and memory that is short --------------------------------------------------------- */
 
 static unsigned refusals, takes, recorded;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/target.h"
 
@@ -81,7 +82,8 @@ void backstop_find(struct backstop *backstop, const struct victim *victim)
     for (size_t i = 0; i < victim->pids; i++) {
         struct backstop_process *process = &backstop->process[i];
         const struct backstop_process *before = find_known(known, count, victim->pid[i]);
-        *process = before != NULL ? *before : (struct backstop_process){.pid = victim->pid[i]};
+        const struct backstop_process young = {.pid = victim->pid[i], .is_limited = true};
+        *process = before != NULL ? *before : young;
         look_at(backstop, process);
     }
     backstop->processes = victim->pids;
@@ -131,7 +133,7 @@ static void set_one(struct backstop *backstop, struct backstop_process *process,
 {
     int error = move(process->pid, limit);
     if (error == 0)
-        process->limit = is_without ? 0 : limit;
+        process->is_limited = !is_without;
     else if (error == EPERM && !process->is_beyond)
         backstop->unreached++;
     process->is_beyond |= error == EPERM;
@@ -144,19 +146,31 @@ static uint32_t missing_threads(const struct backstop *backstop,
     return is_less ? backstop->threads - process->threads : 0;
 }
 
+void backstop_note_room(struct backstop *backstop, uint64_t budget)
+{
+    uint64_t room = backstop_head_room(budget, false, backstop->threads);
+    if (budget != 0 && room > backstop->head_room)
+        backstop->head_room = room;
+}
+
+void backstop_prepare(const struct backstop *backstop, uint64_t budget)
+{
+    uint64_t room = backstop_head_room(budget, false, backstop->threads);
+    if (budget != 0 && budget + room < find_limit_without())
+        move(getpid(), budget + room);
+}
+
 void backstop_set(struct backstop *backstop, const struct victim *victim, uint64_t budget,
                   uint64_t used)
 {
     uint64_t without = find_limit_without();
     for (size_t i = 0; i < backstop->processes && i < victim->pids; i++) {
         struct backstop_process *process = &backstop->process[i];
-        bool is_due = budget != 0 ? victim->data[i] != 0 : process->limit != 0;
+        bool is_due = budget != 0 ? victim->data[i] != 0 : process->is_limited;
         if (process->pid != victim->pid[i] || process->is_beyond || !is_due)
             continue;
         uint64_t room =
             backstop_head_room(budget, process->is_outside, missing_threads(backstop, process));
-        if (budget != 0 && room > backstop->head_room)
-            backstop->head_room = room;
         uint64_t limit = backstop_limit(victim->data[i], budget, used, room);
         set_one(backstop, process, budget == 0 || limit > without ? without : limit, budget == 0);
     }

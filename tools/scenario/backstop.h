@@ -12,7 +12,7 @@
  * step of the heap's frontier; stacks, of as many threads as any process had so far, less those it
  * has), so that the budget refuses first.
  *
- * A process that is seen for the first time has had the limit that its parent had at the fork. */
+ * The program begins with such a limit, and its children with that of their parents. */
 #ifndef MPRESS_TOOLS_SCENARIO_BACKSTOP_H
 #define MPRESS_TOOLS_SCENARIO_BACKSTOP_H
 
@@ -32,7 +32,7 @@ struct backstop_process {
     bool is_outside;  /* the library cannot be in it: static, other rights, another libc */
     bool is_beyond;   /* its limit cannot be moved */
     uint32_t threads; /* besides the first, as the library in it tells */
-    uint64_t limit;   /* that was set; 0: none */
+    bool is_limited;  /* by us, or by what it was born with, as far as anybody knows */
 };
 
 struct backstop {
@@ -44,6 +44,12 @@ struct backstop {
     unsigned unreached; /* whose limit cannot be moved: they keep what they began with */
     char name[BACKSTOP_NAME_BYTES]; /* of one outside; "" */
 };
+
+/* What it may have at most, of this budget: told in the report, also of what ends at once. */
+void backstop_note_room(struct backstop *backstop, uint64_t budget);
+
+/* In a child before it executes the program: the same, from the beginning. */
+void backstop_prepare(const struct backstop *backstop, uint64_t budget);
 
 /* Who is there, and who is outside. */
 void backstop_find(struct backstop *backstop, const struct victim *victim);

@@ -192,10 +192,18 @@ static uint64_t get_used(const struct pressure *pressure)
     return total;
 }
 
-/* Several had theirs at different times. */
+/* Several had theirs at different times: of all together it was as much as the largest, at least.
+ */
 static uint64_t get_most(const struct pressure *pressure)
 {
-    return pressure->victim->pids > 1 ? 0 : sum(pressure, offsetof(struct budget_slot, peak));
+    const struct victim *victim = pressure->victim;
+    uint64_t most = 0;
+    for (size_t i = 0; i < victim->pids; i++) {
+        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim->pid[i]);
+        uint64_t peak = slot == NULL ? 0 : read_word(&slot->peak);
+        most = peak > most ? peak : most;
+    }
+    return most;
 }
 
 static void get_heap(const struct pressure *pressure, struct pressure_heap *heap)
@@ -340,9 +348,16 @@ static void follow(struct pressure *pressure)
     backstop_set(&shared->backstop, victim, pressure->budget, get_used(pressure));
 }
 
+static void prepare_budget(struct pressure *pressure)
+{
+    prepare_page(pressure);
+    backstop_prepare(&shared_of(pressure)->backstop, pressure->budget);
+}
+
 static void set_budget(struct pressure *pressure, uint64_t bytes)
 {
     set_settings(pressure, bytes);
+    backstop_note_room(&shared_of(pressure)->backstop, bytes);
     follow(pressure);
 }
 
@@ -369,7 +384,7 @@ const struct pressure_mechanism pressure_budget = {
     .enforces = "libmpress.so: gives back what it keeps, slows growth down, then refuses (ENOMEM)",
     .unit = "heap and writable mappings of all its processes, or RssAnon where that is more",
     .open = open_budget,
-    .prepare = prepare_page,
+    .prepare = prepare_budget,
     .set = set_budget,
     .tick = follow,
     .backstop = get_backstop,

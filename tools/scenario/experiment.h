@@ -130,6 +130,7 @@ struct experiment {
         bool is_on;
     } glide; /* to the lap's budget */
     bool is_ready;
+    bool is_probe;      /* this lap: others will vote on the same budget */
     uint64_t units;     /* in this window */
     uint64_t new_units; /* not yet in a batch, since */
     double batch_began; /* process_now() */
@@ -212,6 +213,9 @@ double watch_time(const struct experiment *experiment); /* since the experiment 
 /* From now on this goes on. */
 void watch_enter(struct experiment *experiment, const char *phase);
 
+/* What the heap tells now was so for these seconds. */
+void watch_book_heap(struct experiment *experiment, double seconds);
+
 /* The target begins, with the budget that is set; 0 or an errno value. */
 int watch_start(struct experiment *experiment);
 void watch_stop(struct experiment *experiment);
@@ -224,7 +228,8 @@ void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double
  * is the one at that moment. */
 void lap_glide(struct experiment *experiment, struct experiment_lap *lap, double from, double to,
                double seconds);
-double lap_budget(const struct experiment *experiment); /* now */
+double lap_budget(const struct experiment *experiment);   /* now */
+bool lap_is_gliding(const struct experiment *experiment); /* its last budget is not set yet */
 void lap_add_window(struct experiment *experiment, double service);
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,
              ...) __attribute__((format(printf, 4, 5)));

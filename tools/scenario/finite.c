@@ -85,6 +85,9 @@ static void add_usage(struct experiment *experiment)
     double most = (double)usage->ru_maxrss * 1024;
     experiment->lap->resident_most = fmax(experiment->lap->resident_most, most);
     double seconds = experiment->target.ended - experiment->target.started;
+    double unseen =
+        experiment->target.ended - fmax(experiment->last_glance, experiment->target.started);
+    watch_book_heap(experiment, fmax(0, unseen)); /* what it told at its end is still there */
     if (experiment->window_seen == 0) { /* too short to be seen: its peak is all that is known */
         experiment->window_resident_sum = most * seconds;
         experiment->window_seen = seconds;
@@ -149,21 +152,21 @@ static enum outcome run_once(struct experiment *experiment)
     return outcome;
 }
 
-/* Two slow runs one after the other are a collapse; or the only one, of a probe that is repeated.
- */
+/* Two slow runs one after the other are a collapse, so that a slow one has another behind it; or
+ * the only one, of a probe that is repeated. */
 void finite_lap(struct experiment *experiment, size_t runs, double seconds)
 {
     double until = process_now() + seconds;
-    size_t slow = 0, slow_most = runs < 2 ? 1 : 2;
+    size_t slow = 0, slow_most = experiment->is_probe ? 1 : 2;
     size_t least = experiment->baseline == 0 ? RUNS_LEAST : 1; /* whatever the time is */
-    for (size_t run = 0; run < runs || process_now() < until; run++) {
-        if (run >= least && process_now() > experiment->schedule.until)
+    for (size_t run = 0; run < runs || slow > 0 || process_now() < until; run++) {
+        if (run >= least && slow == 0 && process_now() > experiment->schedule.until)
             break;
         enum outcome outcome = run_once(experiment);
         if (outcome == BROKEN)
             return;
-        slow = outcome == SLOW ? slow + 1 : 0;
-        if (slow == slow_most && experiment->lap->budget > 0) {
+        slow = outcome == SLOW && experiment->lap->budget > 0 ? slow + 1 : 0;
+        if (slow == slow_most) {
             lap_end(experiment, CURVE_COLLAPSED, true, "%s took %.1f s",
                     slow < 2 ? "a run" : "two runs",
                     experiment->window[experiment->windows - 1].service);

@@ -47,6 +47,12 @@ double lap_budget(const struct experiment *experiment)
     return from + fmin(1, share) * (to - from);
 }
 
+bool lap_is_gliding(const struct experiment *experiment)
+{
+    return experiment->glide.is_on &&
+           experiment->pressure.budget != (uint64_t)experiment->lap->budget;
+}
+
 void lap_forget_costs(struct experiment *experiment)
 {
     const struct pressure *pressure = &experiment->pressure;

@@ -111,12 +111,12 @@ static bool read_calibration(struct experiment *experiment)
     double *resident = lap_copy_residents(experiment, lap);
     experiment->baseline = sample_median(service, lap->windows);
     experiment->rss_before = sample_median(resident, lap->windows);
-    experiment->peak = lap->used_most;
+    experiment->peak = lap->used_most > 0 ? lap->used_most : lap->resident_most;
     experiment->is_growing = is_growing(experiment);
     free(service);
     free(resident);
     if (experiment->peak == 0)
-        return fail(experiment, "it is over before its memory can be looked at", "");
+        return fail(experiment, "nothing was seen of its memory", "");
     if (experiment->baseline <= 0)
         return fail(experiment, "no time of work was measured", "");
     return true;
@@ -183,8 +183,9 @@ static void take_level(struct experiment *experiment, size_t step)
     else
         service_lap(experiment, 2, dwell);
     if (lap->end != CURVE_HELD)
-        lap->done = plan_is_finite(plan) && !plan->is_ramp ? (double)lap->windows / (double)runs
-                                                           : fmin(1, lap->lasted / dwell);
+        lap->done = plan_is_finite(plan) && !plan->is_ramp
+                        ? fmin(1, (double)lap->windows / (double)runs)
+                        : fmin(1, lap->lasted / dwell);
 }
 
 /* A finite program is started anew at each level and may break at two of them, so that one odd run

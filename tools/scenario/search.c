@@ -34,11 +34,13 @@ static enum curve_end probe(struct experiment *experiment, double budget)
     struct experiment_lap lap;
     double began = process_now();
     lap_begin(experiment, &lap, budget);
+    experiment->is_probe = true;
     if (plan_is_finite(experiment->plan))
         finite_lap(experiment, 1, 0);
     else if (service_start(experiment))
         service_lap_settled(experiment, PROBE_WINDOWS);
     watch_stop(experiment);
+    experiment->is_probe = false;
     schedule_add_run(&experiment->schedule, process_now() - began);
     return lap.end;
 }

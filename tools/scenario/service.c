@@ -220,7 +220,7 @@ static void dwell(struct service_state *state, const struct wanted *wanted)
     struct experiment *experiment = state->experiment;
     double until = process_now() + wanted->seconds;
     bool is_helped = experiment->plan->load != NULL || experiment->plan->metric != NULL;
-    size_t first = experiment->windows;
+    size_t first = experiment->windows, end = 0;
     unsigned slow = 0;
     for (;;) {
         bool goes_on = watch_step(experiment, POLL_SECONDS);
@@ -232,7 +232,11 @@ static void dwell(struct service_state *state, const struct wanted *wanted)
             return;
         bool is_late = process_now() > experiment->schedule.until;
         size_t windows = is_late ? wanted->least : wanted->windows;
-        bool is_enough = experiment->windows - first >= windows && experiment->work >= wanted->work;
+        if (lap_is_gliding(experiment)) /* a whole window is to be seen where that ends */
+            end = experiment->windows + 2;
+        bool is_enough = experiment->windows - first >= windows &&
+                         experiment->work >= wanted->work &&
+                         (is_late || experiment->windows >= end);
         if (goes_on && (!is_enough || process_now() < until))
             continue;
         slow = goes_on && has_collapsed(experiment, first) ? slow + 1 : 0;

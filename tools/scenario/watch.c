@@ -243,7 +243,7 @@ static void look(struct experiment *experiment, double now)
         keep_sample(experiment);
 }
 
-static void book_heap(struct experiment *experiment, double seconds)
+void watch_book_heap(struct experiment *experiment, double seconds)
 {
     struct pressure_heap heap;
     if (experiment->pressure.mechanism->heap == NULL)
@@ -283,7 +283,7 @@ static void book(struct experiment *experiment, double now)
         lap->used_most = fmax(lap->used_most,
                               (double)experiment->pressure.mechanism->most(&experiment->pressure));
     lap->resident_most = fmax(lap->resident_most, resident);
-    book_heap(experiment, seconds);
+    watch_book_heap(experiment, seconds);
     add_parts(experiment, seconds);
     experiment->resident_sum += resident * seconds;
     experiment->seen += seconds;
