@@ -73,6 +73,8 @@ static bool grow(struct table *table, struct table_cells *old)
     struct table_cells *cells = create_cells(old == NULL ? TABLE_FIRST_CELLS : 2 * old_count);
     if (cells == NULL)
         return false;
+    if (old != NULL)
+        os_populate(cells, cells->bytes); /* what follows touches every page, in no order */
     for (size_t i = 0; i < old_count; i++) {
         uint64_t value = atomic_load_explicit(&old->cell[i].value, memory_order_relaxed);
         if (value != 0)
