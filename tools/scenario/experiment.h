@@ -153,7 +153,8 @@ struct experiment {
     struct pressure_injected injected_at_begin;
     struct pressure_stalls stalls_at_begin;
     uint64_t lends_at_begin;
-    struct victim_parts parts_sum; /* over time */
+    struct victim_parts parts_sum; /* over time; seconds that it is of: */
+    double parts_seen;
     struct pressure_latency latency_at_sample;
 
     /* what was measured */

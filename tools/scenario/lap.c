@@ -59,6 +59,7 @@ void lap_forget_costs(struct experiment *experiment)
     experiment->costs_began = watch_time(experiment);
     experiment->resident_sum = experiment->seen = 0;
     experiment->parts_sum = (struct victim_parts){0, 0, 0, 0};
+    experiment->parts_seen = 0;
     experiment->asked_sum = experiment->objects_sum = experiment->heap_sum = 0;
     experiment->heap_there_sum = experiment->mapped_there_sum = 0;
     experiment->mapped_sum = experiment->anon_sum = experiment->heap_seen = 0;
@@ -203,15 +204,16 @@ static void add_injected(struct experiment *experiment, struct experiment_lap *l
         lap->stalled = isnan(lap->stalls.full) ? 0 : lap->stalls.full;
 }
 
+/* Of runs too short to be seen only the most is known, not what it was. */
 static void add_resident(const struct experiment *experiment, struct experiment_lap *lap)
 {
-    double seen = experiment->seen;
+    double seen = experiment->parts_seen;
     const struct victim_parts *sum = &experiment->parts_sum;
-    if (seen == 0)
-        return;
-    lap->resident_mean = experiment->resident_sum / seen;
-    lap->parts = (struct victim_parts){sum->anon / seen, sum->file / seen, sum->shmem / seen,
-                                       sum->swap / seen};
+    if (experiment->seen > 0)
+        lap->resident_mean = experiment->resident_sum / experiment->seen;
+    if (seen > 0)
+        lap->parts = (struct victim_parts){sum->anon / seen, sum->file / seen, sum->shmem / seen,
+                                           sum->swap / seen};
 }
 
 void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, const char *format,

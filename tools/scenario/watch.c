@@ -267,6 +267,7 @@ static void add_parts(struct experiment *experiment, double seconds)
     sum->file += now.file * seconds;
     sum->shmem += now.shmem * seconds;
     sum->swap += now.swap * seconds;
+    experiment->parts_seen += seconds;
 }
 
 /* What is seen now is so since the last time. */
