@@ -67,37 +67,50 @@ static inline void *renew(struct cache *cache, struct magazine *batch, struct ma
     return batch->slot[rounds];
 }
 
+static inline bool is_enough(const struct magazine *batch, uint32_t rounds)
+{
+    return ENOUGH_SHARE * rounds >= batch->capacity;
+}
+
+/* The magazine that frees went into, its class closed, or the one before it where that has enough.
+ */
+static inline struct magazine *close_freed(struct cache *main, unsigned class,
+                                           const struct magazine *batch)
+{
+    struct magazine *freed = main->loaded[class], *previous = main->previous[class];
+    void **top = hand.top[class];
+    hand.top[class] = CACHE_CLOSED;
+    atomic_signal_fence(memory_order_seq_cst);
+    cache_settle(main, freed, magazine_rounds_below(freed, top));
+    if (MP_LIKELY(is_enough(batch, freed->rounds)) || previous == NULL ||
+        !is_enough(batch, previous->rounds))
+        return freed;
+    main->loaded[class] = previous;
+    main->previous[class] = freed;
+    return previous;
+}
+
 /* NULL: not in this way. */
 static inline void *alloc_usually(struct cache *cache, struct cache *main, unsigned class)
 {
     struct magazine *batch = cache->loaded[class], *freed = main->loaded[class];
     if (batch == NULL || freed == NULL || !is_used_up(cache, batch) || freed->is_hollow)
         return NULL;
-    void **top = hand.top[class];
-    uint32_t rounds = magazine_rounds_below(freed, top);
-    if (ENOUGH_SHARE * rounds < batch->capacity)
-        return NULL;
-    hand.top[class] = CACHE_CLOSED;
-    atomic_signal_fence(memory_order_seq_cst);
-    cache_settle(main, freed, rounds);
-    uint32_t others = rounds > batch->capacity ? rounds - batch->capacity : 0;
-    void *p = renew(cache, batch, freed, others);
-    hand.top[class] = magazine_top(freed, others);
+    freed = close_freed(main, class, batch);
+    uint32_t others = freed->rounds > batch->capacity ? freed->rounds - batch->capacity : 0;
+    void *p = NULL;
+    if (MP_LIKELY(is_enough(batch, freed->rounds)))
+        p = renew(cache, batch, freed, others);
+    hand.top[class] = magazine_top(freed, freed->rounds);
     return p;
 }
 
 /* -- any other -------------------------------------------------------------------------------- */
 
-/* Half of what the magazine that is freed into can hold, so that it is seldom full meanwhile. */
 static __attribute__((noinline, cold)) struct magazine *make_batch(struct cache *cache,
                                                                    unsigned class)
 {
     struct magazine *batch = magazine_get(class, BATCH_STEP);
-    if (batch == NULL)
-        return NULL;
-    uint32_t half = size_tables.classes[class].rounds_max / 2;
-    if (half < batch->capacity)
-        magazine_limit(batch, half);
     cache->loaded[class] = batch;
     cache_gain(cache, batch);
     return batch;

@@ -49,7 +49,8 @@ struct cache {
     struct cache_other other;                          /* of its owners; the owner's */
     void **tops[SIZE_MAGAZINE_END];                    /* while closed; the owner's */
     struct magazine *loaded[SIZE_MAGAZINE_END];        /* NULL: none yet; the owner's */
-    struct magazine *previous[SIZE_MAGAZINE_END];      /* NULL, empty or full; the owner's */
+    struct magazine *previous[SIZE_MAGAZINE_END];      /* NULL, empty or full, or behind batches
+                                                        * anything; the owner's */
     int thread_id;                                     /* of the owner */
     _Atomic uint64_t calls;                            /* to the heap's slow paths; the owner's */
     struct cache_own_counts counts[SIZE_MAGAZINE_END]; /* the owner's */

@@ -67,14 +67,6 @@ void magazine_put(struct magazine *magazine)
     lock_drop(&of->lock);
 }
 
-MP_RARE void magazine_limit(struct magazine *magazine, uint32_t rounds)
-{
-    MP_ASSERT(magazine->rounds == 0 && rounds > 0 && rounds <= magazine->capacity);
-    magazine->slot[magazine->capacity + 1] = NULL;
-    magazine->capacity = (uint16_t)rounds;
-    magazine->slot[rounds + 1] = MAGAZINE_FULL;
-}
-
 void magazine_fill_hollow(struct magazine *magazine)
 {
     uint32_t kept = 0;

@@ -56,9 +56,6 @@ void magazine_fill_hollow(struct magazine *magazine);
 struct magazine *magazine_get(unsigned class, unsigned step);
 void magazine_put(struct magazine *magazine);
 
-/* An empty one holds no more than so many from now on, until it is put back. */
-void magazine_limit(struct magazine *magazine, uint32_t rounds);
-
 /* Gives rounds of a class to where they came from: slabs, or the unit heap. Leftovers: what is free
  * already is passed over, as in slab_give_leftovers. */
 void magazine_give(unsigned class, void *const *rounds, unsigned count, bool leftovers);
