@@ -227,6 +227,14 @@ static void keep_sample(struct experiment *experiment)
     add_latency(experiment, &experiment->sample[experiment->samples - 1]);
 }
 
+/* More processes are looked at less often, so that this costs no more of a processor; a program at
+ * work is to be seen at it once a second. */
+static double find_delay(const struct victim *victim)
+{
+    const double pids = 4, most = 4;
+    return fmin(most, fmax(1, (double)victim->pids / pids));
+}
+
 static void look(struct experiment *experiment, double now)
 {
     if (experiment->lap != NULL && experiment->glide.is_on)
@@ -234,7 +242,7 @@ static void look(struct experiment *experiment, double now)
                                             (uint64_t)lap_budget(experiment));
     victim_find(&experiment->victim);
     victim_look(&experiment->victim);
-    experiment->next_look = now + LOOK_SECONDS;
+    experiment->next_look = now + LOOK_SECONDS * find_delay(&experiment->victim);
     if (experiment->victim.now.processor > experiment->processor + 0.02) {
         experiment->processor = experiment->victim.now.processor;
         experiment->busy_at = now;
@@ -323,7 +331,8 @@ static void sample(struct experiment *experiment)
     double now = process_now();
     if (experiment->target.pid <= 0 || now < experiment->next_glance)
         return;
-    experiment->next_glance = now + fmin(TICK_SECONDS, find_pace(experiment)) - 0.001;
+    double tick = TICK_SECONDS * find_delay(&experiment->victim);
+    experiment->next_glance = now + fmin(tick, find_pace(experiment)) - 0.001;
     if (now >= experiment->next_look)
         look(experiment, now);
     else
