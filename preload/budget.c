@@ -233,15 +233,16 @@ bool budget_allows(enum budget_strategy which)
 
 /* -- threads ---------------------------------------------------------------------------------- */
 
-/* It has its stack of the kernel, also in the child of a fork, where it begins anew. */
-static bool is_first(void)
+/* The first one has its stack of the kernel, also in the child of a fork, where it begins anew. No
+ * system call: the program may be in a sandbox by now. */
+static bool is_counted(void)
 {
-    return os_thread_id() == os_process_id();
+    return page != NULL && os_thread_id_quiet() != (int)process_of(budget_slot);
 }
 
 void budget_thread_begins(void)
 {
-    if (is_first())
+    if (!is_counted())
         return;
     uint32_t threads = atomic_fetch_add(&budget_slot->threads, 1) + 1;
     uint32_t most = budget_slot->threads_most;
@@ -252,7 +253,7 @@ void budget_thread_begins(void)
 
 void budget_thread_ends(void)
 {
-    if (is_first())
+    if (!is_counted())
         return;
     uint32_t threads = budget_slot->threads;
     while (threads > 0 &&
