@@ -245,7 +245,8 @@ enum trace_info {
     TRACE_INFO_UNMAPPED = 11,  /* uvarints time_ns, address, bytes: nothing is there any more */
     TRACE_INFO_AREAS = 12,     /* see AREAS */
     TRACE_INFO_COSTS = 13,     /* struct trace_costs; right before END */
-    TRACE_INFO_SIGNAL = 14,    /* struct trace_signal */
+    TRACE_INFO_SIGNAL = 14,    /* struct trace_signal, u8: 1 if it interrupted the recorder itself;
+                                * then `stack` is the last that was known of the thread */
     TRACE_INFO_PRESSURE = 15,  /* struct trace_pressure */
     TRACE_INFO_CLASSES = 16,   /* format_heap.h */
     TRACE_INFO_LATENCY = 17,   /* format_heap.h */

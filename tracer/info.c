@@ -115,8 +115,20 @@ bool info_write_pressure(const struct trace_pressure *pressure)
 
 bool info_write_signal(const struct trace_signal *signal)
 {
-    struct piece piece = {signal, sizeof(*signal)};
-    return write_record(TRACE_INFO_SIGNAL, &piece, 1);
+    const struct piece pieces[2] = {{signal, sizeof(*signal)}, {&(char){0}, 1}};
+    return write_record(TRACE_INFO_SIGNAL, pieces, 2);
+}
+
+void info_write_signal_within(const struct trace_signal *signal)
+{
+    const struct piece pieces[2] = {{signal, sizeof(*signal)}, {&(char){1}, 1}};
+    lock_forget_all(); /* of what the thread holds nothing is given back */
+    if (!lock_try(&info.lock))
+        return;
+    size_t length = INFO_HEAD_BYTES + sizeof(*signal) + 1 + INFO_END_BYTES;
+    if (info.lane != NULL && lane_holds(info.lane, length))
+        put_record(info.lane, TRACE_INFO_SIGNAL, pieces, 2);
+    lock_drop(&info.lock);
 }
 
 static unsigned char *put_u64(unsigned char *at, uint64_t n)

@@ -23,6 +23,10 @@ bool info_write_mark(const char *label, uint64_t time_ns);
 bool info_write_leaks(const struct trace_leaks *leaks);
 bool info_write_lost(const unsigned char *entries, size_t bytes);
 bool info_write_signal(const struct trace_signal *signal);
+
+/* The same in a handler that interrupted the recorder, in a thread that will not go on: takes no
+ * room and waits for nobody, so it may not be written. */
+void info_write_signal_within(const struct trace_signal *signal);
 bool info_write_pressure(const struct trace_pressure *pressure);
 bool info_write_unmodule(uintptr_t start, uint32_t last_node);
 

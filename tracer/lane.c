@@ -297,10 +297,7 @@ bool lane_renew(struct lane *lane)
 bool lane_reserve(struct lane *lane, size_t bytes)
 {
     MP_ASSERT(bytes <= TRACE_PAYLOAD_BYTES);
-    if (lane->block.start != NULL &&
-        (size_t)(lane->block.start + TRACE_BLOCK_BYTES - lane->at) >= bytes)
-        return true;
-    return lane_renew(lane);
+    return lane_holds(lane, bytes) || lane_renew(lane);
 }
 
 bool lane_write_time(struct lane *lane, uint64_t now_ns)

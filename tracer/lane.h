@@ -139,7 +139,14 @@ static inline bool lane_has_room(const struct lane *lane)
     return lane->at < lane->limit;
 }
 
-/* Room for a record of that many bytes; more than a block holds there never is. */
+/* Room for a record of that many bytes in the open block. */
+static inline bool lane_holds(const struct lane *lane, size_t bytes)
+{
+    return lane->block.start != NULL &&
+           (size_t)(lane->block.start + TRACE_BLOCK_BYTES - lane->at) >= bytes;
+}
+
+/* The same, in a new block if need be; more than a block holds there never is. */
 bool lane_reserve(struct lane *lane, size_t bytes);
 
 /* A TIME record, unless the lane's clock is there already. False: the disk is full. */

@@ -273,14 +273,21 @@ void tracer_sample_late(void)
 
 void tracer_signal(int number, int code, const void *address, const struct tracer_caller *caller)
 {
-    if (!begin_aside())
+    bool is_aside = begin_aside();
+    if (!is_aside && !recorder_is_on())
         return;
     struct trace_signal signal = {.time_ns = os_time_ns(),
                                   .address = (uintptr_t)address,
                                   .number = number,
                                   .code = code,
                                   .tid = (uint32_t)os_thread_id()};
-    if (recorder.depth != 0 && recorder_has_lane())
+    bool has_stacks = recorder.depth != 0 && recorder_has_lane();
+    if (!is_aside) { /* an overflow of the stack, mostly: ours is deeper than the program's */
+        signal.stack = has_stacks ? unwind_last(thread_self.lane) : 0;
+        info_write_signal_within(&signal);
+        return;
+    }
+    if (has_stacks)
         (void)unwind(thread_self.lane, caller, recorder.depth, &signal.stack);
     end_aside(info_write_signal(&signal));
 }

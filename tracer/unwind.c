@@ -47,11 +47,18 @@ static void clear_frames(struct walk *walk)
     proofs_init(walk->proof);
 }
 
+uint32_t unwind_last(const struct lane *lane)
+{
+    const struct walk *walk = lane->walk;
+    return walk != NULL ? walk->last : 0;
+}
+
 void walk_forget(struct walk *walk)
 {
     if (walk == NULL)
         return;
     clear_frames(walk);
+    walk->last = 0;
     memset(&walk->memory, 0, sizeof(walk->memory));
     memset(walk->step, 0, sizeof(walk->step));
     memset(walk->rule, 0, sizeof(walk->rule));
@@ -385,7 +392,7 @@ static bool find_stack(struct lane *lane, struct walk *walk, const struct tracer
         return false;
     if (progress.kept != walk->frame)
         site_set(site, progress.kept, count_kept(walk, &progress), walk->fresh, progress.fresh);
-    *id = walk->frame[walk->count].node;
+    *id = walk->last = walk->frame[walk->count].node;
     return true;
 }
 

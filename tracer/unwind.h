@@ -29,6 +29,9 @@ static inline uint32_t unwind_event(struct lane *lane, const struct tracer_calle
     return id;
 }
 
+/* The id of the thread's last stack that was new to it; 0: there was none. */
+uint32_t unwind_last(const struct lane *lane);
+
 /* The memory of a thread that has ended must not serve the next one. NULL is allowed. */
 void walk_forget(struct walk *walk);
 

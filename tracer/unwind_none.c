@@ -18,6 +18,12 @@ bool unwind(struct lane *lane, const struct tracer_caller *caller, unsigned dept
     return true;
 }
 
+uint32_t unwind_last(const struct lane *lane)
+{
+    (void)lane;
+    return 0;
+}
+
 void walk_forget(struct walk *walk)
 {
     (void)walk;

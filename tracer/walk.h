@@ -42,6 +42,7 @@ struct cached_node {
 struct walk {
     uint32_t count;      /* frames remembered; frame[count] is the innermost */
     uint32_t generation; /* of the stacks that their nodes and rules are of */
+    uint32_t last;       /* the node of the last stack that was not found at once; 0: none */
     bool is_whole;       /* W1 */
     uint32_t next_step;  /* the entry of step[] that is replaced next */
     struct memory memory;

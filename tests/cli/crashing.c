@@ -22,6 +22,14 @@ static __attribute__((noinline)) int descend(int depth)
     return descend(depth + 1) + frame[0];
 }
 
+/* What is deepest on the stack then is the recorder. */
+static __attribute__((noinline)) int descend_and_allocate(int depth)
+{
+    char *volatile block = malloc(24);
+    free(block);
+    return descend_and_allocate(depth + 1) + (block != NULL);
+}
+
 static void *descend_aside(void *kept)
 {
     char *volatile known = malloc(10); /* to whoever records */
@@ -38,6 +46,8 @@ static __attribute__((noinline)) void fall(const char *kind)
         raise(SIGFPE);
     if (strcmp(kind, "overflow") == 0)
         sink = descend(0);
+    if (strcmp(kind, "overflow allocating") == 0)
+        sink = descend_and_allocate(0);
     pthread_t thread;
     if (strcmp(kind, "overflow aside") == 0 &&
         pthread_create(&thread, NULL, descend_aside, NULL) == 0)

@@ -73,6 +73,8 @@ static json_t *make_signal(struct report *report)
         values_set_number(object, "address", signal->address);
     values_set_number(object, "tid", signal->tid);
     values_set_number(object, "after_ns", analysis_since_start(report->analysis, signal->time_ns));
+    json_object_set_new(object, "is_inside_malloc",
+                        json_boolean(report->analysis->facts->signal_is_within));
     json_object_set_new(object, "frames", report_json_frames(report, signal->stack));
     return object;
 }

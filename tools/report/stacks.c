@@ -170,7 +170,8 @@ void report_name_group(struct report *report, const struct group *group, char ou
 void report_signal(struct report *report)
 {
     const struct trace_signal *signal = report->analysis->facts->signal;
-    char text[160];
+    bool is_within = report->analysis->facts->signal_is_within;
+    char text[240];
     if (signal == NULL)
         return;
     page_title(&report->page, "SIGNAL");
@@ -180,8 +181,10 @@ void report_signal(struct report *report)
     if (signal->code > 0)
         used += snprintf(text + used, sizeof text - (size_t)used, " at address 0x%llx",
                          (unsigned long long)signal->address);
-    snprintf(text + used, sizeof text - (size_t)used, ", in thread %u, after %s", signal->tid,
-             units_duration(analysis_since_start(report->analysis, signal->time_ns)).at);
+    snprintf(text + used, sizeof text - (size_t)used, ", in thread %u, after %s%s", signal->tid,
+             units_duration(analysis_since_start(report->analysis, signal->time_ns)).at,
+             is_within ? ", inside malloc or free; the stack is that of a call shortly before"
+                       : "");
     page_paragraph(&report->page, 2, "", "%s", text);
     print_stack(report, &(struct group){.node = signal->stack, .stacks = 1});
 }

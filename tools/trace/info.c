@@ -174,6 +174,7 @@ static void read_signal(struct trace *trace, struct payload *from)
     if (from->is_short || trace->facts.signal != NULL)
         return;
     signal.stack = stacks_find(trace, signal.stack);
+    trace->facts.signal_is_within = from->at < from->end && payload_take_u8(from) != 0;
     trace->signal = signal;
     trace->facts.signal = &trace->signal;
 }
