@@ -57,10 +57,10 @@ a_service_is_measured_by_its_output_and_stopped() {
 # One in 40 takes 60 ms longer than the others, which take 2.
 single_units_of_a_service_are_told_with_their_longest() {
     run-experiment --scenario linear --levels 2 --duration 1200ms --no-search --json --window 100ms --progress unit \
-        --ready unit -- "$CACHE" flat --mib 8 --pause-ms 60
+        --ready unit -- "$CACHE" flat --mib 8 --pause-ms 200
     expect-json 'all(l["times"]["of"] == "units" and l["times"]["count"] > 5 for l in [r["baseline"]] + r["levels"])' \
         'all(0.001 < l["times"]["p50_s"] < l["times"]["longest_s"] for l in [r["baseline"]] + r["levels"])' \
-        'r["baseline"]["times"]["p50_s"] < 0.05 < r["baseline"]["times"]["longest_s"]' \
+        'r["baseline"]["times"]["p50_s"] < 0.1 < r["baseline"]["times"]["longest_s"]' \
         '0.02 < (r["baseline"]["times"]["p99_s"] or 0.05) <= r["baseline"]["times"]["longest_s"]' \
         'r["baseline"]["times"]["p50_s"] <= r["baseline"]["times"]["p95_s"]' \
         'abs(sum(r["baseline"]["resident_" + k] for k in ("anon", "file", "shmem")) / r["baseline"]["resident_mean"] - 1) < 0.01' \
@@ -118,7 +118,7 @@ what_a_mechanism_injects_is_told_apart() {
         -- "$CACHE" flat --units 100
     expect-json 'r["baseline"]["slept_s"] == 0 and r["levels"][1]["slept_s"] > 0.1 * len(r["levels"][1]["service_s"])' \
         'abs(sum(r["levels"][1][k] for k in ("slept_s", "held_s", "fetched_s")) - r["levels"][1]["stalled_s"]) < 1e-6' \
-        'r["levels"][1]["slept_s"] < sum(r["levels"][1]["service_s"])'
+        'r["levels"][1]["slept_s"] < r["levels"][1]["lasted_s"]'
 }
 
 # RLIMIT_DATA is there from the beginning, 80 MiB beyond the budget, and static helpers inherit it.
