@@ -117,8 +117,10 @@ static inline unsigned char *encode_birth(struct lane *lane, unsigned char *at, 
 /* The fields of any record of an event. */
 enum { ENCODE_BYTES_MOST = 48 };
 
-/* Records that the following two have no room for. */
-void encode_alloc_slowly(struct lane *lane, struct birth birth);
+/* Records that the following two have no room for. Numbers, not a birth: it would be put together
+ * in memory by every event. */
+void encode_alloc_slowly(struct lane *lane, uint64_t units, uint64_t size, uint32_t stack,
+                         unsigned argument);
 void encode_free_slowly(struct lane *lane, uint64_t units);
 
 /* A whole ALLOC record at `at`, the lane's; nothing in a child that a handler forked off since `at`
@@ -139,8 +141,8 @@ static inline void encode_alloc(struct lane *lane, unsigned char *at, struct bir
         encode_uvarint(&fields, (uint32_t)birth.size);
     encode_uvarint(&fields, (uint32_t)distance);
     if (MP_UNLIKELY((birth.size | distance) >> 32 != 0) || MP_UNLIKELY(fields.bits > 64)) {
-        birth.argument &= ~(unsigned)TRACE_SIZE_KNOWN;
-        encode_alloc_slowly(lane, birth);
+        encode_alloc_slowly(lane, birth.units, birth.size, birth.stack,
+                            birth.argument & ~(unsigned)TRACE_SIZE_KNOWN);
         return;
     }
     atomic_signal_fence(memory_order_seq_cst);

@@ -17,12 +17,19 @@
 
 /* -- records ---------------------------------------------------------------------------------- */
 
-void encode_alloc_slowly(struct lane *lane, struct birth birth)
+static void put_alloc_slowly(struct lane *lane, struct birth *birth)
 {
     unsigned char fields[ENCODE_BYTES_MOST];
-    const unsigned char *end = encode_birth(lane, fields, &birth);
+    const unsigned char *end = encode_birth(lane, fields, birth);
     lane->events++;
-    lane_append(lane, turn_first_byte(TRACE_ALLOC, birth.argument), fields, end);
+    lane_append(lane, turn_first_byte(TRACE_ALLOC, birth->argument), fields, end);
+}
+
+void encode_alloc_slowly(struct lane *lane, uint64_t units, uint64_t size, uint32_t stack,
+                         unsigned argument)
+{
+    struct birth birth = {.units = units, .size = size, .stack = stack, .argument = argument};
+    put_alloc_slowly(lane, &birth);
 }
 
 void encode_free_slowly(struct lane *lane, uint64_t units)
@@ -36,11 +43,11 @@ void encode_free_slowly(struct lane *lane, uint64_t units)
 
 /* -- allocations ------------------------------------------------------------------------------ */
 
-static void put_alloc(struct lane *lane, const struct birth *birth)
+static void put_alloc(struct lane *lane, struct birth *birth)
 {
     unsigned char *at = lane_at(lane);
     if (MP_UNLIKELY((birth->argument & TRACE_ALIGNED) != 0) || MP_UNLIKELY(at == NULL))
-        encode_alloc_slowly(lane, *birth);
+        put_alloc_slowly(lane, birth);
     else
         encode_alloc(lane, at, *birth);
 }
