@@ -203,6 +203,54 @@ static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
     free(experiment);
 }
 
+/* Two windows at first, then three, each of a second; between them there was pressure. */
+static void a_recovery_that_is_looked_for_again_has_waited_before(void **state)
+{
+    (void)state;
+    static const struct plan patient = {.arguments = built_program, .recovery = 60};
+    struct experiment_window windows[] = {{.at = 11, .service = 2},
+                                          {.at = 12, .service = 2},
+                                          {.at = 41, .service = 1},
+                                          {.at = 42, .service = 1},
+                                          {.at = 43, .service = 1}};
+    struct experiment *experiment = built_experiment(&built_bracket);
+    experiment->plan = &patient;
+    experiment->window = windows;
+    experiment->release = (struct experiment_lap){.began = 10, .lasted = 2, .windows = 2};
+    experiment->release_again =
+        (struct experiment_lap){.began = 40, .lasted = 3, .first = 2, .windows = 3};
+    struct curve curve;
+    experiment_make_curve(experiment, &curve);
+    assert_int_equal(curve.moments, 5);
+    assert_true(curve.recovery[1].at == 2 && curve.recovery[2].at == 3);
+    assert_true(curve.recovery[4].at == 5 && curve.recovery[4].service == 1);
+    experiment_free_curve(&curve);
+    json_t *object = output_json(experiment);
+    assert_true(json_is_object(json_object_get(object, "release_again")));
+    json_decref(object);
+    free(experiment);
+}
+
+/* Five of seven levels were taken. */
+static void levels_that_there_was_no_time_for_are_none_that_were_lost(void **state)
+{
+    (void)state;
+    struct experiment_lap levels[5] = {{.budget = MIB}};
+    struct experiment *experiment = built_experiment(&built_bracket);
+    struct curve curve;
+    experiment->level = levels;
+    experiment->levels = 5;
+    experiment->planned = 7;
+    experiment_make_curve(experiment, &curve);
+    assert_int_equal(curve.planned, 7);
+    experiment_free_curve(&curve);
+    experiment->left_out = 2;
+    experiment_make_curve(experiment, &curve);
+    assert_int_equal(curve.planned, 5);
+    experiment_free_curve(&curve);
+    free(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +262,8 @@ int main(void)
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
+        cmocka_unit_test(a_recovery_that_is_looked_for_again_has_waited_before),
+        cmocka_unit_test(levels_that_there_was_no_time_for_are_none_that_were_lost),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

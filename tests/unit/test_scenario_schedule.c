@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tools/scenario/plan.h"
 #include "tools/scenario/process.h"
 #include "tools/scenario/schedule.h"
 
@@ -83,6 +84,20 @@ static void runs_are_expected_to_take_as_long_as_those_before(void **state)
     assert_false(schedule_fits(schedule.run, process_now() + 2.9));
 }
 
+/* The pressure is as long as the file, or as it was said. */
+static void a_file_has_five_times_its_own_length(void **state)
+{
+    (void)state;
+    struct shape_point points[] = {{.at = 0, .share = 0.9}, {.at = 399, .share = 0.5}};
+    struct plan plan;
+    plan_init(&plan);
+    plan.shape = (struct shape){.kind = SHAPE_FILE, .point = points, .points = 2};
+    assert_true(shape_length(&plan.shape, 60) == 400 && shape_length(&plan.shape, 500) == 500);
+    assert_true(plan_get_whole(&plan) == 2000);
+    plan.shape.kind = SHAPE_LINEAR;
+    assert_true(shape_length(&plan.shape, 60) == 60 && plan_get_whole(&plan) == 300);
+}
+
 static void notes_beyond_the_last_are_dropped(void **state)
 {
     (void)state;
@@ -101,6 +116,7 @@ int main(void)
         cmocka_unit_test(only_what_is_too_long_is_cut_short),
         cmocka_unit_test(parts_of_a_phase_are_equal),
         cmocka_unit_test(runs_are_expected_to_take_as_long_as_those_before),
+        cmocka_unit_test(a_file_has_five_times_its_own_length),
         cmocka_unit_test(notes_beyond_the_last_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,8 +167,10 @@ struct experiment {
     struct experiment_mark mark[EXPERIMENT_MARKS];
     size_t marks;
     struct experiment_lap calibration, release;
+    struct experiment_lap release_again; /* with fresh runs behind the search; or nothing */
     struct experiment_lap *level;
     size_t levels, planned;
+    size_t left_out;       /* of them, for want of time */
     int baseline_status;   /* exit status of a finite program */
     double clock_step;     /* seconds; nothing shorter can be told */
     bool baseline_misses;  /* it says that memory is missing even then */

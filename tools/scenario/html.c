@@ -146,6 +146,8 @@ static void print_levels(const struct experiment *experiment, FILE *out)
                   out);
     if (experiment->release.windows > 0)
         print_lap(experiment, &experiment->release, "none again", out);
+    if (experiment->release_again.windows > 0)
+        print_lap(experiment, &experiment->release_again, "none once more", out);
     fprintf(out, "</table></div>\n");
 }
 

@@ -343,6 +343,10 @@ json_t *output_json(const struct experiment *experiment)
     values_set_number(object, "levels_planned", experiment->planned);
     json_object_set_new(object, "levels", levels);
     json_object_set_new(object, "release", lap_object(experiment, &experiment->release));
+    json_object_set_new(object, "release_again",
+                        experiment->release_again.windows > 0
+                            ? lap_object(experiment, &experiment->release_again)
+                            : json_null());
     json_object_set_new(object, "breaking_point", search_object(experiment));
     json_object_set_new(object, "strategies", strategies_array(experiment));
     json_object_set_new(object, "result", verdict_object(experiment));

@@ -44,7 +44,7 @@ double lap_budget(const struct experiment *experiment)
     if (!experiment->glide.is_on)
         return to;
     double share = (process_now() - experiment->glide.began) / experiment->glide.seconds;
-    return from + fmin(1, share) * (to - from);
+    return share >= 1 ? to : from + share * (to - from);
 }
 
 bool lap_is_gliding(const struct experiment *experiment)
@@ -224,8 +224,7 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     va_start(list, format);
     vsnprintf(lap->why, sizeof lap->why, format, list);
     va_end(list);
-    if (end != CURVE_HELD)
-        lap->budget = lap_budget(experiment);
+    lap->budget = lap_budget(experiment);
     experiment->glide.is_on = false;
     lap->end = end;
     lap->done = end == CURVE_HELD;

@@ -57,6 +57,7 @@ static void print_all_times(const struct experiment *experiment, FILE *out)
         print_times(experiment, &experiment->level[i], output_bytes(experiment->level[i].budget).at,
                     out);
     print_times(experiment, &experiment->release, "after", out);
+    print_times(experiment, &experiment->release_again, "once more", out);
     fprintf(out, "\n");
 }
 

@@ -8,6 +8,7 @@
 #include "tools/cli.h"
 #include "tools/scenario/experiment.h"
 #include "tools/trace/memory.h"
+#include "tools/units.h"
 
 enum {
     RUNS_LEAST = 5, /* of a finite program's baseline */
@@ -27,6 +28,7 @@ enum {
 #define GROWTH 1.02         /* of resident memory over half of the baseline */
 #define HEAD_ROOM 1.10
 #define FLOOR 0.25
+#define LASTED 0.99 /* of the time that levels were to last: as long as that */
 
 static bool fail(struct experiment *experiment, const char *what, const char *why)
 {
@@ -150,7 +152,8 @@ static bool calibrate(struct experiment *experiment)
 
 /* -- levels ----------------------------------------------------------------------------------- */
 
-static size_t choose_levels(const struct experiment *experiment)
+/* Of a pressure phase of so many seconds. */
+static size_t choose_levels(const struct experiment *experiment, double duration)
 {
     const struct plan *plan = experiment->plan;
     double one =
@@ -158,11 +161,16 @@ static size_t choose_levels(const struct experiment *experiment)
             ? RUNS_A_LEVEL * experiment->schedule.run /* with what it waits for a processor */
             : fmax(DWELL_SECONDS, plan->metric != NULL ? WINDOWS_A_LEVEL * plan->window
                                                        : WINDOWS_A_LEVEL * experiment->baseline);
-    double fit = experiment->duration / one;
+    double fit = duration / one;
     size_t levels = fit > LEVELS_MOST    ? LEVELS_MOST
                     : fit < LEVELS_LEAST ? LEVELS_LEAST
                                          : (size_t)fit;
     return shape_steps(&plan->shape, plan->levels != 0 ? plan->levels : levels);
+}
+
+static size_t choose_runs(const struct experiment *experiment, double dwell)
+{
+    return dwell < RUNS_A_LEVEL * experiment->schedule.run ? 1 : RUNS_A_LEVEL;
 }
 
 static void take_level(struct experiment *experiment, size_t step)
@@ -170,12 +178,13 @@ static void take_level(struct experiment *experiment, size_t step)
     const struct plan *plan = experiment->plan;
     double budget = shape_budget(&plan->shape, step, experiment->planned,
                                  HEAD_ROOM * experiment->peak, experiment->floor, experiment->peak);
-    double dwell = shape_dwell(&plan->shape, step, experiment->planned, experiment->duration);
+    double wanted = shape_dwell(&plan->shape, step, experiment->planned, experiment->duration);
+    double dwell = fmin(wanted, fmax(0, experiment->schedule.until - process_now()));
     experiment->step = step + 1;
     struct experiment_lap *lap = &experiment->level[experiment->levels++];
-    size_t runs = dwell < RUNS_A_LEVEL * experiment->schedule.run ? 1 : RUNS_A_LEVEL;
+    size_t runs = choose_runs(experiment, wanted);
     if (plan->is_ramp && step > 0 && lap[-1].budget > budget) /* what rises does so at once */
-        lap_glide(experiment, lap, lap[-1].budget, budget, dwell);
+        lap_glide(experiment, lap, lap[-1].budget, budget, wanted);
     else
         lap_begin(experiment, lap, budget);
     if (plan_is_finite(plan))
@@ -185,7 +194,29 @@ static void take_level(struct experiment *experiment, size_t step)
     if (lap->end != CURVE_HELD)
         lap->done = plan_is_finite(plan) && !plan->is_ramp
                         ? fmin(1, (double)lap->windows / (double)runs)
-                        : fmin(1, lap->lasted / dwell);
+                        : fmin(1, lap->lasted / wanted);
+}
+
+/* What the time made of levels that nothing else ended. */
+static void note_levels(struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    const struct experiment_lap *first = experiment->level, *last = first + experiment->levels - 1;
+    double wanted = shape_length(&plan->shape, plan->duration);
+    double lasted = last->began + last->lasted - first->began;
+    size_t levels = choose_levels(experiment, plan->duration), planned = experiment->planned;
+    size_t runs = choose_runs(experiment, experiment->duration / (double)planned);
+    size_t runs_wanted = choose_runs(experiment, plan->duration / (double)levels);
+    bool is_of_runs = plan_is_finite(plan) && !plan->is_ramp;
+    if (!is_of_runs && lasted < LASTED * wanted)
+        schedule_note(&experiment->schedule, "pressure lasted %.3g s instead of %.3g s", lasted,
+                      wanted);
+    if (is_of_runs && plan->shape.kind != SHAPE_FILE && (planned < levels || runs < runs_wanted))
+        schedule_note(&experiment->schedule, "%zu levels of %s each instead of %zu of %zu", planned,
+                      units_plural(runs, "run").at, levels, runs_wanted);
+    if (experiment->levels < planned)
+        schedule_note(&experiment->schedule, "the last %zu of %zu levels were left out",
+                      planned - experiment->levels, planned);
 }
 
 /* A finite program is started anew at each level and may break at two of them, so that one odd run
@@ -197,7 +228,7 @@ static void descend(struct experiment *experiment)
     watch_enter(experiment, "pressure");
     experiment->floor =
         experiment->plan->limit != 0 ? (double)experiment->plan->limit : FLOOR * experiment->peak;
-    experiment->planned = choose_levels(experiment);
+    experiment->planned = choose_levels(experiment, experiment->duration);
     experiment->steps = experiment->planned;
     experiment->level = memory_alloc(experiment->planned, sizeof(*experiment->level));
     schedule_begin(&experiment->schedule, SCHEDULE_LEVELS);
@@ -207,9 +238,10 @@ static void descend(struct experiment *experiment)
         take_level(experiment, experiment->levels);
         broken += experiment->level[experiment->levels - 1].end != CURVE_HELD;
     }
-    if (experiment->levels < experiment->planned && broken < most)
-        schedule_note(&experiment->schedule, "the last %zu of %zu levels were left out",
-                      experiment->planned - experiment->levels, experiment->planned);
+    if (broken == most)
+        return;
+    experiment->left_out = experiment->planned - experiment->levels;
+    note_levels(experiment);
 }
 
 /* A file says itself when its levels are. */
@@ -217,12 +249,9 @@ static void choose_duration(struct experiment *experiment)
 {
     const struct plan *plan = experiment->plan;
     experiment->duration = plan->duration;
-    if (plan->shape.kind == SHAPE_FILE)
-        return;
-    experiment->duration = schedule_limit(&experiment->schedule, SCHEDULE_LEVELS, plan->duration);
-    if (experiment->duration < plan->duration)
-        schedule_note(&experiment->schedule, "pressure lasted %.3g s instead of %.3g s",
-                      experiment->duration, plan->duration);
+    if (plan->shape.kind != SHAPE_FILE)
+        experiment->duration =
+            schedule_limit(&experiment->schedule, SCHEDULE_LEVELS, plan->duration);
 }
 
 /* -- release ---------------------------------------------------------------------------------- */
@@ -237,39 +266,86 @@ static bool is_recovered(const struct experiment *experiment)
     return figures.is_recovering;
 }
 
-static void note_patience(struct experiment *experiment, double waited)
+/* Runs or windows without pressure until `until` (process_now()), or until they are as before. */
+static void watch_recovery(struct experiment *experiment, struct experiment_lap *lap, double until)
 {
-    schedule_note(&experiment->schedule, "recovery was waited for %.3g s instead of %.3g s",
-                  fmax(0, waited), experiment->plan->recovery);
-}
-
-static void release(struct experiment *experiment)
-{
-    bool is_finite = plan_is_finite(experiment->plan);
-    struct experiment_lap *lap = &experiment->release;
-    if (experiment->plan->recovery == 0 || (!is_finite && experiment->target.pid <= 0))
-        return; /* it is not asked for; or it is gone: there is nothing to recover */
-    watch_enter(experiment, "release");
-    experiment->step = experiment->steps = 1;
+    experiment->is_recovery_cut = false;
     lap_begin(experiment, lap, 0);
-    schedule_begin(&experiment->schedule, SCHEDULE_RELEASE);
-    double wanted = experiment->plan->recovery + RELEASE_SECONDS;
-    double longest = schedule_limit(&experiment->schedule, SCHEDULE_RELEASE, wanted);
-    double until = fmin(process_now() + longest, experiment->schedule.until);
     go_on(experiment, 3, RELEASE_SECONDS);
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            !is_recovered(experiment)) {
         lap_resume(experiment, lap);
         go_on(experiment, 1, 0);
     }
-    experiment->is_recovery_cut =
-        lap->end == CURVE_HELD && lap->lasted < wanted && !is_recovered(experiment);
-    if (experiment->is_recovery_cut)
-        note_patience(experiment, lap->lasted - RELEASE_SECONDS);
+    double waited = experiment->release.lasted + experiment->release_again.lasted;
+    experiment->is_recovery_cut = lap->end == CURVE_HELD &&
+                                  waited < experiment->plan->recovery + RELEASE_SECONDS &&
+                                  !is_recovered(experiment);
     double *resident = lap_copy_residents(experiment, lap);
     size_t last = lap->windows < 5 ? lap->windows : 5;
     experiment->rss_after = sample_median(resident + lap->windows - last, last);
     free(resident);
+}
+
+/* Seconds in which a recovery is seen to last, at best: three parts of a second, to the end of a
+ * window each. */
+static double expect_recovery(const struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    double window = plan->progress != NULL || plan->work_signal != 0 ? plan->window : 0;
+    return RELEASE_SECONDS + 3 * (window + experiment->baseline);
+}
+
+/* A service is watched as long as there is time before what needs fresh ones: it does not come
+ * back. */
+static double find_release_end(const struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    const struct schedule *schedule = &experiment->schedule;
+    double longest = plan->recovery + RELEASE_SECONDS, end = schedule_end(schedule);
+    bool is_last = !plan->is_searching && plan->strategies == 0;
+    double until = is_last ? end : schedule->until;
+    if (!is_last && plan_is_finite(plan))
+        until = fmin(until, process_now() + schedule_limit(schedule, SCHEDULE_RELEASE, longest));
+    until = fmax(until, process_now() + expect_recovery(experiment));
+    return fmin(fmin(until, end), process_now() + longest);
+}
+
+static void release(struct experiment *experiment)
+{
+    bool is_finite = plan_is_finite(experiment->plan);
+    if (experiment->plan->recovery == 0 || (!is_finite && experiment->target.pid <= 0))
+        return; /* it is not asked for; or it is gone: there is nothing to recover */
+    watch_enter(experiment, "release");
+    experiment->step = experiment->steps = 1;
+    schedule_begin(&experiment->schedule, SCHEDULE_RELEASE);
+    experiment->schedule.until = find_release_end(experiment);
+    watch_recovery(experiment, &experiment->release, experiment->schedule.until);
+}
+
+/* A recovery that was not seen yet is waited for when the search is done, before what no verdict
+ * needs; then the time is told that there was for it. */
+static void release_again(struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    if (!experiment->is_recovery_cut)
+        return;
+    schedule_begin(&experiment->schedule, SCHEDULE_RELEASE_AGAIN);
+    double needed = expect_recovery(experiment), end = schedule_end(&experiment->schedule);
+    double until = fmax(experiment->schedule.until, process_now() + needed);
+    double waited = experiment->release.lasted;
+    if (plan_is_finite(plan) && until <= end) {
+        watch_enter(experiment, "release");
+        experiment->step = experiment->steps = 1;
+        experiment->schedule.until = until;
+        double longest = plan->recovery + RELEASE_SECONDS - waited;
+        watch_recovery(experiment, &experiment->release_again,
+                       fmin(process_now() + longest, until));
+        waited += experiment->release_again.lasted;
+    }
+    if (experiment->is_recovery_cut)
+        schedule_note(&experiment->schedule, "recovery was waited for %.3g s instead of %.3g s",
+                      fmax(0, waited - RELEASE_SECONDS), plan->recovery);
 }
 
 /* -- all of it -------------------------------------------------------------------------------- */
@@ -305,6 +381,8 @@ static void run_phases(struct experiment *experiment)
         strategies_measure(experiment, SCHEDULE_STRATEGIES);
     if (!experiment->is_interrupted && experiment->plan->is_searching)
         search_breaking_point(experiment);
+    if (!experiment->is_interrupted)
+        release_again(experiment);
     if (!experiment->is_interrupted)
         strategies_measure(experiment, SCHEDULE_LEFT_OUT);
     if (!experiment->is_interrupted && experiment->plan->is_searching)
@@ -371,17 +449,28 @@ static void make_level(const struct experiment *experiment, const struct experim
                              .stalled = lap->lasted > 0 ? fmin(1, lap->stalled / lap->lasted) : 0};
 }
 
+/* Windows without pressure: `waited` seconds of it were over before this lap. */
+static size_t add_moments(const struct experiment *experiment, const struct experiment_lap *lap,
+                          double waited, struct curve_moment *moment)
+{
+    for (size_t i = 0; i < lap->windows; i++) {
+        const struct experiment_window *window = &experiment->window[lap->first + i];
+        moment[i] = (struct curve_moment){waited + window->at - lap->began, window->service};
+    }
+    return lap->windows;
+}
+
 void experiment_make_curve(const struct experiment *experiment, struct curve *curve)
 {
-    const struct experiment_lap *release = &experiment->release;
+    const struct experiment_lap *release = &experiment->release,
+                                *again = &experiment->release_again;
     struct curve_level *level = memory_alloc(experiment->levels + 1, sizeof(*level));
-    struct curve_moment *moment = memory_alloc(release->windows + 1, sizeof(*moment));
+    struct curve_moment *moment =
+        memory_alloc(release->windows + again->windows + 1, sizeof(*moment));
     for (size_t i = 0; i < experiment->levels; i++)
         make_level(experiment, &experiment->level[i], &level[i]);
-    for (size_t i = 0; i < release->windows; i++) {
-        const struct experiment_window *window = &experiment->window[release->first + i];
-        moment[i] = (struct curve_moment){window->at - release->began, window->service};
-    }
+    size_t moments = add_moments(experiment, release, 0, moment);
+    moments += add_moments(experiment, again, release->lasted, moment + moments);
     *curve = (struct curve){
         .baseline = lap_copy_services(experiment, &experiment->calibration),
         .baselines = experiment->calibration.windows,
@@ -391,9 +480,9 @@ void experiment_make_curve(const struct experiment *experiment, struct curve *cu
         .is_floor_declared = experiment->plan->limit != 0,
         .level = level,
         .levels = experiment->levels,
-        .planned = experiment->planned,
+        .planned = experiment->planned - experiment->left_out,
         .recovery = moment,
-        .moments = release->windows,
+        .moments = moments,
         .is_recovery_watched = experiment->plan->recovery > 0 && !experiment->is_recovery_cut,
         .patience = fmin(experiment->plan->recovery, CURVE_RECOVERY_LONGEST),
         .rss_before = experiment->rss_before,

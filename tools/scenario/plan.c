@@ -75,7 +75,7 @@ double plan_get_whole(const struct plan *plan)
 {
     const double whole = 300, parts = 5;
     if (isnan(plan->within))
-        return fmax(whole, parts * plan->duration);
+        return fmax(whole, parts * shape_length(&plan->shape, plan->duration));
     return plan->within > 0 ? plan->within : INFINITY;
 }
 
@@ -126,6 +126,16 @@ static bool set_levels(unsigned *into, const char *key, const char *value, char 
     return true;
 }
 
+static bool set_shape(struct shape *into, const char *key, const char *value, char *why)
+{
+    char inside[PLAN_WHY_BYTES - 32];
+    shape_fini(into);
+    if (shape_parse(value, into, inside, sizeof inside))
+        return true;
+    snprintf(why, PLAN_WHY_BYTES, "%.30s %s", key, inside);
+    return false;
+}
+
 /* NAME:VARIABLE=VALUE,...; or none. */
 static bool add_strategy(struct plan *plan, const char *value, char *why)
 {
@@ -171,8 +181,7 @@ static bool set(struct plan *plan, const struct setting *setting, const char *va
     case SIGNAL:
         return set_signal(into, setting->key, value, why);
     case SHAPE:
-        shape_fini(into);
-        return shape_parse(value, into, why, PLAN_WHY_BYTES);
+        return set_shape(into, setting->key, value, why);
     default:
         return add_strategy(plan, value, why);
     }

@@ -58,7 +58,7 @@ void plan_fini(struct plan *plan);
 void plan_add_own_strategy(struct plan *plan, const char *name, unsigned bit);
 
 /* Seconds that all of it may take; INFINITY. By default five minutes, or five times as long as the
- * pressure. */
+ * pressure is to last. */
 double plan_get_whole(const struct plan *plan);
 
 /* A program that ends by itself is run again and again: how long it takes is the metric. */

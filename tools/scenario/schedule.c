@@ -16,13 +16,10 @@ static const struct {
     double ends;
     double most; /* share of the whole that the phase may take in all; 0: it has no wish */
 } phases[] = {
-    [SCHEDULE_CALIBRATION] = {0.12, 0.07},
-    [SCHEDULE_LEVELS] = {0.45, 0.25},
-    [SCHEDULE_RELEASE] = {0.60, 0.22},
-    [SCHEDULE_STRATEGIES] = {0.35, 0},
-    [SCHEDULE_SEARCH] = {0.65, 0},
-    [SCHEDULE_LEFT_OUT] = {0.60, 0},
-    [SCHEDULE_SHIFTS] = {1, 0},
+    [SCHEDULE_CALIBRATION] = {0.12, 0.07}, [SCHEDULE_LEVELS] = {0.45, 0.25},
+    [SCHEDULE_RELEASE] = {0.60, 0.22},     [SCHEDULE_STRATEGIES] = {0.35, 0},
+    [SCHEDULE_SEARCH] = {0.65, 0},         [SCHEDULE_RELEASE_AGAIN] = {0.50, 0},
+    [SCHEDULE_LEFT_OUT] = {0.60, 0},       [SCHEDULE_SHIFTS] = {1, 0},
 };
 
 void schedule_init(struct schedule *schedule, double whole)

@@ -15,6 +15,7 @@ enum schedule_phase {
     SCHEDULE_RELEASE,
     SCHEDULE_STRATEGIES,
     SCHEDULE_SEARCH,
+    SCHEDULE_RELEASE_AGAIN,
     SCHEDULE_LEFT_OUT, /* strategies that did not fit before the search */
     SCHEDULE_SHIFTS
 };

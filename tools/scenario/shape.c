@@ -11,7 +11,9 @@
 #include "tools/scenario/amounts.h"
 #include "tools/trace/memory.h"
 
-enum { TOOTH = 5 }; /* steps of a sawtooth's rise */
+enum { TOOTH = 5 };    /* steps of a sawtooth's rise */
+#define LONGEST 1e6    /* seconds: as long as any time that is said (amounts.c) */
+#define LAST_LEAST 1.0 /* seconds, of the last level of a file */
 
 static const struct {
     const char *name;
@@ -40,7 +42,7 @@ static bool parse_line(const char *line, struct shape_point *point)
     char level[32];
     int end = 0;
     if (sscanf(line, "%lf %31s %n", &point->at, level, &end) != 2 || line[end] != '\0' ||
-        !(point->at >= 0))
+        !(point->at >= 0 && point->at <= LONGEST))
         return false;
     size_t length = strlen(level);
     uint64_t bytes;
@@ -80,9 +82,11 @@ static bool read_file(FILE *file, struct shape *shape, char *why, size_t why_byt
     }
     free(line);
     if (!is_fine)
-        snprintf(why, why_bytes,
-                 "%s: line %zu: \"SECONDS LEVEL\" is wanted, times rising, as 10 512M or 10 80%%",
-                 shape->name, number);
+        snprintf(
+            why, why_bytes,
+            "%s: line %zu: \"SECONDS LEVEL\" is wanted, times rising up to %.0f, as 10 512M or "
+            "10 80%%",
+            shape->name, number, LONGEST);
     else if (shape->points == 0)
         snprintf(why, why_bytes, "%s: no line with a time and a level", shape->name);
     return is_fine && shape->points > 0;
@@ -125,7 +129,16 @@ double shape_dwell(const struct shape *shape, size_t step, size_t steps, double 
     if (shape->kind != SHAPE_FILE)
         return duration / (double)steps;
     double begin = shape->point[step].at;
-    return step + 1 < steps ? shape->point[step + 1].at - begin : fmax(1, duration - begin);
+    return step + 1 < steps ? shape->point[step + 1].at - begin
+                            : fmax(LAST_LEAST, duration - begin);
+}
+
+double shape_length(const struct shape *shape, double duration)
+{
+    if (shape->kind != SHAPE_FILE)
+        return duration;
+    double last = shape->point[shape->points - 1].at;
+    return fmax(last + LAST_LEAST, duration) - shape->point[0].at;
 }
 
 /* The share of the head-room that is taken away at this step, the last one all of it. */

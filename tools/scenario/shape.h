@@ -34,6 +34,8 @@ const char *shape_summary(size_t index);
 /* How many steps `wanted` becomes, and how long each lasts of a pressure phase of `duration`. */
 size_t shape_steps(const struct shape *shape, size_t wanted);
 double shape_dwell(const struct shape *shape, size_t step, size_t steps, double duration);
+/* How long all of them last. */
+double shape_length(const struct shape *shape, double duration);
 
 /* Does it only ever jump? Then there is no ramp of it. */
 bool shape_is_sudden(const struct shape *shape);
