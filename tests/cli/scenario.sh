@@ -68,6 +68,54 @@ single_units_of_a_service_are_told_with_their_longest() {
         'r["levels"][0]["stalls_of"] is not None or not os.path.exists("/proc/pressure/memory")'
 }
 
+# How many there are of `sleep $1`, in the end: who is being killed may still be there for a moment.
+expect-sleepers() {
+    for _ in {1..500}; do [ "$(pgrep -fc "^sleep $1\$")" = "$2" ] && return || sleep 0.02; done
+    fail "$(pgrep -fc "^sleep $1\$") of sleep $1, not $2"
+}
+
+# Also those in sessions of their own, and if it is killed, which no program hears of.
+nobody_is_left_however_it_ends() {
+    local signal tool mark=987$BASHPID
+    for signal in TERM INT KILL; do
+        (trap - INT; exec "$replay" --scenario linear --duration 60s --pressure rlimit --progress unit -q -- sh -c "
+            setsid sleep $mark & sleep $mark & (setsid sleep $mark &) & while echo unit; do sleep 0.02; done") >out 2>err &
+        tool=$!
+        expect-sleepers $mark 3
+        kill -$signal $tool
+        wait $tool
+        expect-sleepers $mark 0
+    done
+}
+
+# Each run leaves one in a session of its own, and one that has no mark in its environment.
+nobody_is_left_of_a_run_when_the_next_one_begins() {
+    local signal tool mark=986$BASHPID
+    for signal in none TERM INT KILL; do
+        (trap - INT; exec "$replay" --scenario linear --pressure rlimit --levels 4 --duration 2s --no-search --recovery-time none -q -- \
+            sh -c "[ \"\$(pgrep -fc '^sleep $mark\$')\" = 0 ] || { echo 'left from before'; exit 9; }
+                setsid sleep $mark & [ $signal = KILL ] || env -i $(command -v setsid) sleep $mark & sleep 0.1") >out 2>err &
+        tool=$!
+        sleep 0.5
+        [ $signal = none ] || kill -$signal $tool
+        wait $tool
+        expect-sleepers $mark 0
+        ! grep "left from before" out err || fail "not all were gone when the next run began"
+    done
+}
+
+# A job that the shell had which became the tool.
+a_stranger_among_the_children_stays() {
+    local mark=985$BASHPID
+    "$python" -ISc 'import os, sys
+if os.fork() == 0: os.execvp("sleep", ["sleep", sys.argv[1]])
+os.execvp(sys.argv[2], sys.argv[2:])' $mark "$replay" --scenario linear --pressure rlimit --levels 2 --duration 300ms --no-search \
+        --recovery-time none -q -- sh -c "setsid sleep 1$mark & sleep 0.01" >out 2>err
+    expect-sleepers 1$mark 0
+    expect-sleepers $mark 1
+    kill "$(pgrep -f "^sleep $mark\$")"
+}
+
 a_ramp_glides_from_level_to_level() {
     printf '0 110%%\n0.1 1M\n' >levels
     run-experiment --scenario levels --form ramp --duration 1600ms --no-search --json --window 50ms --progress unit \

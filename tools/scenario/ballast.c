@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "tools/scenario/groups.h"
+#include "tools/scenario/leftovers.h"
 #include "tools/scenario/pressure.h"
 #include "tools/trace/memory.h"
 
@@ -146,7 +147,10 @@ static int start_helper(struct ballast *ballast)
     ballast->helper = fork();
     if (ballast->helper == 0)
         become_helper(ballast, parent);
-    return ballast->helper < 0 ? errno : 0;
+    if (ballast->helper < 0)
+        return errno;
+    leftovers_add_own(ballast->helper);
+    return 0;
 }
 
 static void stop_helper(struct ballast *ballast)
@@ -156,6 +160,7 @@ static void stop_helper(struct ballast *ballast)
     kill(ballast->helper, SIGKILL);
     while (waitpid(ballast->helper, NULL, 0) < 0 && errno == EINTR)
         ;
+    leftovers_remove_own(ballast->helper);
     ballast->helper = 0;
 }
 
@@ -306,8 +311,11 @@ static void set_ballast(struct pressure *pressure, uint64_t bytes)
 /* The kernel may have killed it all the same: for a moment there was more. */
 static void revive_helper(struct pressure *pressure, struct ballast *ballast)
 {
-    if (ballast->helper > 0 && waitpid(ballast->helper, NULL, WNOHANG) != ballast->helper)
-        return;
+    if (ballast->helper > 0) {
+        if (waitpid(ballast->helper, NULL, WNOHANG) != ballast->helper)
+            return;
+        leftovers_remove_own(ballast->helper);
+    }
     if (start_helper(ballast) == 0)
         pressure->lends++;
 }

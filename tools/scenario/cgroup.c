@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tools/scenario/groups.h"
+#include "tools/scenario/guard.h"
 #include "tools/scenario/process.h"
 #include "tools/trace/memory.h"
 
@@ -44,7 +45,10 @@ static int make_group(bool is_v2, char *path)
         return ENOENT;
     if (snprintf(path, PATH_BYTES, "%s/mpress-%d", own, (int)getpid()) >= PATH_BYTES)
         return ENAMETOOLONG;
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : errno;
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        return errno;
+    guard_keep_folder(path);
+    return 0;
 }
 
 /* -- its files -------------------------------------------------------------------------------- */

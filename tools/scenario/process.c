@@ -15,6 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/scenario/guard.h"
+#include "tools/scenario/leftovers.h"
+#include "tools/scenario/origin.h"
+
 enum { PIPE_BYTES = 1 << 20 };
 
 double process_now(void)
@@ -59,6 +63,7 @@ static _Noreturn void become(char **arguments, const struct process_hooks *hooks
     dup2(null_fd, STDIN_FILENO);
     dup2(pipes->out[1], STDOUT_FILENO);
     dup2(pipes->error[1], STDERR_FILENO);
+    origin_mark();
     if (hooks->prepare != NULL)
         hooks->prepare(hooks->context);
     if (getppid() == parent)
@@ -101,6 +106,10 @@ int process_start(struct process *process, char **arguments, const struct proces
     if (process->pid == 0)
         become(arguments, hooks, &pipes, parent);
     error = process->pid < 0 ? errno : 0;
+    if (error == 0) {
+        guard_note(process->pid);
+        leftovers_add_program(process->pid);
+    }
     close(pipes.out[1]);
     close(pipes.error[1]);
     close(pipes.exec[1]);
@@ -237,11 +246,12 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         info.si_pid != process->pid)
         return false;
-    process->run_wait = process_read_run_wait(process);
-    if (wait4(process->pid, &process->wait_status, WNOHANG, &process->usage) != process->pid)
-        return false;
     process->ended = process_now();
+    process->run_wait = process_read_run_wait(process);
     kill(-process->pid, SIGKILL); /* whoever is left of its session's first group */
+    leftovers_end(process->pid);
+    guard_forget(process->pid);
+    wait4(process->pid, &process->wait_status, 0, &process->usage);
     process_read(process, hooks);
     close_stream(process, &process->error, hooks);
     close_stream(process, &process->out, hooks);

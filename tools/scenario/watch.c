@@ -13,6 +13,9 @@
 
 #include "tools/place.h"
 #include "tools/scenario/experiment.h"
+#include "tools/scenario/guard.h"
+#include "tools/scenario/leftovers.h"
+#include "tools/scenario/origin.h"
 #include "tools/trace/memory.h"
 #include "tools/units.h"
 
@@ -46,6 +49,9 @@ bool watch_open(struct experiment *experiment)
     sigprocmask(SIG_BLOCK, &ours, NULL);
     signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    leftovers_begin();
+    origin_begin();
+    guard_open();
     experiment->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
     experiment->began = process_now();
     progress_init(&experiment->progress, !experiment->plan->is_quiet, 300000000);
@@ -56,6 +62,7 @@ void watch_close(struct experiment *experiment)
 {
     sigset_t ours;
     fill_signals(experiment->plan, &ours);
+    guard_close();
     progress_fini(&experiment->progress);
     close(experiment->signal_fd);
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
@@ -240,6 +247,7 @@ static void look(struct experiment *experiment, double now)
     if (experiment->lap != NULL && experiment->glide.is_on)
         experiment->pressure.mechanism->set(&experiment->pressure,
                                             (uint64_t)lap_budget(experiment));
+    leftovers_reap();
     victim_find(&experiment->victim);
     victim_look(&experiment->victim);
     experiment->next_look = now + LOOK_SECONDS * find_delay(&experiment->victim);

@@ -1,0 +1,180 @@
+/* guard.c - see guard.h */
+#define _GNU_SOURCE /* close_range, pidfd_open */
+#include "tools/scenario/guard.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/scenario/leftovers.h"
+#include "tools/scenario/origin.h"
+
+enum {
+    CLOSED = 0,    /* in place of a session: this program itself sees to the folders */
+    SESSIONS = 16, /* at the same time */
+    ROUNDS = 50,   /* who forks meanwhile is found in the next one */
+    FOLDERS = 4,
+    FOLDER_BYTES = 1024,
+};
+
+static struct {
+    char folder[FOLDERS][FOLDER_BYTES];
+    unsigned folders;
+    int fd; /* to the guard */
+    pid_t pid;
+} guard = {.fd = -1};
+
+/* -- in the guard ----------------------------------------------------------------------------- */
+
+static pid_t sessions[SESSIONS]; /* 0: free */
+
+static bool is_guarded(pid_t pid)
+{
+    pid_t session = origin_find_session(pid);
+    for (unsigned i = 0; session != 0 && i < SESSIONS; i++) {
+        if (sessions[i] == session)
+            return true;
+    }
+    return session != 0 && origin_find_marked(pid) != 0;
+}
+
+/* Who it is, is asked of one that cannot be replaced by another of the same number meanwhile. */
+static bool end(pid_t pid)
+{
+    int fd = pidfd_open(pid, 0);
+    bool is_killed = fd >= 0 && is_guarded(pid) && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_killed;
+}
+
+/* False: nobody is left. */
+static bool end_all(void)
+{
+    bool is_somebody = false;
+    DIR *folder = opendir("/proc");
+    if (folder == NULL)
+        return false;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int pid = atoi(entry->d_name);
+        if (pid > 1 && pid != getpid())
+            is_somebody |= end(pid);
+    }
+    closedir(folder);
+    return is_somebody;
+}
+
+static void replace(pid_t old, pid_t new)
+{
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (sessions[i] == old) {
+            sessions[i] = new;
+            return;
+        }
+    }
+}
+
+/* Who was killed may still be on his way out. */
+static void remove_folders(void)
+{
+    const struct timespec pause = {0, 10000000};
+    for (unsigned i = 0; i < guard.folders; i++) {
+        for (unsigned tries = 0; tries < 100 && rmdir(guard.folder[i]) != 0 && errno == EBUSY;
+             tries++)
+            nanosleep(&pause, NULL);
+    }
+}
+
+/* Nothing of the program's is kept open, no signal of the terminal's comes. */
+static _Noreturn void watch_over(int fd)
+{
+    const struct timespec pause = {0, 4000000};
+    bool is_closed = false;
+    sigset_t all;
+    pid_t session;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setsid();
+    prctl(PR_SET_NAME, "mpress-guard");
+    dup2(fd, STDIN_FILENO);
+    close_range(STDIN_FILENO + 1, ~0U, 0);
+    while (read(STDIN_FILENO, &session, sizeof session) == (ssize_t)sizeof session) {
+        is_closed |= session == CLOSED;
+        if (session != CLOSED)
+            replace(session > 0 ? 0 : -session, session > 0 ? session : 0);
+    }
+    for (unsigned i = 0; i < ROUNDS && end_all(); i++)
+        nanosleep(&pause, NULL);
+    if (!is_closed)
+        remove_folders();
+    _exit(0);
+}
+
+/* -- in the program --------------------------------------------------------------------------- */
+
+void guard_keep_folder(const char *path)
+{
+    if (guard.folders < FOLDERS && strlen(path) < FOLDER_BYTES)
+        strcpy(guard.folder[guard.folders++], path);
+}
+
+void guard_open(void)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return;
+    guard.pid = fork();
+    if (guard.pid == 0) {
+        close(ends[1]);
+        watch_over(ends[0]);
+    }
+    close(ends[0]);
+    guard.fd = ends[1];
+    if (guard.pid > 0)
+        leftovers_add_own(guard.pid);
+    else
+        guard_close();
+}
+
+/* (A guard that was killed guards nothing; that is no reason to end.) */
+static void tell(pid_t session)
+{
+    if (guard.fd >= 0)
+        send(guard.fd, &session, sizeof session, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void guard_note(pid_t session)
+{
+    tell(session);
+}
+
+void guard_forget(pid_t session)
+{
+    tell(-session);
+}
+
+void guard_close(void)
+{
+    if (guard.fd < 0)
+        return;
+    tell(CLOSED);
+    close(guard.fd);
+    guard.fd = -1;
+    guard.folders = 0;
+    if (guard.pid <= 0)
+        return;
+    waitpid(guard.pid, NULL, 0);
+    leftovers_remove_own(guard.pid);
+    guard.pid = 0;
+}

@@ -1,0 +1,69 @@
+/* origin.c - see origin.h */
+#define _GNU_SOURCE /* memmem */
+#include "tools/scenario/origin.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/scenario/victim.h"
+
+/* (None of libmpress.so's names, which would say that it does not know it.) */
+#define VARIABLE "UNDER_MPRESS"
+enum { ENVIRONMENT_BYTES = 1 << 18 /* that are looked at */ };
+
+static struct {
+    char mark[64]; /* "@PID.SECONDS.NANOSECONDS.", before the program's number */
+    char text[ENVIRONMENT_BYTES];
+} origin;
+
+void origin_begin(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(origin.mark, sizeof origin.mark, "@%d.%lld.%ld.", (int)getpid(), (long long)now.tv_sec,
+             now.tv_nsec);
+}
+
+/* An experiment inside of another one is marked as of both. */
+void origin_mark(void)
+{
+    char value[1024];
+    const char *outer = getenv(VARIABLE);
+    snprintf(value, sizeof value, "%s%d%.900s", origin.mark, (int)getpid(),
+             outer == NULL ? "" : outer);
+    setenv(VARIABLE, value, 1);
+}
+
+pid_t origin_find_marked(pid_t pid)
+{
+    char path[64];
+    size_t used = 0, length = strlen(origin.mark);
+    ssize_t got;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    while ((got = read(fd, origin.text + used, sizeof origin.text - 1 - used)) > 0)
+        used += (size_t)got;
+    close(fd);
+    origin.text[used] = '\0';
+    const char *at = memmem(origin.text, used, origin.mark, length);
+    return at == NULL ? 0 : (pid_t)atoi(at + length);
+}
+
+/* The fourth field behind the name, which may hold anything. */
+pid_t origin_find_session(pid_t pid)
+{
+    char path[64], text[1024], state;
+    int session;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    victim_read_file(path, text, sizeof text);
+    const char *behind = strrchr(text, ')');
+    if (behind == NULL || sscanf(behind + 1, " %c %*d %*d %d", &state, &session) != 2)
+        return 0;
+    return state == 'Z' || state == 'X' ? 0 : session;
+}
