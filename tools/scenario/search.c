@@ -29,6 +29,17 @@ static void find_bracket(const struct experiment *experiment, double *good, doub
         *good = 0; /* what is passed by is not held yet */
 }
 
+/* Levels held. */
+static size_t list_held(const struct experiment *experiment, double held[EXPERIMENT_LEVELS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < experiment->levels && count < EXPERIMENT_LEVELS; i++) {
+        if (experiment->level[i].end == CURVE_HELD)
+            held[count++] = experiment->level[i].budget;
+    }
+    return count;
+}
+
 static enum curve_end probe(struct experiment *experiment, double budget)
 {
     struct experiment_lap lap;
@@ -94,17 +105,6 @@ bool search_settle(struct experiment *experiment, struct bisect *bisect, double 
     schedule_cut(&experiment->schedule, INFINITY);
     experiment->phase = phase;
     return walk_finish(&walk);
-}
-
-/* Levels held, and those known to hold above. */
-static size_t list_held(const struct experiment *experiment, double held[EXPERIMENT_LEVELS])
-{
-    size_t count = 0;
-    for (size_t i = 0; i < experiment->levels && count < EXPERIMENT_LEVELS; i++) {
-        if (experiment->level[i].end == CURVE_HELD)
-            held[count++] = experiment->level[i].budget;
-    }
-    return count;
 }
 
 /* True: something above what was found breaks it too, and the search is to go on there. */
@@ -175,9 +175,10 @@ static bool has_strategies(const struct experiment *experiment)
 void search_breaking_point(struct experiment *experiment)
 {
     struct bisect *bisect = &experiment->bisect;
-    double good, bad;
+    double good, bad, held[EXPERIMENT_LEVELS];
     find_bracket(experiment, &good, &bad);
     bisect_init(bisect, good, bad, experiment->peak);
+    bisect_note_held(bisect, held, list_held(experiment, held));
     for (size_t i = 0; i < experiment->levels && bad > 0; i++) {
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;

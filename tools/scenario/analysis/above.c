@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define STEP 0.02 /* of the peak: half of what levels are apart */
+#define STEP 0.01 /* of the peak: what breaks node is a band of 3 % */
 
 static bool is_near(double budget, double other, double step)
 {
@@ -31,7 +31,7 @@ void above_init(struct above *above, struct bisect *found, double peak, const do
                 size_t count)
 {
     *above = (struct above){.found = found};
-    double step = fmax(STEP * peak, found->tolerance);
+    double step = STEP * peak;
     size_t steps = peak > found->good ? (size_t)ceil((peak - found->good) / step) : 0;
     size_t stride = 1;
     while (2 * stride <= steps)

@@ -14,7 +14,7 @@
 
 #include "tools/scenario/analysis/bisect.h"
 
-enum { ABOVE_MOST = 64 };
+enum { ABOVE_MOST = 128 };
 
 struct above {
     struct bisect *found; /* gets every run */

@@ -23,6 +23,12 @@ void bisect_init(struct bisect *bisect, double good, double bad, double peak)
     };
 }
 
+void bisect_note_held(struct bisect *bisect, const double *held, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bisect->is_held_below |= held[i] < bisect->bad;
+}
+
 bool bisect_is_found(const struct bisect *bisect)
 {
     return bisect->good > 0 && bisect->bad > 0 && bisect->good - bisect->bad <= bisect->tolerance;
@@ -119,7 +125,9 @@ void bisect_move_up(struct bisect *bisect, double bad, enum curve_end kind)
     double good = bisect->told_good, above = find_worst(bisect);
     for (unsigned i = 0; i < bisect->runs; i++) {
         const struct bisect_run *run = &bisect->run[i];
-        if (run->is_good && run->budget <= bad)
+        bool is_below = run->is_good && run->budget <= bad;
+        bisect->is_held_below |= is_below;
+        if (is_below)
             continue;
         if (run->is_good && run->budget > above && (good == 0 || run->budget < good))
             good = run->budget;

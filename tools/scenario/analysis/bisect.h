@@ -10,7 +10,7 @@
 #include "tools/scenario/analysis/belief.h"
 #include "tools/scenario/analysis/curve.h"
 
-enum { BISECT_RUNS_MOST = 160 };
+enum { BISECT_RUNS_MOST = 320 };
 
 /* A fresh run at one budget. */
 struct bisect_run {
@@ -34,11 +34,15 @@ struct bisect {
                       * differ from run to run */
     struct belief_spread spread; /* what the hint's search knew of it */
     bool is_spread_known;        /* else nothing */
+    bool is_held_below;          /* it was seen to hold with less than breaks it */
     bool is_settled;             /* there were enough runs around it, whether needs differ or not */
     struct belief_figures figures; /* what all runs together say; `high` 0: there is no bracket */
 };
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
+
+/* Levels that it held at. */
+void bisect_note_held(struct bisect *bisect, const double *held, size_t count);
 
 /* Another search of the program ended so: where it is asked first, whether it ends so here too. As
  * much as needs differed there, they do here. */

@@ -9,12 +9,19 @@
 /* Of the middle, to each side, 19 times in 20: 99 in 100 are then within 5 %. */
 #define SURE 0.035
 
+/* But where it holds below, the walk must not get there over what breaks: from there it would find
+ * a middle of its own. */
+static double find_step(const struct bisect *found, double middle)
+{
+    return found->is_held_below ? found->tolerance / 2 : fmax(STEP * middle, found->tolerance);
+}
+
 void walk_init(struct walk *walk, struct bisect *found)
 {
     double middle = (found->good + found->bad) / 2;
     *walk = (struct walk){
         .found = found,
-        .step = fmax(STEP * middle, found->tolerance),
+        .step = find_step(found, middle),
         .is_odd = found->is_varying,
     };
     walk->next = middle + walk->step;
@@ -37,18 +44,45 @@ double walk_next(const struct walk *walk)
     return is_over ? 0 : walk->next;
 }
 
+/* Did more runs near it break than hold? */
+static bool is_broken_near(const struct walk *walk)
+{
+    int broke = 0;
+    for (unsigned i = 0; i < walk->found->runs; i++) {
+        const struct bisect_run *run = &walk->found->run[i];
+        if (fabs(run->budget - walk->next) <= walk->step / 2)
+            broke += run->is_good ? -1 : 1;
+    }
+    return broke > 0;
+}
+
+/* Down from what held, up from what broke. */
+static double step_from(const struct walk *walk, bool is_good)
+{
+    if (!is_good)
+        return walk->next + walk->step;
+    return walk->found->is_held_below && is_broken_near(walk) ? walk->next
+                                                              : walk->next - walk->step;
+}
+
 /* Checks are above and below in turns: what is to hold and what is to break. */
 void walk_tell(struct walk *walk, bool is_good)
 {
+    struct bisect *found = walk->found;
     double at = walk->next;
     bool is_above = walk->runs++ % 2 == 0;
-    bisect_add_run(walk->found, at, is_good);
+    bisect_add_run(found, at, is_good);
     belief_tell(&walk->belief, at, is_good);
     walk->is_odd |= is_good != is_above;
-    if (walk->is_odd)
-        walk->next = is_good ? at - walk->step : at + walk->step;
-    else
+    if (is_good && at < found->bad && !found->is_held_below) {
+        found->is_held_below = true;
+        walk->step = find_step(found, at);
+        walk->next = found->bad;
+    } else if (walk->is_odd) {
+        walk->next = step_from(walk, is_good);
+    } else {
         walk->next = is_above ? at - 2 * walk->step : at + 2 * walk->step;
+    }
 }
 
 bool walk_finish(const struct walk *walk)

@@ -5,6 +5,8 @@
  * its needs. So some runs a little above and below what was found must hold and break. When one
  * does not, runs walk up and down around the middle: a step down from each that held, a step up
  * from each that broke (Dixon and Mood 1948). Where needs are known to differ they walk at once.
+ * Where it holds with less than breaks it (above.h), steps are small, and none is down from a place
+ * where most runs broke: so the walk stays at the largest budget that breaks it.
  * It goes on until all runs together (belief.h) leave little room for the middle. */
 #ifndef MPRESS_TOOLS_SCENARIO_WALK_H
 #define MPRESS_TOOLS_SCENARIO_WALK_H
