@@ -176,6 +176,22 @@ static void who_has_ended_is_passed_over(void **state)
     assert_true(backstop.outside == 0 && backstop.unreached == 0);
 }
 
+/* And found outside, or not, as before. */
+static void a_program_that_is_started_again_is_not_looked_into_again(void **state)
+{
+    (void)state;
+    assert_int_equal(backstop.looked_into, 1);
+    bool is_outside = backstop.process[0].is_outside;
+    backstop.processes = 0; /* who comes now is new */
+    backstop_find(&backstop, &victim);
+    assert_int_equal(backstop.looked_into, 1);
+    assert_true(backstop.process[0].is_outside == is_outside);
+    backstop.known[0].is_outside = !is_outside;
+    backstop.processes = 0;
+    backstop_find(&backstop, &victim);
+    assert_true(backstop.process[1].is_outside != is_outside);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +204,8 @@ int main(void)
         cmocka_unit_test(it_begins_with_what_it_may_have),
         cmocka_unit_test_setup_teardown(a_limit_of_ones_own_stays_the_most, begin, end),
         cmocka_unit_test_setup_teardown(who_has_ended_is_passed_over, begin, end),
+        cmocka_unit_test_setup_teardown(a_program_that_is_started_again_is_not_looked_into_again,
+                                        begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

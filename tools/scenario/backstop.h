@@ -23,7 +23,7 @@
 
 #include "tools/scenario/victim.h"
 
-enum { BACKSTOP_NAME_BYTES = 16 };
+enum { BACKSTOP_NAME_BYTES = 16, BACKSTOP_PROGRAMS = 16 };
 
 /* A process of the tree, from one time to the next. */
 struct backstop_process {
@@ -35,12 +35,20 @@ struct backstop_process {
     bool is_limited;  /* by us, or by what it was born with, as far as anybody knows */
 };
 
+/* A file that was looked into: the programs of an experiment are started again and again. */
+struct backstop_program {
+    uint64_t program; /* 0: none */
+    bool is_outside;
+};
+
 struct backstop {
     struct backstop_process process[VICTIM_PROCESSES]; /* in the victim's order */
     size_t processes;
-    uint32_t threads;   /* the most that any process had so far */
-    uint64_t head_room; /* bytes; the most so far */
-    unsigned outside;   /* processes that were, so far */
+    struct backstop_program known[BACKSTOP_PROGRAMS]; /* the oldest makes room */
+    size_t looked_into;                               /* files, so far */
+    uint32_t threads;                                 /* the most that any process had so far */
+    uint64_t head_room;                               /* bytes; the most so far */
+    unsigned outside;                                 /* processes that were, so far */
     unsigned unreached; /* whose limit cannot be moved: they keep what they began with */
     char name[BACKSTOP_NAME_BYTES]; /* of one outside; "" */
 };
