@@ -32,18 +32,35 @@ int cli_refuse(const char *command, const char *format, ...)
     return CLI_USAGE;
 }
 
-/* What getopt_long refused last. */
-static int refuse_option(const char *command, int result, char **argv)
+/* Was a long option of that word refused because it takes no value? Its letter is then in optopt,
+ * as that of a short option that there is not. */
+static bool is_value_too_many(const struct option *names, const char *word)
 {
-    bool is_short = optopt > ' ' && optopt < 127;
-    if (result == ':' && is_short)
-        return cli_refuse(command, "option -%c needs a value", optopt);
+    size_t length = strcspn(word, "=");
+    if (strncmp(word, "--", 2) != 0 || word[length] != '=')
+        return false;
+    for (; names->name != NULL; names++) {
+        if (strncmp(names->name, word + 2, length - 2) == 0 && names->val == optopt &&
+            names->has_arg == no_argument)
+            return true;
+    }
+    return false;
+}
+
+/* What getopt_long refused last. */
+static int refuse_option(const struct cli_options *options, int result, char **argv)
+{
+    const char *word = argv[optind - 1];
+    bool is_long = !(optopt > ' ' && optopt < 127) || is_value_too_many(options->names, word) ||
+                   (result == ':' && strncmp(word, "--", 2) == 0);
+    if (result == ':' && !is_long)
+        return cli_refuse(options->command, "option -%c needs a value", optopt);
     if (result == ':')
-        return cli_refuse(command, "option %s needs a value", argv[optind - 1]);
-    if (is_short)
-        return cli_refuse(command, "there is no option -%c", optopt);
-    return cli_refuse(command, "option %s: there is none of that name, or not in that form",
-                      argv[optind - 1]);
+        return cli_refuse(options->command, "option %s needs a value", word);
+    if (!is_long)
+        return cli_refuse(options->command, "there is no option -%c", optopt);
+    return cli_refuse(options->command,
+                      "option %s: there is none of that name, or not in that form", word);
 }
 
 int cli_read_options(const struct cli_options *options, int argc, char **argv, void *request)
@@ -54,10 +71,10 @@ int cli_read_options(const struct cli_options *options, int argc, char **argv, v
     while (status == CLI_GO_ON &&
            (got = getopt_long(argc, argv, options->letters, options->names, NULL)) != -1) {
         if (got == '?' || got == ':')
-            return refuse_option(options->command, got, argv);
+            return refuse_option(options, got, argv);
         if (got == 'h') {
             fputs(options->help, stdout);
-            return CLI_OK;
+            return cli_finish(CLI_OK);
         }
         status = options->take(request, got);
     }

@@ -8,6 +8,7 @@
 #include "tools/forecast/forecast.h"
 #include "tools/pack/pack.h"
 #include "tools/propose/propose.h"
+#include "tools/replay/asked.h"
 #include "tools/replay/replay.h"
 #include "tools/savings/savings.h"
 #include "tools/sweep/sweep.h"
@@ -26,7 +27,7 @@ static bool has_option(int argc, char **argv, const char *option)
 /* What is run again: a trace, or a program whose allocations fail. */
 static int replay(int argc, char **argv)
 {
-    return has_option(argc, argv, "--fail-nth") ? sweep_main(argc, argv) : replay_main(argc, argv);
+    return asked_find(argc, argv) == ASKED_SWEEP ? sweep_main(argc, argv) : replay_main(argc, argv);
 }
 
 /* What the trace tells, or what replays of it do. */
@@ -80,7 +81,7 @@ static int print_usage(FILE *out)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fputs(more, out);
-    return out == stdout ? CLI_OK : CLI_USAGE;
+    return out == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }
 
 static const struct cli_command *find_command(const char *name)
@@ -114,19 +115,28 @@ static bool is_called(const char *argv0, const char *name)
     return strcmp(slash == NULL ? argv0 : slash + 1, name) == 0;
 }
 
+static bool is_version(const char *word)
+{
+    return strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0;
+}
+
+static int print_version(void)
+{
+    puts("mpress " MPRESS_VERSION);
+    return cli_finish(CLI_OK);
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 1 && is_called(argv[0], "mpress-replay"))
-        return replay(argc, argv);
+        return argc == 2 && is_version(argv[1]) ? print_version() : replay(argc, argv);
     if (argc < 2)
         return print_usage(stderr);
     const char *word = argv[1];
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return help(argc - 1, argv + 1);
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        puts("mpress " MPRESS_VERSION);
-        return CLI_OK;
-    }
+    if (is_version(word))
+        return print_version();
     const struct cli_command *command = find_command(word);
     return command == NULL ? refuse_command(word) : command->run(argc - 1, argv + 1);
 }

@@ -266,7 +266,7 @@ for r in range(10): a = [bytes(200 + i % 9) for i in range(12000)]'
 
 what_a_trace_cannot_have_is_refused() {
     [ -n "$LIBRARY" ] || return 0 # by default it is replayed under the library
-    for line in "--under linear" "T.mpt --under linear more" "T.mpt --under linear --load x" \
+    for line in "--under linear" "T.mpt --under nowhere" "T.mpt --under linear more" "T.mpt --under linear --load x" \
         "T.mpt --under linear --with mpress,glibc" "T.mpt --under linear --pressure rlimit"; do
         run "$MPRESS" replay $line
         expect_status 2
@@ -359,11 +359,37 @@ long_units_of_a_service_are_few() {
     expect-json 'len(r["baseline"]["service_s"]) == 3' '[len(l["service_s"]) for l in r["levels"]] == [1, 1]'
 }
 
+# The first word that says what is asked for decides; behind it a program has options of its own.
+words_of_the_program_choose_nothing() {
+    printf '#!/bin/sh\nexec sleep 100\n' >sleeps
+    chmod +x sleeps
+    for line in "--scenario linear --timeout 200ms ./sleeps --under x" "--scenario linear --timeout 200ms ./sleeps --fail-nth" \
+        "--scenario linear --timeout 200ms ./sleeps --list" "--fail-nth ./nowhere --scenario x"; do
+        run timeout 100 "$replay" -q $line
+        expect_status 3
+        expect_one_line
+    done
+}
+
+# Not at the end of minutes.
+a_page_that_cannot_be_written_is_refused_at_once() {
+    mkdir folder
+    for page in folder nowhere/page.html; do
+        run "$replay" --scenario linear --html $page -- sleep 100
+        expect_status 2
+        expect_one_line
+    done
+    echo '{"scenarios": {"a": {"command": ["sleep", "100"], "scenario": "linear"}, "b": {"command": ["sleep", "100"], "scenario": "spike"}}}' >two.json
+    run "$replay" -f two.json --html page.html
+    expect_status 2
+    expect_err "a page is of one scenario"
+}
+
 wrong_usage_is_refused_in_one_line() {
     for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
         "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \
         "--scenario linear --load x --progress y z" "--scenario linear --strategy x y" \
-        "--scenario linear --recovery-time never x" "--scenario linear --within never x" "--scenario spike --form ramp x" "--scenario linear --form x x"; do
+        "--scenario linear app.mpt" "--scenario linear --with glibc x" "-f x.json --under linear" "-qf nowhere.json" "--scenario linear --recovery-time never x" "--scenario linear --within never x" "--scenario spike --form ramp x" "--scenario linear --form x x"; do
         run "$replay" $line
         expect_status 2
         expect_one_line

@@ -45,9 +45,34 @@ help_may_stand_behind_other_options() {
 }
 
 the_version_is_printed() {
-    run "$MPRESS" --version
-    expect_status 0
-    expect_out '^mpress [0-9]*\.[0-9]*\.[0-9]*$'
+    local program
+    for program in "$MPRESS" "$(dirname "$MPRESS")/mpress-replay"; do
+        run "$program" --version
+        expect_status 0
+        expect_out '^mpress [0-9]*\.[0-9]*\.[0-9]*$'
+    done
+}
+
+help_that_cannot_be_written_is_a_failure() {
+    local line
+    for line in help "replay --help" --version; do
+        "$MPRESS" $line >/dev/full 2>err </dev/null
+        status=$?
+        : >out
+        expect_status 1
+        expect_one_line
+    done
+}
+
+options_are_refused_by_the_name_that_was_typed() {
+    run "$MPRESS" replay --speed
+    expect_err "option --speed needs a value"
+    run "$MPRESS" replay -s
+    expect_err "option -s needs a value"
+    run "$MPRESS" replay --json=3 x
+    expect_err "option --json=3: "
+    run "$MPRESS" replay --speed=real -xq
+    expect_err "no option -x"
 }
 
 called_mpress_replay_it_is_the_replay_command() {

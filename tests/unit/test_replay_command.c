@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tests/unit/built_trace.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tools/replay/replay.h"
@@ -78,6 +79,9 @@ static void bad_usage_is_refused_in_one_line(void **state)
     expect_refusal(2, "--speed 0", (char *[]){"replay", "--speed", "0", "x", NULL});
     expect_refusal(2, "--copies 65", (char *[]){"replay", "--copies", "65", "x", NULL});
     expect_refusal(2, "--scale: that", (char *[]){"replay", "--scale", "1K", "x", NULL});
+    expect_refusal(1, "/tmp/.: cannot be read",
+                   (char *[]){"replay", "--with", "/tmp/.", "x", NULL});
+    expect_refusal(1, "mpress tune", (char *[]){"replay", "--profile", "", "x", NULL});
     expect_refusal(2, "--scale 2K,1K", (char *[]){"replay", "--scale", "2K,1K", "x", NULL});
     expect_refusal(2, "--workload web", (char *[]){"replay", "--workload", "web", NULL});
     expect_refusal(2, "not both", (char *[]){"replay", "--workload", "kv", "x", NULL});
@@ -139,6 +143,52 @@ static void an_allocator_runs_in_the_environment_that_is_asked_for(void **state)
     assert_non_null(strstr(output, "\nglibc+1 "));
     assert_non_null(strstr(output, "\nglibc+1: GLIBC_TUNABLES=glibc.malloc.check=0\n"));
     assert_non_null(strstr(output, "rounds one after another: 2"));
+    unlink(path);
+    free(path);
+}
+
+/* A copy of an empty shared library stands for each build. */
+static void two_builds_of_a_library_can_be_told_apart(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/mpress-XXXXXX", list[128], path[64];
+    assert_non_null(mkdtemp(folder));
+    for (int i = 1; i <= 2; i++) {
+        snprintf(path, sizeof(path), "%s/%d", folder, i);
+        assert_int_equal(mkdir(path, 0700), 0);
+        snprintf(path, sizeof(path), "%s/%d/libbuild.so", folder, i);
+        fclose(fopen(path, "w"));
+    }
+    snprintf(list, sizeof(list), "%s/1/libbuild.so,%s/2/libbuild.so,glibc", folder, folder);
+    struct allocators *allocators = calloc(1, sizeof(*allocators));
+    assert_int_equal(allocators_parse(list, allocators), 0);
+    assert_string_equal(allocators->all[0].name, "libbuild.so");
+    assert_string_equal(allocators->all[1].name, "libbuild.so#2");
+    assert_true(allocators->all[0].is_path && !allocators->all[2].is_path);
+    allocators_fini(allocators);
+    for (int i = 1; i <= 2; i++) {
+        snprintf(path, sizeof(path), "%s/%d/libbuild.so", folder, i);
+        unlink(path);
+        *strrchr(path, '/') = '\0';
+        rmdir(path);
+    }
+    rmdir(folder);
+}
+
+/* Nor is a run of calls that do nothing done, which would last as long as the recording. */
+static void a_paced_replay_tells_no_overhead(void **state)
+{
+    (void)state;
+    char output[16384];
+    build_one_thread(300);
+    char *path = builder_write(&builder);
+    char *arguments[] = {"replay", path, "--with", "glibc", "-n", "1", "--speed", "real", NULL};
+    assert_int_equal(run_command(output, sizeof(output), arguments), 0);
+    assert_non_null(strstr(output, "\nAt the recorded speed; no call"));
+    assert_null(strstr(output, "The replay itself"));
+    char *json[] = {"replay", path, "--with", "glibc", "-n", "1", "--speed", "2", "--json", NULL};
+    assert_int_equal(run_command(output, sizeof(output), json), 0);
+    assert_null(strstr(output, "replay_overhead_ns"));
     unlink(path);
     free(path);
 }
@@ -246,6 +296,8 @@ int main(void)
         TEST(bad_usage_is_refused_in_one_line),
         TEST(a_replay_prints_a_table_or_json),
         TEST(an_allocator_runs_in_the_environment_that_is_asked_for),
+        TEST(two_builds_of_a_library_can_be_told_apart),
+        TEST(a_paced_replay_tells_no_overhead),
         TEST(overlaps_are_counted_and_fail_the_command),
         TEST(a_workload_prints_a_table_for_each_scale_and_a_line_through_them),
         TEST(a_failing_allocator_fails_the_command_and_not_the_others),

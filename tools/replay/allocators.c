@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/cli.h"
@@ -71,14 +72,29 @@ static int find_mpress(struct allocator *allocator)
     return 0;
 }
 
+/* A file of that name that can be read. 0, or errno's value. */
+static int find_file_error(const char *path)
+{
+    struct stat there;
+    if (stat(path, &there) != 0)
+        return errno;
+    if (!S_ISREG(there.st_mode))
+        return S_ISDIR(there.st_mode) ? EISDIR : EINVAL;
+    return access(path, R_OK) == 0 ? 0 : errno;
+}
+
 static int find_path(struct allocator *allocator, const char *word)
 {
     char *path = realpath(word, NULL);
-    if (path == NULL || access(path, R_OK) != 0 || strlen(path) >= ALLOCATOR_PATH_BYTES) {
-        cli_say("%s: cannot be read: %s; name a shared library", word, strerror(errno));
+    int error = path == NULL ? errno : find_file_error(path);
+    if (error == 0 && strlen(path) >= ALLOCATOR_PATH_BYTES)
+        error = ENAMETOOLONG;
+    if (error != 0) {
+        cli_say("%s: cannot be read: %s; name a shared library", word, strerror(error));
         free(path);
         return CLI_FAILED;
     }
+    allocator->is_path = true;
     const char *slash = strrchr(word, '/');
     copy(allocator->name, sizeof(allocator->name), slash + 1, strlen(slash + 1));
     copy(allocator->library, sizeof(allocator->library), path, strlen(path));
@@ -127,8 +143,8 @@ int allocators_add_profile(struct allocators *allocators, const char *profile)
     if (allocators->count == ALLOCATORS_MOST)
         return cli_refuse("replay", "--profile: no more than %d allocators", ALLOCATORS_MOST);
     int error = place_make_absolute(profile, path);
-    if (error == 0 && access(path, R_OK) != 0)
-        error = errno;
+    if (error == 0)
+        error = find_file_error(path);
     if (error != 0) {
         cli_say("%s: %s; mpress tune writes profiles", profile, strerror(error));
         return CLI_FAILED;
@@ -160,6 +176,27 @@ static const char *find_variable(const char *text)
     return NULL;
 }
 
+/* Puts it behind the name, which is cut where there is no room for both. */
+static void append_number(struct allocator *allocator, char sign, unsigned number)
+{
+    enum { ROOM = 12 };
+    size_t used = strlen(allocator->name);
+    used = used < sizeof(allocator->name) - ROOM ? used : sizeof(allocator->name) - ROOM;
+    snprintf(allocator->name + used, ROOM, "%c%u", sign, number);
+}
+
+/* Two builds of one library, at different paths, have the same file name. */
+static void number_name(const struct allocators *allocators, struct allocator *allocator)
+{
+    unsigned number = 1;
+    size_t length = strlen(allocator->name);
+    for (const struct allocator *other = allocators->all; other < allocator; other++)
+        number += other->is_path && strncmp(other->name, allocator->name, length) == 0 &&
+                  strchr("+#", other->name[length]) != NULL; /* or its end */
+    if (allocator->is_path && number > 1)
+        append_number(allocator, '#', number);
+}
+
 static int add(struct allocators *allocators, const char *word, size_t bytes)
 {
     char name[ALLOCATOR_PATH_BYTES];
@@ -168,7 +205,10 @@ static int add(struct allocators *allocators, const char *word, size_t bytes)
     if (allocators->count == ALLOCATORS_MOST)
         return cli_refuse("replay", "--with: no more than %d at a time", ALLOCATORS_MOST);
     copy(name, sizeof(name), word, bytes);
-    return find_allocator(&allocators->all[allocators->count++], name);
+    int status = find_allocator(&allocators->all[allocators->count++], name);
+    if (status == 0)
+        number_name(allocators, &allocators->all[allocators->count - 1]);
+    return status;
 }
 
 /* So that it can be told from the same allocator without, or with other variables. */
@@ -177,9 +217,7 @@ static void mark_name(const struct allocators *allocators, struct allocator *all
     unsigned number = 1;
     for (const struct allocator *other = allocators->all; other < allocator; other++)
         number += other->variables != 0;
-    size_t used = strlen(allocator->name);
-    used = used < sizeof(allocator->name) - 12 ? used : sizeof(allocator->name) - 12;
-    snprintf(allocator->name + used, 12, "+%u", number);
+    append_number(allocator, '+', number);
 }
 
 static int add_with_environment(struct allocators *allocators, const char *text, const char *colon)

@@ -13,12 +13,13 @@ enum {
 };
 
 struct allocator {
-    char name[ALLOCATOR_NAME_BYTES];          /* for tables */
-    char library[ALLOCATOR_PATH_BYTES];       /* absolute; "": nothing is preloaded */
-    char profile[ALLOCATOR_PATH_BYTES];       /* absolute, for MPRESS_PROFILE; "": none */
-    size_t variables;                         /* of its environment */
-    char *variable[ALLOCATOR_VARIABLES_MOST]; /* "NAME=value" */
-    bool is_none;                             /* no allocator: calls do nothing */
+    char name[ALLOCATOR_NAME_BYTES];              /* for tables */
+    char library[ALLOCATOR_PATH_BYTES];           /* absolute; "": nothing is preloaded */
+    char profile[ALLOCATOR_PATH_BYTES];           /* absolute, for MPRESS_PROFILE; "": none */
+    size_t variables;                             /* of its environment */
+    char *variable[ALLOCATOR_VARIABLES_MOST + 1]; /* "NAME=value"; NULL behind the last */
+    bool is_none;                                 /* no allocator: calls do nothing */
+    bool is_path;                                 /* its library was named, not it */
 };
 
 struct allocators {

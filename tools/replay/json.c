@@ -103,7 +103,8 @@ json_t *table_value(const struct table *table)
     values_set_number(object, "end_asked_bytes", program->end_bytes);
     values_set_number(object, "peak_objects", program->peak_objects * table->options->copies);
     values_set_number(object, "runs", table->options->runs);
-    values_set_number(object, "replay_overhead_ns", table->overhead_ns);
+    if (table->overhead_ns != 0)
+        values_set_number(object, "replay_overhead_ns", table->overhead_ns);
     json_t *rows = json_array();
     for (size_t i = 0; i < table->rows; i++)
         json_array_append_new(rows, row_object(table, &table->row[i]));

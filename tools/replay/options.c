@@ -135,8 +135,11 @@ static bool parse_scale(const char **at, uint64_t *objects)
     uint64_t unit = 1;
     if (end == *at || **at == '-' || number > UINT32_MAX)
         return false;
-    if (*end == 'K' || *end == 'k' || *end == 'M')
-        unit = *end++ == 'M' ? 1000000 : 1000;
+    if (*end == 'K' || *end == 'k')
+        unit = 1000;
+    else if (*end == 'M' || *end == 'm')
+        unit = 1000000;
+    end += unit > 1;
     *objects = number * unit;
     *at = end;
     return (*end == '\0' || *end == ',') && *objects >= 100 && *objects <= 100000000;

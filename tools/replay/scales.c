@@ -1,12 +1,15 @@
 /* scales.c - a workload at one scale after another, and how memory grows with the blocks alive. */
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/cli.h"
 #include "tools/replay/fit.h"
 #include "tools/replay/replay.h"
 #include "tools/units.h"
 #include "tools/values.h"
+
+enum { LABEL_COLUMNS = 12 };
 
 /* What the tables of all scales have to say together. */
 struct growth {
@@ -60,13 +63,15 @@ static void print_growth(const struct growth *growth)
 {
     printf("\nMemory by number of blocks: bytes a block + fixed (R\xc2\xb2 of the line)\n\n");
     struct fit asked = fit_line(growth->blocks, growth->asked, growth->points);
-    printf("%-12.12s %8.1f\n", "asked for", asked.slope);
+    printf("%-*s %8.1f\n", LABEL_COLUMNS, "asked for", asked.slope);
     for (size_t i = 0; i < growth->allocators->count; i++) {
         if (!has_line(growth, i))
             continue;
         struct fit fit = fit_line(growth->blocks, growth->resident[i], growth->points);
-        printf("%-12.12s %8.1f + %s%s (%.4f)\n", growth->allocators->all[i].name, fit.slope,
-               fit.fixed < 0 ? "-" : "",
+        const char *name = growth->allocators->all[i].name;
+        bool is_long = strlen(name) > LABEL_COLUMNS;
+        printf("%s%s%-*s %8.1f + %s%s (%.4f)\n", is_long ? name : "", is_long ? "\n" : "",
+               LABEL_COLUMNS, is_long ? "" : name, fit.slope, fit.fixed < 0 ? "-" : "",
                units_bytes((uint64_t)(fit.fixed < 0 ? -fit.fixed : fit.fixed)).at, fit.quality);
     }
 }

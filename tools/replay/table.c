@@ -80,7 +80,10 @@ static void print_latency(const struct stats_latency *latency, FILE *out)
 static void print_row(const struct table *table, const struct row *row, FILE *out)
 {
     const struct stats *stats = &row->stats;
-    fprintf(out, "%-*.*s", NAME_COLUMNS, NAME_COLUMNS, row->allocator->name);
+    const char *name = row->allocator->name;
+    bool is_long = strlen(name) > NAME_COLUMNS;
+    fprintf(out, "%s%s%-*s", is_long ? name : "", is_long ? "\n" : "", NAME_COLUMNS,
+            is_long ? "" : name);
     if (row->error[0] != '\0') {
         fprintf(out, " failed: %s\n", row->error);
         return;
@@ -123,7 +126,7 @@ static double rate_of(double ns)
 static void print_overhead(const struct table *table, FILE *out)
 {
     uint64_t operations = table_operations(table);
-    if (table->overhead_ns == 0 || operations == 0 || table->options->speed > 0)
+    if (table->overhead_ns == 0 || operations == 0)
         return;
     double each = (double)table->overhead_ns / (double)operations;
     fprintf(out,
@@ -136,6 +139,8 @@ static void print_environments(const struct table *table, FILE *out)
 {
     for (size_t i = 0; i < table->rows; i++) {
         const struct allocator *allocator = table->row[i].allocator;
+        if (allocator->is_path)
+            fprintf(out, "%s: %s\n", allocator->name, allocator->library);
         for (size_t k = 0; k < allocator->variables; k++)
             fprintf(out, "%s: %s\n", allocator->name, allocator->variable[k]);
     }
@@ -147,8 +152,11 @@ static void print_pace(const struct table *table, FILE *out)
     for (size_t i = 0; i < table->rows; i++)
         most =
             table->row[i].stats.behind_ns.most > most ? table->row[i].stats.behind_ns.most : most;
-    fprintf(out, "At %g of the recorded speed; no call came more than %s late.\n",
-            table->options->speed, units_duration(most).at);
+    if (table->options->speed == 1)
+        fprintf(out, "At the recorded speed");
+    else
+        fprintf(out, "At %g times the recorded speed", table->options->speed);
+    fprintf(out, "; no call came more than %s late.\n", units_duration(most).at);
 }
 
 /* Does memory grow from round to round? */

@@ -22,11 +22,6 @@
 #include "tools/scenario/scenario.h"
 #include "tools/trace/memory.h"
 
-bool under_is_asked(int argc, char **argv)
-{
-    return options_are_of_trace(argc, argv);
-}
-
 static const struct program_orders orders = {
     .mode = PROGRAM_PLAIN, .touch = PROGRAM_TOUCH_PAGES, .copies = 1, .rounds = 1, .says = 1};
 
@@ -74,6 +69,9 @@ static int compile(const struct plan *plan, struct options *options)
     int status = CLI_USAGE;
     if (error != 0) {
         scratch_say(plan->trace, error);
+    } else if (compiled.program->operations == 0) {
+        cli_say("%s: there is nothing to replay in it", plan->trace);
+        compile_free(&compiled);
     } else {
         status = run(options, &compiled);
         compile_free(&compiled);
@@ -105,7 +103,7 @@ int under_main(int argc, char **argv)
 {
     struct options *options = memory_alloc(1, sizeof(*options));
     struct allocators *allocators = memory_alloc(1, sizeof(*allocators));
-    int status = options_read(argc, argv, options);
+    int status = options_read(argc, argv, true, options);
     if (status == CLI_GO_ON && options->is_list)
         status = scenario_run(options);
     if (status == CLI_GO_ON)

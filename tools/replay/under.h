@@ -3,10 +3,6 @@
 #ifndef MPRESS_TOOLS_REPLAY_UNDER_H
 #define MPRESS_TOOLS_REPLAY_UNDER_H
 
-#include <stdbool.h>
-
-bool under_is_asked(int argc, char **argv);
-
 /* Exit status as that of an experiment (tools/scenario/scenario.h). */
 int under_main(int argc, char **argv);
 

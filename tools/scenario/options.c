@@ -1,10 +1,16 @@
 /* options.c - see options.h */
+#define _GNU_SOURCE /* PATH_MAX */
 #include "tools/scenario/options.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/cli.h"
 
@@ -123,6 +129,8 @@ static int take_option(void *line_, int option)
         line->is_list = true;
         return CLI_GO_ON;
     case OPTION_UNDER:
+        if (!line->is_of_trace)
+            return cli_refuse("replay", "--under: of a trace; of a program it is --scenario");
         return keep(line, "scenario", optarg);
     case OPTION_WITH:
         line->with = optarg;
@@ -168,6 +176,17 @@ static bool set_bound(struct plan *plan, const char *text, char *why)
     return plan_set_bound(plan, name, text + length + 1, why);
 }
 
+/* What stands before `why`, which begins with the setting's name, or of a scenario with its value.
+ */
+static const char *find_lead(const struct command_line *line, const char *key)
+{
+    if (key == NULL)
+        return "";
+    if (strcmp(key, "scenario") == 0)
+        return line->is_of_trace ? "--under " : "--scenario ";
+    return "--";
+}
+
 static int set_all(const struct command_line *line, struct plan *plan)
 {
     char why[PLAN_WHY_BYTES];
@@ -175,7 +194,7 @@ static int set_all(const struct command_line *line, struct plan *plan)
         const char *key = line->setting[i].key, *value = line->setting[i].value;
         bool is_fine = key == NULL ? set_bound(plan, value, why) : plan_set(plan, key, value, why);
         if (!is_fine)
-            return cli_refuse("replay", "%s%s", key == NULL ? "" : "--", why);
+            return cli_refuse("replay", "%s%s", find_lead(line, key), why);
     }
     plan->is_json = line->is_json;
     plan->is_quiet = line->is_quiet;
@@ -194,6 +213,43 @@ static int check_trace(const struct plan *plan, const struct command_line *line,
     return CLI_GO_ON;
 }
 
+/* The page is written at the end: what forbids that must not cost the time until then. */
+static int find_page_error(const char *path)
+{
+    struct stat there;
+    char folder[PATH_MAX];
+    if (stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+        return EISDIR;
+    if (access(path, W_OK) == 0)
+        return 0;
+    if (errno != ENOENT || (size_t)snprintf(folder, sizeof folder, "%s", path) >= sizeof folder)
+        return errno;
+    return access(dirname(folder), W_OK) == 0 ? 0 : errno;
+}
+
+static int check_page(const struct options *options, size_t index)
+{
+    const char *page = options->plan[index].html;
+    int error = page == NULL ? 0 : find_page_error(page);
+    if (error != 0)
+        return cli_refuse("replay", "--html %s: %s", page, strerror(error));
+    for (size_t i = 0; page != NULL && i < index; i++) {
+        if (options->plan[i].html != NULL && strcmp(options->plan[i].html, page) == 0)
+            return cli_refuse(
+                "replay",
+                "--html %s: a page is of one scenario; name one, or give each its own in the file",
+                page);
+    }
+    return CLI_GO_ON;
+}
+
+/* A slip that would else be told as a program that cannot be run. */
+static bool is_trace_name(const char *word)
+{
+    size_t length = strlen(word);
+    return length > 4 && strcmp(word + length - 4, ".mpt") == 0;
+}
+
 static int check(const struct plan *plan)
 {
     int metrics = (plan->load != NULL) + (plan->progress != NULL) + (plan->metric != NULL) +
@@ -203,6 +259,12 @@ static int check(const struct plan *plan)
     if (plan->trace == NULL && (plan->arguments == NULL || plan->arguments[0] == NULL))
         return cli_refuse("replay", "which program? mpress-replay --scenario %s -- ./app args",
                           plan->shape.name);
+    if (plan->trace == NULL && is_trace_name(plan->arguments[0]))
+        return cli_refuse("replay", "%s is a trace: mpress replay %s --under %s",
+                          plan->arguments[0], plan->arguments[0], plan->shape.name);
+    if (plan->trace == NULL && plan->with != NULL)
+        return cli_refuse("replay",
+                          "--with: of a trace (--under); a program has its own allocator");
     if (plan->is_ramp && shape_is_sudden(&plan->shape))
         return cli_refuse("replay", "--form ramp: a %s is sudden", plan->shape.name);
     if (metrics > 1)
@@ -231,22 +293,15 @@ static int make_plans(const struct command_line *line, int argc, char **argv,
             status = check_trace(plan, line, argc - optind);
         if (status == CLI_GO_ON)
             status = check(plan);
+        if (status == CLI_GO_ON)
+            status = check_page(options, i);
     }
     return status;
 }
 
-bool options_are_of_trace(int argc, char **argv)
+int options_read(int argc, char **argv, bool is_of_trace, struct options *options)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--under", 7) == 0)
-            return true;
-    }
-    return false;
-}
-
-int options_read(int argc, char **argv, struct options *options)
-{
-    struct command_line line = {.is_of_trace = options_are_of_trace(argc, argv)};
+    struct command_line line = {.is_of_trace = is_of_trace};
     int status = read_line(argc, argv, &line);
     if (status != CLI_GO_ON)
         return status;

@@ -16,11 +16,9 @@ struct options {
     char **arguments[OPTIONS_PLANS]; /* of commands that the file names */
 };
 
-/* Is it the replay of a trace that is to be put under pressure (--under)? */
-bool options_are_of_trace(int argc, char **argv);
-
-/* CLI_GO_ON; else the exit status. options_fini in any case. */
-int options_read(int argc, char **argv, struct options *options);
+/* CLI_GO_ON; else the exit status. options_fini in any case. `is_of_trace`: a trace is replayed
+ * under pressure (--under). */
+int options_read(int argc, char **argv, bool is_of_trace, struct options *options);
 void options_fini(struct options *options);
 
 /* The file's scenarios, or the one called `name`; false: `why` says what is wrong. */

@@ -15,17 +15,6 @@
 #include "tools/trace/memory.h"
 #include "tools/values.h"
 
-bool scenario_is_asked(int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--scenario", 10) == 0 || strncmp(argv[i], "--under", 7) == 0 ||
-            strcmp(argv[i], "--list") == 0 || strncmp(argv[i], "-f", 2) == 0 ||
-            strncmp(argv[i], "--file", 6) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* -- list ------------------------------------------------------------------------------------- */
 
 static void list_mechanism(const struct pressure_mechanism *mechanism,
@@ -232,7 +221,7 @@ int scenario_run(struct options *options)
 int scenario_main(int argc, char **argv)
 {
     struct options *options = memory_alloc(1, sizeof(*options));
-    int status = options_read(argc, argv, options);
+    int status = options_read(argc, argv, false, options);
     if (status == CLI_GO_ON)
         status = scenario_run(options);
     options_fini(options);

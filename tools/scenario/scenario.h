@@ -2,11 +2,6 @@
 #ifndef MPRESS_TOOLS_SCENARIO_SCENARIO_H
 #define MPRESS_TOOLS_SCENARIO_SCENARIO_H
 
-#include <stdbool.h>
-
-/* Is this command line of `mpress replay` one of an experiment (--scenario, -f, --list)? */
-bool scenario_is_asked(int argc, char **argv);
-
 /* Exit status: 0 passed, 1 failed by the criteria, 2 wrong usage or a failure of this program,
  * 3 the target could not be run as asked. */
 int scenario_main(int argc, char **argv);
