@@ -306,6 +306,22 @@ what_cannot_be_run_is_told_with_status_3() {
     expect_err "it did not get ready: not ready in time"
 }
 
+what_fails_without_pressure_is_not_measured() {
+    run-experiment --scenario linear -- sh -c 'echo working; echo "ls: no such option" >&2; exit 4'
+    expect_status 3
+    expect_one_line
+    expect_err "^mpress: sh: it fails even without pressure: exit 4: ls: no such option (if it is to end so: --expect-exit 4)$"
+    run-experiment --scenario linear --progress unit -- sh -c 'echo unit; exit 0'
+    expect_status 3
+    expect_err "a service is not to end, but without pressure it did: exit 0: unit$"
+    run-experiment --scenario linear --timeout 100ms -- sh -c 'trap "exit 5" TERM; sleep 100 & wait'
+    expect_err "does not run even without pressure: no end after"
+    run-experiment --scenario linear --levels 2 --no-search --expect-exit 4 --json -- sh -c 'exit 4'
+    expect-json 'r["levels"][0]["end"] == "held"'
+    run-experiment --scenario linear --levels 2 --no-search --expect-exit 3 -- true
+    expect_err "it fails even without pressure: exit 0 (if"
+}
+
 what_was_left_out_to_keep_the_time_is_told() {
     run-experiment --scenario linear --duration 60s --within 2s --json -- "$CACHE_STATIC" flat --units 20 --unit-us 500 --mib 4
     expect-json 'r["within_s"] == 2 and any(" run each instead of 20 of 3" in note for note in r["left_out"])' 'len(r["levels"]) > 0' \
@@ -389,7 +405,8 @@ wrong_usage_is_refused_in_one_line() {
     for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
         "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \
         "--scenario linear --load x --progress y z" "--scenario linear --strategy x y" \
-        "--scenario linear app.mpt" "--scenario linear --with glibc x" "-f x.json --under linear" "-qf nowhere.json" "--scenario linear --recovery-time never x" "--scenario linear --within never x" "--scenario spike --form ramp x" "--scenario linear --form x x"; do
+        "--scenario linear app.mpt" "--scenario linear --with glibc x" "-f x.json --under linear" "-qf nowhere.json" "--scenario linear --recovery-time never x" "--scenario linear --within never x" "--scenario spike --form ramp x" "--scenario linear --form x x" \
+        "--scenario linear --expect-exit 256 x" "--scenario linear --expect-exit 1 --progress y x"; do
         run "$replay" $line
         expect_status 2
         expect_one_line

@@ -1,6 +1,6 @@
 /* experiment.h - one experiment: what is going on, and what was measured. The parts of it:
  *
- *     phases.c    calibration, levels, release, in this order; then strategies.c and search.c
+ *     phases.c    calibration.c, levels, release, in this order; then strategies.c and search.c
  *     finite.c    a lap of a program that ends by itself: runs, one after the other
  *     service.c   a lap of one that goes on: windows of the same process
  *     lap.c       a stretch at one budget, whatever the program is; and what it cost
@@ -171,7 +171,6 @@ struct experiment {
     struct experiment_lap *level;
     size_t levels, planned;
     size_t left_out;       /* of them, for want of time */
-    int baseline_status;   /* exit status of a finite program */
     double clock_step;     /* seconds; nothing shorter can be told */
     bool baseline_misses;  /* it says that memory is missing even then */
     double baseline;       /* m0 */
@@ -224,6 +223,11 @@ int watch_start(struct experiment *experiment);
 void watch_stop(struct experiment *experiment);
 const struct process_hooks *watch_hooks(struct experiment *experiment);
 
+/* -- calibration.c ---------------------------------------------------------------------------- */
+
+/* False: `why` says why the program could not be run as asked. */
+bool calibration_run(struct experiment *experiment);
+
 /* -- lap.c ------------------------------------------------------------------------------------ */
 
 void lap_begin(struct experiment *experiment, struct experiment_lap *lap, double budget);
@@ -239,6 +243,9 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
 void lap_end_with_target(struct experiment *experiment); /* it has ended; how, is looked up */
 /* It goes on where it ended: what was measured before stays in it. */
 void lap_resume(struct experiment *experiment, struct experiment_lap *lap);
+/* Runs or windows, whatever the program has: until there are so many and `seconds` are over, or it
+ * breaks. */
+void lap_go_on(struct experiment *experiment, size_t windows, double seconds);
 /* What it costs is counted from now on; its windows stay. */
 void lap_forget_costs(struct experiment *experiment);
 /* Of single units where these were counted, else of windows. */

@@ -111,11 +111,9 @@ static enum outcome judge_end(struct experiment *experiment)
     const struct process *target = &experiment->target;
     double service = find_service(experiment);
     add_usage(experiment);
-    if (experiment->windows == 0) { /* the first run of all */
-        experiment->baseline_status = target->wait_status;
+    if (experiment->windows == 0) /* the first run of all */
         experiment->baseline_misses = target->has_missed_memory;
-    }
-    if (!process_was_killed(target) && target->wait_status == experiment->baseline_status &&
+    if (process_has_exited_with(target, experiment->plan->expected_exit) &&
         (!target->has_missed_memory || experiment->baseline_misses))
         return add_run(experiment, service);
     lap_end_with_target(experiment);

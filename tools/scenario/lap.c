@@ -110,6 +110,14 @@ void lap_resume(struct experiment *experiment, struct experiment_lap *lap)
     experiment->lap = lap;
 }
 
+void lap_go_on(struct experiment *experiment, size_t windows, double seconds)
+{
+    if (plan_is_finite(experiment->plan))
+        finite_lap(experiment, windows, seconds);
+    else
+        service_lap(experiment, windows, seconds);
+}
+
 void lap_add_window(struct experiment *experiment, double service)
 {
     double resident = experiment->window_seen == 0

@@ -49,6 +49,7 @@ static const char help[] =
     "  --ready REGEX|PORT   when it is ready: a line of its output, or a port that\n"
     "                       answers on 127.0.0.1\n"
     "  --window TIME        shortest stretch that is one measurement (default: 0.5 s)\n"
+    "  --expect-exit N      exit status of a run that did its work (default: 0)\n"
     "  --timeout TIME       of one run without pressure, or of getting ready (60 s)\n"
     "  --recovery-time TIME to wait until recovery begins (default: 60 s), or none;\n"
     "                       it is watched for 3 s more\n"
@@ -94,9 +95,9 @@ struct command_line {
 
 /* Each is a setting of plan.c; the option's value of getopt is its place here. */
 static const char *const keys[] = {
-    "scenario",    "limit",   "duration",      "within",   "levels",     "form",
-    "pressure",    "ready",   "load",          "progress", "metric-cmd", "window",
-    "work-signal", "timeout", "recovery-time", "strategy", "html"};
+    "scenario",    "limit",   "duration",      "within",      "levels",     "form",
+    "pressure",    "ready",   "load",          "progress",    "metric-cmd", "window",
+    "work-signal", "timeout", "recovery-time", "expect-exit", "strategy",   "html"};
 
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
@@ -269,6 +270,8 @@ static int check(const struct plan *plan)
         return cli_refuse("replay", "--form ramp: a %s is sudden", plan->shape.name);
     if (metrics > 1)
         return cli_refuse("replay", "one of --load, --progress, --metric-cmd and --work-signal");
+    if (metrics > 0 && plan->expected_exit != 0)
+        return cli_refuse("replay", "--expect-exit: a service is not to end");
     return CLI_GO_ON;
 }
 

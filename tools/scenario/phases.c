@@ -2,8 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tools/cli.h"
 #include "tools/scenario/experiment.h"
@@ -11,144 +9,17 @@
 #include "tools/units.h"
 
 enum {
-    RUNS_LEAST = 5, /* of a finite program's baseline */
-    WINDOWS_LEAST = 10,
     LEVELS_LEAST = 6,
     LEVELS_FEW = 2, /* however little time there is */
     LEVELS_MOST = 20,
     RUNS_A_LEVEL = 3,
     WINDOWS_A_LEVEL = 5,
 };
-#define RUNS_SECONDS 0.5 /* of a program that is soon over, at least */
-#define CALIBRATION_SECONDS 5.0
-#define CALIBRATION_LONGEST 20.0
-#define CALM 0.05           /* a baseline that spreads no more needs no further runs */
 #define DWELL_SECONDS 5.0   /* of a service at a level */
 #define RELEASE_SECONDS 3.2 /* that a recovery lasts is seen in, and a window more */
-#define GROWTH 1.02         /* of resident memory over half of the baseline */
 #define HEAD_ROOM 1.10
 #define FLOOR 0.25
 #define LASTED 0.99 /* of the time that levels were to last: as long as that */
-
-static bool fail(struct experiment *experiment, const char *what, const char *why)
-{
-    const struct plan *plan = experiment->plan;
-    snprintf(experiment->why, sizeof experiment->why, "%s: %s%s%s",
-             plan->trace != NULL ? plan->trace : plan->arguments[0], what, *why == '\0' ? "" : ": ",
-             why);
-    return false;
-}
-
-static void go_on(struct experiment *experiment, size_t windows, double seconds)
-{
-    if (plan_is_finite(experiment->plan))
-        finite_lap(experiment, windows, seconds);
-    else
-        service_lap(experiment, windows, seconds);
-}
-
-/* -- calibration ------------------------------------------------------------------------------ */
-
-static double find_spread(const struct experiment *experiment, const struct experiment_lap *lap)
-{
-    double *service = lap_copy_services(experiment, lap);
-    double spread = sample_spread(service, lap->windows);
-    free(service);
-    return spread;
-}
-
-/* A service that still takes memory has no peak yet. */
-static bool is_growing(const struct experiment *experiment)
-{
-    const struct experiment_lap *lap = &experiment->calibration;
-    size_t half = lap->windows / 2;
-    if (plan_is_finite(experiment->plan) || half == 0)
-        return false;
-    double *resident = lap_copy_residents(experiment, lap);
-    double middle = resident[half], last = resident[lap->windows - 1];
-    free(resident);
-    return last > GROWTH * middle;
-}
-
-/* The lap goes on: what was measured before stays in it, but what a service did to grow. */
-static void calibrate_more(struct experiment *experiment)
-{
-    lap_resume(experiment, &experiment->calibration);
-    if (is_growing(experiment))
-        lap_forget_costs(experiment);
-    go_on(experiment, 1, 0);
-}
-
-/* A service works into its memory first: windows before it holds most of it are no baseline, as far
- * as others are left. */
-static void drop_warming(struct experiment *experiment)
-{
-    struct experiment_lap *lap = &experiment->calibration;
-    size_t most = lap->windows > WINDOWS_LEAST ? lap->windows - WINDOWS_LEAST : 0;
-    size_t warming = 0;
-    while (warming + 1 < lap->windows &&
-           experiment->window[lap->first + warming].resident < 0.95 * lap->resident_most)
-        warming++;
-    if (warming > 0) {
-        const struct experiment_window *last = &experiment->window[lap->first + warming - 1];
-        experiment->settled = last->at - lap->began;
-        experiment->settled_work = last->work;
-    }
-    size_t dropped = warming < most ? warming : most;
-    if (dropped > 0) {
-        size_t batches = experiment->window[lap->first + dropped - 1].batches - lap->first_batch;
-        lap->first_batch += batches;
-        lap->batches -= batches;
-    }
-    lap->first += dropped;
-    lap->windows -= dropped;
-}
-
-static bool read_calibration(struct experiment *experiment)
-{
-    struct experiment_lap *lap = &experiment->calibration;
-    if (!plan_is_finite(experiment->plan))
-        drop_warming(experiment);
-    double *service = lap_copy_services(experiment, lap);
-    double *resident = lap_copy_residents(experiment, lap);
-    experiment->baseline = sample_median(service, lap->windows);
-    experiment->rss_before = sample_median(resident, lap->windows);
-    experiment->peak = lap->used_most > 0 ? lap->used_most : lap->resident_most;
-    experiment->is_growing = is_growing(experiment);
-    free(service);
-    free(resident);
-    if (experiment->peak == 0)
-        return fail(experiment, "nothing was seen of its memory", "");
-    if (experiment->baseline <= 0)
-        return fail(experiment, "no time of work was measured", "");
-    return true;
-}
-
-static bool calibrate(struct experiment *experiment)
-{
-    struct experiment_lap *lap = &experiment->calibration;
-    bool is_finite = plan_is_finite(experiment->plan);
-    watch_enter(experiment, "calibration");
-    experiment->step = experiment->steps = 1;
-    schedule_begin(&experiment->schedule, SCHEDULE_CALIBRATION);
-    lap_begin(experiment, lap, 0);
-    if (!is_finite && !service_start(experiment))
-        return fail(experiment, "it did not get ready", lap->why);
-    experiment->starting = process_now() - experiment->target.started;
-    double longest = schedule_limit(&experiment->schedule, SCHEDULE_CALIBRATION,
-                                    fmin(CALIBRATION_LONGEST, experiment->duration));
-    double until = process_now() + longest;
-    if (is_finite)
-        finite_lap(experiment, RUNS_LEAST, fmin(RUNS_SECONDS, longest / 2));
-    else
-        service_lap(experiment, WINDOWS_LEAST, fmin(CALIBRATION_SECONDS, longest / 2));
-    while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
-           (find_spread(experiment, lap) > CALM || is_growing(experiment)))
-        calibrate_more(experiment);
-    if (lap->end != CURVE_HELD)
-        return fail(experiment, "it does not run even without pressure", lap->why);
-    return experiment->is_interrupted || read_calibration(experiment);
-}
 
 /* -- levels ----------------------------------------------------------------------------------- */
 
@@ -271,11 +142,11 @@ static void watch_recovery(struct experiment *experiment, struct experiment_lap 
 {
     experiment->is_recovery_cut = false;
     lap_begin(experiment, lap, 0);
-    go_on(experiment, 3, RELEASE_SECONDS);
+    lap_go_on(experiment, 3, RELEASE_SECONDS);
     while (lap->end == CURVE_HELD && !experiment->is_interrupted && process_now() < until &&
            !is_recovered(experiment)) {
         lap_resume(experiment, lap);
-        go_on(experiment, 1, 0);
+        lap_go_on(experiment, 1, 0);
     }
     double waited = experiment->release.lasted + experiment->release_again.lasted;
     experiment->is_recovery_cut = lap->end == CURVE_HELD &&
@@ -370,7 +241,7 @@ static void expect_runs(struct experiment *experiment)
 static void run_phases(struct experiment *experiment)
 {
     choose_duration(experiment);
-    if (!calibrate(experiment) || experiment->is_interrupted)
+    if (!calibration_run(experiment) || experiment->is_interrupted)
         return;
     expect_runs(experiment);
     descend(experiment);

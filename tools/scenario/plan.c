@@ -12,7 +12,19 @@
 #include "tools/scenario/amounts.h"
 #include "tools/trace/memory.h"
 
-enum kind { TEXT, BYTES, SECONDS, PATIENCE, LEVELS, FORM, PATTERN, SIGNAL, SHAPE, STRATEGY };
+enum kind {
+    TEXT,
+    BYTES,
+    SECONDS,
+    PATIENCE,
+    LEVELS,
+    FORM,
+    PATTERN,
+    SIGNAL,
+    STATUS,
+    SHAPE,
+    STRATEGY
+};
 
 static const struct setting {
     const char *key;
@@ -31,6 +43,7 @@ static const struct setting {
     {"progress", PATTERN, offsetof(struct plan, progress)},
     {"metric-cmd", TEXT, offsetof(struct plan, metric)},
     {"work-signal", SIGNAL, offsetof(struct plan, work_signal)},
+    {"expect-exit", STATUS, offsetof(struct plan, expected_exit)},
     {"window", SECONDS, offsetof(struct plan, window)},
     {"timeout", SECONDS, offsetof(struct plan, timeout)},
     {"recovery-time", PATIENCE, offsetof(struct plan, recovery)},
@@ -116,13 +129,29 @@ static bool set_signal(int *into, const char *key, const char *value, char *why)
     return refuse(why, key, value, "USR1, USR2, WINCH or URG");
 }
 
-static bool set_levels(unsigned *into, const char *key, const char *value, char *why)
+static bool parse_number(const char *value, unsigned long least, unsigned long most,
+                         unsigned long *number)
 {
     char *rest;
-    unsigned long levels = strtoul(value, &rest, 10);
-    if (*value < '0' || *value > '9' || *rest != '\0' || levels < 2 || levels > 1000)
+    *number = strtoul(value, &rest, 10);
+    return *value >= '0' && *value <= '9' && *rest == '\0' && *number >= least && *number <= most;
+}
+
+static bool set_levels(unsigned *into, const char *key, const char *value, char *why)
+{
+    unsigned long levels;
+    if (!parse_number(value, 2, 1000, &levels))
         return refuse(why, key, value, "a number from 2 to 1000");
     *into = (unsigned)levels;
+    return true;
+}
+
+static bool set_status(int *into, const char *key, const char *value, char *why)
+{
+    unsigned long status;
+    if (!parse_number(value, 0, 255, &status))
+        return refuse(why, key, value, "an exit status from 0 to 255");
+    *into = (int)status;
     return true;
 }
 
@@ -180,6 +209,8 @@ static bool set(struct plan *plan, const struct setting *setting, const char *va
         return set_pattern(into, setting->key, value, why);
     case SIGNAL:
         return set_signal(into, setting->key, value, why);
+    case STATUS:
+        return set_status(into, setting->key, value, why);
     case SHAPE:
         return set_shape(into, setting->key, value, why);
     default:

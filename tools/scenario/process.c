@@ -120,6 +120,7 @@ int process_start(struct process *process, char **arguments, const struct proces
     if (error != 0) {
         process_stop(process, 0, hooks);
         process->pid = 0;
+        process->ended = 0; /* it never was that program */
     }
     return error;
 }
@@ -295,4 +296,9 @@ void process_stop(struct process *process, double patience, const struct process
 bool process_was_killed(const struct process *process)
 {
     return WIFSIGNALED(process->wait_status);
+}
+
+bool process_has_exited_with(const struct process *process, int status)
+{
+    return WIFEXITED(process->wait_status) && WEXITSTATUS(process->wait_status) == status;
 }

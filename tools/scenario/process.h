@@ -28,7 +28,7 @@ struct process {
     char said[PROCESS_TAIL_BYTES]; /* the last line of its error output; else of its output */
     bool has_complained;           /* there is one of its error output */
     bool has_missed_memory;        /* `said` is that memory could not be had, and is kept */
-    double started, ended;         /* seconds, CLOCK_MONOTONIC */
+    double started, ended;         /* seconds, CLOCK_MONOTONIC; 0: it has not */
     int wait_status;               /* once it has ended */
     struct rusage usage;           /* of it and of those of its children that it waited for */
     double run_wait;               /* its first thread, ready to run, waited for a processor */
@@ -61,5 +61,6 @@ void process_stop(struct process *process, double patience, const struct process
 double process_read_run_wait(const struct process *process);
 
 bool process_was_killed(const struct process *process); /* by a signal */
+bool process_has_exited_with(const struct process *process, int status);
 
 #endif
