@@ -48,10 +48,14 @@
  *     epoch          starts as the block header's epoch
  * Addresses are stored as (a >> header.address_shift), here called units.
  *
- *  op 0 NEAR     an ALLOC or a FREE in fields of fixed length, little work to write: they neither
- *     use nor change the state above. place: 5 bytes: the address is header.near_units + place
- *     argument 1: FREE: place
- *     argument bit 4: ALLOC: size (2 bytes), place; bits 2 and 3 as below; no stack
+ *  op 0 NEAR     an ALLOC or a FREE in fields of fixed length, little work to write.
+ *     place: 3 bytes where argument bit 1 is set, else 5: the address is header.near_units + place
+ *     argument 1 or 3: FREE: place
+ *     argument bit 4: ALLOC: [slot: 1 byte], size (2 bytes), place; bits 2 and 3 as below
+ *              bit 0: there is a slot, below 64: the stack is stacks[slot]. Then sizes[slot] = size
+ *              and recent[trace_recent_slot(units)] = units. Else no stack
+ *     Nothing else of the state above is used or changed. (Bits 0 and 1 are new in version 3; all
+ *     else is as in version 2.)
  *  op 1 ALLOC    stack, size, address, [log2 of the alignment: 1 byte]
  *     argument bit 0: size is not stored: it equals sizes[slot of the stack]
  *              bit 1: the alignment byte is present (alignment above 16 asked for)
@@ -165,7 +169,8 @@
 
 #define TRACE_MAGIC UINT64_C(0x31454341525450ef) /* bytes ef 50 54 52 41 43 45 31: ".PTRACE1" */
 #define TRACE_BLOCK_MAGIC UINT32_C(0x4b4c426d)   /* bytes "mBLK" */
-#define TRACE_VERSION 2U
+#define TRACE_VERSION 3U
+#define TRACE_VERSION_OLDEST 2U /* that is read; see NEAR */
 
 enum {
     TRACE_HEADER_BYTES = 4096,
@@ -196,7 +201,15 @@ enum trace_op {
     TRACE_OTHER = 7,
 };
 
-enum trace_near { TRACE_NEAR_FREE = 1, TRACE_NEAR_ALLOC = 16, TRACE_NEAR_PLACE_BYTES = 5 };
+enum trace_near {
+    TRACE_NEAR_FREE = 1,
+    TRACE_NEAR_STACK = 1, /* with ALLOC */
+    TRACE_NEAR_SHORT = 2,
+    TRACE_NEAR_ALLOC = 16,
+    TRACE_NEAR_PLACE_BYTES = 5,
+    TRACE_NEAR_SHORT_BYTES = 3, /* of a place that is SHORT */
+    TRACE_NEAR_SIZE_BYTES = 2,
+};
 
 enum trace_alloc_bits {
     TRACE_SIZE_KNOWN = 1,
@@ -427,6 +440,16 @@ _Static_assert(sizeof(struct trace_signal) == 32, "file format");
 static inline bool trace_lane_has_events(uint32_t lane)
 {
     return lane >= TRACE_LANE_EVENTS && lane != TRACE_LANE_TIMELINE;
+}
+
+static inline size_t trace_near_place_bytes(unsigned argument)
+{
+    return (argument & TRACE_NEAR_SHORT) != 0 ? TRACE_NEAR_SHORT_BYTES : TRACE_NEAR_PLACE_BYTES;
+}
+
+static inline bool trace_near_has_stack(unsigned argument)
+{
+    return (argument & TRACE_NEAR_ALLOC) != 0 && (argument & TRACE_NEAR_STACK) != 0;
 }
 
 static inline bool trace_lane_has_info(uint32_t lane)

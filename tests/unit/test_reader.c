@@ -104,6 +104,45 @@ static void events_name_their_objects(void **state)
     trace_close(trace);
 }
 
+/* Of one thread: births of all kinds, whose sizes vary, and deaths; all events as they are read. */
+static void build_and_read(bool is_near, struct trace_event *events, size_t count)
+{
+    builder_fini(&builder);
+    builder_init(&builder);
+    builder.is_near = is_near;
+    uint32_t leaf = builder_node(&builder, builder_node(&builder, 0, 0x401000), 0x402000);
+    for (uint64_t i = 0; i < count / 2; i++) {
+        uint64_t far = i % 8 == 0 ? UINT64_C(1) << 32 : 0;
+        builder_alloc(&builder, 2, far + 0x10000 + 64 * i, 7 * (i % 9), i % 3 == 0 ? 0 : leaf, 0,
+                      i % 5 == 0 ? TRACE_ZEROED : 0);
+        builder_free(&builder, 2, i % 2 == 0 ? far + 0x10000 + 64 * i : 0x10000 + 64 * (i - 2));
+    }
+    struct trace *trace = open_good();
+    struct trace_visit *visit = trace_visit_create(trace);
+    for (size_t i = 0; i < count; i++)
+        assert_true(trace_visit_next(visit, &events[i]));
+    assert_false(trace_visit_next(visit, &events[0]));
+    trace_visit_destroy(visit);
+    trace_close(trace);
+}
+
+static void near_records_say_what_others_do(void **state)
+{
+    (void)state;
+    enum { EVENTS = 400 };
+    struct trace_event shortest[EVENTS], near[EVENTS];
+    build_and_read(false, shortest, EVENTS);
+    build_and_read(true, near, EVENTS);
+    for (size_t i = 0; i < EVENTS; i++) {
+        assert_int_equal(near[i].kind, shortest[i].kind);
+        assert_int_equal(near[i].address, shortest[i].address);
+        assert_int_equal(near[i].old_address, shortest[i].old_address);
+        assert_int_equal(near[i].size, shortest[i].size);
+        assert_int_equal(near[i].stack, shortest[i].stack);
+        assert_int_equal(near[i].bits, shortest[i].bits);
+    }
+}
+
 static void many_blocks_keep_every_event(void **state)
 {
     (void)state;
@@ -259,6 +298,14 @@ static void a_cut_stack_lane_leaves_later_stacks_unknown(void **state)
     trace_close(trace);
 }
 
+static uint64_t visit_file(void)
+{
+    struct trace *trace = open_good();
+    uint64_t events = visit_all(trace, NULL).events;
+    trace_close(trace);
+    return events;
+}
+
 /* -- files that are no traces ----------------------------------------------------------------- */
 
 static void expect_refusal(const char *part)
@@ -286,6 +333,8 @@ static void what_is_no_trace_is_refused_in_one_line(void **state)
     *builder_header(&builder) = good;
     builder_header(&builder)->version = 1;
     expect_refusal("format 1");
+    builder_header(&builder)->version = TRACE_VERSION + 1;
+    expect_refusal("reads format 3");
     *builder_header(&builder) = good;
     builder_header(&builder)->block_bytes = 1;
     expect_refusal("damaged header");
@@ -302,6 +351,16 @@ static void what_is_no_trace_is_refused_in_one_line(void **state)
     expect_refusal("only 5 bytes");
     builder.bytes = 4095;
     expect_refusal("cut inside its header at byte 4095");
+}
+
+static void a_trace_of_the_version_before_is_read(void **state)
+{
+    (void)state;
+    build_everything();
+    builder_end(&builder, TRACE_END_EXIT);
+    uint64_t events = visit_file();
+    builder_header(&builder)->version = TRACE_VERSION_OLDEST;
+    assert_true(events != 0 && visit_file() == events);
 }
 
 static void a_header_alone_is_a_trace_without_events(void **state)
@@ -371,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(facts_are_those_of_the_info_lane, begin, finish),
         cmocka_unit_test_setup_teardown(events_name_their_objects, begin, finish),
+        cmocka_unit_test_setup_teardown(near_records_say_what_others_do, begin, finish),
         cmocka_unit_test_setup_teardown(many_blocks_keep_every_event, begin, finish),
         cmocka_unit_test_setup_teardown(time_never_runs_backwards_in_a_thread, begin, finish),
         cmocka_unit_test_setup_teardown(a_killed_process_is_read_to_its_last_record, begin, finish),
@@ -384,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cut_stack_lane_leaves_later_stacks_unknown, begin,
                                         finish),
         cmocka_unit_test_setup_teardown(what_is_no_trace_is_refused_in_one_line, begin, finish),
+        cmocka_unit_test_setup_teardown(a_trace_of_the_version_before_is_read, begin, finish),
         cmocka_unit_test_setup_teardown(a_header_alone_is_a_trace_without_events, begin, finish),
         cmocka_unit_test_setup_teardown(a_file_cut_at_any_byte_is_read_to_there, begin, finish),
         cmocka_unit_test_setup_teardown(no_flipped_bit_crashes_or_hangs_the_reader, begin, finish),

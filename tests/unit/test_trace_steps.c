@@ -178,18 +178,25 @@ static void check(const struct tracer_options *options, enum decoded_kind of, bo
 
 static const struct tracer_options with_stacks = {
     .address_shift = 4, .ordered_by_caller = true, .depth = 64};
+static const struct tracer_options near_with_stacks = {
+    .address_shift = 4, .ordered_by_caller = true, .depth = 64, .near_from = 0x7f0000000000};
+static const struct tracer_options far = {
+    .address_shift = 4, .ordered_by_caller = true, .near_from = 0x7e0000000000};
 
 static void no_child_writes_what_is_plain(void **state)
 {
     (void)state;
     check(&plain, DECODED_ALLOC, true, false);
     check(&plain, DECODED_FREE, true, false);
+    check(&far, DECODED_ALLOC, true, false);
+    check(&far, DECODED_FREE, true, false);
 }
 
 static void no_child_writes_births_with_a_stack(void **state)
 {
     (void)state;
     check(&with_stacks, DECODED_ALLOC, true, false);
+    check(&near_with_stacks, DECODED_ALLOC, true, false);
     check(&with_stacks, DECODED_ALLOC, false, false);
     check(&with_stacks, DECODED_ALLOC, false, true);
 }
@@ -198,6 +205,7 @@ static void no_child_writes_deaths_and_moves(void **state)
 {
     (void)state;
     check(&with_stacks, DECODED_FREE, true, false);
+    check(&near_with_stacks, DECODED_FREE, true, false);
     check(&with_stacks, DECODED_FREE, false, false);
     check(&with_stacks, DECODED_REALLOC, false, false);
 }

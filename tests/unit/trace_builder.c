@@ -178,18 +178,28 @@ static unsigned char *put_birth(struct builder_lane *lane, unsigned char *at,
     return at;
 }
 
-/* False: it is too far away. */
+/* False: it is too far away, or its stack was not named lately. */
 static bool put_near(struct builder *builder, struct builder_lane *lane, uint64_t units,
-                     unsigned argument, uint64_t size)
+                     unsigned argument, uint64_t size, uint32_t stack)
 {
     uint64_t place = units - builder_header(builder)->near_units;
-    unsigned char record[8] = {(unsigned char)(argument << 3)}, *at = record + 1;
-    if (!builder->is_near || place >> 40 != 0 || size >> 16 != 0)
+    unsigned char record[9], *at = record + 1;
+    bool is_short = place >> 24 == 0;
+    unsigned slot = trace_slot(stack);
+    if (!builder->is_near || place >> 40 != 0 || size >> 16 != 0 ||
+        (stack != 0 && lane->stacks[slot] != stack))
         return false;
+    if (stack != 0) {
+        argument |= TRACE_NEAR_STACK;
+        *at++ = (unsigned char)slot;
+        lane->sizes[slot] = size;
+        lane->recent[trace_recent_slot(units)] = units;
+    }
     for (unsigned i = 0; argument != TRACE_NEAR_FREE && i < 2; i++)
         *at++ = (unsigned char)(size >> 8 * i);
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < (is_short ? 3 : 5); i++)
         *at++ = (unsigned char)(place >> 8 * i);
+    record[0] = (unsigned char)((argument | (is_short ? TRACE_NEAR_SHORT : 0)) << 3);
     put_record(builder, lane, record, (size_t)(at - record));
     return true;
 }
@@ -198,8 +208,8 @@ void builder_alloc(struct builder *builder, unsigned number, uint64_t address, u
                    uint32_t stack, unsigned alignment_log2, unsigned bits)
 {
     struct builder_lane *lane = begin_event(builder, number);
-    if (stack == 0 && alignment_log2 == 0 &&
-        put_near(builder, lane, address >> builder->shift, TRACE_NEAR_ALLOC | bits, size))
+    if (alignment_log2 == 0 &&
+        put_near(builder, lane, address >> builder->shift, TRACE_NEAR_ALLOC | bits, size, stack))
         return;
     struct birth birth = {address >> builder->shift, size, stack, alignment_log2, bits};
     unsigned char record[TRACE_EVENT_BYTES_MAX];
@@ -213,9 +223,9 @@ void builder_free(struct builder *builder, unsigned number, uint64_t address)
 {
     struct builder_lane *lane = begin_event(builder, number);
     uint64_t units = address >> builder->shift;
-    if (put_near(builder, lane, units, TRACE_NEAR_FREE, 0))
-        return;
     unsigned slot = trace_recent_slot(units);
+    if (lane->recent[slot] != units && put_near(builder, lane, units, TRACE_NEAR_FREE, 0, 0))
+        return;
     unsigned char record[TRACE_EVENT_BYTES_MAX];
     unsigned char *end = record + 1;
     if (lane->recent[slot] == units) {

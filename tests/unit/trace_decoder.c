@@ -80,6 +80,12 @@ static unsigned top_bits(uint64_t key, unsigned bits)
     return (unsigned)(key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - bits));
 }
 
+static void put_recent(struct state *state, uint64_t units)
+{
+    unsigned slot = top_bits(units, 5);
+    state->recent[slot == 0 ? 1 : slot] = units;
+}
+
 static bool read_birth(struct cursor *cursor, struct state *state, unsigned argument,
                        struct decoded_event *event)
 {
@@ -100,8 +106,7 @@ static bool read_birth(struct cursor *cursor, struct state *state, unsigned argu
             return false;
     }
     *last = units;
-    unsigned recent = top_bits(units, 5);
-    state->recent[recent == 0 ? 1 : recent] = units;
+    put_recent(state, units);
     event->address = units << cursor->decoded->header.address_shift;
     event->bits = argument & (TRACE_ZEROED | TRACE_CPP | TRACE_IN_PLACE);
     if ((argument & 2) != 0) {
@@ -115,30 +120,35 @@ static bool read_birth(struct cursor *cursor, struct state *state, unsigned argu
 static bool read_free(struct cursor *cursor, struct state *state, unsigned argument,
                       struct decoded_event *event)
 {
-    uint64_t units = state->recent[argument];
-    if (argument == 0) {
-        if (!add_s(cursor, &state->freed_at))
-            return false;
-        units = state->freed_at;
-    }
+    if (argument == 0 && !add_s(cursor, &state->freed_at))
+        return false;
+    uint64_t units = argument == 0 ? state->freed_at : state->recent[argument];
     event->address = units << cursor->decoded->header.address_shift;
     return true;
 }
 
-static bool read_near(struct cursor *cursor, unsigned argument, struct decoded_event *event)
+static bool read_near(struct cursor *cursor, struct state *state, unsigned argument,
+                      struct decoded_event *event)
 {
     const struct trace_header *header = &cursor->decoded->header;
-    size_t bytes = argument == 1 ? 5 : 7, place = 0;
-    if ((size_t)(cursor->end - cursor->at) < bytes || (argument != 1 && (argument & 0x13) != 0x10))
+    bool is_alloc = argument >= 16, has_stack = is_alloc && argument % 2 == 1;
+    size_t place = (argument & 2) != 0 ? 3 : 5, bytes = place + (is_alloc ? 2 : 0) + has_stack;
+    uint64_t slot = 0, units = 0;
+    if ((size_t)(cursor->end - cursor->at) < bytes || (!is_alloc && (argument | 2) != 3) ||
+        (has_stack && *cursor->at > 63))
         return wrong_here(cursor, "a bad NEAR");
-    for (size_t i = bytes; i > bytes - 5; i--)
-        place = place << 8 | cursor->at[i - 1];
-    event->kind = argument == 1 ? DECODED_FREE : DECODED_ALLOC;
-    event->address = (header->near_units + place) << header->address_shift;
-    event->bits = argument & (TRACE_ZEROED | TRACE_CPP);
-    if (argument != 1)
-        event->size = (uint64_t)cursor->at[0] | (uint64_t)cursor->at[1] << 8;
+    memcpy(&slot, cursor->at, has_stack);
+    memcpy(&event->size, cursor->at + has_stack, is_alloc ? 2 : 0);
+    memcpy(&units, cursor->at + bytes - place, place);
     cursor->at += bytes;
+    event->kind = is_alloc ? DECODED_ALLOC : DECODED_FREE;
+    event->address = (header->near_units + units) << header->address_shift;
+    event->bits = argument & (TRACE_ZEROED | TRACE_CPP);
+    if (!has_stack)
+        return true;
+    event->stack = state->stacks[slot];
+    state->sizes[slot] = event->size;
+    put_recent(state, event->address >> header->address_shift);
     return true;
 }
 
@@ -179,10 +189,8 @@ static bool read_txn(struct cursor *inner, unsigned argument, struct decoded_eve
         if (!get_u(inner, &event->values[i]))
             return false;
     size_t rest = (size_t)(inner->end - inner->at);
-    if (argument != TRACE_TXN_BEGIN && rest != 0)
-        return wrong_here(inner, "bytes behind a record of a transaction");
-    if (rest > TRACE_TXN_NAME_BYTES)
-        return wrong_here(inner, "a long name");
+    if (rest > (argument == TRACE_TXN_BEGIN ? TRACE_TXN_NAME_BYTES : 0))
+        return wrong_here(inner, "bytes behind a record of a transaction, or a long name");
     memcpy(event->name, inner->at, rest < sizeof(event->name) ? rest : sizeof(event->name) - 1);
     return true;
 }
@@ -214,7 +222,7 @@ static bool read_event(struct cursor *cursor, struct state *state, uint64_t *tid
     event->kind = op == TRACE_ALLOC ? DECODED_ALLOC : op == TRACE_FREE ? DECODED_FREE : 0;
     switch (op) {
     case TRACE_NEAR:
-        return read_near(cursor, argument, event);
+        return read_near(cursor, state, argument, event);
     case TRACE_ALLOC:
         return read_birth(cursor, state, argument, event);
     case TRACE_FREE:
@@ -465,7 +473,7 @@ bool decoder_read(struct decoded *decoded, const char *path)
     if (!load(decoded, path))
         return false;
     const struct trace_header *header = &decoded->header;
-    if (memcmp(decoded->file, "\xefPTRACE1", 8) != 0 || header->version != 2 ||
+    if (memcmp(decoded->file, "\xefPTRACE1", 8) != 0 || header->version != 3 ||
         header->header_bytes != 4096 || header->block_bytes != 65536)
         return wrong(decoded, "not a header", 0);
     decoded->nodes = grown(NULL, 0, sizeof(*decoded->nodes));

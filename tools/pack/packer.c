@@ -69,7 +69,8 @@ static int check_trace(struct packer *packer, bool *is_packed, struct trace_erro
         mapping_set_error(error, packer->path, "not a trace; make traces with `mpress record`");
         return EINVAL;
     }
-    if (head->version != TRACE_VERSION || head->block_bytes != TRACE_BLOCK_BYTES) {
+    if (head->version < TRACE_VERSION_OLDEST || head->version > TRACE_VERSION ||
+        head->block_bytes != TRACE_BLOCK_BYTES) {
         mapping_set_error(error, packer->path, "a trace of another format; use its library's tool");
         return EINVAL;
     }

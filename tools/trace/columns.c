@@ -58,17 +58,20 @@ static INLINE void move_birth(struct walk *walk, unsigned argument, bool has_add
         move(walk, COLUMNS_OTHER * COLUMNS_PLACES + 2);
 }
 
-static INLINE void move_place(struct walk *walk, enum columns_field field)
+static INLINE void move_place(struct walk *walk, enum columns_field field, size_t bytes)
 {
-    for (unsigned i = 0; i < TRACE_NEAR_PLACE_BYTES && walk->at < walk->end; i++)
+    for (unsigned i = 0; i < bytes && walk->at < walk->end; i++)
         move(walk, field * COLUMNS_PLACES + (i < COLUMNS_PLACES ? i : COLUMNS_PLACES - 1));
 }
 
-static INLINE void move_near(struct walk *walk, bool is_alloc)
+static INLINE void move_near(struct walk *walk, unsigned argument)
 {
-    for (unsigned i = 0; is_alloc && i < 2 && walk->at < walk->end; i++)
+    bool is_alloc = (argument & TRACE_NEAR_ALLOC) != 0;
+    if (trace_near_has_stack(argument) && walk->at < walk->end)
+        move(walk, COLUMNS_STACK * COLUMNS_PLACES);
+    for (unsigned i = 0; is_alloc && i < TRACE_NEAR_SIZE_BYTES && walk->at < walk->end; i++)
         move(walk, COLUMNS_SIZE * COLUMNS_PLACES + i);
-    move_place(walk, is_alloc ? COLUMNS_BIRTH : COLUMNS_DEATH);
+    move_place(walk, is_alloc ? COLUMNS_BIRTH : COLUMNS_DEATH, trace_near_place_bytes(argument));
 }
 
 static INLINE void move_event(struct walk *walk)
@@ -78,7 +81,7 @@ static INLINE void move_event(struct walk *walk)
     switch (first & 7) {
     case TRACE_NEAR:
         if (first != 0)
-            move_near(walk, (argument & TRACE_NEAR_ALLOC) != 0);
+            move_near(walk, argument);
         break;
     case TRACE_ALLOC:
         move_birth(walk, argument, true);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tools/trace/memory.h"
+#include "tools/trace/near.h"
 
 void cursor_init(struct cursor *cursor, const struct trace *trace, const struct file_lane *lane,
                  struct unpacker *unpacker)
@@ -115,36 +116,6 @@ static inline const unsigned char *get_death(struct cursor *cursor, const unsign
     }
     record->old_units = cursor->recent[argument];
     return record->old_units == 0 ? NULL : at;
-}
-
-static inline uint64_t get_fixed(const unsigned char *at, unsigned bytes)
-{
-    uint64_t n = 0; /* little-endian, as the file is */
-    memcpy(&n, at, bytes);
-    return n;
-}
-
-static inline const unsigned char *get_near(const struct cursor *cursor, const unsigned char *at,
-                                            unsigned argument, struct cursor_record *record)
-{
-    bool is_alloc = (argument & TRACE_NEAR_ALLOC) != 0;
-    size_t bytes = (is_alloc ? 2 : 0) + TRACE_NEAR_PLACE_BYTES;
-    if ((size_t)(cursor->end - at) < bytes || (!is_alloc && argument != TRACE_NEAR_FREE))
-        return NULL;
-    uint64_t place = get_fixed(at + bytes - TRACE_NEAR_PLACE_BYTES, TRACE_NEAR_PLACE_BYTES);
-    uint64_t units = cursor->near_units + place;
-    if (units == 0 || units >> 60 != 0)
-        return NULL;
-    if (is_alloc) {
-        record->op = TRACE_ALLOC;
-        record->bits = (uint8_t)(argument & (TRACE_ZEROED | TRACE_CPP));
-        record->size = get_fixed(at, 2);
-        record->units = units;
-    } else {
-        record->op = TRACE_FREE;
-        record->old_units = units;
-    }
-    return at + bytes;
 }
 
 static const unsigned char *get_thread(struct cursor *cursor, const unsigned char *at,
@@ -296,7 +267,7 @@ static inline const unsigned char *get_record(struct cursor *cursor, struct curs
     at++;
     switch (record->op) {
     case TRACE_NEAR:
-        return get_near(cursor, at, argument, record);
+        return near_get(cursor, at, argument, record);
     case TRACE_ALLOC:
         record->bits = (uint8_t)argument;
         return get_birth(cursor, at, record);

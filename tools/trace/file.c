@@ -103,7 +103,7 @@ static bool check_header(struct trace *trace, struct trace_error *error)
         mapping_set_error(
             error, trace->path,
             "not a trace: it does not begin as one; make traces with `mpress record`");
-    else if (header->version != TRACE_VERSION)
+    else if (header->version < TRACE_VERSION_OLDEST || header->version > TRACE_VERSION)
         mapping_set_error(error, trace->path,
                           "a trace of format %u, this tool reads format %u; use the tool of its "
                           "library",
