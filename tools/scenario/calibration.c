@@ -96,7 +96,10 @@ static bool read_calibration(struct experiment *experiment)
     if (experiment->peak == 0)
         return fail(experiment, "nothing was seen of its memory", "");
     if (experiment->baseline <= 0)
-        return fail(experiment, "no time of work was measured", "");
+        return fail(experiment,
+                    experiment->plan->metric != NULL ? "the metric is not above 0"
+                                                     : "no time of work was measured",
+                    "");
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* experiment.h - one experiment: what is going on, and what was measured. The parts of it:
  *
- *     phases.c    calibration.c, levels, release, in this order; then strategies.c and search.c
+ *     phases.c    calibration.c, levels, release.c, in this order; then strategies.c and search.c
  *     finite.c    a lap of a program that ends by itself: runs, one after the other
  *     service.c   a lap of one that goes on: windows of the same process
  *     lap.c       a stretch at one budget, whatever the program is; and what it cost
@@ -265,6 +265,13 @@ bool service_start(struct experiment *experiment);
 void service_lap(struct experiment *experiment, size_t windows, double seconds);
 /* The same of a fresh one, which has to work into its memory first: as much as it did then. */
 void service_lap_settled(struct experiment *experiment, size_t windows);
+
+/* -- release.c -------------------------------------------------------------------------------- */
+
+/* Without pressure, until it is as before or there is no more time for it. */
+void release_watch(struct experiment *experiment);
+/* The same with fresh runs, if a recovery was not seen for want of time. */
+void release_watch_again(struct experiment *experiment);
 
 /* -- search.c, strategies.c ------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/scenario/chart.h"
+#include "tools/scenario/gaps.h"
 #include "tools/scenario/output.h"
 
 static const char style[] =
@@ -186,19 +187,22 @@ static void print_verdict(const struct experiment *experiment, FILE *out)
                  "interval</th><th>sure</th><th></th></tr>\n");
     for (unsigned row = 0; row < VERDICT_ROWS; row++) {
         const struct verdict_criterion *criterion = &verdict->row[row];
-        const char *word = !criterion->is_known   ? "not measured"
-                           : !criterion->is_asked ? ""
-                           : criterion->is_met    ? "met"
-                                                  : "not met";
-        fprintf(out, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s .. %s</td><td>%s</td>",
-                verdict_row_name(row), output_value(row, criterion->value).at,
-                output_value(row, experiment->plan->bounds.at[row]).at,
-                output_value(row, criterion->interval.low).at,
-                output_value(row, criterion->interval.high).at,
-                output_share(criterion->confidence).at);
-        fprintf(out, "<td>%s</td></tr>\n", word);
+        const char *word = !criterion->is_asked ? "" : criterion->is_met ? "met" : "not met";
+        fprintf(out, "<tr><td>%s</td><td>%s</td><td>%s</td>", verdict_row_name(row),
+                output_value(row, criterion->value).at,
+                output_value(row, experiment->plan->bounds.at[row]).at);
+        if (!criterion->is_known)
+            fprintf(out, "<td colspan=\"3\">not measured: %s</td></tr>\n",
+                    gaps_explain(experiment, row));
+        else
+            fprintf(out, "<td>%s .. %s</td><td>%s</td><td>%s</td></tr>\n",
+                    output_value(row, criterion->interval.low).at,
+                    output_value(row, criterion->interval.high).at,
+                    output_share(criterion->confidence).at, word);
     }
-    fprintf(out, "</table>\n");
+    fprintf(out, "</table>\n<p>");
+    output_verdict_reasons(experiment, out);
+    fprintf(out, "</p>\n");
 }
 
 static void print_page(const struct experiment *experiment, FILE *out)
@@ -213,7 +217,8 @@ static void print_page(const struct experiment *experiment, FILE *out)
     chart_print_text(name, out);
     fprintf(out, " under ");
     chart_print_text(experiment->plan->shape.name, out);
-    fprintf(out, " pressure: <span class=\"%s\">%s</span></h1>\n", word, word);
+    fprintf(out, " pressure: <span class=\"%s\">%s</span></h1>\n", word,
+            output_verdict(&experiment->verdict).at);
     print_verdict(experiment, out);
     draw_curve(experiment, out);
     print_levels(experiment, out);

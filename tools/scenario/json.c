@@ -1,6 +1,7 @@
 /* json.c - an experiment as JSON (output.h); tools/README.md lists the fields. */
 #include <math.h>
 
+#include "tools/scenario/gaps.h"
 #include "tools/scenario/output.h"
 #include "tools/values.h"
 
@@ -250,17 +251,20 @@ static json_t *strategies_array(const struct experiment *experiment)
     return array;
 }
 
-static json_t *criterion_object(const struct verdict_criterion *criterion, double bound)
+static json_t *criterion_object(const struct experiment *experiment, enum verdict_row row)
 {
+    const struct verdict_criterion *criterion = &experiment->verdict.row[row];
     json_t *object = json_object();
     set_real(object, "value", criterion->is_known ? criterion->value : NAN);
     set_flag(object, "known", criterion->is_known);
-    set_real(object, "bound", bound);
+    set_real(object, "bound", experiment->plan->bounds.at[row]);
     json_object_set_new(object, "met",
                         criterion->is_asked && criterion->is_known ? json_boolean(criterion->is_met)
                                                                    : json_null());
     json_object_set_new(object, "interval", interval_array(&criterion->interval));
     set_real(object, "confidence", criterion->confidence);
+    set_flag(object, "needed", criterion->is_needed);
+    values_set_text(object, "why_not", criterion->is_known ? NULL : gaps_explain(experiment, row));
     return object;
 }
 
@@ -271,8 +275,7 @@ static json_t *verdict_object(const struct experiment *experiment)
     json_t *object = json_object(), *criteria = json_object(), *grace = json_object();
     json_t *parts = json_object();
     for (unsigned row = 0; row < VERDICT_ROWS; row++)
-        json_object_set_new(criteria, verdict_row_name(row),
-                            criterion_object(&verdict->row[row], experiment->plan->bounds.at[row]));
+        json_object_set_new(criteria, verdict_row_name(row), criterion_object(experiment, row));
     set_flag(grace, "clean", figures->is_clean);
     set_flag(grace, "monotone", figures->is_monotone);
     set_flag(grace, "without_cliff", figures->is_without_cliff);
@@ -283,6 +286,8 @@ static json_t *verdict_object(const struct experiment *experiment)
     set_real(grace, "steepest", figures->steepest);
     set_real(grace, "cliff", figures->cliff);
     values_set_text(object, "verdict", output_verdict_word(verdict));
+    values_set_number(object, "asked", verdict->asked);
+    values_set_number(object, "measured", verdict->measured);
     json_object_set_new(object, "criteria", criteria);
     json_object_set_new(object, "grace", grace);
     set_real(parts, "alive", figures->alive);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tools/cli.h"
+#include "tools/scenario/gaps.h"
 
 static const char help[] =
     "Usage: mpress-replay --scenario SCENARIO [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -66,9 +67,10 @@ static const char help[] =
     "  --html FILE          and as one page with charts\n"
     "  -q, --quiet          no progress on the terminal\n"
     "\n"
-    "Exit status: 0 passed, 1 a criterion is not met or no verdict is possible, 2\n"
-    "wrong usage or a failure of this program, 3 the program could not be run as\n"
-    "asked.\n";
+    "Exit status: 0 passed, 1 a criterion is not met or no verdict is possible (for\n"
+    "noise, or as degradation, graceful, stability or what --require names was not\n"
+    "measured), 2 wrong usage or a failure of this program, 3 the program could not\n"
+    "be run as asked.\n";
 
 enum long_option {
     OPTION_SETTING = 256,
@@ -251,6 +253,28 @@ static bool is_trace_name(const char *word)
     return length > 4 && strcmp(word + length - 4, ".mpt") == 0;
 }
 
+/* The mechanism that the user named; NULL: it is to be chosen, or there is none. */
+static const struct pressure_mechanism *find_mechanism(const struct plan *plan)
+{
+    size_t i = 0;
+    const struct pressure_mechanism *mechanism;
+    while ((mechanism = pressure_mechanism(i)) != NULL &&
+           strcmp(mechanism->name, plan->pressure) != 0)
+        i++;
+    return mechanism;
+}
+
+static int check_criteria(const struct plan *plan)
+{
+    const struct pressure_mechanism *mechanism = find_mechanism(plan);
+    enum verdict_row row = gaps_find_demanded(plan, mechanism);
+    if (row == VERDICT_ROWS)
+        return CLI_GO_ON;
+    const struct gap *gap = gaps_find(plan, mechanism, row);
+    return cli_refuse("replay", "criterion %s cannot be measured: %s; %s", verdict_row_name(row),
+                      gap->why, gap->remedy);
+}
+
 static int check(const struct plan *plan)
 {
     int metrics = (plan->load != NULL) + (plan->progress != NULL) + (plan->metric != NULL) +
@@ -272,7 +296,7 @@ static int check(const struct plan *plan)
         return cli_refuse("replay", "one of --load, --progress, --metric-cmd and --work-signal");
     if (metrics > 0 && plan->expected_exit != 0)
         return cli_refuse("replay", "--expect-exit: a service is not to end");
-    return CLI_GO_ON;
+    return check_criteria(plan);
 }
 
 static int make_plans(const struct command_line *line, int argc, char **argv,

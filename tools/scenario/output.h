@@ -17,6 +17,13 @@ int output_html(const struct experiment *experiment, const char *path); /* 0 or 
 
 /* What the verdict is in one word: "passed", "failed", "no verdict". */
 const char *output_verdict_word(const struct verdict *verdict);
+/* The same with how many criteria were measured, where not all were. */
+struct output_verdict {
+    char at[96];
+};
+struct output_verdict output_verdict(const struct verdict *verdict);
+/* What is to be known of a verdict that was not reached, a line each; to `out`. */
+void output_verdict_reasons(const struct experiment *experiment, FILE *out);
 /* A criterion's value or bound as people write it. */
 struct output_value {
     char at[48];

@@ -248,9 +248,12 @@ static bool parse_bound(enum verdict_row row, const char *value, double *bound)
 bool plan_set_bound(struct plan *plan, const char *key, const char *value, char why[PLAN_WHY_BYTES])
 {
     for (unsigned row = 0; row < VERDICT_ROWS; row++) {
-        if (strcmp(key, verdict_row_name(row)) == 0)
-            return parse_bound(row, value, &plan->bounds.at[row]) ||
-                   refuse(why, key, value, "a number, a share like 60%, a time, a size or none");
+        if (strcmp(key, verdict_row_name(row)) != 0)
+            continue;
+        if (!parse_bound(row, value, &plan->bounds.at[row]))
+            return refuse(why, key, value, "a number, a share like 60%, a time, a size or none");
+        plan->bounds.is_demanded[row] = !isnan(plan->bounds.at[row]);
+        return true;
     }
     snprintf(why, PLAN_WHY_BYTES, "there is no criterion \"%.200s\"", key);
     return false;

@@ -9,6 +9,7 @@
 #include "preload/budget.h"
 #include "tools/cli.h"
 #include "tools/place.h"
+#include "tools/scenario/gaps.h"
 #include "tools/scenario/options.h"
 #include "tools/scenario/output.h"
 #include "tools/target.h"
@@ -88,9 +89,13 @@ static void set_breaking_point(const struct bisect *bisect, double bound,
                                struct verdict_extras *extras)
 {
     struct belief belief;
-    extras->breaking_point = bisect->good == 0  ? NAN
-                             : bisect->bad == 0 ? bisect->good
-                                                : bisect_get_result(bisect);
+    if (bisect->good ==
+        0) { /* nothing held: that it is beyond the bound may be known all the same */
+        extras->breaking_point = bisect->bad > bound ? bisect->bad : NAN;
+        extras->breaking_interval = (struct sample_interval){bisect->bad, INFINITY};
+        return;
+    }
+    extras->breaking_point = bisect->bad == 0 ? bisect->good : bisect_get_result(bisect);
     extras->breaking_interval =
         bisect->bad == 0 ? (struct sample_interval){0, bisect->good}
                          : (struct sample_interval){bisect->figures.low, bisect->figures.high};
@@ -170,6 +175,18 @@ static void add_own_strategies(const struct pressure *pressure, struct plan *pla
         plan_add_own_strategy(plan, "compression", BUDGET_COMPRESSION);
 }
 
+/* What was asked for and the mechanism that was chosen cannot tell is not found out by a run. */
+static int check_criteria(const struct plan *plan, const struct pressure *pressure)
+{
+    enum verdict_row row = gaps_find_demanded(plan, pressure->mechanism);
+    if (row == VERDICT_ROWS)
+        return CLI_GO_ON;
+    const struct gap *gap = gaps_find(plan, pressure->mechanism, row);
+    cli_say("criterion %s cannot be measured by %s: %s; %s", verdict_row_name(row),
+            pressure->mechanism->name, gap->why, gap->remedy);
+    return CLI_CRITERIA;
+}
+
 static int run(struct plan *plan, json_t *all)
 {
     struct experiment experiment = {.plan = plan};
@@ -178,6 +195,11 @@ static int run(struct plan *plan, json_t *all)
     if (status != CLI_GO_ON)
         return status;
     add_own_strategies(&experiment.pressure, plan);
+    status = check_criteria(plan, &experiment.pressure);
+    if (status != CLI_GO_ON) {
+        pressure_close(&experiment.pressure);
+        return status;
+    }
     status = experiment_run(&experiment);
     pressure_close(&experiment.pressure);
     if (status == CLI_CRITERIA)

@@ -103,8 +103,11 @@ static void take_metric(const char *line, void *state_)
 {
     struct service_state *state = state_;
     const char *number = line + strcspn(line, "0123456789");
-    if (*number != '\0')
-        snprintf(state->printed, sizeof state->printed, "%.60s", number);
+    if (*number == '\0')
+        return;
+    number -= number > line && number[-1] == '.';
+    number -= number > line && number[-1] == '-';
+    snprintf(state->printed, sizeof state->printed, "%.60s", number);
 }
 
 /* Units of work that were counted since the window began. */

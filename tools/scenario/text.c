@@ -4,15 +4,46 @@
 #include <string.h>
 
 #include "tools/report/page.h"
+#include "tools/scenario/gaps.h"
 #include "tools/scenario/output.h"
 
 enum { CHOICE_INDENT = 14, INDENT = 16, STRATEGY_INDENT = 31 };
 
 const char *output_verdict_word(const struct verdict *verdict)
 {
-    if (!verdict->is_possible)
-        return "no verdict";
-    return verdict->is_passed ? "passed" : "failed";
+    if (verdict->is_passed)
+        return "passed";
+    return verdict->is_possible && verdict->is_failed ? "failed" : "no verdict";
+}
+
+static unsigned count_missed(const struct verdict *verdict)
+{
+    unsigned missed = 0;
+    for (unsigned row = 0; row < VERDICT_ROWS; row++) {
+        const struct verdict_criterion *criterion = &verdict->row[row];
+        missed += criterion->is_asked && criterion->is_known && !criterion->is_met;
+    }
+    return missed;
+}
+
+struct output_verdict output_verdict(const struct verdict *verdict)
+{
+    struct output_verdict text;
+    const char *word = output_verdict_word(verdict);
+    unsigned unknown = verdict->asked - verdict->measured;
+    size_t used = (size_t)snprintf(text.at, sizeof text.at, "%s", word);
+    if (verdict->asked == 0)
+        snprintf(text.at + used, sizeof text.at - used, ": no criterion is asked for");
+    else if (verdict->is_possible && verdict->is_failed && unknown == 0)
+        snprintf(text.at + used, sizeof text.at - used, ": %u of %u not met", count_missed(verdict),
+                 verdict->asked);
+    else if (verdict->is_possible && verdict->is_failed)
+        snprintf(text.at + used, sizeof text.at - used, ": %u of %u not met, %u not measured",
+                 count_missed(verdict), verdict->asked, unknown);
+    else if (unknown > 0)
+        snprintf(text.at + used, sizeof text.at - used, ": %u of %u criteria measured",
+                 verdict->measured, verdict->asked);
+    return text;
 }
 
 struct output_value output_value(enum verdict_row row, double value)
@@ -301,29 +332,23 @@ static void print_time(const struct experiment *experiment, FILE *out)
 
 /* -- verdict ---------------------------------------------------------------------------------- */
 
-static void print_criterion(const struct verdict_bounds *bounds, const struct verdict *verdict,
-                            enum verdict_row row, FILE *out)
+static void print_criterion(const struct experiment *experiment, enum verdict_row row, FILE *out)
 {
-    const struct verdict_criterion *criterion = &verdict->row[row];
+    const struct verdict_criterion *criterion = &experiment->verdict.row[row];
     char interval[104] = "";
     if (criterion->is_known && row != VERDICT_GRACEFUL)
         snprintf(interval, sizeof interval, "%s .. %s",
                  output_value(row, criterion->interval.low).at,
                  output_value(row, criterion->interval.high).at);
     fprintf(out, "  %-15s %10s %10s", verdict_row_name(row), output_value(row, criterion->value).at,
-            output_value(row, bounds->at[row]).at);
-    bool is_last = criterion->is_known && !criterion->is_asked;
-    if (!is_last)
-        fprintf(out, "  %-22s", interval);
-    else if (*interval != '\0')
-        fprintf(out, "  %s", interval);
+            output_value(row, experiment->plan->bounds.at[row]).at);
     if (!criterion->is_known)
-        fprintf(out, "  not measured\n");
-    else if (!criterion->is_asked)
-        fprintf(out, "\n");
-    else
-        fprintf(out, " %6s  %s\n", output_share(criterion->confidence).at,
+        fprintf(out, "  not measured: %s\n", gaps_explain(experiment, row));
+    else if (criterion->is_asked)
+        fprintf(out, "  %-22s %6s  %s\n", interval, output_share(criterion->confidence).at,
                 criterion->is_met ? "met" : "not met");
+    else
+        fprintf(out, "%s%s\n", *interval == '\0' ? "" : "  ", interval);
 }
 
 static void print_grace(const struct curve_figures *figures, FILE *out)
@@ -340,20 +365,42 @@ static void print_grace(const struct curve_figures *figures, FILE *out)
                 figures->steepest, 100 * figures->cliff);
 }
 
-static void print_verdict(const struct experiment *experiment, FILE *out)
+static void print_needed(const struct verdict *verdict, FILE *out)
+{
+    char text[256];
+    size_t used = (size_t)snprintf(text, sizeof text, "Nothing passes without");
+    for (unsigned row = 0; row < VERDICT_ROWS; row++) {
+        if (verdict->row[row].is_needed && !verdict->row[row].is_known)
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, " %s,", verdict_row_name(row));
+    }
+    snprintf(text + used - 1, sizeof text - used + 1, "; --require NAME=none asks for less.");
+    fprintf(out, "  ");
+    output_wrapped(text, 2, 2, out);
+}
+
+void output_verdict_reasons(const struct experiment *experiment, FILE *out)
 {
     const struct verdict *verdict = &experiment->verdict;
-    fprintf(out, "\nVERDICT            measured      bound  95 %% interval          sure\n");
-    for (unsigned row = 0; row < VERDICT_ROWS; row++)
-        print_criterion(&experiment->plan->bounds, verdict, row, out);
-    if (!verdict->figures.is_graceful)
-        print_grace(&verdict->figures, out);
     if (!verdict->is_possible)
         fprintf(
             out,
             "  The baseline spreads by %.0f %%: above %.0f %% nothing can be told from noise.\n",
             100 * verdict->figures.noise, 100 * CURVE_NOISE_MOST);
-    fprintf(out, "%s  (own processor time %.2f %% of one core)\n", output_verdict_word(verdict),
+    if (!verdict->is_whole && !verdict->is_failed)
+        print_needed(verdict, out);
+}
+
+static void print_verdict(const struct experiment *experiment, FILE *out)
+{
+    const struct verdict *verdict = &experiment->verdict;
+    fprintf(out, "\nVERDICT            measured      bound  95 %% interval          sure\n");
+    for (unsigned row = 0; row < VERDICT_ROWS; row++)
+        print_criterion(experiment, row, out);
+    if (!verdict->figures.is_graceful)
+        print_grace(&verdict->figures, out);
+    output_verdict_reasons(experiment, out);
+    fprintf(out, "%s  (own time: %.2f %% of one core)\n", output_verdict(verdict).at,
             100 * experiment->own_processor / experiment->total);
 }
 

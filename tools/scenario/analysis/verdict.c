@@ -14,14 +14,15 @@ static const struct {
     const char *name;
     bool is_most;  /* the value may be at most the bound; else at least */
     bool is_drawn; /* out of the curve, so redrawn with it */
+    bool is_main;  /* nothing passes without it, but where it is not asked for */
 } rows[VERDICT_ROWS] = {
-    [VERDICT_DEGRADATION] = {"degradation", true, true},
-    [VERDICT_GRACEFUL] = {"graceful", false, true},
-    [VERDICT_STABILITY] = {"stability", false, true},
-    [VERDICT_RECOVERY] = {"recovery", true, true},
-    [VERDICT_EFFICIENCY] = {"efficiency", false, false},
-    [VERDICT_IMPROVEMENT] = {"improvement", false, false},
-    [VERDICT_BREAKING_POINT] = {"breaking_point", true, false},
+    [VERDICT_DEGRADATION] = {"degradation", true, true, true},
+    [VERDICT_GRACEFUL] = {"graceful", false, true, true},
+    [VERDICT_STABILITY] = {"stability", false, true, true},
+    [VERDICT_RECOVERY] = {"recovery", true, true, false},
+    [VERDICT_EFFICIENCY] = {"efficiency", false, false, false},
+    [VERDICT_IMPROVEMENT] = {"improvement", false, false, false},
+    [VERDICT_BREAKING_POINT] = {"breaking_point", true, false, false},
 };
 
 const struct verdict_bounds verdict_seed = {.at = {
@@ -83,6 +84,7 @@ static void judge(const struct verdict_extras *extras, const struct verdict_boun
     double value = find_value(&verdict->figures, extras, row);
     *criterion = (struct verdict_criterion){
         .is_asked = !isnan(bounds->at[row]),
+        .is_needed = !isnan(bounds->at[row]) && (bounds->is_demanded[row] || rows[row].is_main),
         .is_known = !isnan(value),
         .value = value,
         .interval = find_interval(extras, row, value),
@@ -120,21 +122,34 @@ static void add_confidence(const struct verdict_bounds *bounds, enum verdict_row
         criterion->confidence = (double)same / ROUNDS;
 }
 
+static void add_up(const struct verdict_criterion *criterion, struct verdict *verdict)
+{
+    if (!criterion->is_asked)
+        return;
+    verdict->asked++;
+    verdict->measured += criterion->is_known;
+    verdict->is_failed |= criterion->is_known && !criterion->is_met;
+    verdict->is_whole &= criterion->is_known || !criterion->is_needed;
+}
+
 void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,
                    const struct verdict_bounds *bounds, struct verdict *verdict)
 {
     double(*drawn)[ROUNDS] = memory_alloc(VERDICT_ROWS, sizeof(*drawn));
     curve_read(curve, &verdict->figures);
     verdict->is_possible = verdict->figures.noise <= CURVE_NOISE_MOST && curve->baselines >= 3;
-    verdict->is_passed = verdict->is_possible;
+    verdict->asked = verdict->measured = 0;
+    verdict->is_failed = false;
+    verdict->is_whole = true;
     draw_rows(curve, extras, drawn);
     for (unsigned row = 0; row < VERDICT_ROWS; row++) {
         struct verdict_criterion *criterion = &verdict->row[row];
         judge(extras, bounds, row, verdict);
         if (rows[row].is_drawn && criterion->is_known)
             add_confidence(bounds, row, drawn[row], criterion);
-        if (criterion->is_asked && criterion->is_known && !criterion->is_met)
-            verdict->is_passed = false;
+        add_up(criterion, verdict);
     }
+    verdict->is_passed =
+        verdict->is_possible && verdict->is_whole && !verdict->is_failed && verdict->asked > 0;
     free(drawn);
 }

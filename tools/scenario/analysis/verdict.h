@@ -21,6 +21,7 @@ enum verdict_row {
 /* What is asked for; NAN: nothing. Those of the seed are the default. */
 struct verdict_bounds {
     double at[VERDICT_ROWS];
+    bool is_demanded[VERDICT_ROWS]; /* by the user: nothing passes if it is not measured */
 };
 extern const struct verdict_bounds verdict_seed;
 
@@ -28,7 +29,9 @@ const char *verdict_row_name(enum verdict_row row); /* as in files and JSON */
 
 struct verdict_criterion {
     bool is_asked;
-    bool is_known; /* measured in this experiment */
+    bool is_needed; /* nothing passes if it is not known: the user asked for it, or it is one of
+                     * degradation, grace and stability, on which the rest rests */
+    bool is_known;  /* measured in this experiment */
     bool is_met;
     double value;
     struct sample_interval interval;
@@ -39,8 +42,11 @@ struct verdict_criterion {
 struct verdict {
     struct curve_figures figures;
     struct verdict_criterion row[VERDICT_ROWS];
-    bool is_possible; /* the baseline is calm enough */
-    bool is_passed;   /* all that was asked for and is known is met */
+    unsigned asked, measured; /* criteria that were asked for; of them, those that are known */
+    bool is_possible;         /* the baseline is calm enough */
+    bool is_failed;           /* one of them is known and not met */
+    bool is_whole;            /* all that are needed are known */
+    bool is_passed;           /* possible, whole, not failed, and something was asked for */
 };
 
 /* What the curve does not hold; NAN: not measured. */
