@@ -103,6 +103,17 @@ static bool read_calibration(struct experiment *experiment)
     return true;
 }
 
+static bool is_right_for_mechanism(struct experiment *experiment)
+{
+    const struct pressure *pressure = &experiment->pressure;
+    char what[64];
+    const char *why = pressure->mechanism->objection_to_program == NULL
+                          ? NULL
+                          : pressure->mechanism->objection_to_program(pressure);
+    snprintf(what, sizeof what, "--pressure %s", pressure->mechanism->name);
+    return why == NULL || fail(experiment, what, why);
+}
+
 /* What it says and how it ended is of a program that did not do its work. */
 static bool refuse_baseline(struct experiment *experiment)
 {
@@ -144,5 +155,6 @@ bool calibration_run(struct experiment *experiment)
         calibrate_more(experiment);
     if (lap->end != CURVE_HELD)
         return refuse_baseline(experiment);
-    return experiment->is_interrupted || read_calibration(experiment);
+    return experiment->is_interrupted ||
+           (read_calibration(experiment) && is_right_for_mechanism(experiment));
 }

@@ -57,6 +57,9 @@ struct pressure_mechanism {
     bool needs_preload;
     /* Why `auto` does not take it though it works; NULL, or returning NULL: it does. */
     const char *(*objection)(void);
+    /* Why it cannot be had with a program, as was seen while that ran without pressure; NULL, or
+     * returning NULL: it can. */
+    const char *(*objection_to_program)(const struct pressure *pressure);
     /* Made ready for the experiment; false: `why` says why not here. */
     bool (*open)(struct pressure *pressure, char why[PRESSURE_WHY_BYTES]);
     void (*close)(struct pressure *pressure);

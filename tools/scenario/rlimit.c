@@ -4,7 +4,6 @@
 #define _GNU_SOURCE /* prlimit */
 #include "tools/scenario/pressure.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -64,49 +63,4 @@ const struct pressure_mechanism pressure_rlimit = {
     .prepare = prepare_rlimit,
     .set = set_rlimit,
     .used = get_data,
-};
-
-/* -- signal: the level is only told ----------------------------------------------------------- */
-
-static bool open_signal(struct pressure *pressure, char why[PRESSURE_WHY_BYTES])
-{
-    (void)pressure;
-    *why = '\0';
-    return true;
-}
-
-/* As the signal's value: the budget in MiB, 0 for none. */
-static void set_signal(struct pressure *pressure, uint64_t bytes)
-{
-    pressure->budget = bytes;
-    union sigval value = {.sival_int = (int)(bytes >> 20)};
-    if (pressure->victim != NULL && pressure->victim->root > 0)
-        sigqueue(pressure->victim->root, SIGUSR1, value);
-}
-
-static const char *object_to_signal(void)
-{
-    return "it limits nothing";
-}
-
-static void prepare_nothing(struct pressure *pressure)
-{
-    (void)pressure;
-}
-
-static uint64_t get_resident(const struct pressure *pressure)
-{
-    return pressure->victim->now.resident;
-}
-
-const struct pressure_mechanism pressure_signal = {
-    .name = "signal",
-    .enforces = "nothing: SIGUSR1 tells the program the budget (its value, in MiB; 0: none)",
-    .unit = "resident memory of all its processes",
-    .objection = object_to_signal,
-    .open = open_signal,
-    .close = close_rlimit,
-    .prepare = prepare_nothing,
-    .set = set_signal,
-    .used = get_resident,
 };
