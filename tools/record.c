@@ -379,6 +379,7 @@ static void say_end(const struct record *record, const struct run *run)
                 units_duration(run->ended_ns - run->started_ns).at);
 }
 
+/* Quietly, only that there is nothing. */
 static void sum_up(struct record *record, const struct run *run)
 {
     char trace[PLACE_BYTES];
@@ -386,9 +387,10 @@ static void sum_up(struct record *record, const struct run *run)
     struct family family;
     family_init(&family, trace, run->started_ns);
     if (family.members == 0) {
-        cli_say("no trace was written to %s: the library was not loaded, or could not write",
+        cli_say("no trace is in %s: the library could not be loaded, or could not write, "
+                "or it was removed",
                 trace);
-    } else {
+    } else if (!record->quiet) {
         size_t main_member = family_find_main(&family, (uint64_t)run->pid);
         if (family.members > 1)
             family_print(&family, main_member, stderr);
@@ -445,10 +447,9 @@ static int run_program(struct record *record)
     bool wanted = !record->quiet && (record->show_progress || isatty(STDOUT_FILENO) == 0);
     progress_init(&record->progress, wanted, 0);
     stay(record, &run);
-    if (!record->quiet) {
+    if (!record->quiet)
         say_end(record, &run);
-        sum_up(record, &run);
-    }
+    sum_up(record, &run);
     return run_get_exit_status(&run);
 }
 

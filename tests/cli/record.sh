@@ -337,6 +337,19 @@ a_program_killed_without_warning_leaves_a_readable_trace() {
     expect_out "not freed when the trace ends"
 }
 
+a_trace_that_is_removed_while_it_is_written_is_missed_quietly_too() {
+    mkdir folder
+    for mode in full flight; do
+        run "$MPRESS" record -q --no-children --mode $mode -o folder/t.mpt -- \
+            sh -c 'rm -rf folder; for i in 1 2 3; do (:); done; echo done'
+        expect_status 0
+        [ "$(cat out)" = done ] || fail "its output changed"
+        [ "$(wc -l <err)" -eq 1 ] || fail "not one line"
+        expect_err "no trace is in .*/folder/t.mpt: .* or it was removed$"
+        mkdir folder
+    done
+}
+
 progress_is_shown_on_a_terminal_and_taken_away() {
     command -v script >/dev/null || skip "no script" || return 0
     run script -qec "$MPRESS record --progress -o t.mpt -- sleep 1" /dev/null
