@@ -2,7 +2,10 @@
  *
  * Blocks are copied word by word in rising order while their lanes go on: as a record's first byte
  * is stored last, all of a record is there whose first byte is. Event lanes come first: when they
- * are copied, the call stacks that they name are in the file already. */
+ * are copied, the call stacks that they name are in the file already. Who is copied last has gone
+ * on for longest, with blocks that others gave away behind their copies: so a copy ends, for all
+ * lanes, where an epoch was drawn before the first was copied. What happened before any event of a
+ * segment that is older than that had happened before the draw, and is copied (format.h, ORDER). */
 #include "tracer/dump.h"
 
 #include <errno.h>
@@ -66,12 +69,13 @@ static int copy_block(struct file_block block, void *context)
     return append(TRACE_BLOCK_BYTES);
 }
 
-static int copy_all(void)
+static int copy_all(uint64_t epoch)
 {
     struct trace_header header;
     memset(&header, 0, sizeof(header));
     file_read_header(&header);
     header.copied_ns = os_time_ns();
+    header.copied_epoch = epoch;
     memcpy(dump.block, &header, sizeof(header));
     int error = append(TRACE_HEADER_BYTES);
     dump.of_events = true;
@@ -95,7 +99,7 @@ static int make_pattern(const char *name)
     return 0;
 }
 
-int dump_write(const char *name)
+int dump_write(const char *name, uint64_t epoch)
 {
     if (atomic_exchange_explicit(&dump.is_busy, true, memory_order_acquire))
         return EBUSY;
@@ -104,7 +108,7 @@ int dump_write(const char *name)
     if (error == 0)
         error = name_create(dump.pattern, dump.path, &dump.fd, NULL);
     if (error == 0) {
-        error = copy_all();
+        error = copy_all(epoch);
         os_file_close(dump.fd);
         if (error != 0)
             os_file_remove(dump.path);

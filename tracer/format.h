@@ -334,6 +334,8 @@ struct trace_header {
     uint64_t previous_trace_ns; /* start_ns of the trace before, of the same process, in which it
                                  * was another program or was traced already; 0: none was found */
     uint64_t near_units;        /* what the places of NEAR records are counted from */
+    uint64_t copied_epoch;      /* of a copy: drawn before it was begun; segments with later ones
+                                 * lack what came before them, and are to be left out; 0: none */
 };
 
 struct trace_block_header {
@@ -431,7 +433,7 @@ struct trace_costs {
 enum trace_end_reason { TRACE_END_EXIT = 1, TRACE_END_STOPPED = 2, TRACE_END_DISK = 3 };
 
 _Static_assert(sizeof(struct trace_block_header) == TRACE_BLOCK_HEADER_BYTES, "file format");
-_Static_assert(sizeof(struct trace_header) == 208, "file format");
+_Static_assert(sizeof(struct trace_header) == 216, "file format");
 _Static_assert(sizeof(struct trace_sample) == 200, "file format");
 _Static_assert(sizeof(struct trace_costs) == 80, "file format");
 _Static_assert(sizeof(struct trace_end) == 80, "file format");

@@ -296,7 +296,9 @@ int tracer_dump(const char *name)
 {
     if (!begin_aside())
         return tracer_is_on() ? EBUSY : ENOENT;
-    int error = dump_write(name);
+    /* acq_rel: as in turn_draw */
+    uint64_t epoch = atomic_fetch_add_explicit(&recorder.epoch, 1, memory_order_acq_rel) + 1;
+    int error = dump_write(name, epoch);
     thread_end_busy();
     return error;
 }

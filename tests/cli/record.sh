@@ -304,6 +304,17 @@ if not sys.argv[1].startswith("sampled"):
     assert 1000 <= left["blocks"] < 1070 and 777000 <= left["bytes"], left
 END
     done
+    # Copies of them: no death without the birth that another thread told, whoever was copied first.
+    for trace in part[01].dump.mpt; do
+        run "$MPRESS" report --json --top 1 "$trace"
+        expect_status 0
+        python3 - <<'END' || fail "$trace is wrong"
+import json
+events = json.load(open("out"))["events"]
+assert events["lost_frees"] == 0 and events["unknown_frees"] < 70, events
+assert events["events"] > 1000, events
+END
+    done
 }
 
 a_leak_of_a_real_program_is_told_with_its_line() {

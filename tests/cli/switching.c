@@ -1,6 +1,6 @@
 /* switching.c - starts and stops traces by itself while other threads go on, some of which are born
  * before and some during a trace. Every trace sees main leave 1000 blocks of 777 bytes, and threads
- * hand blocks to each other that the trace saw born. */
+ * hand blocks to each other that the trace saw born; meanwhile it is copied. */
 #define _GNU_SOURCE /* usleep */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,6 +45,8 @@ static int trace_once(const char *file, const char *mode)
     leave_blocks();
     mpress_mark("in the middle");
     usleep(10000);
+    if (mpress_trace_dump(NULL) != 0)
+        return 4;
     if (mpress_trace_stop() != 0)
         return 3;
     leave_blocks(); /* not to be seen */

@@ -113,9 +113,40 @@ static void every_death_finds_its_object_when_arrivals_and_foreign_deaths_do(voi
     expect_no_mistake(false);
 }
 
+/* A thread that is copied last frees what another one allocated behind its copy. */
+static void a_copy_ends_where_an_epoch_was_drawn_before_it(void **state)
+{
+    (void)state;
+    struct builder builder;
+    builder_init(&builder);
+    builder_alloc(&builder, 3, 0x1000, 100, 0, 0, 0);
+    builder_sync(&builder, 2);
+    builder_alloc(&builder, 2, 0x2000, 100, 0, 0, 0);
+    builder_sync(&builder, 3);
+    builder_free(&builder, 3, 0x1000);
+    builder_header(&builder)->copied_ns = builder.now_ns;
+    builder_header(&builder)->copied_epoch = ++builder.epoch;
+    builder_free(&builder, 2, 0x2000); /* its segment is older: nobody else has to do with it */
+    builder_sync(&builder, 3);
+    builder_free(&builder, 3, 0x3000);
+    builder_alloc(&builder, 3, 0x3000, 100, 0, 0, 0);
+    struct trace *trace = open_and_remove(builder_write(&builder));
+    struct trace_visit *visit = trace_visit_create(trace);
+    struct trace_event event;
+    size_t events = 0;
+    while (trace_visit_next(visit, &event))
+        events += event.kind == TRACE_EVENT_ALLOC || event.kind == TRACE_EVENT_FREE;
+    assert_int_equal(events, 4);
+    assert_int_equal(trace_visit_totals(visit)->unknown_frees, 0);
+    trace_visit_destroy(visit);
+    trace_close(trace);
+    builder_fini(&builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_ends_where_an_epoch_was_drawn_before_it),
         cmocka_unit_test(every_death_finds_its_object_when_every_event_draws_an_epoch),
         cmocka_unit_test(every_death_finds_its_object_when_arrivals_and_foreign_deaths_do),
     };

@@ -382,6 +382,7 @@ static void check_copy(struct trace_run *run, const char *name, enum run_end end
     must_match(run, &decoded, end);
     assert_null(find_end(&decoded));
     assert_true(decoded.header.copied_ns > decoded.header.start_ns);
+    assert_true(decoded.header.copied_epoch != 0);
     decoder_free(&decoded);
 }
 

@@ -25,6 +25,7 @@ struct order {
     uint32_t lane_count;
     uint32_t *heap; /* lanes that are not over, by epoch: a binary heap */
     uint32_t heap_count;
+    uint64_t last_epoch; /* segments that begin with later ones are left out */
 };
 
 /* -- the heap of lanes ------------------------------------------------------------------------ */
@@ -101,7 +102,10 @@ bool order_next(struct order *order, struct order_run *run)
             return true;
         }
         lane->epoch = lane->batch[lane->used++].size;
-        replace_first(order, index);
+        if (lane->epoch > order->last_epoch)
+            remove_first(order);
+        else
+            replace_first(order, index);
     }
     return false;
 }
@@ -112,6 +116,8 @@ struct order *order_create(const struct trace *trace)
     uint32_t lanes = (uint32_t)trace->facts.event_lanes;
     order->unpacker = unpacker_create(trace);
     order->lane_count = lanes;
+    uint64_t copied = trace->facts.header.copied_epoch;
+    order->last_epoch = copied != 0 ? copied : UINT64_MAX;
     order->lanes = memory_alloc(lanes, sizeof(*order->lanes));
     order->heap = memory_alloc(lanes, sizeof(*order->heap));
     for (uint32_t i = 0; i < lanes; i++) {
