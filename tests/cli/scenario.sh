@@ -292,6 +292,25 @@ for r in range(10): a = [bytes(200 + i % 9) for i in range(12000)]'
     expect-json 'r["pressure"]["mechanism"] == "swap" and r["levels"][-1]["end"] == "held"'
 }
 
+# What is replayed, and how, is as without pressure.
+a_workload_is_put_under_pressure_too() {
+    local quick="--within 2s --no-search --strategy none --recovery-time none"
+    run timeout 100 "$replay" --workload kv --scale 5K --threads 2 --repeat 3 --touch all --under linear --with glibc $quick --json
+    expect-json 'r["trace"] == "kv, 5,000 blocks, 2 threads" and r["how"] == "3 rounds, all bytes touched"' \
+        'r["with"] == "glibc" and r["baseline"]["peak"] > 500000'
+    "$replay" --workload kv --scale 5K --touch none -t fold --copies 2 --under linear -w glibc -q $quick >out
+    expect_out "^replay      kv, 5,000 blocks, 1 thread under glibc"
+    expect_out "^            threads folded, 2 copies, untouched"
+    for line in "T.mpt --workload kv" "--workload kv --scale 1K,2K" "--workload kv --speed real" "T.mpt --scale 1K" "T.mpt --threads 3" \
+        "T.mpt --verify" "T.mpt --with glibc --with mpress" "T.mpt --touch some"; do
+        run "$replay" --under linear $line
+        expect_status 2
+        expect_one_line
+    done
+    run "$replay" --scenario linear --copies 2 -- sleep 1
+    expect_status 2
+}
+
 what_a_trace_cannot_have_is_refused() {
     [ -n "$LIBRARY" ] || return 0 # by default it is replayed under the library
     for line in "--under linear" "T.mpt --under nowhere" "T.mpt --under linear more" "T.mpt --under linear --load x" \

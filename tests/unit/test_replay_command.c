@@ -193,6 +193,51 @@ static void a_paced_replay_tells_no_overhead(void **state)
     free(path);
 }
 
+/* The table of one allocator with such times. */
+static char *print_times(uint64_t median, uint64_t most, unsigned rounds)
+{
+    static const struct allocator allocator = {.name = "glibc"};
+    struct program_header program = {.operations = 1000, .threads = 1};
+    const struct compiled compiled = {.program = &program};
+    struct workload workload = {.threads = 1, .objects = 100};
+    const struct source source = {.workload = &workload};
+    const struct options options = {.runs = 3, .copies = 1, .rounds = rounds};
+    struct row row = {.allocator = &allocator,
+                      .stats.wall_ns = {.median = median, .least = median, .most = most}};
+    const struct table table = {&options, &source, &compiled, .row = &row, .rows = 1};
+    char *text;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    table_print(&table, out);
+    fclose(out);
+    return text;
+}
+
+static void short_runs_that_differ_are_said_to_be_short(void **state)
+{
+    (void)state;
+    const struct {
+        uint64_t median, most;
+        unsigned rounds;
+        const char *hint;
+    } cases[] = {
+        {2000000, 3000000, 1, "--repeat 251 makes them longer"},
+        {20000000, 30000000, 10, "--repeat 260 makes them longer"},
+        {1000, 3000, 1, "--repeat 1000 makes them longer"},
+        {1000, 3000, 1000, NULL},    /* more cannot be asked for */
+        {2000000, 2100000, 1, NULL}, /* they do not differ */
+        {200000000, 300000000, 1, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = print_times(cases[i].median, cases[i].most, cases[i].rounds);
+        if (cases[i].hint != NULL)
+            assert_non_null(strstr(text, cases[i].hint));
+        else
+            assert_null(strstr(text, "makes them longer"));
+        free(text);
+    }
+}
+
 static void overlaps_are_counted_and_fail_the_command(void **state)
 {
     (void)state;
@@ -298,6 +343,7 @@ int main(void)
         TEST(an_allocator_runs_in_the_environment_that_is_asked_for),
         TEST(two_builds_of_a_library_can_be_told_apart),
         TEST(a_paced_replay_tells_no_overhead),
+        TEST(short_runs_that_differ_are_said_to_be_short),
         TEST(overlaps_are_counted_and_fail_the_command),
         TEST(a_workload_prints_a_table_for_each_scale_and_a_line_through_them),
         TEST(a_failing_allocator_fails_the_command_and_not_the_others),

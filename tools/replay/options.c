@@ -9,7 +9,7 @@
 #include "tools/cli.h"
 #include "tools/replay/workload.h"
 
-enum { RUNS_DEFAULT = 3, RUNS_MOST = 1000, COPIES_MOST = 64 };
+enum { RUNS_DEFAULT = 3, COPIES_MOST = 64 };
 
 static const char help[] =
     "Usage: mpress replay [OPTION...] T.mpt                    (or mpress-replay)\n"
@@ -70,19 +70,30 @@ enum long_option {
     OPTION_SCALE
 };
 
+/* clang-format off */
+#define OF_SOURCE                                      \
+    {"threads", required_argument, NULL, 't'},         \
+    {"speed", required_argument, NULL, 's'},           \
+    {"copies", required_argument, NULL, OPTION_COPIES}, \
+    {"repeat", required_argument, NULL, OPTION_REPEAT}, \
+    {"touch", required_argument, NULL, OPTION_TOUCH},   \
+    {"workload", required_argument, NULL, OPTION_WORKLOAD}, \
+    {"scale", required_argument, NULL, OPTION_SCALE}
+/* clang-format on */
+
+const struct option *options_of_source(void)
+{
+    static const struct option options[] = {OF_SOURCE, {NULL, 0, NULL, 0}};
+    return options;
+}
+
 static const struct option long_options[] = {
+    OF_SOURCE,
     {"with", required_argument, NULL, 'w'},
     {"profile", required_argument, NULL, 'p'},
     {"runs", required_argument, NULL, 'n'},
-    {"threads", required_argument, NULL, 't'},
-    {"speed", required_argument, NULL, 's'},
-    {"copies", required_argument, NULL, OPTION_COPIES},
-    {"repeat", required_argument, NULL, OPTION_REPEAT},
-    {"touch", required_argument, NULL, OPTION_TOUCH},
     {"verify", no_argument, NULL, OPTION_VERIFY},
     {"no-latency", no_argument, NULL, OPTION_NO_LATENCY},
-    {"workload", required_argument, NULL, OPTION_WORKLOAD},
-    {"scale", required_argument, NULL, OPTION_SCALE},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     CLI_HELP,
@@ -185,7 +196,7 @@ static int take_value(struct options *options, int option)
     case 'w':
         return add_with(options, optarg);
     case 'n':
-        return cli_read_number("replay", "--runs", RUNS_MOST, &options->runs);
+        return cli_read_number("replay", "--runs", OPTIONS_RUNS_MOST, &options->runs);
     case 't':
         return parse_threads(optarg, options);
     case 's':
@@ -193,7 +204,7 @@ static int take_value(struct options *options, int option)
     case OPTION_COPIES:
         return cli_read_number("replay", "--copies", COPIES_MOST, &options->copies);
     case OPTION_REPEAT:
-        return cli_read_number("replay", "--repeat", RUNS_MOST, &options->rounds);
+        return cli_read_number("replay", "--repeat", OPTIONS_RUNS_MOST, &options->rounds);
     case OPTION_TOUCH:
         return parse_touch(optarg, &options->touch);
     case OPTION_WORKLOAD:
@@ -203,7 +214,7 @@ static int take_value(struct options *options, int option)
     }
 }
 
-static int take_option(void *options_, int option)
+int options_take(void *options_, int option)
 {
     struct options *options = options_;
     switch (option) {
@@ -228,40 +239,49 @@ static int take_option(void *options_, int option)
     return CLI_GO_ON;
 }
 
-static int check_workload(struct options *options, int argc, char **argv)
+int options_check(struct options *options)
 {
+    bool is_workload = options->workload < WORKLOAD_KINDS;
+    if (is_workload && options->speed > 0)
+        return cli_refuse("replay", "--speed: a workload was never recorded, it has no times");
+    if (!is_workload && options->scales != 0)
+        return cli_refuse("replay", "--scale: that of a workload (--workload)");
+    if (!is_workload && options->workload_threads != 0)
+        return cli_refuse("replay", "--threads: for a trace real or fold is wanted");
+    if (is_workload && options->workload_threads == 0)
+        options->workload_threads = 1;
+    return CLI_GO_ON;
+}
+
+static int check_operands(struct options *options, int argc, char **argv)
+{
+    if (options->workload == WORKLOAD_KINDS)
+        return cli_read_trace("replay", argc, argv, &options->trace);
     if (optind < argc)
         return cli_refuse("replay", "%s: a trace or a workload, not both", argv[optind]);
-    if (options->speed > 0)
-        return cli_refuse("replay", "--speed: a workload was never recorded, it has no times");
-    if (options->workload_threads == 0)
-        options->workload_threads = 1;
     return options->scales == 0 ? parse_scales("10K,100K,1M", options) : CLI_GO_ON;
 }
 
-static int check_trace(struct options *options, int argc, char **argv)
+void options_init(struct options *options)
 {
-    if (options->scales != 0)
-        return cli_refuse("replay", "--scale: that of a workload (--workload)");
-    if (options->workload_threads != 0)
-        return cli_refuse("replay", "--threads: for a trace real or fold is wanted");
-    return cli_read_trace("replay", argc, argv, &options->trace);
-}
-
-int options_parse(int argc, char **argv, struct options *options)
-{
-    const struct cli_options all = {"replay", help, ":w:p:n:t:s:jqh", long_options, take_option};
     *options = (struct options){.workload = WORKLOAD_KINDS,
                                 .runs = RUNS_DEFAULT,
                                 .copies = 1,
                                 .rounds = 1,
                                 .is_timed = true,
                                 .touch = PROGRAM_TOUCH_PAGES};
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+    const struct cli_options all = {"replay", help, ":w:p:n:t:s:jqh", long_options, options_take};
+    options_init(options);
     int status = cli_read_options(&all, argc, argv, options);
+    if (status == CLI_GO_ON)
+        status = options_check(options);
     if (status != CLI_GO_ON)
         return status;
     if (options->withs == 0)
         options->with[options->withs++] = "mpress,glibc,mimalloc";
-    return options->workload < WORKLOAD_KINDS ? check_workload(options, argc, argv)
-                                              : check_trace(options, argc, argv);
+    return check_operands(options, argc, argv);
 }

@@ -6,7 +6,7 @@
 
 #include "tools/replay/program.h"
 
-enum { OPTIONS_WITH_MOST = 32, OPTIONS_SCALES_MOST = 8 };
+enum { OPTIONS_WITH_MOST = 32, OPTIONS_SCALES_MOST = 8, OPTIONS_RUNS_MOST = 1000 };
 
 struct options {
     const char *trace;                   /* NULL: a workload */
@@ -28,6 +28,16 @@ struct options {
     bool is_quiet; /* no progress */
     enum program_touch touch;
 };
+
+void options_init(struct options *options);
+
+/* Those that say what is replayed and how, for --under too, the last one without a name; what takes
+ * them, as cli_options.take; and whether they suit each other: CLI_GO_ON, or CLI_USAGE after a
+ * line. */
+struct option; /* getopt.h */
+const struct option *options_of_source(void);
+int options_take(void *options, int option);
+int options_check(struct options *options);
 
 /* CLI_GO_ON; else the exit status: help was printed, or a line of refusal. */
 int options_parse(int argc, char **argv, struct options *options);

@@ -1,6 +1,7 @@
 /* table.c - the results on a terminal of 80 columns. */
 #include "tools/replay/table.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "tools/units.h"
@@ -185,6 +186,27 @@ static void print_profile(const struct table *table, FILE *out)
     }
 }
 
+/* What a busy machine does to runs of milliseconds is more than what allocators differ by. */
+static void print_shortness(const struct table *table, FILE *out)
+{
+    const uint64_t long_enough_ns = 100000000, wanted_ns = 500000000;
+    uint64_t least = UINT64_MAX;
+    double spread = 0;
+    for (size_t i = 0; i < table->rows; i++) {
+        const struct stats_figure *wall = &table->row[i].stats.wall_ns;
+        if (table->row[i].error[0] != '\0' || wall->median == 0)
+            continue;
+        least = wall->median < least ? wall->median : least;
+        spread = fmax(spread, stats_spread(wall));
+    }
+    uint64_t rounds = table->options->rounds * (wanted_ns / least + 1);
+    rounds = rounds < OPTIONS_RUNS_MOST ? rounds : OPTIONS_RUNS_MOST;
+    if (least < long_enough_ns && spread > 0.1 && table->options->speed == 0 &&
+        rounds > table->options->rounds)
+        fprintf(out, "Runs so short differ much: --repeat %llu makes them longer.\n",
+                (unsigned long long)rounds);
+}
+
 static size_t count_failed(const struct table *table)
 {
     size_t failed = 0;
@@ -200,6 +222,7 @@ static void print_notes(const struct table *table, FILE *out)
             units_plural(table->options->runs, "run").at);
     if (table->options->is_timed)
         fprintf(out, "Latencies of single calls, from a run of their own: ns; u: us, m: ms.\n");
+    print_shortness(table, out);
     print_environments(table, out);
     if (table->options->profile != NULL)
         print_profile(table, out);

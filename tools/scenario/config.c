@@ -28,7 +28,7 @@ static bool refuse(const char *key, const char *wanted, char why[PLAN_WHY_BYTES]
     return false;
 }
 
-static bool read_command(json_t *value, size_t index, struct options *options,
+static bool read_command(json_t *value, size_t index, struct scenario_options *options,
                          char why[PLAN_WHY_BYTES])
 {
     size_t words = json_array_size(value);
@@ -80,7 +80,7 @@ static bool read_strategies(json_t *array, struct plan *plan, char why[PLAN_WHY_
 }
 
 static bool read_setting(json_t *object, const char *key, json_t *value, size_t index,
-                         struct options *options, char why[PLAN_WHY_BYTES])
+                         struct scenario_options *options, char why[PLAN_WHY_BYTES])
 {
     struct plan *plan = &options->plan[index];
     if (strcmp(key, "command") == 0)
@@ -97,7 +97,7 @@ static bool read_setting(json_t *object, const char *key, json_t *value, size_t 
     return text == NULL ? refuse(key, "a text or a number", why) : plan_set(plan, key, text, why);
 }
 
-static bool read_plan(json_t *object, const char *name, struct options *options,
+static bool read_plan(json_t *object, const char *name, struct scenario_options *options,
                       char why[PLAN_WHY_BYTES])
 {
     const char *key;
@@ -118,7 +118,7 @@ static bool read_plan(json_t *object, const char *name, struct options *options,
     return true;
 }
 
-static bool read_plans(json_t *scenarios, const char *wanted, struct options *options,
+static bool read_plans(json_t *scenarios, const char *wanted, struct scenario_options *options,
                        char why[PLAN_WHY_BYTES])
 {
     const char *name;
@@ -134,7 +134,7 @@ static bool read_plans(json_t *scenarios, const char *wanted, struct options *op
     return options->plans > 0;
 }
 
-bool config_read(const char *path, const char *name, struct options *options,
+bool config_read(const char *path, const char *name, struct scenario_options *options,
                  char why[PLAN_WHY_BYTES])
 {
     json_error_t error;

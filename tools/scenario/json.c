@@ -339,6 +339,7 @@ json_t *output_json(const struct experiment *experiment)
     values_set_text(object, "form", plan->is_ramp ? "ramp" : "staircase");
     json_object_set_new(object, "command", plan->trace == NULL ? program_array(plan) : json_null());
     values_set_text(object, "trace", plan->trace);
+    values_set_text(object, "how", plan->how);
     if (plan->trace != NULL)
         values_set_text(object, "with", plan->with == NULL ? "mpress" : plan->with);
     set_flag(object, "finite", plan_is_finite(plan));

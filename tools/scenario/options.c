@@ -27,7 +27,9 @@ static const char help[] =
     "\n"
     "  --scenario SCENARIO  linear, exponential, spike, sawtooth, or a file of\n"
     "                       lines \"SECONDS LEVEL\", LEVEL as 80% or 512M\n"
-    "  --under SCENARIO     the same, of a trace; --with: its allocator (mpress)\n"
+    "  --under SCENARIO     the same, of a trace; --with: its allocator (mpress);\n"
+    "                       also --threads, --speed, --touch, --copies, --repeat,\n"
+    "                       or --workload and one --scale (see mpress help replay)\n"
     "  --limit SIZE         the lowest level (default: a quarter of the peak); to\n"
     "                       break above it is infinite degradation\n"
     "  --duration TIME      of the pressure phase (default: 60 s)\n"
@@ -79,6 +81,8 @@ enum long_option {
     OPTION_LIST,
     OPTION_UNDER,
     OPTION_WITH,
+    KEYS_FIRST = 1000,   /* those of `keys` */
+    REPLAY_FIRST = 2000, /* those of the replay, behind their own numbers */
 };
 
 enum { SETTINGS_MOST = 64 };
@@ -92,7 +96,8 @@ struct command_line {
         const char *key, *value;
     } setting[SETTINGS_MOST];
     size_t settings;
-    bool is_of_trace, is_list, is_json, is_quiet, is_not_searching;
+    const struct options_of_replay *replay; /* NULL: a program is put under pressure */
+    bool is_list, is_json, is_quiet, is_not_searching;
 };
 
 /* Each is a setting of plan.c; the option's value of getopt is its place here. */
@@ -132,35 +137,58 @@ static int take_option(void *line_, int option)
         line->is_list = true;
         return CLI_GO_ON;
     case OPTION_UNDER:
-        if (!line->is_of_trace)
+        if (line->replay == NULL)
             return cli_refuse("replay", "--under: of a trace; of a program it is --scenario");
         return keep(line, "scenario", optarg);
+    case 'w':
     case OPTION_WITH:
+        if (line->with != NULL)
+            return cli_refuse("replay", "--with %s: one allocator at a time is put under pressure",
+                              optarg);
         line->with = optarg;
         return CLI_GO_ON;
     case OPTION_REQUIRE:
         return keep(line, NULL, optarg);
     default:
-        return keep(line, keys[option - 1000], optarg);
+        if (option >= REPLAY_FIRST)
+            return line->replay->take(line->replay->context, option - REPLAY_FIRST);
+        if (option < KEYS_FIRST) /* a letter of the replay's */
+            return line->replay->take(line->replay->context, option);
+        return keep(line, keys[option - KEYS_FIRST], optarg);
     }
 }
 
-enum { OTHERS = 10 };
+enum { OTHERS = 9, NAMES = 64 };
+
+/* Behind those that are there, with other numbers. */
+static void add_names_of_replay(const struct options_of_replay *replay, struct option *names,
+                                size_t count)
+{
+    for (const struct option *name = replay->names; name->name != NULL && count < NAMES - 1;
+         name++) {
+        names[count] = *name;
+        names[count++].val += REPLAY_FIRST;
+    }
+}
 
 static int read_line(int argc, char **argv, struct command_line *line)
 {
-    struct option names[KEYS + OTHERS] = {{"file", required_argument, NULL, 'f'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"require", required_argument, NULL, OPTION_REQUIRE},
-                                          {"no-search", no_argument, NULL, OPTION_NO_SEARCH},
-                                          {"list", no_argument, NULL, OPTION_LIST},
-                                          {"under", required_argument, NULL, OPTION_UNDER},
-                                          {"with", required_argument, NULL, OPTION_WITH},
-                                          CLI_HELP};
+    struct option names[NAMES] = {{"file", required_argument, NULL, 'f'},
+                                  {"json", no_argument, NULL, 'j'},
+                                  {"quiet", no_argument, NULL, 'q'},
+                                  {"require", required_argument, NULL, OPTION_REQUIRE},
+                                  {"no-search", no_argument, NULL, OPTION_NO_SEARCH},
+                                  {"list", no_argument, NULL, OPTION_LIST},
+                                  {"under", required_argument, NULL, OPTION_UNDER},
+                                  {"with", required_argument, NULL, OPTION_WITH},
+                                  CLI_HELP};
+    char letters[32] = "+:f:jqh";
     for (size_t i = 0; i < KEYS; i++)
-        names[OTHERS - 1 + i] = (struct option){keys[i], required_argument, NULL, 1000 + (int)i};
-    const char *letters = line->is_of_trace ? ":f:jqh" : "+:f:jqh";
+        names[OTHERS + i] = (struct option){keys[i], required_argument, NULL, KEYS_FIRST + (int)i};
+    if (line->replay != NULL) {
+        add_names_of_replay(line->replay, names, OTHERS + KEYS);
+        snprintf(letters, sizeof letters, ":f:w:jqh%s", line->replay->letters);
+    }
     const struct cli_options all = {"replay", help, letters, names, take_option};
     return cli_read_options(&all, argc, argv, line);
 }
@@ -179,17 +207,6 @@ static bool set_bound(struct plan *plan, const char *text, char *why)
     return plan_set_bound(plan, name, text + length + 1, why);
 }
 
-/* What stands before `why`, which begins with the setting's name, or of a scenario with its value.
- */
-static const char *find_lead(const struct command_line *line, const char *key)
-{
-    if (key == NULL)
-        return "";
-    if (strcmp(key, "scenario") == 0)
-        return line->is_of_trace ? "--under " : "--scenario ";
-    return "--";
-}
-
 static int set_all(const struct command_line *line, struct plan *plan)
 {
     char why[PLAN_WHY_BYTES];
@@ -197,7 +214,7 @@ static int set_all(const struct command_line *line, struct plan *plan)
         const char *key = line->setting[i].key, *value = line->setting[i].value;
         bool is_fine = key == NULL ? set_bound(plan, value, why) : plan_set(plan, key, value, why);
         if (!is_fine)
-            return cli_refuse("replay", "%s%s", find_lead(line, key), why);
+            return cli_refuse("replay", "%s%s", key == NULL ? "" : "--", why);
     }
     plan->is_json = line->is_json;
     plan->is_quiet = line->is_quiet;
@@ -207,10 +224,15 @@ static int set_all(const struct command_line *line, struct plan *plan)
 }
 
 /* What is replayed is its own program, and the time that takes the metric. */
-static int check_trace(const struct plan *plan, const struct command_line *line, int operands)
+static int take_trace(const struct command_line *line, char *const *operands, int count,
+                      struct plan *plan)
 {
-    if (operands != 1 || line->file != NULL)
+    const char *made = line->replay->find_made(line->replay->context);
+    if (made != NULL && count != 0)
+        return cli_refuse("replay", "%s: a trace or a workload, not both", operands[0]);
+    if ((made == NULL && count != 1) || line->file != NULL)
         return cli_refuse("replay", "which trace? mpress replay T.mpt --under linear");
+    plan->trace = made != NULL ? made : operands[0];
     if (!plan_is_finite(plan))
         return cli_refuse("replay", "--load and its like: a trace is no service");
     return CLI_GO_ON;
@@ -230,7 +252,7 @@ static int find_page_error(const char *path)
     return access(dirname(folder), W_OK) == 0 ? 0 : errno;
 }
 
-static int check_page(const struct options *options, size_t index)
+static int check_page(const struct scenario_options *options, size_t index)
 {
     const char *page = options->plan[index].html;
     int error = page == NULL ? 0 : find_page_error(page);
@@ -300,7 +322,7 @@ static int check(const struct plan *plan)
 }
 
 static int make_plans(const struct command_line *line, int argc, char **argv,
-                      struct options *options)
+                      struct scenario_options *options)
 {
     char why[PLAN_WHY_BYTES];
     if (line->file == NULL)
@@ -310,14 +332,12 @@ static int make_plans(const struct command_line *line, int argc, char **argv,
     int status = CLI_GO_ON;
     for (size_t i = 0; i < options->plans && status == CLI_GO_ON; i++) {
         struct plan *plan = &options->plan[i];
-        if (line->is_of_trace)
-            plan->trace = argv[optind];
-        else if (optind < argc)
+        if (line->replay == NULL && optind < argc)
             plan->arguments = argv + optind;
         plan->with = line->with;
         status = set_all(line, plan);
-        if (status == CLI_GO_ON && line->is_of_trace)
-            status = check_trace(plan, line, argc - optind);
+        if (status == CLI_GO_ON && line->replay != NULL)
+            status = take_trace(line, argv + optind, argc - optind, plan);
         if (status == CLI_GO_ON)
             status = check(plan);
         if (status == CLI_GO_ON)
@@ -326,16 +346,17 @@ static int make_plans(const struct command_line *line, int argc, char **argv,
     return status;
 }
 
-int options_read(int argc, char **argv, bool is_of_trace, struct options *options)
+int options_read(int argc, char **argv, const struct options_of_replay *replay,
+                 struct scenario_options *options)
 {
-    struct command_line line = {.is_of_trace = is_of_trace};
+    struct command_line line = {.replay = replay};
     int status = read_line(argc, argv, &line);
     if (status != CLI_GO_ON)
         return status;
     options->is_list = line.is_list;
     if (line.is_list)
         return CLI_GO_ON;
-    if (!line.is_of_trace && line.file != NULL && optind < argc &&
+    if (replay == NULL && line.file != NULL && optind < argc &&
         strcmp(argv[optind - 1], "--") != 0) {
         line.name = argv[optind];
         int first = optind;
@@ -347,7 +368,7 @@ int options_read(int argc, char **argv, bool is_of_trace, struct options *option
     return make_plans(&line, argc, argv, options);
 }
 
-void options_fini(struct options *options)
+void options_fini(struct scenario_options *options)
 {
     for (size_t i = 0; i < options->plans; i++) {
         plan_fini(&options->plan[i]);

@@ -8,7 +8,7 @@
 
 enum { OPTIONS_PLANS = 64 };
 
-struct options {
+struct scenario_options {
     struct plan plan[OPTIONS_PLANS]; /* one, or those of the file */
     size_t plans;
     bool is_list;
@@ -16,13 +16,24 @@ struct options {
     char **arguments[OPTIONS_PLANS]; /* of commands that the file names */
 };
 
-/* CLI_GO_ON; else the exit status. options_fini in any case. `is_of_trace`: a trace is replayed
- * under pressure (--under). */
-int options_read(int argc, char **argv, bool is_of_trace, struct options *options);
-void options_fini(struct options *options);
+/* What only a replay under pressure has (--under): options that say what is replayed, and how. */
+struct option; /* getopt.h */
+struct options_of_replay {
+    const struct option *names;                    /* the last one without a name */
+    const char *letters;                           /* of these, for getopt_long */
+    int (*take)(void *context, int option);        /* as cli_options.take */
+    const char *(*find_made)(const void *context); /* what is replayed, if it is no trace; NULL */
+    void *context;
+};
+
+/* CLI_GO_ON; else the exit status. options_fini in any case. `replay`: of a replay under
+ * pressure; NULL: of a program. */
+int options_read(int argc, char **argv, const struct options_of_replay *replay,
+                 struct scenario_options *options);
+void options_fini(struct scenario_options *options);
 
 /* The file's scenarios, or the one called `name`; false: `why` says what is wrong. */
-bool config_read(const char *path, const char *name, struct options *options,
+bool config_read(const char *path, const char *name, struct scenario_options *options,
                  char why[PLAN_WHY_BYTES]);
 
 #endif

@@ -24,6 +24,7 @@ struct plan {
     char **arguments;         /* the program's, NULL behind the last */
     const char *trace;        /* whose replay is the program; NULL */
     const char *with;         /* the allocator of that; NULL: mpress */
+    const char *how;          /* it is replayed, where that is not as always; NULL */
     const char *preload;      /* a library other than ours that the program runs under; NULL */
     char *const *environment; /* "NAME=value" for it, NULL behind the last; NULL */
     struct shape shape;

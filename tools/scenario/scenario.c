@@ -219,7 +219,7 @@ static int get_worse(int a, int b)
     return rank[a] > rank[b] ? a : b;
 }
 
-static int run_all(struct options *options)
+static int run_all(struct scenario_options *options)
 {
     int status = CLI_OK;
     json_t *all = json_array();
@@ -235,15 +235,15 @@ static int run_all(struct options *options)
     return cli_finish(CLI_OK) == CLI_OK ? status : CLI_USAGE;
 }
 
-int scenario_run(struct options *options)
+int scenario_run(struct scenario_options *options)
 {
     return options->is_list ? list() : run_all(options);
 }
 
 int scenario_main(int argc, char **argv)
 {
-    struct options *options = memory_alloc(1, sizeof(*options));
-    int status = options_read(argc, argv, false, options);
+    struct scenario_options *options = memory_alloc(1, sizeof(*options));
+    int status = options_read(argc, argv, NULL, options);
     if (status == CLI_GO_ON)
         status = scenario_run(options);
     options_fini(options);

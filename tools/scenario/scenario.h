@@ -7,7 +7,7 @@
 int scenario_main(int argc, char **argv);
 
 /* What options_read made of a command line. */
-struct options;
-int scenario_run(struct options *options);
+struct scenario_options;
+int scenario_run(struct scenario_options *options);
 
 #endif

@@ -136,6 +136,8 @@ static void print_trace(const struct plan *plan, FILE *out)
     fprintf(out, "replay      %s", cell);
     page_fit(cell, with, 40, false);
     fprintf(out, " under %s\n", cell);
+    if (plan->how != NULL)
+        fprintf(out, "            %s\n", plan->how);
 }
 
 static void print_head(const struct experiment *experiment, FILE *out)
