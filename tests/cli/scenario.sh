@@ -341,6 +341,32 @@ END
     expect_one_line
 }
 
+# What a file says wrong is told with the scenario that it is in, and nothing in it goes unread.
+a_file_is_refused_with_the_place() {
+    local command='"command": ["true"], "scenario": "linear"' text what
+    while IFS='|' read -r text what; do
+        printf '%s' "$text" >wrong.json
+        run "$replay" -f wrong.json
+        expect_status 2
+        expect_one_line
+        expect_err "$what"
+    done <<END
+{"scenarios": {"a": {$command}, "b": {$command, "limit": -5}}}|wrong.json: b: limit -5: a size
+{"scenarios": {"a": {"scenario": "linear"}}}|a: which program
+{"scenarios": {"a": {"command": ["true"]}}}|a: which scenario
+{"scenarios": {"a": {$command}}, "within": 5}|"within": nothing beside "scenarios"
+{"scenarios": {}}|wrong.json: there is no scenario in it
+{"scenarios": {"a": {$command, "limits": "5M"}}}|a: there is no setting "limits"
+{$command, $command}|line 1: duplicate object key
+END
+    for text in nowhere.json .; do
+        run "$replay" -f $text
+        expect_status 2
+        expect_one_line
+        expect_no_err "line"
+    done
+}
+
 what_cannot_be_run_is_told_with_status_3() {
     run-experiment --scenario linear -- ./nowhere
     expect_status 3

@@ -1,8 +1,11 @@
 /* config.c - files of scenarios (options.h): JSON, the settings named as the long options are. One
  * scenario is an object; several are the members of its "scenarios". */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/scenario/options.h"
 #include "tools/trace/memory.h"
@@ -97,6 +100,16 @@ static bool read_setting(json_t *object, const char *key, json_t *value, size_t 
     return text == NULL ? refuse(key, "a text or a number", why) : plan_set(plan, key, text, why);
 }
 
+/* Of several in a file: in front of what is wrong with it. */
+static void name_scenario(const char *name, char why[PLAN_WHY_BYTES])
+{
+    char inside[PLAN_WHY_BYTES];
+    if (name == NULL)
+        return;
+    memcpy(inside, why, sizeof inside);
+    snprintf(why, PLAN_WHY_BYTES, "%.100s: %.400s", name, inside);
+}
+
 static bool read_plan(json_t *object, const char *name, struct scenario_options *options,
                       char why[PLAN_WHY_BYTES])
 {
@@ -112,8 +125,10 @@ static bool read_plan(json_t *object, const char *name, struct scenario_options 
         return refuse(name == NULL ? "the file" : name, "an object", why);
     json_object_foreach_safe(object, next, key, value)
     {
-        if (!read_setting(object, key, value, index, options, why))
+        if (!read_setting(object, key, value, index, options, why)) {
+            name_scenario(name, why);
             return false;
+        }
     }
     return true;
 }
@@ -128,26 +143,53 @@ static bool read_plans(json_t *scenarios, const char *wanted, struct scenario_op
         if ((wanted == NULL || strcmp(name, wanted) == 0) && !read_plan(value, name, options, why))
             return false;
     }
-    if (options->plans == 0)
-        snprintf(why, PLAN_WHY_BYTES, "there is no scenario \"%.100s\"",
-                 wanted == NULL ? "" : wanted);
+    if (options->plans == 0 && wanted != NULL)
+        snprintf(why, PLAN_WHY_BYTES, "there is no scenario \"%.100s\"", wanted);
+    else if (options->plans == 0)
+        snprintf(why, PLAN_WHY_BYTES, "there is no scenario in it");
     return options->plans > 0;
+}
+
+/* Beside "scenarios" nothing is read: what stands there was meant for one of them. */
+static bool read_file(json_t *file, const char *wanted, struct scenario_options *options,
+                      char why[PLAN_WHY_BYTES])
+{
+    const char *key;
+    json_t *value, *scenarios = json_object_get(file, "scenarios");
+    if (scenarios == NULL && wanted == NULL)
+        return read_plan(file, NULL, options, why);
+    json_object_foreach(file, key, value)
+    {
+        if (scenarios != NULL && value != scenarios)
+            return refuse(key, "nothing beside \"scenarios\"", why);
+    }
+    return read_plans(scenarios, wanted, options, why);
+}
+
+/* What jansson says of a file that cannot be opened names it, and a line that there is not. */
+static json_t *load(const char *path, char why[PLAN_WHY_BYTES])
+{
+    json_error_t error;
+    struct stat there;
+    int problem = stat(path, &there) != 0 ? errno : S_ISDIR(there.st_mode) ? EISDIR : 0;
+    if (problem == 0 && access(path, R_OK) != 0)
+        problem = errno;
+    json_t *file = problem != 0 ? NULL : json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (problem != 0)
+        snprintf(why, PLAN_WHY_BYTES, "%.200s: %s", path, strerror(problem));
+    else if (file == NULL)
+        snprintf(why, PLAN_WHY_BYTES, "%.200s: line %d: %.200s", path, error.line, error.text);
+    return file;
 }
 
 bool config_read(const char *path, const char *name, struct scenario_options *options,
                  char why[PLAN_WHY_BYTES])
 {
-    json_error_t error;
     char inside[PLAN_WHY_BYTES];
-    options->file = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (options->file == NULL) {
-        snprintf(why, PLAN_WHY_BYTES, "%.200s: line %d: %.200s", path, error.line, error.text);
+    options->file = load(path, why);
+    if (options->file == NULL)
         return false;
-    }
-    json_t *scenarios = json_object_get(options->file, "scenarios");
-    bool is_fine = scenarios == NULL && name == NULL
-                       ? read_plan(options->file, NULL, options, inside)
-                       : read_plans(scenarios, name, options, inside);
+    bool is_fine = read_file(options->file, name, options, inside);
     if (!is_fine)
         snprintf(why, PLAN_WHY_BYTES, "%.150s: %.300s", path, inside);
     return is_fine;

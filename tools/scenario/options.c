@@ -301,11 +301,14 @@ static int check(const struct plan *plan)
 {
     int metrics = (plan->load != NULL) + (plan->progress != NULL) + (plan->metric != NULL) +
                   (plan->work_signal != 0);
+    const char *name = plan->name == NULL ? "" : plan->name,
+               *colon = plan->name == NULL ? "" : ": ";
     if (plan->shape.name == NULL)
-        return cli_refuse("replay", "which scenario? --scenario linear, for example");
+        return cli_refuse("replay", "%s%swhich scenario? --scenario linear, for example", name,
+                          colon);
     if (plan->trace == NULL && (plan->arguments == NULL || plan->arguments[0] == NULL))
-        return cli_refuse("replay", "which program? mpress-replay --scenario %s -- ./app args",
-                          plan->shape.name);
+        return cli_refuse("replay", "%s%swhich program? mpress-replay --scenario %s -- ./app args",
+                          name, colon, plan->shape.name);
     if (plan->trace == NULL && is_trace_name(plan->arguments[0]))
         return cli_refuse("replay", "%s is a trace: mpress replay %s --under %s",
                           plan->arguments[0], plan->arguments[0], plan->shape.name);
