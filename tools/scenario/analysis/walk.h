@@ -6,7 +6,8 @@
  * does not, runs walk up and down around the middle: a step down from each that held, a step up
  * from each that broke (Dixon and Mood 1948). Where needs are known to differ they walk at once.
  * Where it holds with less than breaks it (above.h), steps are small, and none is down from a place
- * where most runs broke: so the walk stays at the largest budget that breaks it.
+ * where most runs broke: so the walk stays at the largest budget that breaks it. But where many
+ * runs hold just below, there is no such gap: needs differ.
  * It goes on until all runs together (belief.h) leave little room for the middle. */
 #ifndef MPRESS_TOOLS_SCENARIO_WALK_H
 #define MPRESS_TOOLS_SCENARIO_WALK_H
@@ -20,9 +21,11 @@ enum { WALK_CHECKS = 4, WALK_RUNS_MOST = 60 };
 struct walk {
     struct bisect *found; /* gets every run; what it has found stays */
     struct belief belief;
-    double step; /* bytes */
-    double next; /* the budget to run at */
-    bool is_odd; /* a run went against what was found, or needs are known to differ */
+    double step;     /* bytes */
+    double next;     /* the budget to run at */
+    int doubt;       /* that there is a gap, and it did not hold below by chance */
+    bool is_gapless; /* it is not */
+    bool is_odd;     /* a run went against what was found, or needs are known to differ */
     unsigned runs;
 };
 
