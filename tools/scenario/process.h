@@ -28,6 +28,7 @@ struct process {
     char said[PROCESS_TAIL_BYTES]; /* the last line of its error output; else of its output */
     bool has_complained;           /* there is one of its error output */
     bool has_missed_memory;        /* `said` is that memory could not be had, and is kept */
+    bool has_threads;              /* more than one was seen */
     double started, ended;         /* seconds, CLOCK_MONOTONIC; 0: it has not */
     int wait_status;               /* once it has ended */
     struct rusage usage;           /* of it and of those of its children that it waited for */

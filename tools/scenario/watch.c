@@ -345,6 +345,7 @@ static void sample(struct experiment *experiment)
         look(experiment, now);
     else
         glance(experiment, now);
+    experiment->target.has_threads = experiment->victim.turns.threads > 1;
     book(experiment, now);
     if (experiment->pressure.mechanism->tick != NULL)
         experiment->pressure.mechanism->tick(&experiment->pressure);
@@ -397,9 +398,11 @@ static void wait_for_news(struct experiment *experiment, double patience)
     poll(fds, sizeof fds / sizeof fds[0], (int)(fmin(patience, tick) * 1000));
     if (!has_target)
         return;
-    if (fds[2].revents != 0 || fds[3].revents != 0)
+    bool has_news = fds[2].revents != 0 || fds[3].revents != 0;
+    if (has_news)
         experiment->last_read = process_now();
-    process_read(target, watch_hooks(experiment));
+    if (has_news || !is_listening)
+        process_read(target, watch_hooks(experiment));
 }
 
 bool watch_is_over(const struct experiment *experiment)
