@@ -175,6 +175,14 @@ the_library_keeps_a_budget_and_tells_what_it_holds() {
     # (What it is worth is a matter of the machine: unit.scenario_search has that.)
 }
 
+# Dozens have run before the first level; each had a slot in the page that all of them have mapped.
+runs_that_are_over_are_no_memory_of_the_next() {
+    [ -n "$LIBRARY" ] || return 0
+    run-experiment --pressure budget --scenario linear --levels 2 --limit 8M --no-search --strategy none --json \
+        -- "$CACHE" flat --units 10 --mib 4
+    expect-json 'len(r["baseline"]["service_s"]) < 10 or r["levels"][1]["resident_shmem"] < 64 << 10'
+}
+
 # Each second run takes longer, so that five are not enough (but there is no time for more); each has as many calls.
 a_calibration_that_goes_on_forgets_nothing() {
     [ -n "$LIBRARY" ] || return 0

@@ -203,6 +203,52 @@ static void a_recovery_that_there_was_no_time_for_is_not_denied(void **state)
     free(experiment);
 }
 
+static void a_metric_is_no_time(void **state)
+{
+    (void)state;
+    static const struct plan measuring = {
+        .arguments = built_program, .metric = "print", .window = 0.5};
+    struct experiment_window windows[] = {{.service = 1250}, {.service = 1250}};
+    struct experiment_lap level = {.budget = MIB, .windows = 2};
+    struct experiment *experiment = built_experiment(&built_bracket);
+    experiment->plan = &measuring;
+    experiment->window = windows;
+    experiment->baseline = 1250;
+    experiment->calibration.windows = 2;
+    experiment->level = &level;
+    experiment->levels = experiment->planned = 1;
+    expect_text(experiment, "2 windows of 1250 (");
+    expect_text(experiment, "METRIC   vs base WINDOWS");
+    expect_text(experiment, "      1250    1.00 x       2");
+    expect_text(experiment, "METRIC OF windows");
+    expect_80_columns(experiment);
+    assert_true(lap_window_seconds(experiment) == 0.5);
+    free(experiment);
+}
+
+/* 64 quick windows, and then 136. Of a level that broke, a run more was done. */
+static void all_windows_and_each_run_count(void **state)
+{
+    (void)state;
+    enum { QUICK = 64, ALL = 200 };
+    struct experiment_window windows[ALL];
+    struct experiment_lap level = {.budget = MIB, .windows = ALL, .minor_faults = 150 * ALL};
+    struct experiment *experiment = built_experiment(&built_bracket);
+    for (size_t i = 0; i < ALL; i++)
+        windows[i] = (struct experiment_window){.service = i < QUICK ? 1 : 3};
+    experiment->window = windows;
+    experiment->baseline = 1;
+    experiment->level = &level;
+    experiment->levels = experiment->planned = 1;
+    expect_text(experiment, "FAULTS/RUN");
+    expect_text(experiment, "3.00 x     200        0 B        150   0.0 %\n");
+    assert_string_equal(output_rate(experiment, &level, 300).at, "2");
+    level.windows = 2;
+    level.end = CURVE_FAILED;
+    assert_string_equal(output_rate(experiment, &level, 300).at, "100");
+    free(experiment);
+}
+
 /* Two windows at first, then three, each of a second; between them there was pressure. */
 static void a_recovery_that_is_looked_for_again_has_waited_before(void **state)
 {
@@ -262,6 +308,8 @@ int main(void)
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),
+        cmocka_unit_test(a_metric_is_no_time),
+        cmocka_unit_test(all_windows_and_each_run_count),
         cmocka_unit_test(a_recovery_that_is_looked_for_again_has_waited_before),
         cmocka_unit_test(levels_that_there_was_no_time_for_are_none_that_were_lost),
         cmocka_unit_test(what_was_left_out_for_want_of_time_is_said),

@@ -252,7 +252,7 @@ static void the_page_has_each_level_with_its_costs(void **state)
     char *text = make_page(experiment);
     expect_in(text, "<tr><td>60.0 MiB</td><td>held</td><td>100</td><td>50.5 ms</td><td>95.0 ms</td>"
                     "<td>99.0 ms</td><td>100 ms</td><td>32.0 MiB</td><td>0 B</td>"
-                    "<td>12,345</td><td>30 %</td><td>20 %</td><td>10 %</td><td>40 %</td>"
+                    "<td>123</td><td>30 %</td><td>20 %</td><td>10 %</td><td>40 %</td>"
                     "<td>5.00 us</td><td>40 ns</td></tr>");
     free(text);
     free(experiment);

@@ -373,11 +373,27 @@ static void get_backstop(const struct pressure *pressure, struct pressure_backst
     memcpy(told->name, shared->backstop.name, sizeof told->name);
 }
 
+/* Each process that looks at a slot has its page resident: slots of those that are gone would be
+ * told as memory of the program, more with each run. What they had counted is known by now. */
+static void forget_slots(struct pressure *pressure)
+{
+    struct shared *shared = shared_of(pressure);
+    struct budget_page *page = shared->page;
+    read_latency(pressure);
+    for (size_t i = 0; read_process(page, i) != 0; i++) {
+        if (!shared->seen[i].has_ended)
+            return;
+    }
+    memset(shared->seen, 0, sizeof shared->seen);
+    char *from = (char *)page + offsetof(struct budget_page, recycled);
+    madvise(from, sizeof *page - offsetof(struct budget_page, recycled), MADV_REMOVE);
+}
+
 /* -- the mechanisms --------------------------------------------------------------------------- */
 
 #define FIGURES                                                                                    \
     .needs_preload = true, .close = close_page, .used = get_used, .most = get_most,                \
-    .heap = get_heap, .latency = read_latency, .injected = get_injected
+    .heap = get_heap, .latency = read_latency, .injected = get_injected, .forget = forget_slots
 
 const struct pressure_mechanism pressure_budget = {
     .name = "budget",

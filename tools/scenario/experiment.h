@@ -28,7 +28,7 @@ enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000, EXPERIMENT_MARKS = 
 struct experiment_window {
     double at;       /* its end, seconds since the experiment began */
     uint64_t work;   /* units of work done in the lap by then */
-    double service;  /* seconds a unit of work */
+    double service;  /* seconds a unit of work; or what --metric-cmd printed */
     double resident; /* mean, bytes */
     size_t batches;  /* in `batch`, by then */
 };
@@ -173,7 +173,7 @@ struct experiment {
     size_t left_out;       /* of them, for want of time */
     double clock_step;     /* seconds; nothing shorter can be told */
     bool baseline_misses;  /* it says that memory is missing even then */
-    double baseline;       /* m0 */
+    double baseline;       /* m0: of what windows have */
     double longest_gap;    /* between two units, in the calibration */
     double starting;       /* seconds until a service was ready */
     double settled;        /* seconds from then on until it held most of its peak */
@@ -251,6 +251,8 @@ void lap_forget_costs(struct experiment *experiment);
 /* Of single units where these were counted, else of windows. */
 void lap_read_times(const struct experiment *experiment, const struct experiment_lap *lap,
                     struct experiment_times *times);
+/* How long a window takes, without pressure. */
+double lap_window_seconds(const struct experiment *experiment);
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap);
 double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap);
 

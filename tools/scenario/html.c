@@ -28,11 +28,7 @@ static const char style[] =
 
 static double get_factor(const struct experiment *experiment, const struct experiment_lap *level)
 {
-    double service[64];
-    size_t count = level->windows < 64 ? level->windows : 64;
-    for (size_t i = 0; i < count; i++)
-        service[i] = experiment->window[level->first + i].service;
-    return sample_median(service, count) / experiment->baseline;
+    return output_median(experiment, level) / experiment->baseline;
 }
 
 static void draw_breaking_point(const struct chart *chart, const struct experiment *experiment)
@@ -64,8 +60,10 @@ static void draw_curve(const struct experiment *experiment, FILE *out)
     if (experiment->has_searched)
         chart.x_least = fmax(chart.x_least, experiment->bisect.figures.high);
     fprintf(out, "<h2>Degradation: service time by budget</h2>\n");
+    fprintf(out, "<p>Red: levels that broke.");
     if (experiment->has_searched && experiment->bisect.figures.high > 0)
-        fprintf(out, "<p>Broken line: the breaking point; shaded: its 95 %% interval.</p>\n");
+        fprintf(out, " Broken line: the breaking point; shaded: its 95 %% interval.");
+    fprintf(out, "</p>\n");
     chart_begin(&chart);
     chart_begin_line(&chart, CHART_BLUE, false);
     for (size_t i = 0; i < experiment->levels; i++) {
@@ -102,11 +100,12 @@ static void print_call(double seconds, FILE *out)
     print_cell(seconds > 0 ? output_time(seconds).at : "-", out);
 }
 
-static void print_costs(const struct experiment_lap *lap, FILE *out)
+static void print_costs(const struct experiment *experiment, const struct experiment_lap *lap,
+                        FILE *out)
 {
     print_cell(output_bytes(lap->parts.anon).at, out);
     print_cell(output_bytes(lap->parts.file).at, out);
-    print_cell(units_count(lap->minor_faults + lap->major_faults).at, out);
+    print_cell(output_rate(experiment, lap, lap->minor_faults + lap->major_faults).at, out);
     print_share(lap->run_wait, lap, out);
     print_share(lap->stalls.some, lap, out);
     print_share(lap->stalls.full, lap, out);
@@ -124,11 +123,11 @@ static void print_lap(const struct experiment *experiment, const struct experime
     fprintf(out, "<tr><td>%s</td>", name);
     print_cell(lap->end == CURVE_HELD ? "held" : curve_end_name(lap->end), out);
     print_cell(units_count(times.count).at, out);
-    print_cell(output_time(times.count > 0 ? times.p50 : NAN).at, out);
-    print_cell(output_time(times.p95).at, out);
-    print_cell(output_time(times.p99).at, out);
-    print_cell(output_time(times.count > 0 ? times.most : NAN).at, out);
-    print_costs(lap, out);
+    print_cell(output_service(experiment, times.count > 0 ? times.p50 : NAN).at, out);
+    print_cell(output_service(experiment, times.p95).at, out);
+    print_cell(output_service(experiment, times.p99).at, out);
+    print_cell(output_service(experiment, times.count > 0 ? times.most : NAN).at, out);
+    print_costs(experiment, lap, out);
 }
 
 static void print_levels(const struct experiment *experiment, FILE *out)
@@ -138,9 +137,10 @@ static void print_levels(const struct experiment *experiment, FILE *out)
     fprintf(out,
             "<h2>Levels</h2>\n<div class=\"wide\"><table><tr><th>budget</th><th></th><th>%s</th>"
             "<th>p50</th><th>p95</th><th>p99</th><th>longest</th><th>anonymous</th><th>of "
-            "files</th><th>faults</th><th>run queue</th><th>stalls, some</th><th>full</th>"
+            "files</th><th>faults a %s</th><th>run queue</th><th>stalls, some</th><th>full</th>"
             "<th>injected</th><th>slow p99</th><th>fast p99</th></tr>\n",
-            output_times_of(experiment, &times));
+            output_times_of(experiment, &times),
+            plan_is_finite(experiment->plan) ? "run" : "second");
     print_lap(experiment, &experiment->calibration, "none", out);
     for (size_t i = 0; i < experiment->levels; i++)
         print_lap(experiment, &experiment->level[i], output_bytes(experiment->level[i].budget).at,
@@ -154,12 +154,31 @@ static void print_levels(const struct experiment *experiment, FILE *out)
 
 /* -- strategies, verdict ---------------------------------------------------------------------- */
 
+static void print_why_not(const struct experiment_strategy *strategy, FILE *out)
+{
+    chart_print_text(strategy->why, out);
+    fprintf(out, "</td><td>-");
+}
+
+static void print_shift(const struct experiment_strategy *strategy, FILE *out)
+{
+    const struct improvement_shift *it = &strategy->shift;
+    if (strategy->is_measured && strategy->without.bad > 0 && !isnan(it->shift))
+        fprintf(out, "</td><td>%s for %s, %+.0f %%%s",
+                output_bytes(bisect_get_result(&strategy->with)).at,
+                output_bytes(bisect_get_result(&strategy->without)).at, -100 * it->shift,
+                it->is_counted ? "" : " (not counted)");
+    else
+        fprintf(out, "</td><td>-");
+}
+
 static void draw_strategies(const struct experiment *experiment, FILE *out)
 {
     size_t count = experiment->plan->strategies;
     if (count == 0)
         return;
-    fprintf(out, "<h2>Strategies: resident memory saved</h2>\n<table>");
+    fprintf(out, "<h2>Strategies</h2>\n<table><tr><th></th><th style=\"text-align:left\">"
+                 "resident memory saved (green: it counts)</th><th></th><th>breaks at</th></tr>\n");
     for (size_t i = 0; i < count; i++) {
         const struct experiment_strategy *strategy = &experiment->strategies[i];
         double saved = strategy->improvement.reduction;
@@ -174,7 +193,8 @@ static void draw_strategies(const struct experiment *experiment, FILE *out)
                     100 * fmin(1, fmax(0, saved)), 100 * saved,
                     100 * strategy->improvement.overhead);
         else
-            chart_print_text(strategy->why, out);
+            print_why_not(strategy, out);
+        print_shift(strategy, out);
         fprintf(out, "</td></tr>\n");
     }
     fprintf(out, "</table>\n");
@@ -187,6 +207,7 @@ static void print_verdict(const struct experiment *experiment, FILE *out)
                  "interval</th><th>sure</th><th></th></tr>\n");
     for (unsigned row = 0; row < VERDICT_ROWS; row++) {
         const struct verdict_criterion *criterion = &verdict->row[row];
+        bool is_answer = row == VERDICT_GRACEFUL; /* a yes has no interval */
         const char *word = !criterion->is_asked ? "" : criterion->is_met ? "met" : "not met";
         fprintf(out, "<tr><td>%s</td><td>%s</td><td>%s</td>", verdict_row_name(row),
                 output_value(row, criterion->value).at,
@@ -195,9 +216,10 @@ static void print_verdict(const struct experiment *experiment, FILE *out)
             fprintf(out, "<td colspan=\"3\">not measured: %s</td></tr>\n",
                     gaps_explain(experiment, row));
         else
-            fprintf(out, "<td>%s .. %s</td><td>%s</td><td>%s</td></tr>\n",
-                    output_value(row, criterion->interval.low).at,
-                    output_value(row, criterion->interval.high).at,
+            fprintf(out, "<td>%s%s%s</td><td>%s</td><td>%s</td></tr>\n",
+                    is_answer ? "" : output_value(row, criterion->interval.low).at,
+                    is_answer ? "" : " .. ",
+                    is_answer ? "" : output_value(row, criterion->interval.high).at,
                     output_share(criterion->confidence).at, word);
     }
     fprintf(out, "</table>\n<p>");

@@ -110,6 +110,15 @@ void lap_resume(struct experiment *experiment, struct experiment_lap *lap)
     experiment->lap = lap;
 }
 
+double lap_window_seconds(const struct experiment *experiment)
+{
+    const struct plan *plan = experiment->plan;
+    if (plan->metric != NULL) /* what that prints is no time of ours */
+        return plan->window;
+    return plan_is_finite(plan) || plan->load != NULL ? experiment->baseline
+                                                      : fmax(plan->window, experiment->baseline);
+}
+
 void lap_go_on(struct experiment *experiment, size_t windows, double seconds)
 {
     if (plan_is_finite(experiment->plan))

@@ -36,6 +36,12 @@ void output_wrapped(const char *text, size_t used, size_t indent, FILE *out);
 
 struct units output_time(double seconds); /* "-" for NAN */
 struct units output_bytes(double bytes);
+/* What a window has: a time, or a number that only the user knows the unit of. */
+struct units output_service(const struct experiment *experiment, double value);
+double output_median(const struct experiment *experiment, const struct experiment_lap *lap);
+/* How many of each run, or a second of a service, as far as costs were counted. */
+struct units output_rate(const struct experiment *experiment, const struct experiment_lap *lap,
+                         uint64_t count);
 /* What times are of, in the plural: "units", "runs", "loads", "windows". */
 const char *output_times_of(const struct experiment *experiment,
                             const struct experiment_times *times);

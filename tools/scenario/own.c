@@ -3,6 +3,7 @@
  * at the lowest level that it held. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tools/scenario/output.h"
 
@@ -12,6 +13,31 @@ enum { INDENT = 16 };
 struct units output_time(double seconds)
 {
     return isnan(seconds) ? (struct units){"-"} : units_duration((uint64_t)(seconds * 1e9));
+}
+
+struct units output_service(const struct experiment *experiment, double value)
+{
+    struct units text = output_time(value);
+    if (experiment->plan->metric != NULL && !isnan(value))
+        snprintf(text.at, sizeof text.at, "%.4g", value);
+    return text;
+}
+
+double output_median(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    double *service = lap_copy_services(experiment, lap);
+    double median = sample_median(service, lap->windows);
+    free(service);
+    return median;
+}
+
+struct units output_rate(const struct experiment *experiment, const struct experiment_lap *lap,
+                         uint64_t count)
+{
+    bool is_more = lap->end == CURVE_KILLED || lap->end == CURVE_FAILED; /* that run is no window */
+    double runs = (double)lap->windows + is_more;
+    double many = plan_is_finite(experiment->plan) ? runs : lap->costed;
+    return units_count(many > 0 ? (uint64_t)((double)count / many + 0.5) : 0);
 }
 
 struct units output_bytes(double bytes)
@@ -39,9 +65,10 @@ static void print_times(const struct experiment *experiment, const struct experi
     if (lap->windows == 0)
         return;
     lap_read_times(experiment, lap, &times);
-    fprintf(out, "%-10s  %11s  %10s", name, units_count(times.count).at, output_time(times.p50).at);
-    fprintf(out, "  %10s  %10s  %10s\n", output_time(times.p95).at, output_time(times.p99).at,
-            output_time(times.most).at);
+    fprintf(out, "%-10s  %11s  %10s", name, units_count(times.count).at,
+            output_service(experiment, times.p50).at);
+    fprintf(out, "  %10s  %10s  %10s\n", output_service(experiment, times.p95).at,
+            output_service(experiment, times.p99).at, output_service(experiment, times.most).at);
 }
 
 static void print_all_times(const struct experiment *experiment, FILE *out)
@@ -50,8 +77,10 @@ static void print_all_times(const struct experiment *experiment, FILE *out)
     lap_read_times(experiment, &experiment->calibration, &times);
     if (times.count == 0)
         return;
-    fprintf(out, "TIMES OF %-14s         p50         p95         p99     longest\n",
-            output_times_of(experiment, &times));
+    bool is_metric = experiment->plan->metric != NULL;
+    fprintf(out, "%s OF %-*s         p50         p95         p99 %11s\n",
+            is_metric ? "METRIC" : "TIMES", is_metric ? 13 : 14,
+            output_times_of(experiment, &times), is_metric ? "highest" : "longest");
     print_times(experiment, &experiment->calibration, "baseline", out);
     for (size_t i = 0; i < experiment->levels; i++)
         print_times(experiment, &experiment->level[i], output_bytes(experiment->level[i].budget).at,
@@ -97,12 +126,6 @@ static double share_of(double seconds, const struct experiment_lap *lap)
     return lap->costed > 0 ? 100 * seconds / lap->costed : 0;
 }
 
-/* Of each of so many. */
-static struct units count_of(uint64_t count, double many)
-{
-    return units_count(many > 0 ? (uint64_t)((double)count / many + 0.5) : 0);
-}
-
 static void print_stalls(const struct experiment_lap *lap, FILE *out)
 {
     if (isnan(lap->stalls.some)) {
@@ -137,12 +160,11 @@ static void print_waits(const struct experiment *experiment, const struct experi
 {
     bool is_finite = plan_is_finite(experiment->plan);
     const struct experiment_lap *base = &experiment->calibration;
-    double here = is_finite ? (double)lap->windows : lap->costed;
-    double before = is_finite ? (double)base->windows : base->costed;
     fprintf(out, "FAULTS          %s minor, %s major a %s; %s, %s without pressure\n",
-            count_of(lap->minor_faults, here).at, count_of(lap->major_faults, here).at,
-            is_finite ? "run" : "second", count_of(base->minor_faults, before).at,
-            count_of(base->major_faults, before).at);
+            output_rate(experiment, lap, lap->minor_faults).at,
+            output_rate(experiment, lap, lap->major_faults).at, is_finite ? "run" : "second",
+            output_rate(experiment, base, base->minor_faults).at,
+            output_rate(experiment, base, base->major_faults).at);
     fprintf(out, "WAITING         for a processor %.1f %% of the time; %.1f %% without pressure\n",
             share_of(lap->run_wait, lap), share_of(base->run_wait, base));
     print_stalls(lap, out);

@@ -29,8 +29,7 @@ static size_t choose_levels(const struct experiment *experiment, double duration
     double one =
         plan_is_finite(plan)
             ? RUNS_A_LEVEL * experiment->schedule.run /* with what it waits for a processor */
-            : fmax(DWELL_SECONDS, plan->metric != NULL ? WINDOWS_A_LEVEL * plan->window
-                                                       : WINDOWS_A_LEVEL * experiment->baseline);
+            : fmax(DWELL_SECONDS, WINDOWS_A_LEVEL * lap_window_seconds(experiment));
     double fit = duration / one;
     size_t levels = fit > LEVELS_MOST    ? LEVELS_MOST
                     : fit < LEVELS_LEAST ? LEVELS_LEAST

@@ -63,6 +63,8 @@ struct pressure_mechanism {
     /* Made ready for the experiment; false: `why` says why not here. */
     bool (*open)(struct pressure *pressure, char why[PRESSURE_WHY_BYTES]);
     void (*close)(struct pressure *pressure);
+    /* Before the program is started once more, when nobody is left of it; NULL: nothing to do. */
+    void (*forget)(struct pressure *pressure);
     /* In a child before it executes the program. */
     void (*prepare)(struct pressure *pressure);
     /* The budget of the tree from now on; 0: none. Also before there is a tree. */

@@ -41,9 +41,7 @@ static void watch_recovery(struct experiment *experiment, struct experiment_lap 
  * window each. */
 static double expect_recovery(const struct experiment *experiment)
 {
-    const struct plan *plan = experiment->plan;
-    double window = plan->progress != NULL || plan->work_signal != 0 ? plan->window : 0;
-    return RELEASE_SECONDS + 3 * (window + experiment->baseline);
+    return RELEASE_SECONDS + 3 * lap_window_seconds(experiment);
 }
 
 /* A service is watched as long as there is time before what needs fresh ones: it does not come

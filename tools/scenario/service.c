@@ -178,10 +178,9 @@ static bool has_broken(struct service_state *state)
 {
     struct experiment *experiment = state->experiment;
     double quiet = process_now() - experiment->last_unit;
-    double patience =
-        experiment->baseline == 0
-            ? experiment->plan->timeout
-            : fmax(HUNG_SECONDS, HUNG_FACTOR * fmax(experiment->baseline, experiment->longest_gap));
+    double longest = fmax(lap_window_seconds(experiment), experiment->longest_gap);
+    double patience = experiment->baseline == 0 ? experiment->plan->timeout
+                                                : fmax(HUNG_SECONDS, HUNG_FACTOR * longest);
     if (process_has_ended(&experiment->target, watch_hooks(experiment)))
         lap_end_with_target(experiment);
     else if (is_walled(experiment))

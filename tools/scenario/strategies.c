@@ -132,7 +132,7 @@ static double expect_side(const struct experiment *experiment)
 {
     return plan_is_finite(experiment->plan)
                ? RUNS_A_SIDE * experiment->schedule.run
-               : experiment->schedule.run + WINDOWS_A_SIDE * experiment->baseline;
+               : experiment->schedule.run + WINDOWS_A_SIDE * lap_window_seconds(experiment);
 }
 
 static void take(struct experiment *experiment, struct experiment_strategy *strategy,

@@ -140,6 +140,22 @@ static void print_trace(const struct plan *plan, FILE *out)
         fprintf(out, "            %s\n", plan->how);
 }
 
+/* The peak is of what budgets are of. */
+static void print_baseline(const struct experiment *experiment, FILE *out)
+{
+    const struct experiment_lap *lap = &experiment->calibration;
+    const char *window = plan_is_finite(experiment->plan) ? "run" : "window";
+    char text[256];
+    snprintf(text, sizeof text, "%s of %s (spread %.1f %%), peak %s, resident up to %s",
+             units_plural(lap->windows, window).at,
+             output_service(experiment, experiment->baseline).at,
+             100 * experiment->verdict.figures.noise, output_bytes(experiment->peak).at,
+             output_bytes(lap->resident_most).at);
+    fprintf(out, "baseline    ");
+    output_wrapped(text, 12, CHOICE_INDENT, out);
+    fprintf(out, "\n");
+}
+
 static void print_head(const struct experiment *experiment, FILE *out)
 {
     const struct plan *plan = experiment->plan;
@@ -150,11 +166,7 @@ static void print_head(const struct experiment *experiment, FILE *out)
     else
         print_trace(plan, out);
     print_choices(&experiment->pressure, out);
-    fprintf(
-        out, "baseline    %s of %s (spread %.1f %%), peak %s, resident %s\n\n",
-        units_plural(experiment->calibration.windows, plan_is_finite(plan) ? "run" : "window").at,
-        output_time(experiment->baseline).at, 100 * experiment->verdict.figures.noise,
-        output_bytes(experiment->peak).at, output_bytes(experiment->rss_before).at);
+    print_baseline(experiment, out);
 }
 
 /* -- levels ----------------------------------------------------------------------------------- */
@@ -169,22 +181,19 @@ static void print_level(const struct experiment *experiment, const struct experi
                 (int)(58 - strlen(curve_end_name(level->end))), level->why);
         return;
     }
-    double service[64];
-    size_t count = level->windows < 64 ? level->windows : 64;
-    for (size_t i = 0; i < count; i++)
-        service[i] = experiment->window[level->first + i].service;
-    double median = sample_median(service, count);
-    fprintf(out, "%9s %7.2f x %7zu %10s %8s %5.1f %%\n", output_time(median).at,
+    double median = output_median(experiment, level);
+    fprintf(out, "%9s %7.2f x %7zu %10s %10s %5.1f %%\n", output_service(experiment, median).at,
             median / experiment->baseline, level->windows, output_bytes(level->resident_most).at,
-            units_count(level->minor_faults + level->major_faults).at,
+            output_rate(experiment, level, level->minor_faults + level->major_faults).at,
             level->lasted > 0 ? 100 * fmin(1, level->stalled / level->lasted) : 0);
 }
 
 static void print_levels(const struct experiment *experiment, FILE *out)
 {
     bool is_finite = plan_is_finite(experiment->plan);
-    fprintf(out, "    BUDGET  of peak      TIME   vs base %7s   RESIDENT   FAULTS  STALLED\n",
-            is_finite ? "RUNS" : "WINDOWS");
+    fprintf(out, "    BUDGET  of peak    %6s   vs base %7s   RESIDENT %10s  STALLED\n",
+            experiment->plan->metric != NULL ? "METRIC" : "TIME", is_finite ? "RUNS" : "WINDOWS",
+            is_finite ? "FAULTS/RUN" : "FAULTS/s");
     for (size_t i = 0; i < experiment->levels; i++)
         print_level(experiment, &experiment->level[i], out);
     if (experiment->levels < experiment->planned)

@@ -175,6 +175,8 @@ const struct process_hooks *watch_hooks(struct experiment *experiment)
 int watch_start(struct experiment *experiment)
 {
     experiment->is_ready = experiment->plan->ready == NULL;
+    if (experiment->pressure.mechanism->forget != NULL)
+        experiment->pressure.mechanism->forget(&experiment->pressure);
     experiment->backstop_at_start = pressure_read_backstop(&experiment->pressure);
     int error =
         process_start(&experiment->target, experiment->plan->arguments, watch_hooks(experiment));
