@@ -49,9 +49,14 @@ static bool is_sampling(void)
     return view() == DOOR_SEES_SAMPLES && tracer_is_on();
 }
 
+/* Of a block whose birth was dropped the death is too. */
 static void record_free(void *p)
 {
-    if (way_is_recorded() && !emergency_owns(p) && (view() == DOOR_SEES_ALL || heap_is_apart(p)))
+    if (!way_is_recorded())
+        return;
+    if (emergency_owns(p))
+        way_record_dropped();
+    else if (view() == DOOR_SEES_ALL || heap_is_apart(p))
         tracer_free(p);
 }
 
@@ -90,12 +95,16 @@ void door_go_out(void)
         free_deferred();
 }
 
-void way_defer_free(void *p)
+bool way_defer_free(void *p)
 {
-    if (emergency_owns(p))
+    if (emergency_owns(p)) {
         emergency_free();
-    else if (deferred.count < DEFERRED_MAX)
-        deferred.blocks[deferred.count++] = p;
+        return false;
+    }
+    if (deferred.count == DEFERRED_MAX)
+        return false;
+    deferred.blocks[deferred.count++] = p;
+    return true;
 }
 
 /* -- allocating ------------------------------------------------------------------------------- */
@@ -316,7 +325,8 @@ void way_free_any(void *p)
         return;
     way_notice(0);
     if (MP_UNLIKELY(hand.inside != 0)) {
-        way_defer_free(p);
+        if (!way_defer_free(p))
+            way_record_dropped();
         return;
     }
     record_free(p);

@@ -58,8 +58,8 @@ void way_free_any(void *p);
 void way_free_foreign(void *p);
 void way_free_recorded(void *p);
 
-/* In such a handler: the free is done on the way out. */
-void way_defer_free(void *p);
+/* In such a handler: the free is done, and recorded, on the way out; false: now, or never. */
+bool way_defer_free(void *p);
 
 /* In such a handler no lock may be asked for. 0: the answer needs one. */
 size_t way_usable_without_locks(const void *p);

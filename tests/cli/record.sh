@@ -440,6 +440,28 @@ what_a_handler_inside_malloc_does_is_recorded_or_counted_as_dropped() {
 	END
 }
 
+what_a_handler_allocates_and_frees_is_recorded_or_dropped_to_the_event() {
+    local mode signals
+    for mode in events full; do
+        for signals in 0 2000; do
+            run "$MPRESS" record -q --force --mode $mode -o t.mpt -- "$HANDLER_REALLOCS" pairs $signals
+            expect_status 0
+            mv out made.$signals
+            "$MPRESS" report --json -o report.$signals t.mpt
+        done
+        python3 - <<-'END' || fail "mode $mode: events are neither there nor dropped"
+	import json
+	others = []
+	for signals in 0, 2000:
+	    events = json.load(open(f"report.{signals}"))["events"]
+	    others.append(events["events"] + events["dropped"] - int(open(f"made.{signals}").read()))
+	    print(signals, events)
+	assert others[0] == others[1], others
+	assert events["dropped"] > 0, events
+	END
+    done
+}
+
 every_free_is_of_its_block_when_threads_hand_blocks_on() {
     run "$MPRESS" record -q --mode events -o t.mpt -- "$HANDOVERS" log
     expect_status 0
