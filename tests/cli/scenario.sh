@@ -69,6 +69,24 @@ single_units_of_a_service_are_told_with_their_longest() {
         'r["levels"][0]["stalls_of"] is not None or not os.path.exists("/proc/pressure/memory")'
 }
 
+# The first unit comes when it has been ready for a moment, the one before while it starts.
+what_a_service_says_before_it_is_ready_is_no_unit() {
+    run-experiment --scenario linear --levels 2 --no-search --json --window 50ms --progress unit --ready ready -- \
+        sh -c 'sleep 0.1; echo unit; sleep 1.2; echo ready; exec "$0" flat --mib 8' "$CACHE"
+    expect-json 'r["baseline"]["times"]["longest_s"] < 1.2 < r["baseline"]["lasted_s"]'
+}
+
+# Somebody else has half of its processor, at least.
+a_service_is_not_measured_by_what_others_have_of_the_processor() {
+    local other processor=$(taskset -cp $BASHPID | sed 's/.*: //; s/[,-].*//')
+    taskset -c $processor sh -c 'while :; do :; done' &
+    other=$!
+    run-experiment --scenario linear --levels 2 --duration 600ms --no-search --json --window 200ms --progress unit --ready unit -- \
+        taskset -c $processor "$CACHE" flat --mib 8 --unit-us 10000
+    kill $other
+    expect-json 'r["baseline"]["times"]["p50_s"] > 0.015' '0.008 < r["baseline"]["median_s"] < 0.017'
+}
+
 # How many there are of `sleep $1`, in the end: who is being killed may still be there for a moment.
 expect-sleepers() {
     for _ in {1..500}; do [ "$(pgrep -fc "^sleep $1\$")" = "$2" ] && return || sleep 0.02; done

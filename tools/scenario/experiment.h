@@ -215,6 +215,9 @@ double watch_time(const struct experiment *experiment); /* since the experiment 
 /* From now on this goes on. */
 void watch_enter(struct experiment *experiment, const char *phase);
 
+/* Units of work that are counted, and a window of them, begin now. */
+void watch_begin_units(struct experiment *experiment);
+
 /* What the heap tells now was so for these seconds. */
 void watch_book_heap(struct experiment *experiment, double seconds);
 

@@ -18,26 +18,23 @@ enum { RUNS_LEAST = 3 }; /* that tell a spread */
 static double find_time(struct experiment *experiment)
 {
     victim_find(&experiment->victim);
-    struct turns_sum turns = turns_add_up(&experiment->victim.turns);
-    return turns_unhindered(process_now() - experiment->target.started, &turns);
+    return turns_take_off(&experiment->victim.turns, process_now() - experiment->target.started);
 }
 
-/* The same of one that has ended. What several threads waited is known of the time until they were
- * seen last; what they ran, of all of it. */
+/* The same of one that has ended. What its first thread waited is known to the end; by how much
+ * several were held up, of what they ran while somebody looked, and what they ran, of all of it. */
 static double find_service(const struct experiment *experiment)
 {
     const double most = 4; /* times as much as was seen: it was seen in half of its life at least */
     const struct process *target = &experiment->target;
-    const struct victim *victim = &experiment->victim;
     const struct rusage *usage = &target->usage;
-    struct turns_sum turns = turns_add_up(&victim->turns), seen = turns;
-    turns.ran = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
-                (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
-    if (victim->turns.threads > 1 && seen.ran > 0)
-        turns.waited = seen.waited * fmin(most, fmax(1, turns.ran / seen.ran));
-    else
-        turns.waited = target->run_wait;
-    return turns_unhindered(target->ended - target->started, &turns);
+    const struct turns *turns = &experiment->victim.turns;
+    double hindered = target->run_wait;
+    double ran = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+                 (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+    if (turns->sum.threads_most > 1 && turns->sum.ran > 0)
+        hindered = fmax(hindered, turns->sum.hindered * fmin(most, fmax(1, ran / turns->sum.ran)));
+    return turns_unhindered(target->ended - target->started, ran, hindered, turns->processors);
 }
 
 enum state { RUNNING, ENDED, TOO_SLOW, IDLE, WALLED, STOPPED };

@@ -82,9 +82,8 @@ static void begin(struct experiment *experiment, struct experiment_lap *lap, dou
                                    .first_batch = experiment->batches};
     experiment->lap = lap;
     experiment->window_resident_sum = experiment->window_seen = 0;
-    experiment->units = experiment->new_units = experiment->work = 0;
-    experiment->window_began = experiment->last_unit = experiment->batch_began = process_now();
-    experiment->usual = INFINITY;
+    experiment->work = 0;
+    watch_begin_units(experiment);
     lap_forget_costs(experiment);
     experiment->pressure.mechanism->set(&experiment->pressure, (uint64_t)lap_budget(experiment));
 }

@@ -59,8 +59,11 @@ static bool is_walled(const struct experiment *experiment)
     return pressure->mechanism->is_over != NULL && pressure->mechanism->is_over(pressure);
 }
 
+/* What it says until it is ready is no unit of work. */
 bool service_start(struct experiment *experiment)
 {
+    size_t batches = experiment->batches;
+    double longest_gap = experiment->longest_gap;
     unsigned port = find_port(experiment->plan);
     if (port != 0 && is_port_open(port)) {
         lap_end(experiment, CURVE_FAILED, false, "port %u is in use already", port);
@@ -86,8 +89,9 @@ bool service_start(struct experiment *experiment)
             return false;
         }
     }
-    experiment->window_began = experiment->last_unit = process_now();
-    experiment->units = 0;
+    experiment->batches = batches;
+    experiment->longest_gap = longest_gap;
+    watch_begin_units(experiment);
     return true;
 }
 
@@ -110,27 +114,27 @@ static void take_metric(const char *line, void *state_)
     snprintf(state->printed, sizeof state->printed, "%.60s", number);
 }
 
-/* Units of work that were counted since the window began. */
+/* A stretch of time, as others would not have held up the program in it. */
+static double find_service(struct experiment *experiment, double wall)
+{
+    victim_find(&experiment->victim);
+    return turns_take_off(&experiment->victim.turns, wall);
+}
+
+/* Units of work that were counted since the window began. It ends with one: as that is read, so
+ * that what held up the program until then is told by the look at it. */
 static void count_window(struct service_state *state)
 {
     struct experiment *experiment = state->experiment;
-    double now = process_now();
-    if (experiment->units == 0 || now - experiment->window_began < experiment->plan->window)
-        return;
     double span = experiment->last_unit - experiment->window_began;
+    if (experiment->units == 0 || span < experiment->plan->window)
+        return;
     experiment->work += experiment->units;
     if (span > 0)
-        lap_add_window(experiment, span / (double)experiment->units);
+        lap_add_window(experiment, find_service(experiment, span) / (double)experiment->units);
     experiment->units = 0;
     experiment->window_began = experiment->last_unit;
-}
-
-/* The load's time, without what the program waited for a processor meanwhile. */
-static double find_service(struct experiment *experiment)
-{
-    victim_find(&experiment->victim);
-    struct turns_sum turns = turns_add_up(&experiment->victim.turns);
-    return turns_unhindered(experiment->helper.ended - experiment->helper.started, &turns);
+    turns_begin(&experiment->victim.turns, process_now());
 }
 
 static void finish_helper(struct service_state *state)
@@ -146,7 +150,9 @@ static void finish_helper(struct service_state *state)
     experiment->longest_gap = fmax(experiment->longest_gap, now - experiment->last_unit);
     experiment->last_unit = now;
     experiment->work += !is_metric;
-    lap_add_window(experiment, is_metric ? strtod(state->printed, NULL) : find_service(experiment));
+    lap_add_window(experiment, is_metric
+                                   ? strtod(state->printed, NULL)
+                                   : find_service(experiment, helper->ended - helper->started));
 }
 
 /* One command after the other; the metric's at most one in a window's time. */
@@ -167,7 +173,7 @@ static void drive_helper(struct service_state *state)
     if (experiment->helper.pid <= 0 && is_due) {
         state->printed[0] = '\0';
         victim_find(&experiment->victim);
-        turns_begin(&experiment->victim.turns);
+        turns_begin(&experiment->victim.turns, process_now());
         if (process_start_shell(&experiment->helper, command, &hooks) != 0)
             state->failures = FAILURES;
     }

@@ -1,21 +1,23 @@
 /* turns.c - see turns.h */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "tools/scenario/turns.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tools/scenario/victim.h"
 
-void turns_begin(struct turns *turns)
+void turns_begin(struct turns *turns, double now)
 {
-    for (size_t i = 0; i < turns->threads; i++) {
-        turns->thread[i].ran_before = turns->thread[i].ran;
-        turns->thread[i].waited_before = turns->thread[i].waited;
-    }
+    turns->looked = now;
+    turns->interval = (struct turns_interval){0};
+    turns->sum = (struct turns_sum){0};
 }
 
-/* NULL: there are too many. Who has ended stays: its turns were some of the work's. */
+/* NULL: there are too many. */
 static struct turns_thread *find(struct turns *turns, pid_t id)
 {
     for (size_t i = 0; i < turns->threads; i++) {
@@ -28,35 +30,75 @@ static struct turns_thread *find(struct turns *turns, pid_t id)
     return &turns->thread[turns->threads++];
 }
 
+void turns_add(struct turns *turns, pid_t id, double ran, double waited)
+{
+    struct turns_thread *it = find(turns, id);
+    struct turns_interval *interval = &turns->interval;
+    if (it == NULL)
+        return;
+    double more = fmax(0, ran - it->ran);
+    interval->ran += more;
+    interval->ran_most = fmax(interval->ran_most, more);
+    interval->waited_most = fmax(interval->waited_most, waited - it->waited);
+    *it = (struct turns_thread){id, turns->look + 1, ran, waited};
+}
+
 void turns_look(struct turns *turns, pid_t process, const char *thread)
 {
     char path[96], text[96];
     unsigned long long ran, waited;
     snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)process, thread);
-    if (victim_read_file(path, text, sizeof text) == 0 ||
-        sscanf(text, "%llu %llu", &ran, &waited) != 2)
-        return;
-    struct turns_thread *it = find(turns, (pid_t)atoi(thread));
-    if (it == NULL)
-        return;
-    it->ran = (double)ran / 1e9;
-    it->waited = (double)waited / 1e9;
+    if (victim_read_file(path, text, sizeof text) > 0 &&
+        sscanf(text, "%llu %llu", &ran, &waited) == 2)
+        turns_add(turns, (pid_t)atoi(thread), (double)ran / 1e9, (double)waited / 1e9);
 }
 
-struct turns_sum turns_add_up(const struct turns *turns)
+/* A service starts threads as long as it lives: those that have ended make room. */
+static void drop_ended(struct turns *turns)
 {
-    struct turns_sum sum = {0, 0};
+    size_t kept = 0;
     for (size_t i = 0; i < turns->threads; i++) {
-        sum.ran += turns->thread[i].ran - turns->thread[i].ran_before;
-        sum.waited += turns->thread[i].waited - turns->thread[i].waited_before;
+        if (turns->thread[i].look == turns->look)
+            turns->thread[kept++] = turns->thread[i];
     }
-    return sum;
+    turns->threads = kept;
 }
 
-double turns_unhindered(double wall, const struct turns_sum *sum)
+void turns_end_look(struct turns *turns, double now, unsigned processors)
 {
-    double busy = sum->ran + sum->waited;
-    if (sum->waited <= 0 || wall <= 0)
-        return fmax(wall, 0);
-    return busy <= wall ? wall - sum->waited : wall * sum->ran / busy;
+    struct turns_sum *sum = &turns->sum;
+    turns->look++;
+    turns->processors = processors;
+    drop_ended(turns);
+    turns->interval.lasted = now - turns->looked;
+    sum->ran += turns->interval.ran;
+    sum->hindered += turns_hindrance(&turns->interval, processors);
+    if (turns->threads > sum->threads_most)
+        sum->threads_most = turns->threads;
+    turns->interval = (struct turns_interval){0};
+    turns->looked = now;
+}
+
+unsigned turns_count_processors(pid_t process)
+{
+    cpu_set_t set; /* (too small for some machines) */
+    return sched_getaffinity(process, sizeof set, &set) == 0
+               ? (unsigned)CPU_COUNT(&set)
+               : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+double turns_hindrance(const struct turns_interval *interval, unsigned processors)
+{
+    double needed = fmax(interval->ran_most, interval->ran / processors);
+    return fmax(0, fmin(interval->waited_most, interval->lasted - needed));
+}
+
+double turns_unhindered(double wall, double ran, double hindered, unsigned processors)
+{
+    return fmax(0, fmax(wall - hindered, fmin(wall, ran / processors)));
+}
+
+double turns_take_off(const struct turns *turns, double wall)
+{
+    return turns_unhindered(wall, turns->sum.ran, turns->sum.hindered, turns->processors);
 }

@@ -1,11 +1,18 @@
-/* turns.h - how long the threads of a program ran, and how long they waited for a processor: what
- * else the machine does is no memory pressure, and is taken off the time of a piece of work.
+/* turns.h - how long the threads of a program ran, and how long others kept them from it: what else
+ * the machine does is no memory pressure, and is taken off the time of a piece of work.
  *
- *     work of one thread    ====....=====..=====      wall - waited
- *     of two at once        ====....==..====          busy for longer than the work took: the share
- *                           ..====..==..====          of it in which they ran, of the wall time
+ * All threads are looked at now and then (/proc). Between two looks they held the work up by no
+ * more than the one that waited longest; and by nothing that they needed themselves, who ran
+ * meanwhile:
  *
- * Each thread is looked at now and then (/proc); what one does behind that nobody sees. */
+ *     one thread          ====....====     8 s ran, 4 waited: 4 of others
+ *     two at once         ====....====     both wait in the same 4 s
+ *                         ===.....====     and 5: 5 of others
+ *     two, one processor  ==..==..==..     each waits for the other, and nothing of it is of
+ * others:
+ *                         ..==..==..==     together they ran all the time that the processor has
+ *
+ * What one does behind the last look nobody sees. */
 #ifndef MPRESS_TOOLS_SCENARIO_TURNS_H
 #define MPRESS_TOOLS_SCENARIO_TURNS_H
 
@@ -14,28 +21,51 @@
 
 enum { TURNS_THREADS = 512 };
 
+/* All in seconds. */
 struct turns_thread {
     pid_t id;
-    double ran_before, waited_before; /* seconds, until the work began; 0: it was not there */
-    double ran, waited;               /* until it was seen last */
+    unsigned look;      /* the last one that it was there at */
+    double ran, waited; /* until then, since it began */
+};
+
+/* Between two looks. */
+struct turns_interval {
+    double lasted;
+    double ran, ran_most; /* of all threads; of one */
+    double waited_most;   /* of one */
+};
+
+/* Since the work began. */
+struct turns_sum {
+    double ran, hindered;
+    size_t threads_most;
 };
 
 struct turns {
     struct turns_thread thread[TURNS_THREADS];
-    size_t threads; /* others are not counted */
+    size_t threads; /* that were there at the last look, or are at this one; others do not count */
+    unsigned look;
+    double looked;       /* process_now() */
+    unsigned processors; /* that they may run on, at the last look */
+    struct turns_interval interval;
+    struct turns_sum sum;
 };
 
-/* A piece of work begins: what they did before is none of it. */
-void turns_begin(struct turns *turns);
-/* A thread of a process, as it is now. */
+/* A piece of work begins now: what they did until the last look is none of it. */
+void turns_begin(struct turns *turns, double now);
+/* A look: each thread, by what it ran and waited since it began; then that these were all. */
+void turns_add(struct turns *turns, pid_t id, double ran, double waited);
 void turns_look(struct turns *turns, pid_t process, const char *thread);
+void turns_end_look(struct turns *turns, double now, unsigned processors);
 
-struct turns_sum {
-    double ran, waited; /* seconds, of all threads since the beginning */
-};
-struct turns_sum turns_add_up(const struct turns *turns);
+/* How many a process may run on. */
+unsigned turns_count_processors(pid_t process);
 
-/* What the work would have taken had nobody waited. */
-double turns_unhindered(double wall, const struct turns_sum *sum);
+/* The part of an interval in which the work was held up by others. */
+double turns_hindrance(const struct turns_interval *interval, unsigned processors);
+/* What work would have taken that had others hold it up so long, and ran so long. */
+double turns_unhindered(double wall, double ran, double hindered, unsigned processors);
+/* The same of the work that goes on. */
+double turns_take_off(const struct turns *turns, double wall);
 
 #endif

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/scenario/process.h"
+
 size_t victim_read_file(const char *path, char *text, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -22,6 +24,8 @@ size_t victim_read_file(const char *path, char *text, size_t capacity)
 void victim_begin(struct victim *victim, pid_t root)
 {
     *victim = (struct victim){.root = root, .pid = {root}, .pids = 1};
+    victim->turns.processors = turns_count_processors(root);
+    turns_begin(&victim->turns, process_now());
 }
 
 void victim_end(struct victim *victim)
@@ -67,6 +71,7 @@ void victim_find(struct victim *victim)
     victim->pids = 1;
     for (size_t i = 0; i < victim->pids; i++)
         add_children_of_all_threads(victim, victim->pid[i]);
+    turns_end_look(&victim->turns, process_now(), turns_count_processors(victim->root));
 }
 
 /* -- what ------------------------------------------------------------------------------------- */

@@ -68,6 +68,16 @@ void watch_close(struct experiment *experiment)
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
 }
 
+void watch_begin_units(struct experiment *experiment)
+{
+    experiment->window_began = experiment->last_unit = experiment->batch_began = process_now();
+    experiment->units = experiment->new_units = 0;
+    experiment->usual = INFINITY;
+    if (experiment->target.pid > 0)
+        victim_find(&experiment->victim);
+    turns_begin(&experiment->victim.turns, experiment->window_began);
+}
+
 static void count_unit(struct experiment *experiment)
 {
     double now = process_now();
