@@ -171,6 +171,15 @@ for i in range(30 if is_pressed else 3):
     [ "$(sort -nu told | tr '\n' ' ')" = "17 33 " ] || fail "told were: $(cat told)"
 }
 
+# It has a handler, and uses all its memory as before.
+what_is_only_told_and_not_kept_is_no_passed_level() {
+    run-experiment --scenario linear --levels 3 --pressure signal --json --require graceful=none --require stability=none -- \
+        "$python" -ISc 'import signal, time; signal.signal(signal.SIGUSR1, print); a = bytearray(30 << 20); time.sleep(0.2)'
+    expect_status 1
+    expect-json 'r["levels"][-1]["unlimited"] and r["levels"][-1]["used_last"] > 30 << 20 and not r["levels"][0]["unlimited"]' \
+        'r["breaking_point"] is None and r["result"]["verdict"] != "passed"'
+}
+
 who_is_deaf_to_it_is_not_put_under_pressure_by_a_signal() {
     run-experiment --scenario linear --pressure signal -- sleep 0.05
     expect_status 3

@@ -61,7 +61,9 @@ struct experiment_lap {
     struct pressure_injected injected;
     bool is_injected_known;
     struct experiment_stalls stalls;
-    double used_most;     /* bytes, in the budget's unit */
+    double used_most;  /* bytes, in the budget's unit */
+    double used_last;  /* the same in the second half of the time; of a finite program the most */
+    bool is_unlimited; /* that is far more than the budget, and nothing was done about it */
     double resident_most; /* bytes */
     double resident_mean;
     struct victim_parts parts; /* of it */
@@ -186,6 +188,7 @@ struct experiment {
     struct bisect bisect;
     bool has_searched, is_interrupted;
     bool is_out_of_time;         /* before the breaking point was found */
+    bool is_unlimited;           /* the search found that nothing keeps to budgets */
     bool is_confirmed;           /* it is the same in each run, or by how much it is not is known */
     double own_processor, total; /* seconds: what this program itself used, and of how many */
     unsigned broken, denied;     /* laps; of them, those that broke as the backstop refused */

@@ -36,19 +36,10 @@ enum verdict_row gaps_find_demanded(const struct plan *plan,
     return row;
 }
 
-/* Also when it is closed. */
-static const struct pressure_mechanism *find_taken(const struct pressure *pressure)
-{
-    for (size_t i = 0; i < pressure->choices; i++) {
-        if (pressure->choice[i].is_taken)
-            return pressure->choice[i].mechanism;
-    }
-    return pressure->mechanism;
-}
-
 const char *gaps_explain(const struct experiment *experiment, enum verdict_row row)
 {
-    const struct gap *gap = gaps_find(experiment->plan, find_taken(&experiment->pressure), row);
+    const struct gap *gap =
+        gaps_find(experiment->plan, pressure_find_taken(&experiment->pressure), row);
     if (gap != NULL)
         return gap->why;
     switch (row) {
@@ -61,6 +52,7 @@ const char *gaps_explain(const struct experiment *experiment, enum verdict_row r
     case VERDICT_IMPROVEMENT:
         return "no strategy was measured";
     default:
-        return "not found";
+        return experiment->is_unlimited && !experiment->has_searched ? "nothing limited it"
+                                                                     : "not found";
     }
 }

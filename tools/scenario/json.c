@@ -102,6 +102,8 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
     set_stalls(object, &lap->stalls);
     set_parts(object, &lap->parts);
     set_bytes(object, "used_most", lap->used_most);
+    set_bytes(object, "used_last", lap->used_last);
+    set_flag(object, "unlimited", lap->is_unlimited);
     set_bytes(object, "resident_most", lap->resident_most);
     set_bytes(object, "resident_mean", lap->resident_mean);
     set_real(object, "run_wait_s", lap->run_wait);

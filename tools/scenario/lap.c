@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "tools/scenario/experiment.h"
+#include "tools/scenario/limits.h"
 #include "tools/trace/memory.h"
 
 static struct pressure_injected read_injected(const struct experiment *experiment)
@@ -241,7 +241,6 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     vsnprintf(lap->why, sizeof lap->why, format, list);
     va_end(list);
     lap->budget = lap_budget(experiment);
-    experiment->glide.is_on = false;
     lap->end = end;
     lap->done = end == CURVE_HELD;
     lap->is_clean = is_clean;
@@ -257,6 +256,8 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     add_costs(experiment, lap);
     add_latency(experiment, lap);
     add_backstop(experiment, lap);
+    limits_judge(experiment, lap);
+    experiment->glide.is_on = false;
     experiment->lap = NULL;
 }
 

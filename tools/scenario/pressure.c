@@ -124,6 +124,15 @@ struct pressure_backstop pressure_read_backstop(const struct pressure *pressure)
     return told;
 }
 
+const struct pressure_mechanism *pressure_find_taken(const struct pressure *pressure)
+{
+    for (size_t i = 0; i < pressure->choices; i++) {
+        if (pressure->choice[i].is_taken)
+            return pressure->choice[i].mechanism;
+    }
+    return pressure->mechanism;
+}
+
 void pressure_close(struct pressure *pressure)
 {
     if (pressure->mechanism != NULL)

@@ -55,6 +55,7 @@ struct pressure_mechanism {
     const char *enforces; /* a line for the report: what counts, and what happens at the limit */
     const char *unit;     /* what a budget of so many bytes is a budget of */
     bool needs_preload;
+    bool spares_what_is_there; /* what a process has as the budget falls stays: more is refused */
     /* Why `auto` does not take it though it works; NULL, or returning NULL: it does. */
     const char *(*objection)(void);
     /* Why it cannot be had with a program, as was seen while that ran without pressure; NULL, or
@@ -125,6 +126,9 @@ const char *pressure_object(const struct pressure_mechanism *mechanism);
 bool pressure_open(struct pressure *pressure, const char *name,
                    const struct pressure_target *target, char why[PRESSURE_WHY_BYTES]);
 void pressure_close(struct pressure *pressure);
+
+/* The mechanism that is in use, or was. */
+const struct pressure_mechanism *pressure_find_taken(const struct pressure *pressure);
 
 /* The kernel's account of memory pressure that is nearest to the program: of its group, or of the
  * machine. */

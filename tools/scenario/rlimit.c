@@ -57,6 +57,7 @@ static uint64_t get_data(const struct pressure *pressure)
 const struct pressure_mechanism pressure_rlimit = {
     .name = "rlimit",
     .enforces = "RLIMIT_DATA of each process, exact; what is over it is refused (ENOMEM)",
+    .spares_what_is_there = true,
     .unit = "writable private memory of the largest process, touched or not",
     .open = open_rlimit,
     .close = close_rlimit,

@@ -10,6 +10,7 @@
 #include "tools/cli.h"
 #include "tools/place.h"
 #include "tools/scenario/gaps.h"
+#include "tools/scenario/limits.h"
 #include "tools/scenario/options.h"
 #include "tools/scenario/output.h"
 #include "tools/target.h"
@@ -109,6 +110,7 @@ static void judge(struct experiment *experiment)
 {
     const struct bisect *bisect = &experiment->bisect;
     struct verdict_extras extras = {.efficiency = find_efficiency(experiment),
+                                    .is_unlimited = limits_add_up(experiment).is_open,
                                     .breaking_point = NAN,
                                     .breaking_confidence = NAN};
     if (experiment->has_searched)

@@ -21,7 +21,7 @@ static void find_bracket(const struct experiment *experiment, double *good, doub
     }
     for (size_t i = 0; i < experiment->levels; i++) {
         const struct experiment_lap *level = &experiment->level[i];
-        if (level->end == CURVE_HELD && level->budget > *bad &&
+        if (level->end == CURVE_HELD && !level->is_unlimited && level->budget > *bad &&
             (*good == 0 || level->budget < *good))
             *good = level->budget;
     }
@@ -34,13 +34,18 @@ static size_t list_held(const struct experiment *experiment, double held[EXPERIM
 {
     size_t count = 0;
     for (size_t i = 0; i < experiment->levels && count < EXPERIMENT_LEVELS; i++) {
-        if (experiment->level[i].end == CURVE_HELD)
+        if (experiment->level[i].end == CURVE_HELD && !experiment->level[i].is_unlimited)
             held[count++] = experiment->level[i].budget;
     }
     return count;
 }
 
-static enum curve_end probe(struct experiment *experiment, double budget)
+struct probed {
+    enum curve_end end;
+    bool is_unlimited;
+};
+
+static struct probed probe(struct experiment *experiment, double budget)
 {
     struct experiment_lap lap;
     double began = process_now();
@@ -53,7 +58,7 @@ static enum curve_end probe(struct experiment *experiment, double budget)
     watch_stop(experiment);
     experiment->is_probe = false;
     schedule_add_run(&experiment->schedule, process_now() - began);
-    return lap.end;
+    return (struct probed){lap.end, lap.is_unlimited};
 }
 
 /* A wider bracket is confirmed better than a narrow one that nobody has confirmed. */
@@ -77,9 +82,12 @@ bool search_go_on(struct experiment *experiment, struct bisect *bisect, double u
             break;
         experiment->step = bisect->probes + 1;
         experiment->steps = experiment->step > 10 ? experiment->step : 10;
-        enum curve_end end = probe(experiment, budget);
+        struct probed probed = probe(experiment, budget);
+        experiment->is_unlimited = probed.is_unlimited && bisect->bad == 0;
+        if (experiment->is_unlimited)
+            break;
         if (!watch_is_over(experiment))
-            bisect_tell(bisect, end);
+            bisect_tell(bisect, probed.end);
     }
     schedule_cut(&experiment->schedule, INFINITY);
     bisect_conclude(bisect);
@@ -97,10 +105,10 @@ bool search_settle(struct experiment *experiment, struct bisect *bisect, double 
     while ((budget = walk_next(&walk)) > 0 && schedule_fits(experiment->schedule.run, until)) {
         experiment->step = bisect->runs + 1;
         experiment->steps = experiment->step;
-        enum curve_end end = probe(experiment, budget);
+        bool is_held = probe(experiment, budget).end == CURVE_HELD;
         if (watch_is_over(experiment))
             break;
-        walk_tell(&walk, end == CURVE_HELD);
+        walk_tell(&walk, is_held);
     }
     schedule_cut(&experiment->schedule, INFINITY);
     experiment->phase = phase;
@@ -121,7 +129,7 @@ static bool look_above(struct experiment *experiment, struct bisect *bisect, dou
     while (!has_moved && (budget = above_next(&above)) > 0 &&
            schedule_fits(experiment->schedule.run, until)) {
         experiment->step = above.tried + 1;
-        enum curve_end end = probe(experiment, budget);
+        enum curve_end end = probe(experiment, budget).end;
         if (watch_is_over(experiment))
             break;
         has_moved = above_tell(&above, end);
@@ -183,12 +191,14 @@ void search_breaking_point(struct experiment *experiment)
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;
     }
-    experiment->has_searched = true;
     double tolerance = bisect->tolerance;
     schedule_begin(&experiment->schedule, SCHEDULE_SEARCH);
     double until = has_strategies(experiment) ? experiment->schedule.until
                                               : schedule_end(&experiment->schedule);
     bool is_done = search(experiment, bisect, until);
+    experiment->has_searched = !experiment->is_unlimited;
+    if (experiment->is_unlimited)
+        return;
     experiment->is_out_of_time = !is_done && !experiment->is_interrupted;
     if (is_done && bisect_is_found(bisect) && !experiment->is_interrupted)
         experiment->is_confirmed = search_settle(experiment, bisect, until);

@@ -5,6 +5,7 @@
 
 #include "tools/report/page.h"
 #include "tools/scenario/gaps.h"
+#include "tools/scenario/limits.h"
 #include "tools/scenario/output.h"
 
 enum { CHOICE_INDENT = 14, INDENT = 16, STRATEGY_INDENT = 31 };
@@ -97,12 +98,7 @@ struct output_value output_share(double share)
 
 static void print_choices(const struct pressure *pressure, FILE *out)
 {
-    const struct pressure_mechanism *mechanism = pressure->mechanism;
-    for (size_t i = 0; i < pressure->choices; i++) {
-        const struct pressure_choice *choice = &pressure->choice[i];
-        if (choice->is_taken)
-            mechanism = choice->mechanism;
-    }
+    const struct pressure_mechanism *mechanism = pressure_find_taken(pressure);
     fprintf(out, "pressure    %s: ", mechanism->name);
     output_wrapped(mechanism->enforces, 14 + strlen(mechanism->name), CHOICE_INDENT, out);
     fprintf(out, "            a budget is of ");
@@ -267,6 +263,8 @@ static void print_certainty(const struct experiment *experiment, FILE *out)
 static void print_search(const struct experiment *experiment, FILE *out)
 {
     const struct bisect *bisect = &experiment->bisect;
+    if (experiment->is_unlimited && !experiment->has_searched)
+        fprintf(out, "BREAKING POINT  not known: nothing limited it\n");
     if (!experiment->has_searched)
         return;
     if (bisect->bad == 0) {
@@ -390,6 +388,22 @@ static void print_needed(const struct verdict *verdict, FILE *out)
     output_wrapped(text, 2, 2, out);
 }
 
+static void print_limits(const struct experiment *experiment, FILE *out)
+{
+    const struct limits limits = limits_add_up(experiment);
+    char text[256];
+    if (limits.levels == 0)
+        return;
+    snprintf(text, sizeof text,
+             "At %zu of %zu levels %s: up to %.1f times the budget stayed in use.", limits.levels,
+             experiment->levels,
+             limits.is_open ? "nothing limited it, so that they tell nothing"
+                            : "it kept what it had, and was refused more at most",
+             limits.most);
+    fprintf(out, "  ");
+    output_wrapped(text, 2, 2, out);
+}
+
 void output_verdict_reasons(const struct experiment *experiment, FILE *out)
 {
     const struct verdict *verdict = &experiment->verdict;
@@ -398,6 +412,7 @@ void output_verdict_reasons(const struct experiment *experiment, FILE *out)
             out,
             "  The baseline spreads by %.0f %%: above %.0f %% nothing can be told from noise.\n",
             100 * verdict->figures.noise, 100 * CURVE_NOISE_MOST);
+    print_limits(experiment, out);
     if (!verdict->is_whole && !verdict->is_failed)
         print_needed(verdict, out);
 }

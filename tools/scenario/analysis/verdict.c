@@ -149,7 +149,8 @@ void verdict_reach(const struct curve *curve, const struct verdict_extras *extra
             add_confidence(bounds, row, drawn[row], criterion);
         add_up(criterion, verdict);
     }
-    verdict->is_passed =
-        verdict->is_possible && verdict->is_whole && !verdict->is_failed && verdict->asked > 0;
+    verdict->is_limited = !extras->is_unlimited;
+    verdict->is_passed = verdict->is_possible && verdict->is_limited && verdict->is_whole &&
+                         !verdict->is_failed && verdict->asked > 0;
     free(drawn);
 }

@@ -46,11 +46,13 @@ struct verdict {
     bool is_possible;         /* the baseline is calm enough */
     bool is_failed;           /* one of them is known and not met */
     bool is_whole;            /* all that are needed are known */
-    bool is_passed;           /* possible, whole, not failed, and something was asked for */
+    bool is_limited;          /* it was kept to the budgets */
+    bool is_passed;           /* all of these, not failed, and something was asked for */
 };
 
 /* What the curve does not hold; NAN: not measured. */
 struct verdict_extras {
+    bool is_unlimited; /* nothing kept it to the budgets of its levels */
     double efficiency;
     double improvement;
     struct sample_interval improvement_interval;
