@@ -15,14 +15,15 @@ enum {
 
 _Thread_local __attribute__((tls_model("initial-exec"))) uint32_t latency_passes;
 
+/* What every timed call reads and what it writes lie in different lines. */
 static struct {
-    _Atomic uint64_t calls[TRACE_LATENCY_BUCKETS]; /* that took so long, as far as can be told */
-    _Atomic uint64_t passes;                       /* timed, of the magazine's; */
-    _Atomic uint64_t others;
-    _Atomic uint64_t most_ns;
-    uint64_t clock_ns;     /* what reading the clock adds to each */
-    uint64_t written;      /* timed calls when it was written last; taken */
-    _Atomic bool is_taken; /* somebody writes; the rest is its own */
+    _Alignas(64) _Atomic uint64_t most_ns;
+    uint64_t clock_ns; /* what reading the clock adds to each */
+    /* calls that took so long, as far as can be told; those that passes stand for too */
+    _Alignas(64) _Atomic uint64_t calls[TRACE_LATENCY_BUCKETS];
+    _Alignas(64) _Atomic uint64_t passes; /* timed, of the magazine's; added behind its calls */
+    uint64_t written;                     /* timed calls when it was written last; taken */
+    _Atomic bool is_taken;                /* somebody writes; the rest is its own */
     unsigned char record[HEAD_BYTES + BUCKET_BYTES * TRACE_LATENCY_BUCKETS];
 } latency;
 
@@ -50,7 +51,8 @@ void latency_end_pass(uint64_t begun_ns)
 {
     latency_passes = 0;
     add(begun_ns, LATENCY_ONE_IN);
-    atomic_fetch_add_explicit(&latency.passes, 1, memory_order_relaxed);
+    /* release: pairs with the acquire in latency_write */
+    atomic_fetch_add_explicit(&latency.passes, 1, memory_order_release);
 }
 
 void latency_end(uint64_t begun_ns)
@@ -58,7 +60,6 @@ void latency_end(uint64_t begun_ns)
     if (begun_ns == 0)
         return;
     add(begun_ns, 1);
-    atomic_fetch_add_explicit(&latency.others, 1, memory_order_relaxed);
 }
 
 /* At best: what a call took beyond that is its own. */
@@ -79,7 +80,6 @@ void latency_forget(void)
     for (size_t i = 0; i < TRACE_LATENCY_BUCKETS; i++)
         atomic_store_explicit(&latency.calls[i], 0, memory_order_relaxed);
     atomic_store_explicit(&latency.passes, 0, memory_order_relaxed);
-    atomic_store_explicit(&latency.others, 0, memory_order_relaxed);
     atomic_store_explicit(&latency.most_ns, 0, memory_order_relaxed);
     latency.clock_ns = measure_clock();
     latency.written = 0;
@@ -107,10 +107,20 @@ static size_t make_record(uint64_t passes, uint64_t others)
     return (size_t)(at - latency.record);
 }
 
+static uint64_t count_calls(void)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < TRACE_LATENCY_BUCKETS; i++)
+        sum += atomic_load_explicit(&latency.calls[i], memory_order_relaxed);
+    return sum;
+}
+
 void latency_write(bool is_last)
 {
-    uint64_t passes = atomic_load_explicit(&latency.passes, memory_order_relaxed);
-    uint64_t others = atomic_load_explicit(&latency.others, memory_order_relaxed);
+    /* acquire: what the passes stand for is counted */
+    uint64_t passes = atomic_load_explicit(&latency.passes, memory_order_acquire);
+    uint64_t calls = count_calls(), passed = passes * LATENCY_ONE_IN;
+    uint64_t others = calls > passed ? calls - passed : 0; /* one may end as a trace begins */
     /* acquire, release: writers come one after another */
     if (passes + others == 0 ||
         atomic_exchange_explicit(&latency.is_taken, true, memory_order_acquire))
