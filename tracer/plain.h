@@ -117,8 +117,9 @@ static inline bool plain_is_short(uint64_t place)
     return MP_LIKELY(place >> (8 * TRACE_NEAR_SHORT_BYTES) == 0);
 }
 
-/* While plain_is_on. */
-static inline void plain_alloc(struct plain_turn turn, const void *p, size_t asked, unsigned bits)
+/* While plain_is_on. Three callers: the compiler would rather call it. */
+static inline __attribute__((always_inline)) void plain_alloc(struct plain_turn turn, const void *p,
+                                                              size_t asked, unsigned bits)
 {
     MP_ASSERT((bits & ~(unsigned)(TRACE_ZEROED | TRACE_CPP)) == 0 && asked <= PLAIN_SIZE_MOST);
     if (epoch_is_due())
