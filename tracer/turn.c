@@ -19,7 +19,7 @@ enum {
     TURN_TIMED_MOST_NS = 20000,  /* what takes longer was not on the processor all the time */
     TURN_TICK_BYTES = 128,       /* records before the clock is read again, where little happens, */
     TURN_TICK_BUSY_BYTES = 512,  /* or much: it costs 25 ns, and mostly an epoch with it; */
-    TURN_TICK_RUSH_BYTES = 2048, /* or nothing else */
+    TURN_TICK_RUSH_BYTES = 4096, /* or nothing else, for long */
     TURN_BUSY_NS = 50000,        /* between two readings where much happens, */
     TURN_RUSH_NS = 3000,         /* or nothing else, for 512 bytes */
 };
@@ -222,13 +222,16 @@ void turn_end_unsynced(struct lane *lane)
     turn_end(lane);
 }
 
-/* By how long the last one took. */
+/* By how long the last one took. Where nothing else happens for long each is twice the one before:
+ * what comes behind a pause that nobody has seen yet is taken to be from before it. */
 static uint32_t next_pace(const struct lane *lane, uint64_t took_ns)
 {
     if (took_ns > TURN_BUSY_NS)
         return TURN_TICK_BYTES;
     bool is_rush = took_ns * TURN_TICK_BUSY_BYTES < (uint64_t)TURN_RUSH_NS * lane->pace;
-    return is_rush ? TURN_TICK_RUSH_BYTES : TURN_TICK_BUSY_BYTES;
+    if (!is_rush || lane->pace < TURN_TICK_BUSY_BYTES)
+        return TURN_TICK_BUSY_BYTES;
+    return lane->pace < TURN_TICK_RUSH_BYTES ? 2 * lane->pace : TURN_TICK_RUSH_BYTES;
 }
 
 /* Reads the clock. The draw: segments are short, and so no lane runs far ahead of another in the
