@@ -157,8 +157,8 @@ static bool is_whole_words(size_t bytes)
     return bytes % 4 == 0;
 }
 
-/* The block gets its length and checksum. False: there is none; or none any more, as in a child
- * that a handler forks off on the way (lane_append). */
+/* The block gets its length and checksum. False: there is none; or none any more, in a child that a
+ * handler forked off before signals were put off. */
 static bool close_block(struct lane *lane, struct file_block block, uint32_t *used)
 {
     const unsigned char *at = lane_at(lane);
@@ -180,7 +180,7 @@ static bool close_block(struct lane *lane, struct file_block block, uint32_t *us
     return true;
 }
 
-void lane_close(struct lane *lane)
+static void close_now(struct lane *lane)
 {
     struct file_block block = lane->block;
     uint32_t used;
@@ -188,12 +188,21 @@ void lane_close(struct lane *lane)
         file_put_block(block, lane->number);
 }
 
+void lane_close(struct lane *lane)
+{
+    uint64_t signals = os_signals_put_off();
+    close_now(lane);
+    os_signals_restore(signals);
+}
+
 void lane_finish(struct lane *lane)
 {
+    uint64_t signals = os_signals_put_off();
     struct file_block block = lane->block;
     uint32_t used;
     if (close_block(lane, block, &used))
         file_finish_block(block, used);
+    os_signals_restore(signals);
 }
 
 /* Not so: in a child of a fork that ran no handler, in one of an earlier trace; there is no file of
@@ -214,8 +223,7 @@ static void forget_state(struct lane *lane)
     lane->last_ip = 0;
 }
 
-/* False: the lane is not of our trace, or reads as zeros since a handler forked this child off. */
-static bool open_block(struct lane *lane, struct file_block block)
+static void open_block(struct lane *lane, struct file_block block)
 {
     forget_state(lane);
     lane->time_ns = os_time_ns();
@@ -228,9 +236,6 @@ static bool open_block(struct lane *lane, struct file_block block)
         .tid = lane->tid,
     };
     memcpy(header.name, lane->name, sizeof(header.name));
-    atomic_signal_fence(memory_order_seq_cst);
-    if (!is_of_this_trace(lane))
-        return false;
     *header_of(block) = header;
     /* release: a block with a magic has a whole header */
     atomic_store_explicit((_Atomic uint32_t *)&header_of(block)->magic, TRACE_BLOCK_MAGIC,
@@ -239,11 +244,6 @@ static bool open_block(struct lane *lane, struct file_block block)
     lane->block = block;
     lane->at = block.start + TRACE_BLOCK_HEADER_BYTES;
     lane->limit = block.start + TRACE_BLOCK_BYTES - TRACE_EVENT_BYTES_MAX + 1;
-    atomic_signal_fence(memory_order_seq_cst);
-    if (is_of_this_trace(lane))
-        return true;
-    lane->block.start = lane->at = lane->limit = NULL;
-    return false;
 }
 
 /* Closes the block of the lane that has been without a thread for longest, so that it may be
@@ -257,7 +257,7 @@ static void close_unused(void)
     if (unused != NULL) {
         turn_mark(unused);
         if (recorder_is_on())
-            lane_close(unused);
+            close_now(unused);
         atomic_store_explicit(&unused->writing, 0, memory_order_release);
     }
     lock_drop(&lanes.lock);
@@ -279,7 +279,7 @@ static struct file_block take_block(struct lane *lane)
     return block;
 }
 
-bool lane_renew(struct lane *lane)
+static bool renew(struct lane *lane)
 {
     if (!is_of_this_trace(lane))
         return false;
@@ -287,11 +287,21 @@ bool lane_renew(struct lane *lane)
     struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
-    lane_close(lane);
-    if (!open_block(lane, block))
-        return false;
+    close_now(lane);
+    open_block(lane, block);
     lane->overhead_ns += os_thread_time_ns() - begun_ns;
     return true;
+}
+
+/* The header that all share, windows and used blocks are written to, what a child of the kernel's
+ * fork would do as well with its copies of what we know: no handler runs that could fork one off.
+ */
+bool lane_renew(struct lane *lane)
+{
+    uint64_t signals = os_signals_put_off();
+    bool is_renewed = renew(lane);
+    os_signals_restore(signals);
+    return is_renewed;
 }
 
 bool lane_reserve(struct lane *lane, size_t bytes)

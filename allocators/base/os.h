@@ -240,6 +240,10 @@ int os_thread_start_known(void (*run)(void));
 uint64_t os_signals_block(void);
 void os_signals_restore(uint64_t before);
 
+/* Blocks those that can come later: not what an instruction of the thread itself raises, which
+ * ends the process where it is blocked. Undone by os_signals_restore. */
+uint64_t os_signals_put_off(void);
+
 /* The signal of that name ("SIGUSR2", "USR2", "RTMIN+1") or number; 0: there is none. */
 int os_signal_of(const char *text);
 

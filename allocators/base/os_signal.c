@@ -26,11 +26,27 @@ static const struct {
 
 enum { SIGNAL_SET_BYTES = 8 }; /* the kernel's */
 
+static uint64_t block(uint64_t which)
+{
+    uint64_t before = 0;
+    call6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&which, (long)&before, SIGNAL_SET_BYTES, 0, 0);
+    return before;
+}
+
 uint64_t os_signals_block(void)
 {
-    uint64_t all = UINT64_MAX, before = 0;
-    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
-    return before;
+    return block(UINT64_MAX);
+}
+
+static uint64_t bit_of(int number)
+{
+    return UINT64_C(1) << (number - 1);
+}
+
+uint64_t os_signals_put_off(void)
+{
+    return block(~(bit_of(SIGSEGV) | bit_of(SIGBUS) | bit_of(SIGILL) | bit_of(SIGFPE) |
+                   bit_of(SIGTRAP) | bit_of(SIGSYS)));
 }
 
 void os_signals_restore(uint64_t before)
@@ -72,11 +88,6 @@ int os_signal_of(const char *text)
             return names[i].number;
     }
     return parse_real_time(name);
-}
-
-static uint64_t bit_of(int number)
-{
-    return UINT64_C(1) << number;
 }
 
 /* Those that tell of a fault, end the process by libc's own hand, or are libc's between 31 and

@@ -1,6 +1,6 @@
-/* test_trace_steps.c - a signal handler forks in the middle of an event, at each instruction of it:
- * the parent goes on, and then the child, where the lane reads as zeros. The child comes to its
- * end, and nothing of it is in the parent's trace. */
+/* test_trace_steps.c - a signal handler forks in the middle of an event, at each instruction of it
+ * that signals are not put off in: the parent goes on, and then the child, where the lane reads as
+ * zeros. The child comes to its end, and nothing of it is in the parent's trace. */
 #define _GNU_SOURCE
 #include "tests/unit/trace_check.h"
 
@@ -11,7 +11,7 @@
 
 #include "tracer/plain.h"
 
-enum { TRAP_FLAG = 0x100, BEHIND = 4 };
+enum { TRAP_FLAG = 0x100, BEHIND = 4, STRIDE = 29 /* of some thousand instructions */ };
 
 /* Of the process that is traced. */
 static struct {
@@ -30,6 +30,12 @@ static void on_trap(int number, siginfo_t *info, void *context_)
     if (++stepping.steps < stepping.at)
         return;
     context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+    raise(SIGUSR1); /* now, or when it is let through again */
+}
+
+static void on_signal(int number)
+{
+    (void)number;
     pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child != 0) {
         stepping.child = child;
@@ -60,7 +66,14 @@ static void note(struct shadow *shadow, const struct decoded_event *event)
 
 /* What kind of event is stepped. */
 static enum decoded_kind kind;
-static bool is_plain_now, has_new_stack;
+static bool is_plain_now, has_new_stack, needs_block;
+
+static void fill_block(void)
+{
+    struct lane *lane = thread_self.lane;
+    lane->limit = lane->at;
+    atomic_store(&lane->fast, NULL);
+}
 
 static struct decoded_event event_of(uint64_t number)
 {
@@ -127,6 +140,8 @@ static bool fork_inside(struct trace_run *run, uint64_t *number, size_t at)
     stepping.child = 0;
     const struct decoded_event event = event_of(*number);
     note(&run->shadows[0], &event);
+    if (needs_block)
+        fill_block();
     SET_FLAGS("orq $0x100, (%%rsp)");
     tell(&event, (*number)++);
     SET_FLAGS("andq $~0x100, (%%rsp)");
@@ -148,12 +163,13 @@ static void fork_at_each_step(struct trace_run *run)
     struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
     uint64_t number = 0;
     sigaction(SIGTRAP, &action, NULL);
+    signal(SIGUSR1, on_signal);
     if (pipe(stepping.gate) != 0)
         _exit(21);
     tell_and_note(run, number++); /* the lane and the first stack */
     size_t at = 1;
     while (fork_inside(run, &number, at))
-        at++;
+        at += needs_block ? STRIDE : 1;
     run->shadows[63].event[0].count = at;
     tracer_stop(TRACE_END_EXIT);
 }
@@ -210,12 +226,23 @@ static void no_child_writes_deaths_and_moves(void **state)
     check(&with_stacks, DECODED_REALLOC, false, false);
 }
 
+/* Some of them begin a new window, which is made of zeros. */
+static void no_child_takes_a_block(void **state)
+{
+    (void)state;
+    needs_block = true;
+    check(&plain, DECODED_ALLOC, true, false);
+    check(&with_stacks, DECODED_ALLOC, true, false);
+    needs_block = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_child_writes_what_is_plain),
         cmocka_unit_test(no_child_writes_births_with_a_stack),
         cmocka_unit_test(no_child_writes_deaths_and_moves),
+        cmocka_unit_test(no_child_takes_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
