@@ -134,7 +134,7 @@ void *door_realloc(void *p, size_t bytes)
     if (p == NULL)
         return door_malloc(bytes);
     void *moved = NULL;
-    if (bytes != 0 && view_records())
+    if (bytes != 0 && view_records() && way_is_quiet()) /* not in a child that is not noticed yet */
         moved = recorded_realloc(p, bytes, CALLER_HERE);
     else if (bytes != 0 && view_passes())
         moved = sampled_move(p, bytes);

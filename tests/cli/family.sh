@@ -136,6 +136,20 @@ END
     done
 }
 
+whatever_a_child_that_nobody_hears_of_calls_first_it_has_a_trace() {
+    local mode call
+    for mode in events full; do
+        for call in malloc calloc realloc free mmap; do
+            rm -rf traces && mkdir traces
+            run "$MPRESS" record -q --mode $mode -o 'traces/%p.mpt' -- "$UNHEARD" $call
+            expect_status 0
+            expect_no_err .
+            [ $(ls traces | wc -l) = 2 ] || fail "$mode, $call: not two traces"
+            "$MPRESS" report --json traces/*.*.mpt | grep -q '"bytes": 4321,*$' || fail "$mode, $call: its block is not there"
+        done
+    done
+}
+
 names_of_threads_are_those_they_have_later() {
     run "$MPRESS" record -o t.mpt -- "$python" -c '
 import ctypes
