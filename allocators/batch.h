@@ -6,9 +6,11 @@
  * in the hand; their tops tell how many were handed out. A loaded one holds no more rounds than its
  * class may hand out unseen. When it is empty, it gets the newest of those that were freed:
  *
- *     hand.top[class + SIZE_BATCH]  --> | NULL | p | p | . |               malloc takes, down to
- * NULL ^ the newest rounds, 64 at most hand.top[class]               --> | NULL | q | q | . | . |
- * FULL |    free puts
+ *     hand.top[class + SIZE_BATCH]  --> | NULL | p | p | . |
+ *                                              malloc takes, down to the NULL
+ *                                              ^ the newest rounds, 64 at most
+ *     hand.top[class]               --> | NULL | q | q | . | . | FULL |
+ *                                              free puts
  *
  * They are in a second cache of the thread, which it gets at its first batch. */
 #ifndef MPRESS_BATCH_H

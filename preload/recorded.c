@@ -1,5 +1,6 @@
-/* recorded.c - see recorded.h. Allocating and freeing, nothing here calls: what needs more goes on
- * elsewhere, by a jump. So it saves no registers, and the program's frame stays the next one. */
+/* recorded.c - see recorded.h. Allocating and freeing, nothing here calls but for records of sizes
+ * and distances that do not fit (encode_alloc_slowly): what needs more goes on elsewhere, by a
+ * jump. So little is saved, and the program's frame stays the next one. */
 #include "preload/recorded.h"
 
 #include <string.h>

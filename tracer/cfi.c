@@ -10,8 +10,7 @@
 #include "tracer/cfi_program.h"
 
 enum {
-    CFI_HEAD_BYTES = 12,       /* of the table: version, three encodings, two words */
-    CFI_PAIR_BYTES = 8,        /* of its entries */
+    CFI_PAIR_BYTES = 8,        /* of the table's entries */
     CFI_LENGTH_MOST = 1 << 20, /* of a CIE or FDE: some tens of bytes mostly */
     CFI_PCREL_SDATA4 = 0x1b,
     CFI_PAGES = 512, /* libpython's .eh_frame has 110, libstdc++'s 70 */
@@ -172,18 +171,15 @@ static uintptr_t find_entry(const struct module_place *place, uint32_t count, ui
     return (uintptr_t)place->index + (uintptr_t)(intptr_t)pair[1];
 }
 
-/* What the kernel has handlers return to, mov $SYS_rt_sigreturn,%rax; syscall: libunwind knows it
- * by its code too. */
-static bool is_signal_return(uintptr_t address)
+/* mov $SYS_rt_sigreturn,%rax; syscall: libunwind knows it by its code too. */
+bool cfi_is_signal_return(uintptr_t address)
 {
     static const unsigned char code[9] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
     return is_readable(address, address + sizeof(code)) &&
            memcmp((const void *)address, code, sizeof(code)) == 0;
 }
 
-/* 0: it is none of the kind that all linkers write, version 1, pcrel sdata4, udata4, and a table of
- * datarel sdata4; or it is cut short. */
-static uint32_t count_pairs(const struct module_place *place)
+uint32_t cfi_count_pairs(const struct module_place *place)
 {
     static const unsigned char expected[4] = {1, 0x1b, 0x03, 0x3b};
     uint32_t count;
@@ -199,8 +195,8 @@ static uint32_t count_pairs(const struct module_place *place)
 bool cfi_read_rule(const struct module_place *place, uintptr_t address, struct rule *rule)
 {
     struct program program = {.is_odd = false};
-    uint32_t count = count_pairs(place);
+    uint32_t count = cfi_count_pairs(place);
     uintptr_t fde = count == 0 ? 0 : find_entry(place, count, address);
     return fde != 0 && run_entry(&program, place, fde, address) &&
-           cfi_program_read_rule(&program, rule) && !is_signal_return(address);
+           cfi_program_read_rule(&program, rule) && !cfi_is_signal_return(address);
 }

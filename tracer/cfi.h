@@ -1,5 +1,5 @@
 /* cfi.h - reads the rule of an address from .eh_frame itself, where it is simple (rules.h): a
- * hundredth of what libunwind takes for it, and no lock. Most code of compilers is.
+ * tenth of what libunwind takes for it, and no lock. Most code of compilers is.
  *
  *     .eh_frame_hdr   a table of all functions by address   ──►   .eh_frame
  *                                                                 FDE: from, length, instructions
@@ -22,5 +22,15 @@
 /* True: the rule of the address, in that module, is *rule. Reads only what the kernel says can be
  * read. */
 bool cfi_read_rule(const struct module_place *place, uintptr_t address, struct rule *rule);
+
+/* The table's pairs, which begin CFI_HEAD_BYTES behind its start. 0: it is none of the kind that
+ * all linkers write, version 1, pcrel sdata4, udata4, and a table of datarel sdata4; or it is cut
+ * short. */
+enum { CFI_HEAD_BYTES = 12 /* version, three encodings, two words */ };
+uint32_t cfi_count_pairs(const struct module_place *place);
+
+/* What the kernel has handlers return to. Its frame leads to what was interrupted, not left by a
+ * call. */
+bool cfi_is_signal_return(uintptr_t address);
 
 #endif

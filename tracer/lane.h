@@ -3,7 +3,8 @@
  *
  * One thread at a time writes a lane: the thread that holds an event lane, or the holder of the
  * lock of the info or the stack lane. A record is built behind its first byte, which is zero until
- * lane_commit_at stores it: so a reader of the file never sees half a record, whenever we are killed.
+ * lane_commit_at stores it: so a reader of the file never sees half a record, whenever we are
+ * killed.
  *
  *     block        at             limit              block end
  *     | header | records | zeros    | TRACE_EVENT_BYTES_MAX |

@@ -11,6 +11,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/os.h"
 #include "allocators/base/say.h"
+#include "tracer/cfi.h"
 #include "tracer/memory.h"
 #include "tracer/modules.h"
 #include "tracer/own_stack.h"
@@ -21,7 +22,6 @@
 
 enum {
     LEARN_REGISTERS = UNW_X86_64_RIP + 1,
-    INDEX_HEAD_BYTES = 12, /* version, three encodings, two words */
 };
 
 typedef int search_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *info,
@@ -89,22 +89,15 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     struct question *question = argument;
     struct module_place place;
     question->is_blind = true;
-    if (!modules_find(ip, &place) || place.index == NULL || place.index_bytes < INDEX_HEAD_BYTES)
-        return -UNW_ENOINFO;
-    /* version 1; pcrel sdata4, udata4, and a table of datarel sdata4: what all linkers write */
-    static const unsigned char expected[4] = {1, 0x1b, 0x03, 0x3b};
-    if (memcmp(place.index, expected, sizeof(expected)) != 0)
-        return -UNW_ENOINFO;
-    uint32_t entries;
-    memcpy(&entries, place.index + 8, sizeof(entries));
-    if (entries > (place.index_bytes - INDEX_HEAD_BYTES) / 8)
+    uint32_t pairs = modules_find(ip, &place) && place.index != NULL ? cfi_count_pairs(&place) : 0;
+    if (pairs == 0)
         return -UNW_ENOINFO;
     unw_dyn_info_t info = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
     info.start_ip = place.start;
     info.end_ip = place.end;
     info.u.rti.segbase = (unw_word_t)place.index;
-    info.u.rti.table_data = (unw_word_t)place.index + INDEX_HEAD_BYTES;
-    info.u.rti.table_len = entries; /* in words of 8 bytes, as an entry has */
+    info.u.rti.table_data = (unw_word_t)place.index + CFI_HEAD_BYTES;
+    info.u.rti.table_len = pairs; /* in words of 8 bytes, as a pair has */
     int error = learn.search(space, ip, &info, result, need_unwind_info, argument);
     question->is_blind = error < 0;
     return error;
@@ -224,18 +217,6 @@ static int get_proc_name(unw_addr_space_t space, unw_word_t address, char *name,
 
 /* -- asking ----------------------------------------------------------------------------------- */
 
-/* True when the code is the return from a signal handler: mov $SYS_rt_sigreturn,%eax; syscall. What
- * its frame leads to was interrupted, not left by a call. */
-static bool is_signal_frame(struct question *question)
-{
-    static const unsigned char code[9] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-    uint64_t word[2];
-    uintptr_t ip = question->step->from.ip;
-    return read_word(&question->memory, ip, &word[0]) &&
-           read_word(&question->memory, ip + sizeof(word[0]), &word[1]) &&
-           memcmp(word, code, sizeof(code)) == 0;
-}
-
 /* Steps one frame from question->step->from. Positive: there is a caller; 0: the last frame. */
 static int step_frame(struct question *question)
 {
@@ -247,7 +228,7 @@ static int step_frame(struct question *question)
     int result = learn.init_remote(&question->cursor, learn.space, question);
     if (result < 0)
         return result;
-    to->ip_is_exact = is_signal_frame(question);
+    to->ip_is_exact = cfi_is_signal_return(question->step->from.ip);
     result = learn.step(&question->cursor);
     if (result <= 0 || question->is_blind)
         return result;

@@ -20,7 +20,8 @@ struct module_place {
 };
 
 /* Brings the list up to date and writes MODULE and UNMODULE records if a trace is open. Asks the
- * loader: not in a walk, and with no lock held. False: the disk is full. */
+ * loader, with no lock held; in a walk only between two rules (rules.c). False: the disk is full.
+ */
 bool modules_refresh(void);
 
 /* Counts the changes seen; an address that is in no module may be in one when it differs. */

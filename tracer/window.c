@@ -10,7 +10,7 @@
 
 enum {
     WINDOW_FIRST = 4, /* blocks: info, stacks, two threads; what a short process needs */
-    WINDOW_MOST = 16, /* 1 MiB: making it costs 0.03 ns for each byte, or 0.2 ms */
+    WINDOW_MOST = 16, /* 1 MiB: making it costs 0.2 ns for each byte */
 };
 
 /* Blocks that nobody has yet; none: all zero. */

@@ -118,8 +118,8 @@ struct trace_facts {
     const struct trace_end *end;     /* NULL: no end record; the process was killed or still runs */
     size_t pressures;                /* what was done about memory that ran short, in order */
     const struct trace_pressure *pressure;
-    const struct trace_signal *signal;   /* that ended it; NULL: none, or not known */
-    bool signal_is_within;               /* the recorder; its stack is that of the event before */
+    const struct trace_signal *signal; /* that ended it; NULL: none, or not known */
+    bool signal_is_within;             /* the recorder; its stack is the last that was collected */
     const struct trace_latency *latency; /* NULL: the trace does not tell */
     size_t classes;                      /* of sizes, of the heap; 0: it does not tell */
     const uint32_t *class_bytes;         /* ascending */
