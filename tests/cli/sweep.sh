@@ -43,6 +43,27 @@ modes_and_runs_can_be_chosen() {
     expect_out '"not_tried": 4'
 }
 
+# Cut short by a full disk or by the power, its last line is made again and all behind it is kept.
+a_state_that_was_cut_short_is_gone_on_with() {
+    fail-nth --max-runs 3 --state state "$REFUSED"
+    truncate -s -9 state
+    fail-nth --max-runs 2 --state state "$REFUSED"
+    expect_out "and 2 runs before"
+    fail-nth --max-runs 1 --state state "$REFUSED"
+    expect_out "and 4 runs before"
+    [ "$(wc -l <state)" -eq 6 ] || fail "not a line for each: $(cat state)"
+}
+
+a_state_that_cannot_be_kept_is_told() {
+    fail-nth --by runs --state state --transient -- sh -c 'rm -f state; true'
+    [ "$(grep -c "^mpress: state: not all results can be kept: " err)" -eq 1 ] || fail "not told once"
+    echo mine >mine
+    fail-nth --state mine "$REFUSED"
+    expect_status 2
+    expect_err "is no file of results"
+    [ "$(cat mine)" = mine ] || fail "it was written to"
+}
+
 an_interrupted_sweep_goes_on_from_its_state() {
     fail-nth --max-runs 3 --state state --by runs "$REFUSED"
     fail-nth --max-runs 2 --state state "$REFUSED"

@@ -138,6 +138,19 @@ every_option_is_in_the_manual_and_in_the_completion() {
     done
 }
 
+# Those of the two works that take a program have help of their own.
+every_option_of_experiments_and_sweeps_is_there_too() {
+    local work
+    for work in "--scenario x" --fail-nth; do
+        "$MPRESS" replay $work --help >help
+        for option in $(grep -o -- '--[a-z][a-z-]*' help | sort -u); do
+            sed 's/\\//g' "$SOURCE"/tools/man/mpress-{replay,scenario}.1 | grep -q -e "$option" ||
+                fail "$option is in no manual"
+            grep -q -e "$option" "$SOURCE/tools/completion/mpress" || fail "$option is not in the completion"
+        done
+    done
+}
+
 completion_offers_traces_and_folders() {
     mkdir traces "with blank"
     touch a.mpt a.txt traces/b.mpt
@@ -153,6 +166,13 @@ END
         SOURCE=$SOURCE run bash complete mpress $command traces/
         [ "$(cat out)" = traces/b.mpt ] || fail "$command: $(cat out)"
     done
+    touch my_program
+    for work in --fail-nth "--scenario linear" "--scenario linear --limit 5M"; do
+        SOURCE=$SOURCE run bash complete mpress-replay $work my_pro
+        [ "$(cat out)" = my_program ] || fail "$work: $(cat out)"
+    done
+    SOURCE=$SOURCE run bash complete mpress-replay --scenario sp
+    [ "$(cat out)" = spike ] || fail "$(cat out)"
 }
 
 run_tests

@@ -194,7 +194,7 @@ static void a_paced_replay_tells_no_overhead(void **state)
 }
 
 /* The table of one allocator with such times. */
-static char *print_times(uint64_t median, uint64_t most, unsigned rounds)
+static char *print_times(uint64_t median, uint64_t most, unsigned rounds, uint64_t overhead)
 {
     static const struct allocator allocator = {.name = "glibc"};
     struct program_header program = {.operations = 1000, .threads = 1};
@@ -204,7 +204,7 @@ static char *print_times(uint64_t median, uint64_t most, unsigned rounds)
     const struct options options = {.runs = 3, .copies = 1, .rounds = rounds};
     struct row row = {.allocator = &allocator,
                       .stats.wall_ns = {.median = median, .least = median, .most = most}};
-    const struct table table = {&options, &source, &compiled, .row = &row, .rows = 1};
+    const struct table table = {&options, &source, &compiled, overhead, 1, &row};
     char *text;
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
@@ -229,13 +229,26 @@ static void short_runs_that_differ_are_said_to_be_short(void **state)
         {200000000, 300000000, 1, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *text = print_times(cases[i].median, cases[i].most, cases[i].rounds);
+        char *text = print_times(cases[i].median, cases[i].most, cases[i].rounds, 0);
         if (cases[i].hint != NULL)
             assert_non_null(strstr(text, cases[i].hint));
         else
             assert_null(strstr(text, "makes them longer"));
         free(text);
     }
+}
+
+/* Of several threads on a busy machine the run that does nothing may be the longest. */
+static void an_overhead_above_the_whole_is_not_told(void **state)
+{
+    (void)state;
+    char *text = print_times(2000000, 3000000, 1, 1000000);
+    assert_non_null(strstr(text, "The replay itself takes 1000.0 ns"));
+    free(text);
+    text = print_times(2000000, 3000000, 1, 2000001);
+    assert_null(strstr(text, "The replay itself takes"));
+    assert_non_null(strstr(text, "is lost in what else the machine does"));
+    free(text);
 }
 
 static void overlaps_are_counted_and_fail_the_command(void **state)
@@ -344,6 +357,7 @@ int main(void)
         TEST(two_builds_of_a_library_can_be_told_apart),
         TEST(a_paced_replay_tells_no_overhead),
         TEST(short_runs_that_differ_are_said_to_be_short),
+        TEST(an_overhead_above_the_whole_is_not_told),
         TEST(overlaps_are_counted_and_fail_the_command),
         TEST(a_workload_prints_a_table_for_each_scale_and_a_line_through_them),
         TEST(a_failing_allocator_fails_the_command_and_not_the_others),

@@ -2,14 +2,19 @@
  *
  *     mpress-fail-nth 2 COMMAND ALLOCATIONS    what they are of, as hashes
  *     NUMBER MODE OUTCOME WAY CODE BYTES [ADDRESS...] */
+#define _GNU_SOURCE /* fileno, ftruncate */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/cli.h"
 #include "tools/sweep/sweep.h"
+
+enum { LINE_BYTES = SWEEP_FRAMES_MOST * 20 + 128 };
 
 static uint64_t hash_command(const struct sweep *sweep)
 {
@@ -54,14 +59,19 @@ static bool read_result(char *text, struct sweep_result *result)
     return true;
 }
 
-/* A line that was cut short ends it: the run is done again. */
-static void read_results(struct sweep *sweep, FILE *in)
+/* A line that was cut short ends it: the run is done again, and its line shall not stand behind the
+ * rest of that one. 0, or errno's value. */
+static int read_results(struct sweep *sweep, FILE *file)
 {
-    char text[SWEEP_FRAMES_MOST * 20 + 128];
+    char text[LINE_BYTES];
     struct sweep_result result;
-    while (fgets(text, sizeof(text), in) != NULL && strchr(text, '\n') != NULL &&
-           read_result(text, &result))
+    long whole = ftell(file);
+    while (fgets(text, sizeof(text), file) != NULL && strchr(text, '\n') != NULL &&
+           read_result(text, &result)) {
         *sweep_add(sweep) = result;
+        whole = ftell(file);
+    }
+    return ftruncate(fileno(file), whole) == 0 ? 0 : errno;
 }
 
 int state_load(struct sweep *sweep)
@@ -78,28 +88,56 @@ int state_load(struct sweep *sweep)
     }
     make_head(sweep, wanted, sizeof(wanted));
     rewind(file);
-    int status = CLI_OK;
+    int error = 0;
+    bool is_ours = true;
     if (fgets(found, sizeof(found), file) == NULL) {
-        fputs(wanted, file);
-    } else if (strcmp(found, wanted) == 0) {
-        read_results(sweep, file);
+        error = fputs(wanted, file) < 0 || fflush(file) != 0 ? errno : 0;
     } else {
-        cli_say("%s: is of another command, or that program changed", path);
-        status = CLI_USAGE;
+        is_ours = strcmp(found, wanted) == 0;
+        error = is_ours ? read_results(sweep, file) : 0;
     }
+    if (!is_ours)
+        cli_say("%s: %s", path,
+                strncmp(found, "mpress-fail-nth ", 16) == 0
+                    ? "is of another command, or that program changed"
+                    : "is no file of results, and is left alone");
+    if (error != 0)
+        cli_say("%s: %s", path, strerror(error));
     fclose(file);
-    return status;
+    return is_ours && error == 0 ? CLI_OK : CLI_USAGE;
+}
+
+/* The whole line or nothing of it. 0, or errno's value. */
+static int append_line(const char *path, const char *line, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    off_t before = lseek(fd, 0, SEEK_END);
+    ssize_t written = write(fd, line, bytes);
+    int error = written == (ssize_t)bytes ? 0 : written < 0 ? errno : ENOSPC;
+    if (written > 0 && error != 0 && ftruncate(fd, before) != 0)
+        error = errno;
+    close(fd);
+    return error;
 }
 
 void state_add(const struct sweep *sweep, const struct sweep_result *result)
 {
-    FILE *file = sweep->options->state != NULL ? fopen(sweep->options->state, "ae") : NULL;
-    if (file == NULL)
+    static bool is_told; /* once is enough: the sweep goes on, its results are shown */
+    const char *path = sweep->options->state;
+    char line[LINE_BYTES];
+    if (path == NULL)
         return;
-    fprintf(file, "%" PRIu64 " %u %u %u %d %" PRIu64, result->nth, (unsigned)result->mode,
-            (unsigned)result->outcome, (unsigned)result->way, result->code, result->bytes);
+    int used = snprintf(line, sizeof(line), "%" PRIu64 " %u %u %u %d %" PRIu64, result->nth,
+                        (unsigned)result->mode, (unsigned)result->outcome, (unsigned)result->way,
+                        result->code, result->bytes);
     for (size_t i = 0; i < result->stack.frames; i++)
-        fprintf(file, " %" PRIx64, result->stack.ip[i]);
-    fputc('\n', file);
-    fclose(file);
+        used +=
+            snprintf(line + used, sizeof(line) - (size_t)used, " %" PRIx64, result->stack.ip[i]);
+    line[used++] = '\n';
+    int error = append_line(path, line, (size_t)used);
+    if (error != 0 && !is_told)
+        cli_say("%s: not all results can be kept: %s", path, strerror(error));
+    is_told = is_told || error != 0;
 }

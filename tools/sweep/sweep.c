@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +123,23 @@ static int refuse_program(const struct sweep *sweep, const struct probe *probe)
     return CANNOT_RUN;
 }
 
+/* It left no trace: that may be for want of room. */
+static int refuse_untraced(const struct sweep *sweep)
+{
+    const uint64_t enough_bytes = 64 << 20;
+    struct statvfs there;
+    bool is_known = statvfs(sweep->folder, &there) == 0;
+    uint64_t room_bytes = is_known ? (uint64_t)there.f_bavail * there.f_frsize : UINT64_MAX;
+    if (room_bytes < enough_bytes) {
+        cli_say("%s: no room for traces, %s are left; TMPDIR names another folder", sweep->folder,
+                units_bytes(room_bytes).at);
+        return CLI_USAGE;
+    }
+    cli_say("%s did not take the library: nothing can be made to fail in it",
+            sweep->options->arguments[0]);
+    return CANNOT_RUN;
+}
+
 /* The first tells what there is to fail, the second whether it is the same every time. */
 static int run_twice(struct sweep *sweep)
 {
@@ -132,11 +150,8 @@ static int run_twice(struct sweep *sweep)
     int error = probe_run(sweep, &(struct probe_start){.trace = path}, &first);
     if (error == 0 && (first.is_hung || WIFSIGNALED(first.wait_status)))
         return refuse_program(sweep, &first);
-    if (error == 0 && access(path, R_OK) != 0) {
-        cli_say("%s did not take the library: nothing can be made to fail in it",
-                sweep->options->arguments[0]);
-        return CANNOT_RUN;
-    }
+    if (error == 0 && access(path, R_OK) != 0)
+        return refuse_untraced(sweep);
     if (error == 0 && census_read(path, sweep->options->repeats, &sweep->census) != 0)
         return CLI_USAGE;
     sweep->code = WEXITSTATUS(first.wait_status);
