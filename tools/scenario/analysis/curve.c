@@ -8,7 +8,6 @@
 #include "tools/trace/memory.h"
 
 enum { WINDOWS_FEW = 3, STEPS_JUDGED = 4 };
-#define NOISE_LEAST 0.03 /* of service times, mean: machines do that by themselves */
 
 const char *curve_end_name(enum curve_end end)
 {
@@ -156,21 +155,23 @@ void curve_fit_isotonic(const double *value, size_t count, double *fit)
 }
 
 /* The residual of the fit may be a tenth of the whole degradation, or what two standard errors of
- * the medians explain, or what nobody would look at: a flat curve is monotone too. */
+ * the medians explain, or nowhere more than what is as good as before: a flat curve is monotone. */
 static void judge_fit(const struct points *points, double m0, struct curve_figures *figures)
 {
     double *service = memory_alloc(points->count + 1, sizeof(*service));
     double *fit = memory_alloc(points->count + 1, sizeof(*fit));
-    double off = 0, whole = 0, noise = 0;
+    double off = 0, off_most = 0, whole = 0, errors = 0;
     for (size_t i = 0; i < points->count; i++)
         service[i] = points->at[i].service;
     curve_fit_isotonic(service, points->count, fit);
     for (size_t i = 0; i < points->count; i++) {
         off += fabs(service[i] - fit[i]);
+        off_most = fmax(off_most, fabs(service[i] - fit[i]));
         whole += fmax(0, service[i] - m0);
-        noise += fmax(2 * points->at[i].error, NOISE_LEAST) * service[i];
+        errors += points->at[i].error * service[i];
     }
-    figures->residual = off <= noise || whole == 0 ? 0 : off / whole;
+    bool is_noise = off <= 2 * errors || off_most <= (CURVE_RECOVERED - 1) * m0;
+    figures->residual = is_noise || whole == 0 ? 0 : off / whole;
     figures->is_monotone = figures->residual <= 0.10;
     free(service);
     free(fit);
