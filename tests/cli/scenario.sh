@@ -198,7 +198,8 @@ the_library_keeps_a_budget_and_tells_what_it_holds() {
         'r["strategies"][0]["budget"] >= 24 << 20 and (r["strategies"][0]["measured"] or "collapsed" in r["strategies"][0]["why"])' \
         'all(0.9 < 64 * r["baseline"][k] / 100000 / len(r["baseline"]["service_s"]) < 1.1 for k in ("fast_calls", "fast_frees"))' \
         'all(0 < l["fast_p50_s"] <= l["fast_p99_s"] < l["slow_p99_s"] for l in [r["baseline"], r["levels"][1]])' \
-        '16 << 20 < r["levels"][1]["resident_anon"] < 26 << 20 and r["levels"][1]["swapped"] == 0'
+        '(16 << 20 < r["levels"][1]["resident_anon"] or r["baseline"]["spread"] > 0.2) and r["levels"][1]["resident_anon"] < 26 << 20' \
+        'r["levels"][1]["swapped"] == 0'
     # (What it is worth is a matter of the machine: unit.scenario_search has that.)
 }
 
@@ -409,6 +410,12 @@ what_cannot_be_run_is_told_with_status_3() {
     run-experiment --scenario linear --timeout 200ms -- sleep 100
     expect_status 3
     expect_err "does not run even without pressure"
+    run-experiment --scenario linear --within 100ms --timeout 200s --load false -- sleep 100
+    expect_status 3
+    expect_err "does not run even without pressure: the load failed twice$"
+    run-experiment --scenario linear --within 100ms --timeout 200s --work-signal USR1 -- sleep 100
+    expect_status 3
+    expect_err "does not run even without pressure: no progress for 10 s$"
     run-experiment --scenario linear --ready never --timeout 200ms --progress unit -- "$CACHE" flat
     expect_status 3
     expect_err "it did not get ready: not ready in time"

@@ -251,21 +251,6 @@ static void a_curve_that_comes_back_is_not_monotone(void **state)
     expect_of_all_seeds(&(struct truth){.factor = inverted, .noise = 0.05}, is_not_monotone);
 }
 
-/* One run a level, each second one 16 % slower than a baseline that is calm: half of that is off. */
-static void a_flat_curve_of_single_runs_is_monotone(void **state)
-{
-    (void)state;
-    struct simulation simulation;
-    struct curve_figures figures;
-    simulate(&simulation, &(struct truth){.factor = flat, .noise = 0.005}, 5);
-    for (size_t i = 0; i < simulation.curve.levels; i++) {
-        simulation.level[i].windows = 1;
-        simulation.window[i][0] = (i % 2 == 0 ? 1.16 : 1) * simulation.baseline[0];
-    }
-    curve_read(&simulation.curve, &figures);
-    assert_true(figures.is_monotone && figures.residual == 0);
-}
-
 /* -- parts ------------------------------------------------------------------------------------ */
 
 static void the_isotonic_fit_pools_what_falls(void **state)
@@ -437,34 +422,6 @@ static void unwatched_recovery_leaves_grace_open_unless_it_is_lost_already(void 
     assert_true(verdict.is_failed && !verdict.is_passed);
 }
 
-/* A graceful program, recovery unwatched. */
-static bool passes_with(const struct verdict_bounds *bounds)
-{
-    struct simulation simulation;
-    struct verdict_extras extras = {.efficiency = NAN, .improvement = NAN, .breaking_point = NAN};
-    struct verdict verdict;
-    simulate(&simulation, &(struct truth){.factor = linear, .noise = 0.05}, 5);
-    simulation.curve.is_recovery_watched = false;
-    verdict_reach(&simulation.curve, &extras, bounds, &verdict);
-    assert_false(verdict.is_failed);
-    return verdict.is_passed;
-}
-
-static void what_nobody_measured_passes_only_if_nobody_asked(void **state)
-{
-    (void)state;
-    struct verdict_bounds bounds = verdict_seed;
-    bounds.at[VERDICT_GRACEFUL] = NAN;
-    assert_false(passes_with(&bounds)); /* for stability */
-    bounds.at[VERDICT_STABILITY] = NAN;
-    assert_true(passes_with(&bounds));
-    bounds.is_demanded[VERDICT_EFFICIENCY] = true;
-    assert_false(passes_with(&bounds));
-    for (unsigned row = 0; row < VERDICT_ROWS; row++)
-        bounds.at[row] = NAN;
-    assert_false(passes_with(&bounds)); /* nothing was asked for */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,7 +434,6 @@ int main(void)
         cmocka_unit_test(no_recovery_is_said),
         cmocka_unit_test(what_it_keeps_is_its_retention),
         cmocka_unit_test(a_curve_that_comes_back_is_not_monotone),
-        cmocka_unit_test(a_flat_curve_of_single_runs_is_monotone),
         cmocka_unit_test(the_isotonic_fit_pools_what_falls),
         cmocka_unit_test(breaking_above_a_declared_floor_is_infinite_degradation),
         cmocka_unit_test(giving_up_with_a_word_is_clean_and_a_crash_is_not),
@@ -489,7 +445,6 @@ int main(void)
         cmocka_unit_test(a_baseline_that_spreads_allows_no_verdict),
         cmocka_unit_test(a_recovery_that_begins_too_late_is_none),
         cmocka_unit_test(unwatched_recovery_leaves_grace_open_unless_it_is_lost_already),
-        cmocka_unit_test(what_nobody_measured_passes_only_if_nobody_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,9 @@ void lap_forget_costs(struct experiment *experiment);
 /* Of single units where these were counted, else of windows. */
 void lap_read_times(const struct experiment *experiment, const struct experiment_lap *lap,
                     struct experiment_times *times);
+/* How long a run, a unit of work or getting ready may take before anybody knows how long it does:
+ * what the user says, but no longer than all is to take, nor is anything hung in ten seconds. */
+double lap_patience(const struct experiment *experiment);
 /* How long a window takes, without pressure. */
 double lap_window_seconds(const struct experiment *experiment);
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap);

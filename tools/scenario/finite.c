@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "tools/scenario/experiment.h"
+#include "tools/units.h"
 
 enum { RUNS_LEAST = 3 }; /* that tell a spread */
 
@@ -47,7 +48,7 @@ static enum state judge(struct experiment *experiment)
     if (pressure->mechanism->is_over != NULL && pressure->mechanism->is_over(pressure))
         return WALLED;
     if (m0 == 0)
-        return ran > experiment->plan->timeout ? TOO_SLOW : RUNNING;
+        return ran > lap_patience(experiment) ? TOO_SLOW : RUNNING;
     if (now - experiment->busy_at > fmax(HUNG_SECONDS, HUNG_FACTOR * m0))
         return IDLE;
     bool is_busy = now - experiment->busy_at < 1;
@@ -126,7 +127,8 @@ static enum outcome judge_stop(struct experiment *experiment, enum state state)
     if (state == WALLED)
         lap_end(experiment, CURVE_KILLED, false, "out of memory");
     else if (state == TOO_SLOW)
-        lap_end(experiment, CURVE_COLLAPSED, true, "no end after %.1f s", ran);
+        lap_end(experiment, CURVE_COLLAPSED, true, "no end after %s",
+                units_duration((uint64_t)(ran * 1e9)).at);
     else if (state == IDLE)
         lap_end(experiment, CURVE_HUNG, false, "idle for %.0f s", idle);
     else
@@ -162,9 +164,9 @@ void finite_lap(struct experiment *experiment, size_t runs, double seconds)
             return;
         slow = outcome == SLOW && experiment->lap->budget > 0 ? slow + 1 : 0;
         if (slow == slow_most) {
-            lap_end(experiment, CURVE_COLLAPSED, true, "%s took %.1f s",
-                    slow < 2 ? "a run" : "two runs",
-                    experiment->window[experiment->windows - 1].service);
+            double took = experiment->window[experiment->windows - 1].service;
+            lap_end(experiment, CURVE_COLLAPSED, true, "%s took %s",
+                    slow < 2 ? "a run" : "two runs", units_duration((uint64_t)(took * 1e9)).at);
             return;
         }
     }

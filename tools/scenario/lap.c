@@ -109,6 +109,12 @@ void lap_resume(struct experiment *experiment, struct experiment_lap *lap)
     experiment->lap = lap;
 }
 
+double lap_patience(const struct experiment *experiment)
+{
+    const double least = 10;
+    return fmin(experiment->plan->timeout, fmax(least, experiment->schedule.whole));
+}
+
 double lap_window_seconds(const struct experiment *experiment)
 {
     const struct plan *plan = experiment->plan;

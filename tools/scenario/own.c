@@ -110,6 +110,10 @@ static void print_row(const char *text, FILE *out)
 static void print_parts(const struct victim_parts *parts, FILE *out)
 {
     char text[256], shared[64] = "", swapped[64] = "";
+    if (parts->anon + parts->file + parts->shmem == 0) {
+        fprintf(out, "RESIDENT        nobody looked while there was any: runs are too short\n");
+        return;
+    }
     if (parts->shmem > 0)
         snprintf(shared, sizeof shared, ", %s shared", output_bytes(parts->shmem).at);
     if (parts->swap > 0)

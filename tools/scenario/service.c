@@ -74,7 +74,7 @@ bool service_start(struct experiment *experiment)
         lap_end(experiment, CURVE_FAILED, false, "cannot be started: %s", strerror(error));
         return false;
     }
-    double until = process_now() + experiment->plan->timeout;
+    double until = process_now() + lap_patience(experiment);
     while (!is_ready(experiment)) {
         bool goes_on = watch_step(experiment, POLL_SECONDS);
         if (process_has_ended(&experiment->target, watch_hooks(experiment))) {
@@ -185,19 +185,19 @@ static bool has_broken(struct service_state *state)
     struct experiment *experiment = state->experiment;
     double quiet = process_now() - experiment->last_unit;
     double longest = fmax(lap_window_seconds(experiment), experiment->longest_gap);
-    double patience = experiment->baseline == 0 ? experiment->plan->timeout
+    double patience = experiment->baseline == 0 ? lap_patience(experiment)
                                                 : fmax(HUNG_SECONDS, HUNG_FACTOR * longest);
     if (process_has_ended(&experiment->target, watch_hooks(experiment)))
         lap_end_with_target(experiment);
     else if (is_walled(experiment))
         lap_end(experiment, CURVE_KILLED, false, "out of memory");
     else if (state->failures >= FAILURES)
-        lap_end(experiment, CURVE_FAILED, true, "%s failed twice: %.90s",
+        lap_end(experiment, CURVE_FAILED, true, "%s failed twice%s%.90s",
                 experiment->plan->load != NULL ? "the load" : "the metric",
-                experiment->helper.said);
+                experiment->helper.said[0] == '\0' ? "" : ": ", experiment->helper.said);
     else if (quiet > patience)
-        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s; %.80s", quiet,
-                experiment->target.said);
+        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s%s%.80s", quiet,
+                experiment->target.said[0] == '\0' ? "" : "; ", experiment->target.said);
     else
         return false;
     return true;

@@ -35,10 +35,12 @@ struct output_verdict output_verdict(const struct verdict *verdict)
     size_t used = (size_t)snprintf(text.at, sizeof text.at, "%s", word);
     if (verdict->asked == 0)
         snprintf(text.at + used, sizeof text.at - used, ": no criterion is asked for");
-    else if (verdict->is_possible && verdict->is_failed && unknown == 0)
+    else if (!verdict->is_possible)
+        snprintf(text.at + used, sizeof text.at - used, ": the baseline is too noisy");
+    else if (verdict->is_failed && unknown == 0)
         snprintf(text.at + used, sizeof text.at - used, ": %u of %u not met", count_missed(verdict),
                  verdict->asked);
-    else if (verdict->is_possible && verdict->is_failed)
+    else if (verdict->is_failed)
         snprintf(text.at + used, sizeof text.at - used, ": %u of %u not met, %u not measured",
                  count_missed(verdict), verdict->asked, unknown);
     else if (unknown > 0)

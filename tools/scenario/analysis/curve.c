@@ -233,6 +233,22 @@ static bool is_recovered_from(const struct curve *curve, size_t first, double mo
     return is_good && is_long;
 }
 
+/* The median of the last second, or of five windows: what a recovery lasts is judged by too. */
+static double find_last(const struct curve *curve)
+{
+    enum { LEAST = 5 };
+    double *service = memory_alloc(curve->moments + 1, sizeof(*service));
+    size_t count = 0;
+    for (size_t i = curve->moments; i-- > 0;) {
+        if (count >= LEAST && curve->recovery[i].at < curve->recovery[curve->moments - 1].at - 1)
+            break;
+        service[count++] = curve->recovery[i].service;
+    }
+    double median = sample_median(service, count);
+    free(service);
+    return median;
+}
+
 static void judge_recovery(const struct curve *curve, struct curve_figures *figures)
 {
     figures->recovery = INFINITY;
@@ -250,11 +266,7 @@ static void judge_recovery(const struct curve *curve, struct curve_figures *figu
     figures->retention = curve->rss_before > 0 && curve->moments > 0
                              ? curve->rss_after / curve->rss_before - 1
                              : NAN;
-    double last[5];
-    size_t count = curve->moments < 5 ? curve->moments : 5;
-    for (size_t i = 0; i < count; i++)
-        last[i] = curve->recovery[curve->moments - count + i].service;
-    figures->slowdown = sample_median(last, count) / figures->baseline;
+    figures->slowdown = find_last(curve) / figures->baseline;
 }
 
 /* -- stability -------------------------------------------------------------------------------- */

@@ -78,7 +78,7 @@ struct curve_figures {
     double cliff;       /* C: share of ln D that one step carries; 0 with D < 2 */
     double recovery;    /* T_rec, seconds; infinite: not within the patience; NAN: not watched */
     double retention;   /* RSS after / before - 1 */
-    double slowdown;    /* m / m0 in the last windows after the release; 0: none */
+    double slowdown;    /* m / m0 in the last second after the release; 0: none */
     double alive, steady, unstalled, recovered;                  /* A, V, E, R */
     double stability;                                            /* S */
     bool is_clean, is_monotone, is_without_cliff, is_recovering; /* G1..G4 */
