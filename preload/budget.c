@@ -43,34 +43,6 @@ static struct budget_slot *find_own(uint32_t process, uint64_t start)
     return NULL;
 }
 
-static struct budget_slot *claim(uint32_t process)
-{
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
-        uint32_t expected = 0;
-        if (atomic_compare_exchange_strong(&page->slots[i].process_id, &expected, process))
-            return &page->slots[i];
-    }
-    return NULL;
-}
-
-/* That of a process which is gone; what it counted is lost. */
-static struct budget_slot *claim_ended(uint32_t process)
-{
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
-        struct budget_slot *slot = &page->slots[i];
-        uint32_t other = process_of(slot);
-        if (!has_ended(slot) && os_process_is_there((int)other))
-            continue;
-        if (!atomic_compare_exchange_strong(&slot->process_id, &other, process))
-            continue;
-        size_t behind = offsetof(struct budget_slot, has_ended);
-        memset((char *)slot + behind, 0, sizeof(*slot) - behind);
-        atomic_fetch_add(&page->recycled, 1);
-        return slot;
-    }
-    return NULL;
-}
-
 /* Without one the process is limited like the others, and nobody sees its numbers. */
 static void take_slot(void)
 {
@@ -78,9 +50,7 @@ static void take_slot(void)
     uint64_t start = os_process_start();
     struct budget_slot *slot = find_own(process, start);
     if (slot == NULL)
-        slot = claim(process);
-    if (slot == NULL)
-        slot = claim_ended(process);
+        slot = budget_claim(page, process, os_process_is_there);
     if (slot == NULL)
         slot = &own_slot;
     os_thread_name(slot->name);

@@ -12,7 +12,8 @@
  * in `settings`, the process in its slot.
  *
  * For a process that cannot run under the library the tool takes a slot itself, and writes what it
- * sees of its memory from outside: the others of a family have so much less.
+ * sees of its memory from outside: the others of a family have so much less. Where none is free,
+ * everybody takes that of a process which has ended.
  *
  * What counts (slot.used) is the heap, with what it keeps, without what is packed or swapped out,
  * and the anonymous private memory that the program maps to write to; or RssAnon, where that is
@@ -35,7 +36,10 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BUDGET_VARIABLE "MPRESS_BUDGET_FILE"
 #define BUDGET_MAGIC "mpress budget\n"
@@ -167,5 +171,38 @@ struct budget_page {
 };
 static_assert(sizeof(struct budget_settings) == 24, "no holes");
 static_assert(sizeof(struct budget_page) % 8 == 0, "no holes");
+
+/* That of a process which is gone; what it counted is lost. */
+static inline struct budget_slot *budget_claim_ended(struct budget_page *page, uint32_t process,
+                                                     bool (*is_there)(int process))
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        struct budget_slot *slot = &page->slots[i];
+        uint32_t other = atomic_load_explicit(&slot->process_id, memory_order_acquire);
+        bool has_ended = atomic_load_explicit(&slot->has_ended, memory_order_relaxed) != 0;
+        if (!has_ended && is_there((int)other))
+            continue;
+        if (!atomic_compare_exchange_strong(&slot->process_id, &other, process))
+            continue;
+        size_t behind = offsetof(struct budget_slot, has_ended);
+        memset((char *)slot + behind, 0, sizeof(*slot) - behind);
+        atomic_fetch_add(&page->recycled, 1);
+        return slot;
+    }
+    return NULL;
+}
+
+/* A slot for this process, the first free one; NULL: 128 others are there. `is_there`: whether a
+ * process with this id is. */
+static inline struct budget_slot *budget_claim(struct budget_page *page, uint32_t process,
+                                               bool (*is_there)(int process))
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        uint32_t nobody = 0;
+        if (atomic_compare_exchange_strong(&page->slots[i].process_id, &nobody, process))
+            return &page->slots[i];
+    }
+    return budget_claim_ended(page, process, is_there);
+}
 
 #endif

@@ -37,6 +37,7 @@ struct shared {
     pid_t owner; /* this program */
     struct budget_page *page;
     struct seen seen[BUDGET_SLOTS];
+    bool is_ours[BUDGET_SLOTS];        /* taken here: nobody but us says that it has ended */
     struct pressure_injected injected; /* of all processes so far */
     uint64_t refused, denied;          /* the same of requests */
     struct backstop backstop;
@@ -134,10 +135,19 @@ static void set_settings(struct pressure *pressure, uint64_t bytes)
 
 /* -- what the processes tell ------------------------------------------------------------------ */
 
-static bool is_of(const struct victim *victim, uint32_t process_id)
+/* An id is given again in time. 0: who began when is not known. */
+static bool is_slot_of(const struct budget_slot *slot, const struct victim *victim, size_t place)
+{
+    uint64_t start = read_word(&slot->start);
+    return atomic_load_explicit(&slot->process_id, memory_order_acquire) ==
+               (uint32_t)victim->pid[place] &&
+           (start == victim->start[place] || start == 0 || victim->start[place] == 0);
+}
+
+static bool is_of(const struct victim *victim, const struct budget_slot *slot)
 {
     for (size_t i = 0; i < victim->pids; i++) {
-        if ((uint32_t)victim->pid[i] == process_id)
+        if (is_slot_of(slot, victim, i))
             return true;
     }
     return false;
@@ -156,21 +166,20 @@ static uint64_t sum(const struct pressure *pressure, size_t offset)
 {
     const struct budget_page *page = shared_of(pressure)->page;
     uint64_t total = 0;
-    uint32_t process_id;
-    for (size_t i = 0; (process_id = read_process(page, i)) != 0; i++) {
+    for (size_t i = 0; read_process(page, i) != 0; i++) {
         const struct budget_slot *slot = &page->slots[i];
-        if (!is_of(pressure->victim, process_id))
+        if (!is_of(pressure->victim, slot))
             continue;
         total += read_word((const _Atomic uint64_t *)((const char *)slot + offset));
     }
     return total;
 }
 
-static struct budget_slot *find_slot(struct budget_page *page, pid_t process)
+static struct budget_slot *find_slot(struct budget_page *page, const struct victim *victim,
+                                     size_t place)
 {
-    uint32_t process_id;
-    for (size_t i = 0; (process_id = read_process(page, i)) != 0; i++) {
-        if (process_id == (uint32_t)process)
+    for (size_t i = 0; read_process(page, i) != 0; i++) {
+        if (is_slot_of(&page->slots[i], victim, place))
             return &page->slots[i];
     }
     return NULL;
@@ -183,7 +192,7 @@ static uint64_t get_used(const struct pressure *pressure)
     const struct victim *victim = pressure->victim;
     uint64_t total = 0;
     for (size_t i = 0; i < victim->pids; i++) {
-        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim->pid[i]);
+        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim, i);
         uint64_t told = slot == NULL ? 0 : read_word(&slot->used);
         uint64_t inherited = slot == NULL ? 0 : read_word(&slot->inherited);
         uint64_t used = told > victim->anon[i] || told == 0 ? told : victim->anon[i];
@@ -199,7 +208,7 @@ static uint64_t get_most(const struct pressure *pressure)
     const struct victim *victim = pressure->victim;
     uint64_t most = 0;
     for (size_t i = 0; i < victim->pids; i++) {
-        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim->pid[i]);
+        const struct budget_slot *slot = find_slot(shared_of(pressure)->page, victim, i);
         uint64_t peak = slot == NULL ? 0 : read_word(&slot->peak);
         most = peak > most ? peak : most;
     }
@@ -244,15 +253,24 @@ static void add_count(uint64_t *sum, uint64_t count, uint64_t *seen)
     *seen = count;
 }
 
-static void read_slot(struct shared *shared, const struct budget_slot *slot, struct seen *seen)
+static bool is_there(int process)
 {
+    return kill(process, 0) == 0 || errno != ESRCH;
+}
+
+static void read_slot(struct shared *shared, size_t place)
+{
+    struct budget_slot *slot = &shared->page->slots[place];
+    struct seen *seen = &shared->seen[place];
     uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
     uint64_t start = read_word(&slot->start);
     if (seen->process_id != process_id || seen->start != start)
         *seen = (struct seen){.process_id = process_id, .start = start};
     if (seen->has_ended)
         return;
-    seen->has_ended = kill((pid_t)process_id, 0) != 0 && errno == ESRCH; /* nothing will follow */
+    seen->has_ended = !is_there((int)process_id); /* nothing will follow */
+    if (seen->has_ended && shared->is_ours[place])
+        atomic_store(&slot->has_ended, 1);
     add_time(&slot->throttled_ns, &seen->slept_ns, &shared->injected.slept);
     add_time(&slot->held_ns, &seen->held_ns, &shared->injected.held);
     add_time(&slot->return_ns, &seen->fetched_ns, &shared->injected.fetched);
@@ -268,7 +286,7 @@ static const struct pressure_latency *read_latency(const struct pressure *pressu
 {
     struct shared *shared = shared_of(pressure);
     for (size_t i = 0; read_process(shared->page, i) != 0; i++)
-        read_slot(shared, &shared->page->slots[i], &shared->seen[i]);
+        read_slot(shared, i);
     return &shared->latency;
 }
 
@@ -280,41 +298,30 @@ static void get_injected(const struct pressure *pressure, struct pressure_inject
 
 /* -- processes that cannot run under the library ---------------------------------------------- */
 
-/* In ticks since the system's start: field 22 of stat, behind the name, which may hold anything. */
-static uint64_t read_start(pid_t process)
+static struct budget_slot *take_slot(struct shared *shared, const struct victim *victim,
+                                     size_t place)
 {
-    enum { FIELDS = 20 };
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    victim_read_file(path, text, sizeof text);
-    const char *at = strrchr(text, ')');
-    for (unsigned i = 0; at != NULL && i < FIELDS; i++)
-        at = strchr(at + 1, ' ');
-    return at == NULL ? 0 : strtoull(at, NULL, 10);
-}
-
-static struct budget_slot *take_slot(struct budget_page *page, pid_t process)
-{
-    struct budget_slot *slot = find_slot(page, process);
-    for (size_t i = 0; slot == NULL && i < BUDGET_SLOTS; i++) {
-        uint32_t nobody = 0;
-        if (!atomic_compare_exchange_strong(&page->slots[i].process_id, &nobody, (uint32_t)process))
-            continue;
-        slot = &page->slots[i];
-        atomic_store(&slot->start, read_start(process));
-    }
+    struct budget_page *page = shared->page;
+    struct budget_slot *slot = find_slot(page, victim, place);
+    if (slot != NULL)
+        return slot;
+    slot = budget_claim(page, (uint32_t)victim->pid[place], is_there);
+    if (slot == NULL)
+        return NULL;
+    atomic_store(&slot->start, victim->start[place]);
+    shared->is_ours[slot - page->slots] = true;
     return slot;
 }
 
 /* One that was under the library before it executed another program has left its numbers. */
-static void tell_outside(struct budget_page *page, pid_t process, uint64_t anon)
+static void tell_outside(struct shared *shared, const struct victim *victim, size_t place)
 {
-    struct budget_slot *slot = take_slot(page, process);
+    struct budget_slot *slot = take_slot(shared, victim, place);
     if (slot == NULL)
         return;
     atomic_store(&slot->inherited, 0);
-    atomic_store(&slot->used, anon);
-    atomic_store(&slot->resident_anon, anon);
+    atomic_store(&slot->used, victim->anon[place]);
+    atomic_store(&slot->resident_anon, victim->anon[place]);
     _Atomic uint64_t *const nothing[] = {&slot->heap,           &slot->live,   &slot->asked,
                                          &slot->objects,        &slot->mapped, &slot->heap_resident,
                                          &slot->mapped_resident};
@@ -322,9 +329,10 @@ static void tell_outside(struct budget_page *page, pid_t process, uint64_t anon)
         atomic_store(nothing[i], 0);
 }
 
-static void ask_for_threads(struct shared *shared, struct backstop_process *process)
+static void ask_for_threads(struct shared *shared, const struct victim *victim, size_t place)
 {
-    const struct budget_slot *slot = find_slot(shared->page, process->pid);
+    struct backstop_process *process = &shared->backstop.process[place];
+    const struct budget_slot *slot = find_slot(shared->page, victim, place);
     if (slot == NULL)
         return;
     uint32_t most = atomic_load_explicit(&slot->threads_most, memory_order_relaxed);
@@ -341,9 +349,9 @@ static void follow(struct pressure *pressure)
         return;
     backstop_find(&shared->backstop, victim);
     for (size_t i = 0; i < victim->pids; i++) {
-        ask_for_threads(shared, &shared->backstop.process[i]);
+        ask_for_threads(shared, victim, i);
         if (shared->backstop.process[i].is_outside)
-            tell_outside(shared->page, victim->pid[i], victim->anon[i]);
+            tell_outside(shared, victim, i);
     }
     backstop_set(&shared->backstop, victim, pressure->budget, get_used(pressure));
 }

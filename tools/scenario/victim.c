@@ -38,7 +38,7 @@ void victim_end(struct victim *victim)
 /* Children are listed by the thread that started them. */
 static void add_children(struct victim *victim, pid_t pid, const char *thread)
 {
-    char path[96], text[4096];
+    char path[320], text[4096];
     snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
     if (victim_read_file(path, text, sizeof text) == 0)
         return;
@@ -65,12 +65,57 @@ static void add_children_of_all_threads(struct victim *victim, pid_t pid)
     closedir(folder);
 }
 
+/* Field 22 of stat, behind the name, which may hold anything. */
+static uint64_t read_start(pid_t process)
+{
+    enum { FIELDS = 20 };
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    victim_read_file(path, text, sizeof text);
+    const char *at = strrchr(text, ')');
+    for (unsigned i = 0; at != NULL && i < FIELDS; i++)
+        at = strchr(at + 1, ' ');
+    return at == NULL ? 0 : strtoull(at, NULL, 10);
+}
+
+/* What was seen of whom. */
+struct seen {
+    pid_t pid;
+    uint64_t start, anon, data;
+};
+
+static size_t copy_seen(const struct victim *victim, struct seen *seen)
+{
+    for (size_t i = 0; i < victim->pids; i++)
+        seen[i] = (struct seen){victim->pid[i], victim->start[i], victim->anon[i], victim->data[i]};
+    return victim->pids;
+}
+
+/* Most are where they were, or some places further on. */
+static struct seen find_seen(const struct seen *seen, size_t count, size_t place, pid_t pid)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct seen *one = &seen[(place + i) % count];
+        if (one->pid == pid)
+            return (struct seen){pid, one->start != 0 ? one->start : read_start(pid), one->anon,
+                                 one->data};
+    }
+    return (struct seen){.pid = pid, .start = read_start(pid)};
+}
+
 void victim_find(struct victim *victim)
 {
+    struct seen seen[VICTIM_PROCESSES];
+    size_t count = copy_seen(victim, seen);
     victim->pid[0] = victim->root;
     victim->pids = 1;
-    for (size_t i = 0; i < victim->pids; i++)
+    for (size_t i = 0; i < victim->pids; i++) {
         add_children_of_all_threads(victim, victim->pid[i]);
+        const struct seen one = find_seen(seen, count, i, victim->pid[i]);
+        victim->start[i] = one.start;
+        victim->anon[i] = one.anon;
+        victim->data[i] = one.data;
+    }
     turns_end_look(&victim->turns, process_now(), turns_count_processors(victim->root));
 }
 
@@ -110,15 +155,18 @@ static uint64_t find_kib(const char *text, const char *name)
     return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
 }
 
-static void add_memory(pid_t pid, struct victim_state *state)
+static void add_memory(struct victim *victim, size_t place, struct victim_state *state)
 {
     char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    victim->anon[place] = victim->data[place] = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)victim->pid[place]);
     if (victim_read_file(path, text, sizeof text) == 0)
         return;
-    uint64_t data = find_kib(text, "\nVmData:");
+    uint64_t data = find_kib(text, "\nVmData:"), anon = find_kib(text, "\nRssAnon:");
+    victim->anon[place] = anon;
+    victim->data[place] = data;
     state->data = data > state->data ? data : state->data;
-    state->rss_anon += find_kib(text, "\nRssAnon:");
+    state->rss_anon += anon;
     state->rss_file += find_kib(text, "\nRssFile:");
     state->rss_shmem += find_kib(text, "\nRssShmem:");
     state->swap += find_kib(text, "\nVmSwap:");
@@ -156,9 +204,7 @@ void victim_look(struct victim *victim)
 {
     struct victim_state state = {0};
     for (size_t i = 0; i < victim->pids; i++) {
-        uint64_t before = state.rss_anon;
-        add_memory(victim->pid[i], &state);
-        victim->anon[i] = state.rss_anon - before;
+        add_memory(victim, i, &state);
         add_faults(victim->pid[i], &state);
         add_wait(victim->pid[i], &state);
     }

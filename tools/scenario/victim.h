@@ -30,8 +30,10 @@ struct victim_state {
 struct victim {
     pid_t root;
     pid_t pid[VICTIM_PROCESSES];
-    uint64_t anon[VICTIM_PROCESSES]; /* bytes of each; what a fork shares counts in both */
-    uint64_t data[VICTIM_PROCESSES]; /* of each, as RLIMIT_DATA counts; 0: it has ended */
+    /* of each, as far as it was looked at: */
+    uint64_t start[VICTIM_PROCESSES]; /* ticks since the system's start: with the id, who it is */
+    uint64_t anon[VICTIM_PROCESSES];  /* bytes; what a fork shares counts in both */
+    uint64_t data[VICTIM_PROCESSES];  /* as RLIMIT_DATA counts; 0: it has ended, or is new */
     size_t pids;
     struct victim_state now;
     struct turns turns;
@@ -40,13 +42,14 @@ struct victim {
 void victim_begin(struct victim *victim, pid_t root);
 void victim_end(struct victim *victim); /* nobody is left */
 
-/* Who belongs to the tree, and what turns had all their threads? */
+/* Who belongs to the tree, and what turns had all their threads? What was seen of each stays with
+ * him, whose place may be another now. */
 void victim_find(struct victim *victim);
 
-/* The cheap part, some microseconds: `resident`, `rss_anon` and `data`. */
+/* The cheap part, some microseconds: `resident`, `rss_anon` and `data`; of each, too. */
 void victim_glance(struct victim *victim);
 
-/* All of `now`. */
+/* All of `now`, and the same of each. */
 void victim_look(struct victim *victim);
 
 /* A file of /proc or of a control group as text; 0 bytes when there is none. */

@@ -1,0 +1,150 @@
+/* test_scenario_budget.c - what a tool reads in the page of a budget, and writes there for
+ * processes outside the library. The page is seen here as a program sees it: by its path. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "preload/budget.h"
+#include "tools/scenario/pressure.h"
+
+#define MIB UINT64_C(1048576)
+enum { NOBODY = 0x7ffffff0 }; /* no process has it: it is beyond pid_max */
+
+static struct pressure pressure;
+static struct victim victim;
+static struct budget_page *page;
+
+static pid_t start_child(void)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execl(STILL, STILL, (char *)NULL);
+        _exit(1);
+    }
+    return pid;
+}
+
+/* It has executed its program once that is seen. */
+static void find_child(pid_t pid)
+{
+    char path[64], own[512], its[512];
+    ssize_t own_bytes = readlink("/proc/self/exe", own, sizeof own), bytes;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    do
+        bytes = readlink(path, its, sizeof its);
+    while (bytes == own_bytes && memcmp(own, its, (size_t)bytes) == 0);
+    victim_begin(&victim, pid);
+    victim_find(&victim);
+}
+
+static void end_child(void)
+{
+    kill(victim.root, SIGKILL);
+    waitpid(victim.root, NULL, 0);
+}
+
+static int begin(void **state)
+{
+    char why[PRESSURE_WHY_BYTES];
+    (void)state;
+    pressure =
+        (struct pressure){.mechanism = &pressure_budget, .victim = &victim, .library = "none"};
+    assert_true(pressure_budget.open(&pressure, why));
+    pressure_budget.prepare(&pressure);
+    int fd = open(getenv(BUDGET_VARIABLE), O_RDWR | O_CLOEXEC);
+    page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    assert_true(page != MAP_FAILED);
+    find_child(start_child());
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    end_child();
+    pressure_budget.close(&pressure);
+    munmap(page, sizeof(*page));
+    return 0;
+}
+
+static struct budget_slot *find_slot(pid_t pid)
+{
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++) {
+        if (page->slots[i].process_id == (uint32_t)pid)
+            return &page->slots[i];
+    }
+    return NULL;
+}
+
+static void one_outside_has_a_slot_also_where_all_were_taken(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++)
+        page->slots[i] = (struct budget_slot){.process_id = NOBODY + i % 8, .used = MIB};
+    victim.anon[0] = 20 * MIB;
+    pressure_budget.tick(&pressure);
+    struct budget_slot *slot = find_slot(victim.root);
+    assert_non_null(slot);
+    assert_int_equal(slot->used, 20 * MIB);
+    assert_int_equal(slot->start, victim.start[0]);
+    assert_int_equal(page->recycled, 1);
+    assert_int_equal(pressure_budget.used(&pressure), 20 * MIB);
+}
+
+static void when_one_outside_is_gone_its_slot_says_so(void **state)
+{
+    (void)state;
+    pressure_budget.tick(&pressure);
+    struct budget_slot *slot = find_slot(victim.root);
+    assert_non_null(slot);
+    pressure_budget.latency(&pressure);
+    assert_int_equal(slot->has_ended, 0);
+    end_child();
+    pressure_budget.latency(&pressure);
+    assert_int_equal(slot->has_ended, 1);
+    find_child(start_child());
+}
+
+/* An id is given again; the slot of whoever had it before stays. */
+static void the_slot_of_another_with_the_same_id_is_not_read(void **state)
+{
+    (void)state;
+    page->slots[0] = (struct budget_slot){.process_id = (uint32_t)victim.root,
+                                          .start = victim.start[0] - 1,
+                                          .used = 500 * MIB,
+                                          .peak = 500 * MIB};
+    victim.anon[0] = 3 * MIB;
+    pressure_budget.tick(&pressure);
+    assert_int_equal(page->slots[0].used, 500 * MIB);
+    assert_int_equal(page->slots[1].start, victim.start[0]);
+    assert_int_equal(page->slots[1].used, 3 * MIB);
+    assert_int_equal(pressure_budget.used(&pressure), 3 * MIB);
+    assert_int_equal(pressure_budget.most(&pressure), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_outside_has_a_slot_also_where_all_were_taken, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(when_one_outside_is_gone_its_slot_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(the_slot_of_another_with_the_same_id_is_not_read, begin,
+                                        end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
