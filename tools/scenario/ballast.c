@@ -9,7 +9,7 @@
  * no swap nobody could take it; else each page is touched again and again, for half a percent of a
  * processor. If the kernel has to kill, it is to kill the target (oom_score_adj): without ballast
  * nothing would be scarce. */
-#define _GNU_SOURCE /* mlock2, MADV_POPULATE_WRITE */
+#define _GNU_SOURCE /* close_range, mlock2, MADV_POPULATE_WRITE */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/futex.h>
@@ -123,11 +123,13 @@ static _Noreturn void hold(struct shared *shared, char *memory, size_t steps)
     }
 }
 
-/* It ends with this program, and not by a signal of the terminal. */
+/* It ends with this program, and not by a signal of the terminal; and keeps nothing open but the
+ * standard streams: it may be started anew in the middle of an experiment. */
 static _Noreturn void become_helper(struct ballast *ballast, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "mpress-ballast");
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);

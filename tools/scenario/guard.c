@@ -169,6 +169,7 @@ void guard_close(void)
     if (guard.fd < 0)
         return;
     tell(CLOSED);
+    shutdown(guard.fd, SHUT_RDWR); /* a child that never executed a program has a copy of it */
     close(guard.fd);
     guard.fd = -1;
     guard.folders = 0;
