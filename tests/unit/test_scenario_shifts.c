@@ -19,19 +19,37 @@ static struct {
     unsigned runs[8]; /* that search after search has time for; 0: until it is over */
     unsigned searches;
     unsigned bare; /* of them, without any strategy */
+    enum { STEP, BAND, BAND_OF_BARE, STEP_OF_BARE } truth;
 } time_left;
 
-/* It breaks at 40 MiB without any, at 30 with one. */
+/* It breaks at 40 MiB without any, at 30 with one. Or between 70 and 74 and below 50, whatever is
+ * on, or with nothing only, and then below 50; or, with one, nowhere. */
+static bool holds(bool is_bare, double budget)
+{
+    bool is_in_band = budget >= 70 * MIB && budget < 74 * MIB;
+    switch (time_left.truth) {
+    case BAND:
+        return !is_in_band && budget > 50 * MIB;
+    case BAND_OF_BARE:
+        return !(is_bare && is_in_band) && budget > 50 * MIB;
+    case STEP_OF_BARE:
+        return !is_bare || budget > 40 * MIB;
+    default:
+        return budget > (is_bare ? 40 : 30) * MIB;
+    }
+}
+
 bool __wrap_search_go_on(struct experiment *experiment, struct bisect *bisect, double until);
 bool __wrap_search_go_on(struct experiment *experiment, struct bisect *bisect, double until)
 {
     (void)until;
     bool is_bare = experiment->pressure.strategy == 0;
     unsigned most = time_left.runs[time_left.searches++], runs = 0;
-    double truth = (is_bare ? 40 : 30) * MIB, budget;
+    double budget;
+    is_bare = is_bare && experiment->strategy == NULL;
     time_left.bare += is_bare;
     while ((budget = bisect_next(bisect)) > 0 && (most == 0 || runs++ < most))
-        bisect_tell(bisect, budget > truth ? CURVE_HELD : CURVE_KILLED);
+        bisect_tell(bisect, holds(is_bare, budget) ? CURVE_HELD : CURVE_KILLED);
     bisect_conclude(bisect);
     return budget == 0;
 }
@@ -110,12 +128,75 @@ static void what_a_search_that_was_broken_off_tells_does_not_count(void **state)
     time_left.runs[2] = 0;
 }
 
+/* One by environment, of a program that breaks at 74 MiB and holds at 52. */
+static struct experiment *measure_band(void)
+{
+    static const struct plan band = {.strategy = {{.name = name, .settings = "A=1"}},
+                                     .strategies = 1};
+    struct experiment *experiment = calloc(1, sizeof *experiment);
+    assert_non_null(experiment);
+    experiment->plan = &band;
+    experiment->peak = 100 * MIB;
+    experiment->bisect =
+        (struct bisect){.good = 74.5 * MIB, .bad = 73.6 * MIB, .tolerance = MIB, .probes = 4};
+    schedule_init(&experiment->schedule, INFINITY);
+    experiment->strategies[0] = (struct experiment_strategy){
+        .what = &band.strategy[0], .is_measured = true, .level = 52 * MIB};
+    time_left.searches = time_left.bare = time_left.runs[0] = 0;
+    strategies_find_shifts(experiment);
+    time_left.truth = STEP;
+    return experiment;
+}
+
+static void one_that_does_nothing_shifts_nothing(void **state)
+{
+    (void)state;
+    time_left.truth = BAND;
+    struct experiment *experiment = measure_band();
+    const struct experiment_strategy *strategy = &experiment->strategies[0];
+    assert_true(bisect_is_found(&strategy->with) && strategy->with.bad > 70 * MIB);
+    assert_true(fabs(strategy->shift.shift) < 0.02 && !strategy->shift.is_counted);
+    free(experiment);
+}
+
+/* What breaks it between 50 and 74 MiB nobody has looked for. */
+static void what_holds_with_less_than_breaks_it_has_no_shift_that_counts(void **state)
+{
+    (void)state;
+    time_left.truth = BAND_OF_BARE;
+    struct experiment *experiment = measure_band();
+    const struct experiment_strategy *strategy = &experiment->strategies[0];
+    assert_true(bisect_is_found(&strategy->with) && strategy->with.bad < 51 * MIB);
+    assert_false(strategy->shift.is_counted);
+    assert_string_equal(strategy->shift.objection, "it holds with less than breaks it");
+    free(experiment);
+}
+
+/* It is not half of what held. */
+static void what_nothing_breaks_is_shifted_by_all_that_was_tried(void **state)
+{
+    (void)state;
+    time_left.truth = STEP_OF_BARE;
+    struct experiment *experiment = measure();
+    time_left.truth = STEP;
+    const struct experiment_strategy *strategy = &experiment->strategies[0];
+    assert_true(bisect_is_unbroken(&strategy->with));
+    assert_true(bisect_get_result(&strategy->with) == MIB);
+    assert_true(fabs(strategy->shift.shift - (1 - 1 / 40.0)) < 0.002);
+    assert_true(strategy->shift.interval.low > 0.97 && strategy->shift.interval.high == 1);
+    assert_true(strategy->shift.is_counted);
+    free(experiment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_search_without_any_does_for_all),
         cmocka_unit_test(a_search_that_was_broken_off_goes_on),
         cmocka_unit_test(what_a_search_that_was_broken_off_tells_does_not_count),
+        cmocka_unit_test(one_that_does_nothing_shifts_nothing),
+        cmocka_unit_test(what_holds_with_less_than_breaks_it_has_no_shift_that_counts),
+        cmocka_unit_test(what_nothing_breaks_is_shifted_by_all_that_was_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

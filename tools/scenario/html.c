@@ -164,7 +164,8 @@ static void print_shift(const struct experiment_strategy *strategy, FILE *out)
 {
     const struct improvement_shift *it = &strategy->shift;
     if (strategy->is_measured && strategy->without.bad > 0 && !isnan(it->shift))
-        fprintf(out, "</td><td>%s for %s, %+.0f %%%s",
+        fprintf(out, "</td><td>%s%s for %s, %+.0f %%%s",
+                strategy->with.bad > 0 ? "" : "none down to ",
                 output_bytes(bisect_get_result(&strategy->with)).at,
                 output_bytes(bisect_get_result(&strategy->without)).at, -100 * it->shift,
                 it->is_counted ? "" : " (not counted)");

@@ -216,8 +216,9 @@ static json_t *search_object(const struct experiment *experiment)
 
 static void set_shift(json_t *object, const struct experiment_strategy *strategy)
 {
-    set_bytes(object, "breaks_without", bisect_get_result(&strategy->without));
-    set_bytes(object, "breaks_with", bisect_get_result(&strategy->with));
+    const struct bisect *without = &strategy->without, *with = &strategy->with;
+    set_found(object, "breaks_without", without->good > 0 ? bisect_get_result(without) : 0);
+    set_found(object, "breaks_with", with->good * with->bad > 0 ? bisect_get_result(with) : 0);
     set_real(object, "shift", strategy->shift.shift);
     json_object_set_new(object, "shift_interval", interval_array(&strategy->shift.interval));
     set_flag(object, "shift_counted", strategy->shift.is_counted);

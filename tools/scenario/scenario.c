@@ -96,7 +96,7 @@ static void set_breaking_point(const struct bisect *bisect, double bound,
         extras->breaking_interval = (struct sample_interval){bisect->bad, INFINITY};
         return;
     }
-    extras->breaking_point = bisect->bad == 0 ? bisect->good : bisect_get_result(bisect);
+    extras->breaking_point = bisect_get_result(bisect);
     extras->breaking_interval =
         bisect->bad == 0 ? (struct sample_interval){0, bisect->good}
                          : (struct sample_interval){bisect->figures.low, bisect->figures.high};

@@ -187,13 +187,27 @@ static void find_break(struct experiment *experiment, const struct experiment_st
     experiment->pressure.is_strategy_alone = false;
 }
 
-/* Where other searches ended is asked first. */
+/* Where other searches ended is asked first. What holds at the level with less than breaks it is to
+ * be looked for above it: nothing is known to hold there with the strategy. */
 static void begin_search(const struct experiment *experiment,
                          const struct experiment_strategy *strategy, const struct bisect *other,
                          struct bisect *bisect)
 {
-    bisect_init(bisect, strategy->level, 0, experiment->peak);
+    bool is_below = strategy->level < other->bad;
+    bisect_init(bisect, is_below ? 0 : strategy->level, 0, experiment->peak);
     bisect_hint(bisect, other);
+}
+
+/* It may break anywhere between what was found with the strategy and what was found without. (Where
+ * needs differ much, single runs hold below what breaks half of them.) */
+static void object_to_gap(struct experiment_strategy *strategy)
+{
+    const struct bisect *without = &strategy->without;
+    bool is_held_below = without->is_held_below && !without->is_varying;
+    if (!strategy->shift.is_counted || (!is_held_below && strategy->level >= without->bad))
+        return;
+    strategy->shift.is_counted = false;
+    strategy->shift.objection = "it holds with less than breaks it";
 }
 
 /* `bare`: the search with none of the library's own, as far as it has come; it goes on until it is
@@ -216,6 +230,7 @@ static void find_shift(struct experiment *experiment, struct experiment_strategy
     }
     improvement_read_shift(&strategy->without, &strategy->with, strategy->improvement.overhead,
                            &strategy->shift);
+    object_to_gap(strategy);
 }
 
 /* Each has its part of the time, and so has the search without any. */

@@ -295,7 +295,8 @@ static void print_shift(const struct experiment_strategy *strategy, FILE *out)
         snprintf(text, sizeof text, "where it breaks %s it: no time was left",
                  strategy->without.bad > 0 ? "with" : "without");
     else
-        snprintf(text, sizeof text, "breaks at %s for %s, %+.0f %% (%+.0f..%+.0f)%s%s",
+        snprintf(text, sizeof text, "breaks %s %s for %s, %+.0f %% (%+.0f..%+.0f)%s%s",
+                 strategy->with.bad > 0 ? "at" : "nowhere down to",
                  output_bytes(bisect_get_result(&strategy->with)).at,
                  output_bytes(bisect_get_result(&strategy->without)).at, -100 * it->shift,
                  -100 * it->interval.high, -100 * it->interval.low,

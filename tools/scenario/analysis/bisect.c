@@ -50,11 +50,12 @@ void bisect_hint(struct bisect *bisect, const struct bisect *other)
         belief_give_spread(&belief, &bisect->spread);
 }
 
-/* One side is missing: go on in steps of a factor until there is one. */
+/* One side is missing: go on in steps of a factor until there is one. (Also before a hint both may
+ * be.) */
 double bisect_next(const struct bisect *bisect)
 {
     for (unsigned i = 0; i < 2; i++) {
-        if (bisect->hint[i] > bisect->bad && bisect->hint[i] < bisect->good)
+        if (bisect->hint[i] > bisect->bad && (bisect->good == 0 || bisect->hint[i] < bisect->good))
             return bisect->hint[i];
     }
     if (bisect->good == 0)
@@ -171,6 +172,8 @@ void bisect_conclude(struct bisect *bisect)
 
 double bisect_get_result(const struct bisect *bisect)
 {
+    if (bisect->good == 0 || bisect->bad == 0)
+        return fmax(bisect->good, bisect->bad);
     return bisect->figures.high > 0 ? bisect->figures.middle : (bisect->good + bisect->bad) / 2;
 }
 

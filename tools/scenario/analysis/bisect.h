@@ -75,7 +75,8 @@ bool bisect_is_found(const struct bisect *bisect);
 bool bisect_is_unbroken(const struct bisect *bisect);
 /* Is what was found no chance of votes: needs do not differ, or there were enough runs? */
 bool bisect_is_sure(const struct bisect *bisect);
-/* The budget at which half of the runs break; of the bracket, as long as nothing is concluded. */
+/* The budget at which half of the runs break; of the bracket, as long as nothing is concluded. It
+ * is below that, or above, where nothing is known to break it, or to hold. */
 double bisect_get_result(const struct bisect *bisect);
 double bisect_get_agreement(const struct bisect *bisect); /* share of the votes that agreed */
 

@@ -31,7 +31,8 @@ void improvement_read(const struct improvement_side *before, const struct improv
                       struct improvement *improvement);
 
 /* How much less memory is survived in: the breaking point with it against that without, 1 - with /
- * without; the interval is of both intervals. Votes of runs whose needs differ count for
+ * without; the interval is of both intervals. Where nothing breaks it with the strategy, it is as
+ * much at least. Votes of runs whose needs differ count for
  * nothing: where they do, both must be walked around (walk.h). */
 struct improvement_shift {
     double shift; /* NAN: not known */
