@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "tools/scenario/analysis/above.h"
@@ -54,6 +55,7 @@ static void the_largest_budget_that_breaks_is_found_above_others_that_hold(void 
         holds_truth += found.figures.low <= 43.1 * MIB && found.figures.high >= 43.1 * MIB;
         assert_true(found.runs <= 40);
     }
+    printf("right: %u of %u, interval: %u\n", right, SEEDS, holds_truth);
     assert_true(right >= RIGHT_LEAST);
     assert_true(holds_truth >= SEEDS * 93 / 100);
 }
@@ -152,6 +154,7 @@ static unsigned count_right(is_held *holds, double truth_mib, double tolerance, 
         right += fabs(off) <= tolerance;
         runs += found.runs;
     }
+    printf("right: %u of %u\n", right, SEEDS);
     assert_true(runs <= mean_runs * SEEDS);
     return right;
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "tools/scenario/analysis/bisect.h"
@@ -69,6 +70,7 @@ static void odd_votes_do_not_mislead_the_search(void **state)
         }
         right += fabs(bisect_get_result(&bisect) - 50 * MIB) <= 2.5 * MIB;
     }
+    printf("right: %u of %u\n", right, SEEDS);
     assert_true(right >= RIGHT_LEAST);
 }
 
@@ -138,6 +140,7 @@ static void expect_middles(double share, unsigned mean_runs)
         told += found.is_varying;
         runs += found.runs;
     }
+    printf("right: %u of %u, interval: %u\n", right, SEEDS, holds_truth);
     assert_true(right >= RIGHT_LEAST);
     assert_true(holds_truth >= SEEDS * 93 / 100);
     assert_true(share < 0.05 || told >= SEEDS / 2);

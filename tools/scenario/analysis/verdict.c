@@ -132,25 +132,33 @@ static void add_up(const struct verdict_criterion *criterion, struct verdict *ve
     verdict->is_whole &= criterion->is_known || !criterion->is_needed;
 }
 
-void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,
+void verdict_judge(const struct curve *curve, const struct verdict_extras *extras,
                    const struct verdict_bounds *bounds, struct verdict *verdict)
 {
-    double(*drawn)[ROUNDS] = memory_alloc(VERDICT_ROWS, sizeof(*drawn));
     curve_read(curve, &verdict->figures);
     verdict->is_possible = verdict->figures.noise <= CURVE_NOISE_MOST && curve->baselines >= 3;
     verdict->asked = verdict->measured = 0;
     verdict->is_failed = false;
     verdict->is_whole = true;
-    draw_rows(curve, extras, drawn);
     for (unsigned row = 0; row < VERDICT_ROWS; row++) {
-        struct verdict_criterion *criterion = &verdict->row[row];
         judge(extras, bounds, row, verdict);
-        if (rows[row].is_drawn && criterion->is_known)
-            add_confidence(bounds, row, drawn[row], criterion);
-        add_up(criterion, verdict);
+        add_up(&verdict->row[row], verdict);
     }
     verdict->is_limited = !extras->is_unlimited;
     verdict->is_passed = verdict->is_possible && verdict->is_limited && verdict->is_whole &&
                          !verdict->is_failed && verdict->asked > 0;
+}
+
+void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,
+                   const struct verdict_bounds *bounds, struct verdict *verdict)
+{
+    double(*drawn)[ROUNDS] = memory_alloc(VERDICT_ROWS, sizeof(*drawn));
+    verdict_judge(curve, extras, bounds, verdict);
+    draw_rows(curve, extras, drawn);
+    for (unsigned row = 0; row < VERDICT_ROWS; row++) {
+        struct verdict_criterion *criterion = &verdict->row[row];
+        if (rows[row].is_drawn && criterion->is_known)
+            add_confidence(bounds, row, drawn[row], criterion);
+    }
     free(drawn);
 }

@@ -61,6 +61,11 @@ struct verdict_extras {
     double breaking_confidence; /* that it is on the side of its bound that it was found on */
 };
 
+/* The answers; how sure they are is not known. */
+void verdict_judge(const struct curve *curve, const struct verdict_extras *extras,
+                   const struct verdict_bounds *bounds, struct verdict *verdict);
+
+/* And how sure they are. */
 void verdict_reach(const struct curve *curve, const struct verdict_extras *extras,
                    const struct verdict_bounds *bounds, struct verdict *verdict);
 
