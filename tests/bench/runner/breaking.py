@@ -13,9 +13,7 @@ TOOL = os.path.join(heaps.BUILD, "tools", "mpress-replay")
 ROW = "breaking-"
 MIB = 1 << 20
 HELD = ROW + "held"
-# It wants all of this, a MiB at a time, and takes what it gets.
-GREEDY, WANTED_MIB, LEAST = os.path.join(heaps.BUILD, "tests", "cli", "cache"), 256, "100M"
-MECHANISMS = ("budget", "rlimit")
+MECHANISMS = ("budget", "rlimit", "throttle")
 CALM = 0.20  # a baseline that spreads more allows no verdict (tools/scenario/analysis/curve.h)
 
 
@@ -113,25 +111,24 @@ def measure_target(points, name, options):
 # -- what is held ------------------------------------------------------------------------------------
 
 class Held:
-    """Of each mechanism: what a program that takes all it can get had at each level."""
+    """Of each program and mechanism: what one that takes all it can get had at each level."""
 
     def __init__(self):
         self.levels, self.own = {}, {}
 
-    def add(self, mechanism, found):
-        self.levels[mechanism] = [(level["budget"], level["used_most"]) for level in found["levels"]
-                                  if level["budget"] < found["baseline"]["peak"]]
-        self.own[mechanism] = found["own_processor_s"] / found["lasted_s"]
+    def add(self, name, found):
+        self.levels[name] = [(level["budget"], level["used_most"]) for level in found["levels"]
+                             if level["budget"] < found["baseline"]["peak"]]
+        self.own[name] = found["own_processor_s"] / found["lasted_s"]
 
     def print(self):
-        print("\n### Levels held\n\nA program that takes all it can get, a MiB at a time, up to "
-              f"{WANTED_MIB} MiB: the most that it had\nat each level, to what the level is.\n")
+        print("\n### Levels held\n\nPrograms that take all they can get, a MiB at a time, up to "
+              f"{targets.WANTED_MIB} MiB: the most that they had\nat each level, to what the level is.\n")
         print("| | levels | least | most | own processor time |")
         print("|---|--:|--:|--:|--:|")
-        for mechanism, levels in self.levels.items():
+        for name, levels in self.levels.items():
             off = [used / budget - 1 for budget, used in levels]
-            print(f"| {mechanism} | {len(levels)} | {min(off):+.2%} | {max(off):+.2%} | "
-                  f"{self.own[mechanism]:.2%} |")
+            print(f"| {name} | {len(levels)} | {min(off):+.2%} | {max(off):+.2%} | {self.own[name]:.2%} |")
 
     def result(self):
         return {"title": "held", "rows": self.levels, "own": self.own}
@@ -139,14 +136,17 @@ class Held:
 
 def measure_held(options):
     held = Held()
-    for mechanism in MECHANISMS:
-        measure.progress(f"  held: {mechanism}")
-        arguments = ["--pressure", mechanism, "--limit", LEAST, "--levels", "12", "--no-search",
-                     "--strategy", "none", "--", GREEDY, "flat", "--units", "100",
-                     "--mib", str(WANTED_MIB)]
+    for name, (need, prepare) in targets.GREEDY.items():
+        if any(targets.find(command, "/") is None for command in need):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             targets.own(folder)
-            held.add(mechanism, run_once("held", folder, arguments, options.within))
+            command = prepare(folder)
+            for mechanism in MECHANISMS:
+                measure.progress(f"  held: {name}, {mechanism}")
+                arguments = ["--pressure", mechanism, "--limit", f"{targets.WANTED_MIB * 2 // 5}M",
+                             "--levels", "8", "--no-search", "--strategy", "none", "--", *command]
+                held.add(f"{name}, {mechanism}", run_once("held", folder, arguments, options.within))
     return held
 
 

@@ -110,3 +110,54 @@ TARGETS = {
     "java": (("java", "javac"), java),
     "go": (("go",), go),
 }
+
+
+# -- programs that take all the memory that they can get, and keep it for a moment -------------------
+
+WANTED_MIB = 256
+
+
+def greedy_cache(_folder):
+    return [os.path.join(heaps.BUILD, "tests", "cli", "cache"), "flat", "--units", "100",
+            "--mib", str(WANTED_MIB)]
+
+
+def greedy_python3(_folder):
+    return [programs.PYTHON, "-S", "-c", f"""
+import time
+taken = []
+try:
+    while len(taken) < {WANTED_MIB}:
+        taken.append(bytearray(b"1") * (1 << 20))
+except MemoryError:
+    pass
+time.sleep(0.2)"""]
+
+
+def greedy_node(_folder):
+    return ["node", "-e", f"""
+const taken = [], still = new Int32Array(new SharedArrayBuffer(4));
+try {{ while (taken.length < {WANTED_MIB}) taken.push(Buffer.alloc(1 << 20, 1)); }} catch (refused) {{}}
+Atomics.wait(still, 0, 0, 200);
+process.reallyExit(0);"""]
+
+
+def greedy_java(folder):
+    set_up(["javac", "-d", folder, programs.workload("Greedy.java")], folder)
+    return ["java", "-Xmx32m", "-XX:MaxDirectMemorySize=1g", "-cp", folder, "Greedy", str(WANTED_MIB)]
+
+
+def greedy_sqlite3(_folder):
+    rows = WANTED_MIB << 10  # of a KiB each
+    return ["sqlite3", ":memory:", "create table t(b blob); with recursive c(x) as (select 1 union all "
+            f"select x + 1 from c where x < {rows}) insert into t select randomblob(1000) from c;"]
+
+
+# name -> (the commands that it needs, how its command is made)
+GREEDY = {
+    "C": ((), greedy_cache),
+    "python3": ((programs.PYTHON or "python3",), greedy_python3),
+    "node": (("node",), greedy_node),
+    "java": (("java", "javac"), greedy_java),
+    "sqlite3": (("sqlite3",), greedy_sqlite3),
+}
