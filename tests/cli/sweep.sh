@@ -54,6 +54,12 @@ a_state_that_was_cut_short_is_gone_on_with() {
     [ "$(wc -l <state)" -eq 6 ] || fail "not a line for each: $(cat state)"
 }
 
+nothing_is_left_when_nobody_reads_the_output() {
+    mkdir folder
+    TMPDIR=$PWD/folder "$replay" --fail-nth -q --json --timeout 2s -- "$REFUSED" 2>err </dev/null | true
+    [ -z "$(ls folder)" ] || fail "left: $(ls folder)"
+}
+
 a_state_that_cannot_be_kept_is_told() {
     fail-nth --by runs --state state --transient -- sh -c 'rm -f state; true'
     [ "$(grep -c "^mpress: state: not all results can be kept: " err)" -eq 1 ] || fail "not told once"

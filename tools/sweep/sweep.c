@@ -330,6 +330,7 @@ static int sweep_in_folder(struct sweep *sweep)
         status = state_load(sweep);
     if (status == CLI_OK) {
         try_all(sweep);
+        remove_folder(sweep); /* whoever reads the output may not read all of it: SIGPIPE */
         status = print(sweep);
     }
     census_fini(&sweep->census);
