@@ -2,6 +2,7 @@
  * processes outside the library. The page is seen here as a program sees it: by its path. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -137,6 +138,38 @@ static void the_slot_of_another_with_the_same_id_is_not_read(void **state)
     assert_int_equal(pressure_budget.most(&pressure), 0);
 }
 
+static double read_stalled(void)
+{
+    struct pressure_injected injected;
+    pressure_budget.injected(&pressure, &injected);
+    return injected.slept + injected.held + injected.fetched;
+}
+
+/* 8 threads that slept a half of 10 s each did not stall for 40 s; and so it is of processes. */
+static void who_is_held_up_at_the_same_time_is_so_once(void **state)
+{
+    (void)state;
+    const struct budget_slot threaded = {.process_id = (uint32_t)victim.root,
+                                         .start = victim.start[0],
+                                         .threads = 8,
+                                         .threads_most = 8,
+                                         .throttled_ns = 8 * UINT64_C(5000000000)};
+    page->slots[0] = threaded;
+    assert_true(fabs(read_stalled() - 5) < 1e-9);
+    page->slots[0].held_ns = 8 * UINT64_C(1000000000);
+    page->slots[0].threads = 1; /* the others have ended since */
+    assert_true(fabs(read_stalled() - 6) < 1e-9);
+    page->slots[1] = (struct budget_slot){.process_id = (uint32_t)getpid(),
+                                          .throttled_ns = UINT64_C(2000000000)};
+    page->slots[0].throttled_ns += UINT64_C(3000000000);
+    assert_true(fabs(read_stalled() - 9) < 1e-9);
+    for (unsigned i = 2; i < 6; i++) /* that ended one after the other */
+        page->slots[i] =
+            (struct budget_slot){.process_id = NOBODY + i, .throttled_ns = UINT64_C(500000000)};
+    assert_true(fabs(read_stalled() - 11) < 1e-9);
+    assert_true(fabs(read_stalled() - 11) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(when_one_outside_is_gone_its_slot_says_so, begin, end),
         cmocka_unit_test_setup_teardown(the_slot_of_another_with_the_same_id_is_not_read, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(who_is_held_up_at_the_same_time_is_so_once, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include "tools/scenario/groups.h"
 #include "tools/scenario/pressure.h"
 #include "tools/scenario/process.h"
+#include "tools/scenario/told.h"
 #include "tools/trace/memory.h"
 
 enum { GRACE_MS = 200, ALL_STRATEGIES = (1 << BUDGET_STRATEGIES) - 1 };
@@ -23,25 +24,12 @@ enum { GRACE_MS = 200, ALL_STRATEGIES = (1 << BUDGET_STRATEGIES) - 1 };
 /* So large that it is none; with 0 the library would not look at growth. */
 static const uint64_t NO_BUDGET = UINT64_C(1) << 46;
 
-/* What a slot had counted when it was last read; another process may have it next. */
-struct seen {
-    uint32_t process_id;
-    uint64_t start;
-    bool has_ended; /* and what it had counted by then was read */
-    uint64_t slept_ns, held_ns, fetched_ns, refused, denied;
-    struct pressure_latency latency;
-};
-
 struct shared {
     int fd;      /* of the page: without a name, it ends with this program however that ends */
     pid_t owner; /* this program */
     struct budget_page *page;
-    struct seen seen[BUDGET_SLOTS];
-    bool is_ours[BUDGET_SLOTS];        /* taken here: nobody but us says that it has ended */
-    struct pressure_injected injected; /* of all processes so far */
-    uint64_t refused, denied;          /* the same of requests */
+    struct told told;
     struct backstop backstop;
-    struct pressure_latency latency;
     char library[PLACE_BYTES]; /* the build of it that times its hot path too */
 };
 
@@ -226,74 +214,17 @@ static void get_heap(const struct pressure *pressure, struct pressure_heap *heap
     heap->resident_anon = sum(pressure, offsetof(struct budget_slot, resident_anon));
 }
 
-static void add_histogram(const struct budget_histogram *histogram, struct histogram *seen,
-                          struct histogram *into)
-{
-    static_assert((int)BUDGET_BUCKETS == (int)HISTOGRAM_BUCKETS, "the same buckets");
-    for (size_t i = 0; i < BUDGET_BUCKETS; i++) {
-        uint64_t count = read_word(&histogram->counts[i]);
-        if (count > seen->counts[i])
-            into->counts[i] += count - seen->counts[i];
-        seen->counts[i] = count;
-    }
-}
-
-static void add_time(const _Atomic uint64_t *word, uint64_t *seen_ns, double *seconds)
-{
-    uint64_t ns = read_word(word);
-    if (ns > *seen_ns)
-        *seconds += (double)(ns - *seen_ns) / 1e9;
-    *seen_ns = ns;
-}
-
-static void add_count(uint64_t *sum, uint64_t count, uint64_t *seen)
-{
-    if (count > *seen)
-        *sum += count - *seen;
-    *seen = count;
-}
-
-static bool is_there(int process)
-{
-    return kill(process, 0) == 0 || errno != ESRCH;
-}
-
-static void read_slot(struct shared *shared, size_t place)
-{
-    struct budget_slot *slot = &shared->page->slots[place];
-    struct seen *seen = &shared->seen[place];
-    uint32_t process_id = atomic_load_explicit(&slot->process_id, memory_order_acquire);
-    uint64_t start = read_word(&slot->start);
-    if (seen->process_id != process_id || seen->start != start)
-        *seen = (struct seen){.process_id = process_id, .start = start};
-    if (seen->has_ended)
-        return;
-    seen->has_ended = !is_there((int)process_id); /* nothing will follow */
-    if (seen->has_ended && shared->is_ours[place])
-        atomic_store(&slot->has_ended, 1);
-    add_time(&slot->throttled_ns, &seen->slept_ns, &shared->injected.slept);
-    add_time(&slot->held_ns, &seen->held_ns, &shared->injected.held);
-    add_time(&slot->return_ns, &seen->fetched_ns, &shared->injected.fetched);
-    add_count(&shared->refused, read_word(&slot->refused), &seen->refused);
-    add_count(&shared->denied, read_word(&slot->denied), &seen->denied);
-    add_histogram(&slot->slow, &seen->latency.slow, &shared->latency.slow);
-    add_histogram(&slot->injected, &seen->latency.injected, &shared->latency.injected);
-    add_histogram(&slot->fast, &seen->latency.fast, &shared->latency.fast);
-    add_histogram(&slot->freed, &seen->latency.freed, &shared->latency.freed);
-}
-
 static const struct pressure_latency *read_latency(const struct pressure *pressure)
 {
     struct shared *shared = shared_of(pressure);
-    for (size_t i = 0; read_process(shared->page, i) != 0; i++)
-        read_slot(shared, i);
-    return &shared->latency;
+    told_read(&shared->told, shared->page);
+    return &shared->told.latency;
 }
 
 static void get_injected(const struct pressure *pressure, struct pressure_injected *injected)
 {
     read_latency(pressure);
-    *injected = shared_of(pressure)->injected;
+    *injected = shared_of(pressure)->told.injected;
 }
 
 /* -- processes that cannot run under the library ---------------------------------------------- */
@@ -305,11 +236,11 @@ static struct budget_slot *take_slot(struct shared *shared, const struct victim 
     struct budget_slot *slot = find_slot(page, victim, place);
     if (slot != NULL)
         return slot;
-    slot = budget_claim(page, (uint32_t)victim->pid[place], is_there);
+    slot = budget_claim(page, (uint32_t)victim->pid[place], told_is_there);
     if (slot == NULL)
         return NULL;
     atomic_store(&slot->start, victim->start[place]);
-    shared->is_ours[slot - page->slots] = true;
+    shared->told.is_ours[slot - page->slots] = true;
     return slot;
 }
 
@@ -374,8 +305,8 @@ static void get_backstop(const struct pressure *pressure, struct pressure_backst
     const struct shared *shared = shared_of(pressure);
     read_latency(pressure);
     *told = (struct pressure_backstop){.head_room = shared->backstop.head_room,
-                                       .refused = shared->refused,
-                                       .denied = shared->denied,
+                                       .refused = shared->told.refused,
+                                       .denied = shared->told.denied,
                                        .outside = shared->backstop.outside,
                                        .unreached = shared->backstop.unreached};
     memcpy(told->name, shared->backstop.name, sizeof told->name);
@@ -389,10 +320,11 @@ static void forget_slots(struct pressure *pressure)
     struct budget_page *page = shared->page;
     read_latency(pressure);
     for (size_t i = 0; read_process(page, i) != 0; i++) {
-        if (!shared->seen[i].has_ended)
+        if (!shared->told.seen[i].has_ended)
             return;
     }
-    memset(shared->seen, 0, sizeof shared->seen);
+    memset(shared->told.seen, 0, sizeof shared->told.seen);
+    memset(shared->told.is_ours, 0, sizeof shared->told.is_ours);
     char *from = (char *)page + offsetof(struct budget_page, recycled);
     madvise(from, sizeof *page - offsetof(struct budget_page, recycled), MADV_REMOVE);
 }

@@ -33,8 +33,9 @@ struct pressure_latency {
     struct histogram freed;    /* and of the frees */
 };
 
-/* Seconds that the mechanism itself held the program up, since it was opened; of several threads at
- * once each counts. */
+/* Seconds that the mechanism itself held the program up, since it was opened: of several threads of
+ * a process as long as one of them on average, of several processes at the same time as long as the
+ * one that was held up most. */
 struct pressure_injected {
     double slept;   /* where growth is slowed down */
     double held;    /* at the wall, until there was room */
