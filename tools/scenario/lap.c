@@ -31,6 +31,8 @@ static void add_backstop(struct experiment *experiment, struct experiment_lap *l
     experiment->backstop = now;
     lap->refused = now.refused - then->refused;
     lap->denied = now.denied - then->denied;
+    if (lap == &experiment->calibration && !plan_is_finite(experiment->plan))
+        experiment->baseline_misses = misses; /* of runs the first one tells */
     bool is_past = misses && !experiment->baseline_misses && now.refused == start->refused;
     lap->is_denied = now.head_room > 0 && is_broken && lap->budget > 0 &&
                      (now.denied > start->denied || is_past);

@@ -74,6 +74,15 @@ static _Noreturn void become(char **arguments, const struct process_hooks *hooks
     _exit(written == (ssize_t)sizeof error ? 127 : 126);
 }
 
+static void close_pipes(const struct pipes *pipes)
+{
+    const int *const all[] = {pipes->out, pipes->error, pipes->exec};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        close(all[i][0]);
+        close(all[i][1]);
+    }
+}
+
 static int read_exec_error(int fd)
 {
     int error = 0;
@@ -106,17 +115,19 @@ int process_start(struct process *process, char **arguments, const struct proces
     process->pid = fork();
     if (process->pid == 0)
         become(arguments, hooks, &pipes, parent);
-    error = process->pid < 0 ? errno : 0;
-    if (error == 0) {
-        guard_note(process->pid);
-        leftovers_add_program(process->pid);
+    if (process->pid < 0) {
+        error = errno;
+        close_pipes(&pipes);
+        process->pid = 0;
+        return error;
     }
+    guard_note(process->pid);
+    leftovers_add_program(process->pid);
     close(pipes.out[1]);
     close(pipes.error[1]);
     close(pipes.exec[1]);
     keep(process, &pipes);
-    if (error == 0)
-        error = read_exec_error(pipes.exec[0]);
+    error = read_exec_error(pipes.exec[0]);
     close(pipes.exec[0]);
     if (error != 0) {
         process_stop(process, 0, hooks);

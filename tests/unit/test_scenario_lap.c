@@ -1,0 +1,99 @@
+/* test_scenario_lap.c - how a lap ended, and that no descriptor is lost with a program that could
+ * not be started: there is no fork here, and a mechanism that does nothing. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "tools/scenario/experiment.h"
+
+#define MIB 1048576.0
+
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    errno = EAGAIN;
+    return -1;
+}
+
+static size_t count_descriptors(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void one_that_could_not_be_forked_leaves_nothing_open(void **state)
+{
+    (void)state;
+    static char name[] = "true";
+    char *arguments[] = {name, NULL};
+    const struct process_hooks hooks = {.prepare = NULL};
+    struct process process;
+    size_t before = count_descriptors();
+    assert_int_equal(process_start(&process, arguments, &hooks), EAGAIN);
+    assert_int_equal(count_descriptors(), before);
+    assert_true(process.pid == 0 && process.pid_fd == -1);
+    assert_true(process_has_ended(&process, &hooks));
+}
+
+static void set_nothing(struct pressure *pressure, uint64_t bytes)
+{
+    pressure->budget = bytes;
+}
+
+static void tell_room(const struct pressure *pressure, struct pressure_backstop *backstop)
+{
+    (void)pressure;
+    *backstop = (struct pressure_backstop){.head_room = 1};
+}
+
+static const struct pressure_mechanism mechanism = {
+    .name = "none", .set = set_nothing, .backstop = tell_room};
+
+/* A service that says that memory is missing, without pressure or not; then it breaks. */
+static bool is_denied(bool says_so_before)
+{
+    static char progress[] = "x";
+    static const struct plan plan = {.progress = progress};
+    struct experiment_lap level;
+    struct experiment *experiment = calloc(1, sizeof *experiment);
+    assert_non_null(experiment);
+    experiment->plan = &plan;
+    experiment->pressure.mechanism = &mechanism;
+    lap_begin(experiment, &experiment->calibration, 0);
+    experiment->target.has_missed_memory = says_so_before;
+    lap_end(experiment, CURVE_HELD, true, "%s", "");
+    lap_begin(experiment, &level, 10 * MIB);
+    experiment->target.has_missed_memory = true;
+    lap_end(experiment, CURVE_FAILED, true, "%s", "");
+    free(experiment);
+    return level.is_denied;
+}
+
+/* Nothing was refused by the budget: so it was what stands behind it, if it was refused at all. */
+static void what_a_service_always_says_is_no_refusal(void **state)
+{
+    (void)state;
+    assert_true(is_denied(false));
+    assert_false(is_denied(true));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_could_not_be_forked_leaves_nothing_open),
+        cmocka_unit_test(what_a_service_always_says_is_no_refusal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
