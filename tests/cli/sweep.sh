@@ -167,6 +167,14 @@ no_fork_outlives_the_run_that_it_is_of() {
     ! kill -0 $(cat lost) 2>/dev/null || fail "it runs on"
 }
 
+nobody_is_left_of_a_run_in_a_session_of_his_own() {
+    local mark=984$BASHPID
+    fail-nth --max-runs 3 --by runs -- sh -c "setsid sleep $mark & exit 3"
+    expect_out "a run; exit status 3 without failure$"
+    expect_out "^3 runs in"
+    ! pgrep -f "^sleep $mark\$" || fail "somebody is left"
+}
+
 a_run_that_does_not_fork_when_it_is_to_is_over_in_time() {
     run timeout -k 1 60 taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" \
         "$replay" -q --fail-nth --json --timeout 3s --by forks "$ASTRAY" stop

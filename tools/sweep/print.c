@@ -82,8 +82,11 @@ static void print_head(const struct sweep *sweep)
     char name[PAGE_CELL_BYTES];
     page_fit(name, sweep->options->arguments[0], 24, true);
     printf("%s: %s, ", name, units_plural(census->calls, "allocation").at);
-    printf("%s, %s a run\n", units_plural(census->stacks, "call stack").at,
+    printf("%s, %s a run", units_plural(census->stacks, "call stack").at,
            units_duration(sweep->wall_ns).at);
+    if (sweep->code != 0)
+        printf("; exit status %d without failure", sweep->code);
+    fputc('\n', stdout);
     size_t forks = count_forks(sweep);
     size_t runs = sweep->count - sweep->taken_up - forks;
     if (forks != 0)

@@ -166,33 +166,47 @@ static bool has_our_folder(int pid, const struct sweep *sweep)
 {
     char path[64];
     char *text = NULL;
-    size_t bytes = 0;
+    size_t bytes = 0, folder_bytes = strlen(sweep->folder);
     bool is_found = false;
-    const size_t name_bytes = sizeof(BRANCH_VARIABLE);
+    static const char name[] = "MPRESS_TRACE_FILE=";
     snprintf(path, sizeof(path), "/proc/%d/environ", pid);
     FILE *file = fopen(path, "re");
     while (file != NULL && !is_found && getdelim(&text, &bytes, '\0', file) > 0)
-        is_found = strncmp(text, BRANCH_VARIABLE "=", name_bytes) == 0 &&
-                   strcmp(text + name_bytes, sweep->folder) == 0;
+        is_found = strncmp(text, name, sizeof(name) - 1) == 0 &&
+                   strncmp(text + sizeof(name) - 1, sweep->folder, folder_bytes) == 0;
     if (file != NULL)
         fclose(file);
     free(text);
     return is_found;
 }
 
-void probe_bury_lost(const struct sweep *sweep)
+/* False: there were none. */
+static bool bury_children(const struct sweep *sweep)
 {
     char path[64];
-    int pid;
-    int unused;
+    int pid, unused;
+    bool is_any = false;
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
     FILE *file = fopen(path, "re");
     while (file != NULL && fscanf(file, "%d", &pid) == 1) {
-        if (has_our_folder(pid, sweep))
+        /* (One that has ended has no environment any more; nobody else waits for it.) */
+        if (waitpid(pid, &unused, WNOHANG) == pid)
+            is_any = true;
+        else if (has_our_folder(pid, sweep)) {
             probe_bury(pid, &unused);
+            is_any = true;
+        }
     }
     if (file != NULL)
         fclose(file);
+    return is_any;
+}
+
+/* The children of one that was killed become ours, too. */
+void probe_bury_lost(const struct sweep *sweep)
+{
+    while (bury_children(sweep))
+        ;
 }
 
 uint64_t probe_timeout_ns(const struct sweep *sweep)
@@ -235,5 +249,6 @@ int probe_run(const struct sweep *sweep, const struct probe_start *start, struct
     while (probe_hash(out, &probe->output))
         ;
     close(out);
+    probe_bury_lost(sweep);
     return 0;
 }

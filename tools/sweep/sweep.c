@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -347,6 +348,7 @@ int sweep_main(int argc, char **argv)
     struct sweep *sweep = memory_alloc(1, sizeof(*sweep));
     sweep->options = &options;
     probe_catch_signals();
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* who begins a session of his own is found, too */
     status = find_target(sweep);
     if (status == CLI_OK)
         status = make_folder(sweep);

@@ -150,7 +150,8 @@ uint64_t probe_hash_nothing(void);
 uint64_t probe_timeout_ns(const struct sweep *sweep);
 void probe_bury(int pid, int *wait_status); /* with all that it started and left */
 
-/* Branches of which we never heard: the trunk was killed, or had no descriptor left to tell us. */
+/* Who has begun a session of his own; and branches of which we never heard: the trunk was killed,
+ * or had no descriptor left to tell us. */
 void probe_bury_lost(const struct sweep *sweep);
 
 extern volatile int probe_stop; /* a signal wants us to end */
