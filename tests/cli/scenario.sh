@@ -574,6 +574,9 @@ wrong_usage_is_refused_in_one_line() {
         expect_status 2
         expect_one_line
     done
+    run "$replay" --scenario linear --pressure cgroup -- sh -c 'exit 3' # (where there is one)
+    expect_status 3
+    expect_one_line
     run "$replay" --scenario linear --pressure magic -- true
     expect_status 3
     expect_one_line

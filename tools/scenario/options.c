@@ -39,7 +39,7 @@ static const char help[] =
     "  --levels N           steps down (default: what the duration allows, 6 to 20)\n"
     "  --form FORM          staircase (default): each level is held; ramp: the budget\n"
     "                       glides from level to level, as shocks and forecasts want\n"
-    "  --pressure HOW       auto (default) or one of --list\n"
+    "  --pressure HOW       auto (default), one of --list, or cgroup (v1 or v2)\n"
     "  -f, --file FILE      scenarios and criteria from a file; all, or the one NAME\n"
     "  --list               scenarios, and ways to exert pressure here\n"
     "\n"

@@ -95,6 +95,27 @@ static bool choose(struct pressure *pressure, const struct pressure_target *targ
     return false;
 }
 
+/* Each has its own name, and those of control groups one together. */
+static bool is_named(const struct pressure_mechanism *mechanism, const char *name)
+{
+    bool is_group = strcmp(name, "cgroup") == 0;
+    return is_group ? strncmp(mechanism->name, name, strlen(name)) == 0
+                    : strcmp(mechanism->name, name) == 0;
+}
+
+/* Those that were tried, each with its why; there is one at least. */
+static void explain(const struct pressure *pressure, const char *name, char *why)
+{
+    size_t used = (size_t)snprintf(why, PRESSURE_WHY_BYTES, "--pressure %s: ", name);
+    for (size_t i = 0; i < pressure->choices && used < PRESSURE_WHY_BYTES; i++) {
+        const struct pressure_choice *choice = &pressure->choice[i];
+        bool is_other = strcmp(choice->mechanism->name, name) != 0;
+        used += (size_t)snprintf(why + used, PRESSURE_WHY_BYTES - used, "%s%s%s%s",
+                                 i == 0 ? "" : "; ", is_other ? choice->mechanism->name : "",
+                                 is_other ? ": " : "", choice->why);
+    }
+}
+
 bool pressure_open(struct pressure *pressure, const char *name,
                    const struct pressure_target *target, char why[PRESSURE_WHY_BYTES])
 {
@@ -104,12 +125,12 @@ bool pressure_open(struct pressure *pressure, const char *name,
         return choose(pressure, target);
     }
     for (size_t i = 0; mechanisms[i] != NULL; i++) {
-        if (strcmp(mechanisms[i]->name, name) != 0)
-            continue;
-        bool is_open = try(pressure, mechanisms[i], target);
-        snprintf(why, PRESSURE_WHY_BYTES, "--pressure %.20s: %.200s", name,
-                 pressure->choice[0].why);
-        return is_open;
+        if (is_named(mechanisms[i], name) && try(pressure, mechanisms[i], target))
+            return true;
+    }
+    if (pressure->choices > 0) {
+        explain(pressure, name, why);
+        return false;
     }
     snprintf(why, PRESSURE_WHY_BYTES, "--pressure %.100s: there is none of that name (see --list)",
              name);

@@ -123,7 +123,8 @@ const struct pressure_mechanism *pressure_mechanism(size_t index);
 /* Why `auto` passes it by; NULL: it does not. */
 const char *pressure_object(const struct pressure_mechanism *mechanism);
 
-/* `name`: one of them or "auto". False: none can be had, and `why` is a line for the user. */
+/* `name`: one of them, "cgroup" for that of either version, or "auto". False: none can be had, and
+ * `why` is a line for the user. */
 bool pressure_open(struct pressure *pressure, const char *name,
                    const struct pressure_target *target, char why[PRESSURE_WHY_BYTES]);
 void pressure_close(struct pressure *pressure);

@@ -17,7 +17,7 @@
 enum {
     LOOKS_AT_FIRST = 100, /* at a process that does not take it: a second long with each tick, */
     LOOKS_REST = 16,      /* then with one of so many */
-    BLOCKED_LOOKS = 3,    /* one after the other: threads are started with all signals blocked */
+    BLOCKED_LOOKS = 3,    /* at all signals blocked: so they are for a moment as threads begin */
 };
 
 struct listener {
@@ -50,10 +50,10 @@ static void close_signal(struct pressure *pressure)
 
 /* -- who takes it ----------------------------------------------------------------------------- */
 
-static bool has_signal(const char *status, const char *field)
+static bool has_signal(const char *status, const char *field, int number)
 {
     const char *at = strstr(status, field);
-    return at != NULL && (strtoull(at + strlen(field), NULL, 16) >> (SIGUSR1 - 1) & 1) != 0;
+    return at != NULL && (strtoull(at + strlen(field), NULL, 16) >> (number - 1) & 1) != 0;
 }
 
 /* (Whoever is inside of sigwait does not show it as blocked meanwhile, other threads do.) */
@@ -63,8 +63,11 @@ static bool takes_signal(struct listener *listener)
     snprintf(path, sizeof path, "/proc/%d/status", (int)listener->pid);
     victim_read_file(path, status, sizeof status);
     listener->looks++;
-    listener->blocked = has_signal(status, "\nSigBlk:") ? listener->blocked + 1 : 0;
-    return has_signal(status, "\nSigCgt:") || listener->blocked >= BLOCKED_LOOKS;
+    bool is_blocked = has_signal(status, "\nSigBlk:", SIGUSR1);
+    bool is_meant = is_blocked && !has_signal(status, "\nSigBlk:", SIGTRAP);
+    listener->blocked = is_blocked ? listener->blocked + 1 : 0;
+    return has_signal(status, "\nSigCgt:", SIGUSR1) || is_meant ||
+           listener->blocked >= BLOCKED_LOOKS;
 }
 
 /* Nobody else who has got its number meanwhile. */

@@ -144,10 +144,11 @@ static void print_baseline(const struct experiment *experiment, FILE *out)
     const struct experiment_lap *lap = &experiment->calibration;
     const char *window = plan_is_finite(experiment->plan) ? "run" : "window";
     char text[256];
-    snprintf(text, sizeof text, "%s of %s (spread %.1f %%), peak %s, resident up to %s",
+    snprintf(text, sizeof text, "%s of %s (spread %.1f %%), peak %s%s, resident up to %s",
              units_plural(lap->windows, window).at,
              output_service(experiment, experiment->baseline).at,
              100 * experiment->verdict.figures.noise, output_bytes(experiment->peak).at,
+             experiment->is_growing ? " so far (it still grew)" : "",
              output_bytes(lap->resident_most).at);
     fprintf(out, "baseline    ");
     output_wrapped(text, 12, CHOICE_INDENT, out);
