@@ -556,6 +556,14 @@ what_is_asked_for_and_cannot_be_measured_is_refused() {
     expect_one_line
 }
 
+# It holds wherever it was tried, which is no answer to whether it breaks at less.
+a_bound_below_all_that_was_tried_is_not_judged() {
+    run-experiment --scenario linear --levels 2 --require graceful=none --require stability=none --require breaking_point=1K --json -- \
+        "$CACHE_STATIC" flat --units 5 --unit-us 500 --mib 8
+    expect-json 'r["breaking_point"]["broken_at"] is not None or r["result"]["criteria"]["breaking_point"]["why_not"] == "not found"' \
+        'r["breaking_point"]["broken_at"] is not None or (r["result"]["verdict"], status) == ("no verdict", 1)'
+}
+
 a_metric_has_a_sign_and_a_point() {
     run-experiment --scenario linear --levels 2 --no-search --strategy none --metric-cmd 'echo it is -5' --window 50ms -- sleep 1000
     expect_status 3

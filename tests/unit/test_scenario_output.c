@@ -68,7 +68,10 @@ static void nothing_broke_at_no_budget(void **state)
 {
     (void)state;
     struct experiment *experiment = built_experiment(&(struct bisect){.good = MIB, .probes = 3});
-    expect_text(experiment, "BREAKING POINT  none down to ");
+    expect_text(experiment, "BREAKING POINT  none down to 1.00 MiB (3 probes)\n");
+    experiment->is_out_of_time = true;
+    experiment->bisect.probes = 1;
+    expect_text(experiment, "BREAKING POINT  none down to 1.00 MiB (1 probe, out of time)\n");
     assert_true(json_member(experiment, "broken_at") == -1);
     assert_true(json_member(experiment, "held_at") == MIB);
     assert_true(json_member(experiment, "interval") == -1);

@@ -86,20 +86,28 @@ static double find_efficiency(const struct experiment *experiment)
     return heap > 0 ? asked / heap : NAN;
 }
 
+/* Nothing broke, or nothing held: it is below this one, or above. That may answer the question. */
+static void set_one_side(const struct bisect *bisect, double bound, struct verdict_extras *extras)
+{
+    bool is_below = bisect->bad == 0;
+    bool is_answer = is_below ? isnan(bound) || bisect->good <= bound : bisect->bad > bound;
+    extras->breaking_point = !is_answer || bisect->good + bisect->bad == 0 ? NAN
+                             : is_below                                    ? bisect->good
+                                                                           : bisect->bad;
+    extras->breaking_interval = is_below ? (struct sample_interval){0, bisect->good}
+                                         : (struct sample_interval){bisect->bad, INFINITY};
+}
+
 static void set_breaking_point(const struct bisect *bisect, double bound,
                                struct verdict_extras *extras)
 {
     struct belief belief;
-    if (bisect->good ==
-        0) { /* nothing held: that it is beyond the bound may be known all the same */
-        extras->breaking_point = bisect->bad > bound ? bisect->bad : NAN;
-        extras->breaking_interval = (struct sample_interval){bisect->bad, INFINITY};
+    if (bisect->good == 0 || bisect->bad == 0) {
+        set_one_side(bisect, bound, extras);
         return;
     }
     extras->breaking_point = bisect_get_result(bisect);
-    extras->breaking_interval =
-        bisect->bad == 0 ? (struct sample_interval){0, bisect->good}
-                         : (struct sample_interval){bisect->figures.low, bisect->figures.high};
+    extras->breaking_interval = (struct sample_interval){bisect->figures.low, bisect->figures.high};
     if (!isnan(bound) && bisect_believe(bisect, &belief)) {
         double share = belief_share_below(&belief, bound);
         extras->breaking_confidence = extras->breaking_point <= bound ? share : 1 - share;

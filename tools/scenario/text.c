@@ -271,8 +271,9 @@ static void print_search(const struct experiment *experiment, FILE *out)
     if (!experiment->has_searched)
         return;
     if (bisect->bad == 0) {
-        fprintf(out, "BREAKING POINT  none down to %s (%u probes)\n", output_bytes(bisect->good).at,
-                bisect->probes);
+        fprintf(out, "BREAKING POINT  none down to %s (%s%s)\n", output_bytes(bisect->good).at,
+                units_plural(bisect->probes, "probe").at,
+                experiment->is_out_of_time ? ", out of time" : "");
         return;
     }
     if (bisect->good == 0) {
