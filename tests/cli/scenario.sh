@@ -87,6 +87,26 @@ a_service_is_not_measured_by_what_others_have_of_the_processor() {
     expect-json 'r["baseline"]["times"]["p50_s"] > 0.015' '0.008 < r["baseline"]["median_s"] < 0.017'
 }
 
+# It is read for ever, if until there is nothing left.
+who_never_stops_to_talk_is_stopped_in_time() {
+    for what in '--progress y' '--ready y --metric-cmd true'; do
+        run timeout -s KILL 60 "$replay" --pressure rlimit --recovery-time none --scenario linear --within 3s --no-search --timeout 1s \
+            --json $what -- yes
+        [ "$status" -ne 137 ] || fail "it had to be killed"
+        [ "$what" != '--progress y' ] || expect-json 'r["baseline"]["times"]["count"] > 10000'
+    done
+}
+
+# By itself it takes some ms. (Pipes of 64 KiB that are looked at each 10 ms make it more than a second.)
+a_load_is_not_measured_by_how_fast_it_is_read() {
+    local duration
+    for duration in 1s 3s 9s; do # who is to read it needs the processor for it
+        run-experiment --scenario linear --levels 2 --duration $duration --no-search --json --load 'head -c 8000000 /dev/zero >&2' -- sleep 100
+        ! (expect-json 'min(r["baseline"]["service_s"] + r["levels"][0]["service_s"]) < 0.5') >/dev/null 2>&1 || return 0
+    done
+    fail "never in half a second"
+}
+
 # How many there are of `sleep $1`, in the end: who is being killed may still be there for a moment.
 expect-sleepers() {
     for _ in {1..500}; do [ "$(pgrep -fc "^sleep $1\$")" = "$2" ] && return || sleep 0.02; done

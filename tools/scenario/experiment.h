@@ -147,7 +147,7 @@ struct experiment {
     /* as a lap ended last; as this one began; and the target */
     struct pressure_backstop backstop, backstop_at_begin, backstop_at_start;
     double window_resident_sum;
-    double next_look, next_glance, last_glance, last_read; /* process_now() */
+    double next_look, next_glance, last_glance; /* process_now() */
     double turns_seen;         /* how old the program was then, while it is young */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
     struct victim_state at_begin;

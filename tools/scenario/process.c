@@ -16,11 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/scenario/complaint.h"
 #include "tools/scenario/guard.h"
 #include "tools/scenario/leftovers.h"
 #include "tools/scenario/origin.h"
 
-enum { PIPE_BYTES = 1 << 20 };
+enum {
+    PIPE_BYTES = 1 << 20,  /* so that nobody waits until it is read; more is for root only */
+    CHUNK_BYTES = 1 << 16, /* read at once */
+    READ_BYTES = 1 << 18   /* and then other things are to be done: in lines of 2 bytes, 20 ms */
+};
 
 double process_now(void)
 {
@@ -98,7 +103,8 @@ static void keep(struct process *process, const struct pipes *pipes)
     process->pid_fd = pidfd_open(process->pid, 0);
     process->out.fd = pipes->out[0];
     process->error.fd = pipes->error[0];
-    fcntl(process->out.fd, F_SETPIPE_SZ, PIPE_BYTES); /* so that nobody waits until it is read */
+    fcntl(process->out.fd, F_SETPIPE_SZ, PIPE_BYTES);
+    fcntl(process->error.fd, F_SETPIPE_SZ, PIPE_BYTES);
     fcntl(process->out.fd, F_SETFL, O_NONBLOCK);
     fcntl(process->error.fd, F_SETFL, O_NONBLOCK);
 }
@@ -146,20 +152,6 @@ int process_start_shell(struct process *process, const char *command,
 
 /* -- what it says ----------------------------------------------------------------------------- */
 
-/* What programs say whose request was refused, also those that exit with 0 then. */
-static bool is_about_memory(const char *line)
-{
-    static const char *const words[] = {"out of memory",  "memoryerror",       "cannot allocate",
-                                        "bad_alloc",      "memory exhausted",  "enomem",
-                                        "outofmemory",    "allocation failed", "not enough memory",
-                                        "can't allocate", "failed to allocate"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcasestr(line, words[i]) != NULL)
-            return true;
-    }
-    return false;
-}
-
 /* Its own words reach a terminal through us: without what moves the cursor or changes colours. */
 static void keep_said(struct process *process, const char *line)
 {
@@ -172,43 +164,98 @@ static void keep_said(struct process *process, const char *line)
     }
 }
 
-static void take_line(struct process *process, struct process_stream *stream,
+/* A line, or as much of a long one as there is room for: what follows of that is looked at for
+ * memory only. */
+static void take_line(struct process *process, struct process_stream *stream, bool is_end,
                       const struct process_hooks *hooks)
 {
-    stream->line[stream->used] = '\0';
-    stream->used = 0;
-    bool is_error = stream == &process->error;
-    process->has_complained |= is_error;
+    bool is_error = stream == &process->error, is_rest = stream->is_rest;
     bool is_kept = process->has_missed_memory;
-    if (!is_kept)
-        process->has_missed_memory = is_about_memory(stream->line);
-    if (stream->line[0] != '\0' && !is_kept &&
-        (is_error || !process->has_complained || process->has_missed_memory))
+    size_t length = stream->used;
+    stream->line[length] = '\0';
+    stream->used = 0;
+    stream->is_rest = !is_end;
+    process->has_complained |= is_error;
+    process->has_missed_memory = is_kept || complaint_is(stream->line, length);
+    bool is_last_word = !is_rest && (is_error || !process->has_complained);
+    if (length > 0 && !is_kept && (is_last_word || process->has_missed_memory))
         keep_said(process, stream->line);
-    if (hooks->line != NULL)
+    if (hooks->line != NULL && !is_rest)
         hooks->line(stream->line, hooks->context);
 }
 
-static void take_text(struct process *process, struct process_stream *stream, const char *text,
-                      size_t length, const struct process_hooks *hooks)
+/* Of a line, no end in it. */
+static void add_text(struct process *process, struct process_stream *stream, const char *text,
+                     size_t length, const struct process_hooks *hooks)
 {
-    for (size_t i = 0; i < length; i++) {
-        bool is_end = text[i] == '\n' || text[i] == '\r';
-        if (!is_end)
-            stream->line[stream->used++] = text[i];
-        if (is_end || stream->used + 1 == sizeof stream->line)
-            take_line(process, stream, hooks);
+    const size_t most = sizeof stream->line - 1;
+    while (length > 0) {
+        size_t room = most - stream->used, part = length < room ? length : room;
+        memcpy(stream->line + stream->used, text, part);
+        stream->used += part;
+        text += part;
+        length -= part;
+        if (stream->used == most)
+            take_line(process, stream, false, hooks);
     }
 }
 
-static void read_stream(struct process *process, struct process_stream *stream,
-                        const struct process_hooks *hooks)
+static bool is_line_end(char byte)
 {
-    char text[16384];
-    while (stream->fd >= 0) {
+    return byte == '\n' || byte == '\r';
+}
+
+static size_t find_line_end(const char *text, size_t length)
+{
+    const char *end = memchr(text, '\n', length);
+    length = end == NULL ? length : (size_t)(end - text);
+    end = memchr(text, '\r', length);
+    return end == NULL ? length : (size_t)(end - text);
+}
+
+/* Where the last line begins that is not empty and has an end. */
+static size_t find_last_line(const char *text, size_t length)
+{
+    size_t at = length;
+    while (at > 0 && !is_line_end(text[at - 1]))
+        at--;
+    while (at > 0 && is_line_end(text[at - 1]))
+        at--;
+    while (at > 0 && !is_line_end(text[at - 1]))
+        at--;
+    return at;
+}
+
+/* Where nobody wants to see each line, and none is about memory, only the last one is looked at
+ * (and the one that had begun): who says much is not to wait for that. */
+static void take_text(struct process *process, struct process_stream *stream, const char *text,
+                      size_t length, const struct process_hooks *hooks)
+{
+    bool is_each =
+        hooks->line != NULL || (!process->has_missed_memory && complaint_may_be_in(text, length));
+    for (size_t at = 0; at < length;) {
+        size_t end = at + find_line_end(text + at, length - at);
+        add_text(process, stream, text + at, end - at, hooks);
+        if (end < length)
+            take_line(process, stream, true, hooks);
+        at = end + 1;
+        if (!is_each && at < length)
+            at += find_last_line(text + at, length - at);
+    }
+}
+
+/* At most so many bytes, or a chunk more: who says more than is looked at meanwhile would keep us
+ * for ever. Returns how many. */
+static size_t read_stream(struct process *process, struct process_stream *stream, size_t most,
+                          const struct process_hooks *hooks)
+{
+    char text[CHUNK_BYTES];
+    size_t sum = 0;
+    while (stream->fd >= 0 && sum < most) {
         ssize_t got = read(stream->fd, text, sizeof text);
         if (got > 0) {
             take_text(process, stream, text, (size_t)got, hooks);
+            sum += (size_t)got;
         } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
             close(stream->fd);
             stream->fd = -1;
@@ -216,12 +263,33 @@ static void read_stream(struct process *process, struct process_stream *stream,
             break;
         }
     }
+    return sum;
+}
+
+/* Who says a little often does not wake us for each line; but who fills a pipe would stand still
+ * until it is read. */
+static double choose_pause(const struct process *process, size_t got, double quiet)
+{
+    const double least = 0.001;
+    if (got >= CHUNK_BYTES)
+        return 0;
+    return quiet > 2 * PROCESS_PAUSE ? least : fmin(PROCESS_PAUSE, fmax(least, 2 * process->pause));
 }
 
 void process_read(struct process *process, const struct process_hooks *hooks)
 {
-    read_stream(process, &process->error, hooks);
-    read_stream(process, &process->out, hooks);
+    size_t got = read_stream(process, &process->error, READ_BYTES, hooks);
+    got += read_stream(process, &process->out, READ_BYTES, hooks);
+    if (got == 0)
+        return;
+    double now = process_now();
+    process->pause = choose_pause(process, got, now - process->heard);
+    process->heard = now;
+}
+
+double process_find_pause(const struct process *process)
+{
+    return process->pid <= 0 ? 0 : fmax(0, process->heard + process->pause - process_now());
 }
 
 /* -- its end ---------------------------------------------------------------------------------- */
@@ -230,7 +298,7 @@ static void close_stream(struct process *process, struct process_stream *stream,
                          const struct process_hooks *hooks)
 {
     if (stream->used > 0)
-        take_line(process, stream, hooks);
+        take_line(process, stream, true, hooks);
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;
@@ -277,7 +345,8 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     guard_forget(process->pid);
     let_threads_go(process);
     wait4(process->pid, &process->wait_status, 0, &process->usage);
-    process_read(process, hooks);
+    read_stream(process, &process->error, PIPE_BYTES, hooks);
+    read_stream(process, &process->out, PIPE_BYTES, hooks);
     close_stream(process, &process->error, hooks);
     close_stream(process, &process->out, hooks);
     close(process->pid_fd);

@@ -10,7 +10,7 @@
 
 enum { PROCESS_LINE_BYTES = 1024, PROCESS_TAIL_BYTES = 512 };
 
-/* Called for each line of either output. */
+/* Called for each line of either output, with its first PROCESS_LINE_BYTES - 1 if it is longer. */
 typedef void process_line(const char *line, void *context);
 /* In the child, between fork and exec. */
 typedef void process_prepare(void *context);
@@ -19,6 +19,7 @@ struct process_stream {
     int fd; /* -1: at its end */
     size_t used;
     char line[PROCESS_LINE_BYTES]; /* what has come of it */
+    bool is_rest;                  /* of a line that was longer */
 };
 
 struct process {
@@ -29,10 +30,11 @@ struct process {
     bool has_complained;           /* there is one of its error output */
     bool has_missed_memory;        /* `said` is that memory could not be had, and is kept */
     bool has_threads;              /* more than one was seen */
-    double started, ended;         /* seconds, CLOCK_MONOTONIC; 0: it has not */
-    int wait_status;               /* once it has ended */
-    struct rusage usage;           /* of it and of those of its children that it waited for */
-    double run_wait;               /* its first thread, ready to run, waited for a processor */
+    double heard, pause;   /* when something was last read of it; and then for so long not */
+    double started, ended; /* seconds, CLOCK_MONOTONIC; 0: it has not */
+    int wait_status;       /* once it has ended */
+    struct rusage usage;   /* of it and of those of its children that it waited for */
+    double run_wait;       /* its first thread, ready to run, waited for a processor */
 };
 
 struct process_hooks {
@@ -48,8 +50,12 @@ int process_start(struct process *process, char **arguments, const struct proces
 int process_start_shell(struct process *process, const char *command,
                         const struct process_hooks *hooks);
 
-/* Reads what it has said. */
+/* Reads what it has said, or some of it if that is much. */
 void process_read(struct process *process, const struct process_hooks *hooks);
+
+/* Seconds until what it says is worth to be woken for: at most PROCESS_PAUSE. */
+#define PROCESS_PAUSE 0.008
+double process_find_pause(const struct process *process);
 
 /* Has it ended? Fills in how, and closes what was held of it. */
 bool process_has_ended(struct process *process, const struct process_hooks *hooks);

@@ -89,6 +89,7 @@ bool service_start(struct experiment *experiment)
             return false;
         }
     }
+    experiment->is_ready = true;
     experiment->batches = batches;
     experiment->longest_gap = longest_gap;
     watch_begin_units(experiment);

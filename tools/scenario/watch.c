@@ -22,7 +22,6 @@
 #define TICK_SECONDS 0.01    /* of a mechanism that watches */
 #define GLANCE_SECONDS 0.025 /* of the others */
 #define LOOK_SECONDS 0.1
-#define READ_SECONDS 0.008 /* a program that says much does not wake us for each line */
 
 double watch_time(const struct experiment *experiment)
 {
@@ -102,7 +101,7 @@ static void end_batch(struct experiment *experiment)
     uint64_t units = experiment->new_units;
     double now = process_now(), took = now - experiment->batch_began;
     double others = (double)(units - 1) * experiment->usual;
-    if (units > 1 && took > 2 * READ_SECONDS && others < took) {
+    if (units > 1 && took > 2 * PROCESS_PAUSE && others < took) {
         add_units(experiment, took - others, 1);
         add_units(experiment, experiment->usual, units - 1);
     } else {
@@ -178,7 +177,9 @@ static void prepare(void *experiment_)
 const struct process_hooks *watch_hooks(struct experiment *experiment)
 {
     static struct process_hooks hooks;
-    hooks = (struct process_hooks){.prepare = prepare, .line = take_line, .context = experiment};
+    bool is_listening = experiment->plan->progress != NULL || !experiment->is_ready;
+    hooks = (struct process_hooks){
+        .prepare = prepare, .line = is_listening ? take_line : NULL, .context = experiment};
     return &hooks;
 }
 
@@ -357,7 +358,7 @@ static void sample(struct experiment *experiment)
         look(experiment, now);
     else
         glance(experiment, now);
-    experiment->target.has_threads = experiment->victim.turns.threads > 1;
+    experiment->target.has_threads |= experiment->victim.turns.threads > 1;
     book(experiment, now);
     if (experiment->pressure.mechanism->tick != NULL)
         experiment->pressure.mechanism->tick(&experiment->pressure);
@@ -390,30 +391,35 @@ static void show(struct experiment *experiment)
                   units_bytes(experiment->victim.now.resident).at, budget, slow, calls, time);
 }
 
+/* What one says, as far as it is to be listened to now: else, for how long not? */
+static void listen_to(const struct process *process, struct pollfd *fds, double *tick)
+{
+    double pause = process_find_pause(process);
+    bool is_listening = process->pid > 0 && pause == 0;
+    fds[0] = (struct pollfd){.fd = is_listening ? process->out.fd : -1, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = is_listening ? process->error.fd : -1, .events = POLLIN};
+    if (pause > 0)
+        *tick = fmin(*tick, fmax(0.001, pause));
+}
+
+/* (Who has a helper reads what that says.) */
 static void wait_for_news(struct experiment *experiment, double patience)
 {
-    struct process *target = &experiment->target;
+    struct process *target = &experiment->target, *helper = &experiment->helper;
     bool has_target = target->pid > 0;
-    bool is_listening = has_target && process_now() - experiment->last_read > READ_SECONDS;
-    struct pollfd fds[] = {
-        {.fd = experiment->signal_fd, .events = POLLIN},
-        {.fd = has_target ? target->pid_fd : -1, .events = POLLIN},
-        {.fd = is_listening ? target->out.fd : -1, .events = POLLIN},
-        {.fd = is_listening ? target->error.fd : -1, .events = POLLIN},
-        {.fd = experiment->helper.pid > 0 ? experiment->helper.pid_fd : -1, .events = POLLIN},
-    };
     double tick = experiment->pressure.mechanism->tick != NULL ? TICK_SECONDS : GLANCE_SECONDS;
-    if (has_target && !is_listening)
-        tick = READ_SECONDS;
     if (has_target)
         tick = fmin(tick, find_pace(experiment));
+    struct pollfd fds[7] = {
+        {.fd = experiment->signal_fd, .events = POLLIN},
+        {.fd = has_target ? target->pid_fd : -1, .events = POLLIN},
+        {.fd = helper->pid > 0 ? helper->pid_fd : -1, .events = POLLIN},
+    };
+    bool is_pausing = process_find_pause(target) > 0;
+    listen_to(target, fds + 3, &tick);
+    listen_to(helper, fds + 5, &tick);
     poll(fds, sizeof fds / sizeof fds[0], (int)(fmin(patience, tick) * 1000));
-    if (!has_target)
-        return;
-    bool has_news = fds[2].revents != 0 || fds[3].revents != 0;
-    if (has_news)
-        experiment->last_read = process_now();
-    if (has_news || !is_listening)
+    if (has_target && (is_pausing || fds[3].revents != 0 || fds[4].revents != 0))
         process_read(target, watch_hooks(experiment));
 }
 

@@ -1,0 +1,202 @@
+/* test_scenario_process.c - what programs say is read, however much it is, and without keeping them
+ * from their work. */
+#define _GNU_SOURCE /* F_GETPIPE_SZ */
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "tools/scenario/complaint.h"
+#include "tools/scenario/leftovers.h"
+#include "tools/scenario/process.h"
+
+enum { PATIENCE = 60, MIB = 1 << 20 };
+
+static struct {
+    size_t lines, longest;
+    char last[PROCESS_LINE_BYTES];
+} seen;
+
+static void see(const char *line, void *context)
+{
+    (void)context;
+    size_t length = strlen(line);
+    seen.lines++;
+    seen.longest = length > seen.longest ? length : seen.longest;
+    memcpy(seen.last, line, length + 1);
+}
+
+static const struct process_hooks each = {.line = see}, none = {.line = NULL};
+
+/* Until it has ended by itself. */
+static void run(struct process *process, const char *command, const struct process_hooks *hooks)
+{
+    memset(&seen, 0, sizeof seen);
+    assert_int_equal(process_start_shell(process, command, hooks), 0);
+    while (!process_has_ended(process, hooks)) {
+        struct pollfd end = {.fd = process->pid_fd, .events = POLLIN};
+        poll(&end, 1, 1);
+        process_read(process, hooks);
+    }
+    assert_true(process_has_exited_with(process, 0));
+}
+
+/* (Who reads until there is nothing left never comes back.) */
+static void who_says_more_than_is_read_keeps_nobody(void **state)
+{
+    (void)state;
+    struct process process;
+    const struct process_hooks *hooks[] = {&each, &none};
+    for (size_t i = 0; i < 2; i++) {
+        memset(&seen, 0, sizeof seen);
+        alarm(PATIENCE);
+        assert_int_equal(process_start_shell(&process, "exec yes", hooks[i]), 0);
+        for (int round = 0; round < 20; round++) {
+            struct pollfd out = {.fd = process.out.fd, .events = POLLIN};
+            poll(&out, 1, -1);
+            process_read(&process, hooks[i]);
+        }
+        process_stop(&process, PATIENCE, hooks[i]);
+        alarm(0);
+        assert_true(process_was_killed(&process));
+        assert_string_equal(process.said, "y");
+        assert_int_equal(seen.lines > 1000, i == 0);
+        assert_int_equal(seen.longest, i == 0);
+    }
+}
+
+/* (Its pipe is closed then, which ends it.) */
+static void whoever_keeps_on_behind_the_end_keeps_nobody(void **state)
+{
+    (void)state;
+    struct process process;
+    alarm(PATIENCE);
+    assert_int_equal(process_start_shell(&process, "setsid yes & sleep 0.1", &each), 0);
+    while (!process_has_ended(&process, &each))
+        usleep(1000);
+    alarm(0);
+}
+
+static void a_long_line_is_one(void **state)
+{
+    (void)state;
+    struct process process;
+    run(&process, "for i in 1 2 3; do head -c 4000 /dev/zero | tr '\\0' a; echo; done; echo end",
+        &each);
+    assert_int_equal(seen.lines, 4);
+    assert_int_equal(seen.longest, PROCESS_LINE_BYTES - 1);
+    assert_string_equal(seen.last, "end");
+    run(&process, "head -c 1023 /dev/zero | tr '\\0' a; echo; echo end", &each);
+    assert_int_equal(seen.lines, 2);
+    run(&process, "head -c 3000 /dev/zero | tr '\\0' a; echo ': Cannot allocate memory'", &each);
+    assert_int_equal(seen.lines, 1);
+    assert_true(process.has_missed_memory);
+}
+
+static void the_last_word_is_kept_of_much(void **state)
+{
+    (void)state;
+    struct process process;
+    static const struct {
+        const char *command, *said;
+    } row[] = {
+        {"seq 100000; printf 'end\\n\\n\\r\\n'", "end"},
+        {"seq 100000; printf 'end'", "end"},
+        {"seq 100000; echo error >&2; seq 100000", "error"},
+        {"seq 100000 >&2", "100000"},
+        {"printf 'a\\nb\\rc'", "c"},
+        {"printf 'one\\n'", "one"},
+        {"seq 100000; echo 'tail: memory exhausted'; seq 100000", "tail: memory exhausted"},
+        {"echo one >&2; seq 100000; echo 'x: Out Of Memory'; echo two >&2", "x: Out Of Memory"},
+        {"printf 'mem'; sleep 0.1; printf 'oryError\\n'; seq 100000", "memoryError"},
+    };
+    const struct process_hooks *hooks[] = {&each, &none};
+    for (size_t i = 0; i < 2 * sizeof row / sizeof row[0]; i++) {
+        run(&process, row[i / 2].command, hooks[i % 2]);
+        assert_string_equal(process.said, row[i / 2].said);
+    }
+}
+
+/* How much there is room for in both pipes, if this user may have so much. */
+static void nobody_waits_until_error_output_is_read(void **state)
+{
+    (void)state;
+    struct process process;
+    assert_int_equal(process_start_shell(&process, "exec sleep 100", &none), 0);
+    int out = fcntl(process.out.fd, F_GETPIPE_SZ), error = fcntl(process.error.fd, F_GETPIPE_SZ);
+    process_stop(&process, PATIENCE, &none);
+    assert_int_equal(error, out);
+    assert_true(out == MIB || geteuid() != 0);
+}
+
+/* It is woken for each of few lines, for one of many, and at once for much. */
+static void what_is_said_often_wakes_seldom(void **state)
+{
+    (void)state;
+    struct process process;
+    alarm(PATIENCE);
+    assert_int_equal(process_start_shell(&process, "while echo; do sleep 0.001; done", &none), 0);
+    assert_true(process_find_pause(&process) == 0);
+    while (process.pause < PROCESS_PAUSE) {
+        usleep(1000);
+        process_read(&process, &none);
+    }
+    assert_true(process_find_pause(&process) <= PROCESS_PAUSE);
+    process_stop(&process, PATIENCE, &none);
+    assert_int_equal(process_start_shell(&process, "exec yes", &none), 0);
+    do
+        process_read(&process, &none);
+    while (process.heard == 0 || process.pause > 0);
+    assert_true(process_find_pause(&process) == 0);
+    process_stop(&process, PATIENCE, &none);
+    alarm(0);
+}
+
+static bool is_found_at(const char *words, size_t at, size_t behind)
+{
+    static char text[1024];
+    size_t length = strlen(words);
+    memset(text, 'l', sizeof text); /* as near to one as can be */
+    memcpy(text + at, words, length);
+    return complaint_may_be_in(text, at + length + behind);
+}
+
+static void a_complaint_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    static const char *const complaints[] = {
+        "out of memory",     "MemoryError",    "Cannot allocate",   "std::bad_alloc",
+        "memory exhausted",  "ENOMEM",         "OutOfMemory",       "not enough memory",
+        "allocation failed", "can't allocate", "Failed to Allocate"};
+    for (size_t i = 0; i < sizeof complaints / sizeof complaints[0]; i++) {
+        assert_true(complaint_is(complaints[i], strlen(complaints[i])));
+        for (size_t at = 0; at < 200; at++) {
+            assert_true(is_found_at(complaints[i], at, 0));
+            assert_true(is_found_at(complaints[i], at, 100));
+        }
+    }
+    assert_false(is_found_at("all, me too", 77, 333));
+    assert_false(complaint_may_be_in("", 0));
+    assert_false(complaint_is("memory is allocated", strlen("memory is allocated")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_says_more_than_is_read_keeps_nobody),
+        cmocka_unit_test(whoever_keeps_on_behind_the_end_keeps_nobody),
+        cmocka_unit_test(a_long_line_is_one),
+        cmocka_unit_test(the_last_word_is_kept_of_much),
+        cmocka_unit_test(nobody_waits_until_error_output_is_read),
+        cmocka_unit_test(what_is_said_often_wakes_seldom),
+        cmocka_unit_test(a_complaint_is_found_wherever_it_is),
+    };
+    leftovers_begin();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
