@@ -55,6 +55,12 @@ static double flat(double share)
     return 1;
 }
 
+/* It touches only what it gets. */
+static double quicker(double share)
+{
+    return 0.6 + 0.4 * share;
+}
+
 static double inverted(double share)
 {
     return share > 0.7 ? 1 + 5 * (1.1 - share) : fmax(1, 3 - 5 * (0.7 - share));
@@ -256,6 +262,17 @@ static void a_curve_that_comes_back_is_not_monotone(void **state)
     expect_of_all_seeds(&(struct truth){.factor = inverted, .noise = 0.05}, is_not_monotone);
 }
 
+static bool is_graceful(const struct curve_figures *f)
+{
+    return f->is_monotone && f->is_graceful;
+}
+
+static void what_is_faster_with_less_memory_is_graceful(void **state)
+{
+    (void)state;
+    expect_of_all_seeds(&(struct truth){.factor = quicker, .noise = 0.01}, is_graceful);
+}
+
 /* -- parts ------------------------------------------------------------------------------------ */
 
 static void the_isotonic_fit_pools_what_falls(void **state)
@@ -439,6 +456,7 @@ int main(void)
         cmocka_unit_test(no_recovery_is_said),
         cmocka_unit_test(what_it_keeps_is_its_retention),
         cmocka_unit_test(a_curve_that_comes_back_is_not_monotone),
+        cmocka_unit_test(what_is_faster_with_less_memory_is_graceful),
         cmocka_unit_test(the_isotonic_fit_pools_what_falls),
         cmocka_unit_test(breaking_above_a_declared_floor_is_infinite_degradation),
         cmocka_unit_test(giving_up_with_a_word_is_clean_and_a_crash_is_not),

@@ -155,14 +155,15 @@ void curve_fit_isotonic(const double *value, size_t count, double *fit)
 }
 
 /* The residual of the fit may be a tenth of the whole degradation, or what two standard errors of
- * the medians explain, or nowhere more than what is as good as before: a flat curve is monotone. */
+ * the medians explain, or nowhere more than what is as good as before: a flat curve is monotone.
+ * What is faster than the baseline, as it touches less, is as good as it too. */
 static void judge_fit(const struct points *points, double m0, struct curve_figures *figures)
 {
     double *service = memory_alloc(points->count + 1, sizeof(*service));
     double *fit = memory_alloc(points->count + 1, sizeof(*fit));
     double off = 0, off_most = 0, whole = 0, errors = 0;
     for (size_t i = 0; i < points->count; i++)
-        service[i] = points->at[i].service;
+        service[i] = fmax(points->at[i].service, m0);
     curve_fit_isotonic(service, points->count, fit);
     for (size_t i = 0; i < points->count; i++) {
         off += fabs(service[i] - fit[i]);
