@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <unistd.h>
 
@@ -89,11 +90,54 @@ static void what_a_service_always_says_is_no_refusal(void **state)
     assert_false(is_denied(true));
 }
 
+static bool has_refused;
+
+static bool tell_refused(const struct pressure *pressure)
+{
+    (void)pressure;
+    return has_refused;
+}
+
+static const struct pressure_mechanism wall = {
+    .name = "wall", .set = set_nothing, .has_refused = tell_refused};
+
+static struct experiment_lap end_at(const struct pressure_mechanism *at, double budget)
+{
+    static const struct plan plan = {.expected_exit = 0};
+    struct experiment_lap level;
+    struct experiment *experiment = calloc(1, sizeof *experiment);
+    assert_non_null(experiment);
+    experiment->plan = &plan;
+    experiment->pressure.mechanism = at;
+    lap_begin(experiment, &level, budget);
+    experiment->target.wait_status = 1 << 8;
+    strcpy(experiment->target.said, "words");
+    lap_end_with_target(experiment);
+    free(experiment);
+    return level;
+}
+
+/* Whether it touched memory at the wall or asked the system for something is chance. */
+static void what_fails_at_a_wall_is_killed_there(void **state)
+{
+    (void)state;
+    has_refused = true;
+    struct experiment_lap level = end_at(&wall, 10 * MIB);
+    assert_true(level.end == CURVE_KILLED && !level.is_clean);
+    assert_string_equal(level.why, "out of memory: words");
+    assert_int_equal(end_at(&wall, 0).end, CURVE_FAILED);
+    level = end_at(&mechanism, 10 * MIB); /* others refuse */
+    assert_true(level.end == CURVE_FAILED && level.is_clean);
+    has_refused = false;
+    assert_int_equal(end_at(&wall, 10 * MIB).end, CURVE_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_could_not_be_forked_leaves_nothing_open),
         cmocka_unit_test(what_a_service_always_says_is_no_refusal),
+        cmocka_unit_test(what_fails_at_a_wall_is_killed_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,11 +148,30 @@ static void prepare_group(struct pressure *pressure)
 
 /* -- the limit -------------------------------------------------------------------------------- */
 
-static uint64_t get_used(const struct pressure *pressure)
+static uint64_t get_used_v2(const struct pressure *pressure)
 {
-    const struct group *group = group_of(pressure);
-    return group->is_v2 ? groups_read(group->path, "memory.stat", "anon ")
-                        : groups_read(group->path, "memory.stat", "rss ");
+    return groups_read(group_of(pressure)->path, "memory.stat", "anon ");
+}
+
+/* As the limit counts: also what the kernel itself needs for them, and pages of files that are in
+ * use, of a small program a tenth of all. Other pages of files give way. */
+static uint64_t read_in_use(const struct pressure *pressure, const char *name)
+{
+    const char *path = group_of(pressure)->path;
+    uint64_t all = groups_read(path, name, "");
+    uint64_t idle = groups_read(path, "memory.stat", "total_inactive_file ");
+    return all > idle ? all - idle : 0;
+}
+
+static uint64_t get_used_v1(const struct pressure *pressure)
+{
+    return read_in_use(pressure, "memory.usage_in_bytes");
+}
+
+/* Since the budget was set, also of what ended between two looks. */
+static uint64_t get_most_v1(const struct pressure *pressure)
+{
+    return read_in_use(pressure, "memory.max_usage_in_bytes");
 }
 
 static void set_v2(struct pressure *pressure, uint64_t bytes)
@@ -183,6 +202,8 @@ static void set_v1(struct pressure *pressure, uint64_t bytes)
         lower_v1(group, bytes);
     else if (write_number(group, "memory.limit_in_bytes", INT64_MAX) == 0)
         group->set = 0;
+    write_number(group, "memory.max_usage_in_bytes", 0);
+    write_number(group, "memory.failcnt", 0);
 }
 
 static void lend(struct pressure *pressure, struct group *group)
@@ -219,6 +240,12 @@ static bool is_over_v1(const struct pressure *pressure)
            process_now() - group->over_since > OVER_SECONDS;
 }
 
+/* (Also where there was room after reclaim.) */
+static bool has_refused_v1(const struct pressure *pressure)
+{
+    return groups_read(group_of(pressure)->path, "memory.failcnt", "") != 0;
+}
+
 static bool find_stalls(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES])
 {
     const struct group *group = group_of(pressure);
@@ -235,21 +262,23 @@ const struct pressure_mechanism pressure_cgroup2 = {
     .close = close_group,
     .prepare = prepare_group,
     .set = set_v2,
-    .used = get_used,
+    .used = get_used_v2,
     .stalls = find_stalls,
 };
 
 const struct pressure_mechanism pressure_cgroup1 = {
     .name = "cgroup1",
     .enforces = "memory.limit_in_bytes, its killer off: at the limit all wait until there is room",
-    .unit = "anonymous memory of all its processes",
+    .unit = "memory of all its processes, and the kernel's for them; idle files give way",
     .objection = object_to_v1,
     .open = open_v1,
     .close = close_group,
     .prepare = prepare_group,
     .set = set_v1,
-    .used = get_used,
+    .used = get_used_v1,
+    .most = get_most_v1,
     .tick = tick_v1,
     .stalls = find_stalls,
     .is_over = is_over_v1,
+    .has_refused = has_refused_v1,
 };

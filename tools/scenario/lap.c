@@ -269,12 +269,25 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     experiment->lap = NULL;
 }
 
+/* At a wall with the killer off, who touches memory waits, and is killed by us; a system call that
+ * needs some fails instead, whatever the program says of it ("disk I/O error"): with the killer on
+ * it would have come for both. */
+static bool is_walled_off(const struct pressure *pressure)
+{
+    return pressure->mechanism->has_refused != NULL && pressure->budget != 0 &&
+           pressure->mechanism->has_refused(pressure);
+}
+
 void lap_end_with_target(struct experiment *experiment)
 {
     const struct process *target = &experiment->target;
     if (process_was_killed(target)) {
         const char *name = sigabbrev_np(WTERMSIG(target->wait_status));
         lap_end(experiment, CURVE_KILLED, false, "SIG%s", name == NULL ? "?" : name);
+        return;
+    }
+    if (is_walled_off(&experiment->pressure)) {
+        lap_end(experiment, CURVE_KILLED, false, "out of memory: %.90s", target->said);
         return;
     }
     int status = WEXITSTATUS(target->wait_status);

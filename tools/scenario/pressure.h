@@ -73,7 +73,8 @@ struct pressure_mechanism {
     void (*set)(struct pressure *pressure, uint64_t bytes);
     /* What counts against the budget now. */
     uint64_t (*used)(const struct pressure *pressure);
-    /* The most that a process had, seen from inside; NULL: only what was seen from outside. */
+    /* The most that a process had, or all of them since the budget was set, as whoever counts it
+     * knows; NULL: only what was seen now and then. */
     uint64_t (*most)(const struct pressure *pressure);
     /* NULL: nobody tells. */
     void (*heap)(const struct pressure *pressure, struct pressure_heap *heap);
@@ -87,6 +88,9 @@ struct pressure_mechanism {
     bool (*stalls)(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES]);
     /* At the wall for good: where it would be killed. NULL: it shows by itself. */
     bool (*is_over)(const struct pressure *pressure);
+    /* Was the wall reached since the budget was set? Of what has failed then a killer would have
+     * come instead. NULL: there is none, or it shows by itself. */
+    bool (*has_refused)(const struct pressure *pressure);
 };
 
 /* What is put under pressure. */
