@@ -83,7 +83,7 @@ static void time_that_was_short_is_told_from_time_that_was_over(void **state)
     (void)state;
     struct experiment *experiment = built_experiment(&built_bracket);
     experiment->is_confirmed = false;
-    expect_text(experiment, "5 probes, 14 runs, not confirmed\n");
+    expect_text(experiment, "5 probes, 14 runs, not\n                confirmed\n");
     assert_true(json_member(experiment, "confirmed") == 0);
     assert_true(json_member(experiment, "out_of_time") == 0);
     experiment->is_out_of_time = true;
@@ -108,6 +108,116 @@ static void what_counts_and_is_not_there_is_told_apart(void **state)
                             "                (12.0 MiB more counts, which it has not touched)\n");
     level.untouched = 2 * MIB;
     expect_text(experiment, " 98 % with what the program mapped\nIN THE HEAP ");
+    free(experiment);
+}
+
+/* All that a report can have, with numbers that are long. */
+static struct experiment_lap make_wide(double budget)
+{
+    return (struct experiment_lap){.budget = budget,
+                                   .windows = 33,
+                                   .lasted = 1,
+                                   .costed = 1,
+                                   .resident_most = 999 * 1024,
+                                   .run_wait = 123.4,
+                                   .minor_faults = 1234567,
+                                   .major_faults = 123456,
+                                   .stalls = {false, 0.55, 0.44},
+                                   .stalled = 3.99,
+                                   .is_injected_known = true,
+                                   .injected = {3.99, 3.99, 3.99},
+                                   .injected_p99 = 1.23e-3,
+                                   .parts = {1e8, 2e8, 3e8, 4e8},
+                                   .slow_calls = 9,
+                                   .slow_p50 = 1.23e-6,
+                                   .slow_p99 = 1.23e-6,
+                                   .fast_calls = 9,
+                                   .fast_p50 = 1.23e-6,
+                                   .fast_p99 = 1.23e-6,
+                                   .fast_frees = 9,
+                                   .free_p50 = 1.23e-6,
+                                   .free_p99 = 1.23e-6,
+                                   .coverage = 1,
+                                   .accounted = 1,
+                                   .untouched = 1e8,
+                                   .objects = 123456};
+}
+
+static void no_line_is_longer_than_80_columns(void **state)
+{
+    (void)state;
+    static char trace[] = "a/long/way/to/a/trace/that/is/no/shorter/than/fifty/characters.mpt";
+    static char with[] = "jemalloc:MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0,narenas:1";
+    static char load[] = "load", how[] = "a few words, and many more, of how it is replayed, "
+                                         "as long as somebody writes some here";
+    static struct plan plan = {.arguments = built_program,
+                               .trace = trace,
+                               .with = with,
+                               .how = how,
+                               .recovery = 60,
+                               .shape = {.name = "exponential"},
+                               .load = load};
+    struct experiment_window windows[33];
+    for (size_t i = 0; i < 33; i++)
+        windows[i] = (struct experiment_window){.service = 7199};
+    struct experiment_lap level = make_wide(60 * MIB), broken = make_wide(50 * MIB);
+    struct experiment *experiment = built_experiment(&built_bracket);
+    broken.end = CURVE_COLLAPSED;
+    memset(broken.why, 'w', sizeof broken.why - 1);
+    struct experiment_lap levels[] = {level, broken};
+    experiment->plan = &plan;
+    experiment->window = windows;
+    experiment->baseline = 0.001;
+    experiment->clock_step = 2e-6;
+    experiment->is_confirmed = false;
+    experiment->bisect.probes = 1234;
+    experiment->bisect.runs = 12345;
+    experiment->calibration = level;
+    experiment->release = level;
+    experiment->is_recovery_cut = true;
+    experiment->level = levels;
+    experiment->levels = experiment->planned = 2;
+    experiment->backstop.head_room = experiment->backstop.outside = 1;
+    memset(experiment->backstop.name, 'n', sizeof experiment->backstop.name - 1);
+    struct verdict *verdict = &experiment->verdict;
+    verdict->figures = (struct curve_figures){
+        .latency = {12345, 12345}, .slowdown = 12345, .retention = 1234, .steepest = 123};
+    for (unsigned row = 0; row < VERDICT_ROWS; row++)
+        verdict->row[row] = (struct verdict_criterion){
+            .is_known = true, .is_asked = true, .value = 99999, .interval = {99998, 99999}};
+    verdict->row[VERDICT_IMPROVEMENT].value = -9.99; /* a share */
+    verdict->row[VERDICT_IMPROVEMENT].interval = (struct sample_interval){-12.34, -9.87};
+    expect_80_columns(experiment);
+    plan.load = NULL; /* it ends by itself */
+    expect_80_columns(experiment);
+    free(experiment);
+}
+
+static void a_word_that_no_line_has_room_for_is_broken(void **state)
+{
+    (void)state;
+    static char how[200];
+    static char trace[] = "trace";
+    static const struct plan plan = {.arguments = built_program, .trace = trace, .how = how};
+    struct experiment *experiment = built_experiment(&built_bracket);
+    memset(how, 'h', sizeof how - 1);
+    experiment->plan = &plan;
+    expect_80_columns(experiment);
+    free(experiment);
+}
+
+/* The program was gone; or nobody waited for it. */
+static void a_release_that_never_was_is_null(void **state)
+{
+    (void)state;
+    struct experiment *experiment = built_experiment(&built_bracket);
+    json_t *object = output_json(experiment);
+    assert_true(json_is_null(json_object_get(object, "release")));
+    json_decref(object);
+    experiment->release.began = 1;
+    object = output_json(experiment);
+    assert_true(json_is_object(json_object_get(object, "release")));
+    json_decref(object);
     free(experiment);
 }
 
@@ -308,6 +418,9 @@ int main(void)
         cmocka_unit_test(nothing_broke_at_no_budget),
         cmocka_unit_test(time_that_was_short_is_told_from_time_that_was_over),
         cmocka_unit_test(what_counts_and_is_not_there_is_told_apart),
+        cmocka_unit_test(no_line_is_longer_than_80_columns),
+        cmocka_unit_test(a_word_that_no_line_has_room_for_is_broken),
+        cmocka_unit_test(a_release_that_never_was_is_null),
         cmocka_unit_test(what_is_not_counted_says_why_in_80_columns),
         cmocka_unit_test(a_shift_that_there_was_no_time_for_is_no_silence),
         cmocka_unit_test(a_recovery_that_there_was_no_time_for_is_not_denied),

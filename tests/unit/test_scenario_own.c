@@ -56,6 +56,32 @@ static void fast_calls_are_told_as_far_as_the_clock_can_tell(void **state)
     free(experiment);
 }
 
+static void set_nothing(struct pressure *pressure, uint64_t budget)
+{
+    (void)pressure, (void)budget;
+}
+
+static const struct pressure_latency *tell_none(const struct pressure *pressure)
+{
+    static const struct pressure_latency none;
+    (void)pressure;
+    return &none;
+}
+
+static void what_nobody_timed_is_not_as_long_as_a_step_of_the_clock(void **state)
+{
+    (void)state;
+    static const struct pressure_mechanism mechanism = {.set = set_nothing, .latency = tell_none};
+    struct experiment_lap level;
+    struct experiment *experiment = make_measured(&level);
+    experiment->pressure.mechanism = &mechanism;
+    lap_begin(experiment, &level, MIB);
+    lap_end(experiment, CURVE_HELD, true, "%s", "");
+    assert_true(level.fast_calls == 0 && level.fast_p50 == 0 && level.fast_p99 == 0);
+    assert_true(level.fast_frees == 0 && level.free_p50 == 0 && level.free_p99 == 0);
+    free(experiment);
+}
+
 static void stalls_of_some_and_of_all_are_apart(void **state)
 {
     (void)state;
@@ -92,7 +118,9 @@ static void what_is_injected_is_told_by_its_parts(void **state)
                 "INJECTED        10.0 % of the time asleep, 5.0 % held, 2.0 % for packed "
                 "memory;\n                p99 of a call 5.00 ms\n");
     expect_text(experiment, "1.00 MiB shared, 2.00 MiB\n                swapped\n");
-    expect_text(experiment, "WAITING         for a processor 30.0 % of the time; 0.0 %");
+    expect_text(experiment,
+                "WAITING         for a processor 30.0 % of the time; 0.0 % without pressure "
+                "(the\n                first threads of its processes, added up)\n");
     expect_text(experiment, "FAULTS          123 minor, 0 major a second; 0, 0 without");
     expect_80_columns(experiment);
     assert_true(level_member(experiment, "slept_s") == 1);
@@ -262,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_calls_are_told_as_far_as_the_clock_can_tell),
+        cmocka_unit_test(what_nobody_timed_is_not_as_long_as_a_step_of_the_clock),
         cmocka_unit_test(stalls_of_some_and_of_all_are_apart),
         cmocka_unit_test(what_is_injected_is_told_by_its_parts),
         cmocka_unit_test(quantiles_of_times_need_enough_of_them),

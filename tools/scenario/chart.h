@@ -1,4 +1,4 @@
-/* chart.h - one chart of a page, as SVG. Colours are the page's (CHART_STYLE): light or dark. */
+/* chart.h - one chart of a page, as SVG. Colours are the page's (chart_style): light or dark. */
 #ifndef MPRESS_TOOLS_SCENARIO_CHART_H
 #define MPRESS_TOOLS_SCENARIO_CHART_H
 

@@ -1,4 +1,4 @@
-/* json.c - an experiment as JSON (output.h); tools/README.md lists the fields. */
+/* json.c - an experiment as JSON (output.h); tools/scenario/README.md lists the fields. */
 #include <math.h>
 
 #include "tools/scenario/gaps.h"
@@ -129,6 +129,12 @@ static json_t *lap_object(const struct experiment *experiment, const struct expe
         set_fast(object, lap);
     }
     return object;
+}
+
+/* null: it never began. */
+static json_t *begun_object(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    return lap->began > 0 ? lap_object(experiment, lap) : json_null();
 }
 
 static json_t *backstop_object(const struct experiment *experiment)
@@ -351,7 +357,7 @@ json_t *output_json(const struct experiment *experiment)
     set_bytes(object, "floor", experiment->floor);
     values_set_number(object, "levels_planned", experiment->planned);
     json_object_set_new(object, "levels", levels);
-    json_object_set_new(object, "release", lap_object(experiment, &experiment->release));
+    json_object_set_new(object, "release", begun_object(experiment, &experiment->release));
     json_object_set_new(object, "release_again",
                         experiment->release_again.windows > 0
                             ? lap_object(experiment, &experiment->release_again)

@@ -180,6 +180,13 @@ static void add_heap(const struct experiment *experiment, struct experiment_lap 
     lap->untouched = fmax(0, counted - there) / experiment->heap_seen;
 }
 
+/* Nothing is told as shorter than the clock can tell; 0: none was timed. */
+static double find_fast(const struct histogram *then, const struct histogram *now, double share,
+                        double step)
+{
+    return histogram_count(then, now) == 0 ? 0 : fmax(step, histogram_quantile(then, now, share));
+}
+
 static void add_latency(struct experiment *experiment, struct experiment_lap *lap)
 {
     if (experiment->pressure.mechanism->latency == NULL)
@@ -193,11 +200,11 @@ static void add_latency(struct experiment *experiment, struct experiment_lap *la
     lap->slow_p99 = histogram_quantile(&then->slow, &now->slow, 0.99);
     lap->injected_p99 = histogram_quantile(&then->injected, &now->injected, 0.99);
     lap->fast_calls = histogram_count(&then->fast, &now->fast);
-    lap->fast_p50 = fmax(step, histogram_quantile(&then->fast, &now->fast, 0.5));
-    lap->fast_p99 = fmax(step, histogram_quantile(&then->fast, &now->fast, 0.99));
+    lap->fast_p50 = find_fast(&then->fast, &now->fast, 0.5, step);
+    lap->fast_p99 = find_fast(&then->fast, &now->fast, 0.99, step);
     lap->fast_frees = histogram_count(&then->freed, &now->freed);
-    lap->free_p50 = fmax(step, histogram_quantile(&then->freed, &now->freed, 0.5));
-    lap->free_p99 = fmax(step, histogram_quantile(&then->freed, &now->freed, 0.99));
+    lap->free_p50 = find_fast(&then->freed, &now->freed, 0.5, step);
+    lap->free_p99 = find_fast(&then->freed, &now->freed, 0.99, step);
 }
 
 /* Between two readings of the same file; one of a group may be gone with the group. */

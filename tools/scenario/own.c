@@ -101,9 +101,9 @@ const char *output_times_of(const struct experiment *experiment,
 
 /* -- memory and waits ------------------------------------------------------------------------- */
 
-/* What follows the heading of a row. */
-static void print_row(const char *text, FILE *out)
+static void print_row(const char *heading, const char *text, FILE *out)
 {
+    fprintf(out, "%-15s ", heading);
     output_wrapped(text, INDENT, INDENT, out);
 }
 
@@ -120,8 +120,7 @@ static void print_parts(const struct victim_parts *parts, FILE *out)
         snprintf(swapped, sizeof swapped, ", %s swapped", output_bytes(parts->swap).at);
     snprintf(text, sizeof text, "%s anonymous, %s of files%s%s", output_bytes(parts->anon).at,
              output_bytes(parts->file).at, shared, swapped);
-    fprintf(out, "RESIDENT        ");
-    print_row(text, out);
+    print_row("RESIDENT", text, out);
 }
 
 /* Of the time that costs were counted in. */
@@ -132,14 +131,16 @@ static double share_of(double seconds, const struct experiment_lap *lap)
 
 static void print_stalls(const struct experiment_lap *lap, FILE *out)
 {
+    char text[256];
     if (isnan(lap->stalls.some)) {
         fprintf(out, "STALLS          the kernel does not tell (no /proc/pressure/memory)\n");
         return;
     }
-    fprintf(out, "STALLS          some %.1f %%, full %.1f %% of the time (%s, by the kernel)\n",
-            share_of(lap->stalls.some, lap),
-            isnan(lap->stalls.full) ? 0 : share_of(lap->stalls.full, lap),
-            lap->stalls.is_of_group ? "its group" : "the machine");
+    snprintf(text, sizeof text, "some %.1f %%, full %.1f %% of the time (%s, by the kernel)",
+             share_of(lap->stalls.some, lap),
+             isnan(lap->stalls.full) ? 0 : share_of(lap->stalls.full, lap),
+             lap->stalls.is_of_group ? "its group" : "the machine");
+    print_row("STALLS", text, out);
 }
 
 static void print_injected(const struct experiment_lap *lap, FILE *out)
@@ -155,22 +156,28 @@ static void print_injected(const struct experiment_lap *lap, FILE *out)
         snprintf(call, sizeof call, "; p99 of a call %s", output_time(lap->injected_p99).at);
     snprintf(text, sizeof text, "%.1f %% of the time asleep%s%s%s", share_of(injected->slept, lap),
              held, fetched, call);
-    fprintf(out, "INJECTED        ");
-    print_row(text, out);
+    print_row("INJECTED", text, out);
 }
 
+/* Waits are of first threads only: all of them would be dear. */
 static void print_waits(const struct experiment *experiment, const struct experiment_lap *lap,
                         FILE *out)
 {
     bool is_finite = plan_is_finite(experiment->plan);
     const struct experiment_lap *base = &experiment->calibration;
-    fprintf(out, "FAULTS          %s minor, %s major a %s; %s, %s without pressure\n",
-            output_rate(experiment, lap, lap->minor_faults).at,
-            output_rate(experiment, lap, lap->major_faults).at, is_finite ? "run" : "second",
-            output_rate(experiment, base, base->minor_faults).at,
-            output_rate(experiment, base, base->major_faults).at);
-    fprintf(out, "WAITING         for a processor %.1f %% of the time; %.1f %% without pressure\n",
-            share_of(lap->run_wait, lap), share_of(base->run_wait, base));
+    char text[256];
+    snprintf(text, sizeof text, "%s minor, %s major a %s; %s, %s without pressure",
+             output_rate(experiment, lap, lap->minor_faults).at,
+             output_rate(experiment, lap, lap->major_faults).at, is_finite ? "run" : "second",
+             output_rate(experiment, base, base->minor_faults).at,
+             output_rate(experiment, base, base->major_faults).at);
+    print_row("FAULTS", text, out);
+    snprintf(text, sizeof text,
+             "for a processor %.1f %% of the time; %.1f %% without pressure (%s)",
+             share_of(lap->run_wait, lap), share_of(base->run_wait, base),
+             is_finite ? "its first process, first thread"
+                       : "the first threads of its processes, added up");
+    print_row("WAITING", text, out);
     print_stalls(lap, out);
     if (lap->is_injected_known)
         print_injected(lap, out);
@@ -195,11 +202,13 @@ static struct units call_of(double seconds, double step)
 static void print_calls(const char *name, struct calls base, struct calls low, double step,
                         const char *more, FILE *out)
 {
+    char text[256];
     if (base.count == 0 || low.count == 0)
         return;
-    fprintf(out, "%-15s p50 %s -> %s, ", name, call_of(base.p50, step).at,
-            call_of(low.p50, step).at);
-    fprintf(out, "p99 %s -> %s%s\n", call_of(base.p99, step).at, call_of(low.p99, step).at, more);
+    snprintf(text, sizeof text, "p50 %s -> %s, p99 %s -> %s%s", call_of(base.p50, step).at,
+             call_of(low.p50, step).at, call_of(base.p99, step).at, call_of(low.p99, step).at,
+             more);
+    print_row(name, text, out);
 }
 
 static void print_latency(const struct experiment *experiment, const struct experiment_lap *low,
@@ -208,11 +217,13 @@ static void print_latency(const struct experiment *experiment, const struct expe
     const struct experiment_lap *base = &experiment->calibration;
     const struct curve_figures *figures = &experiment->verdict.figures;
     double step = experiment->clock_step;
+    char text[160];
     print_calls("SLOW CALLS", (struct calls){base->slow_p50, base->slow_p99, base->slow_calls},
                 (struct calls){low->slow_p50, low->slow_p99, low->slow_calls}, step, "", out);
-    fprintf(out, "                (D50 %s, D99 %s: at the worst level)\n",
-            output_value(VERDICT_DEGRADATION, figures->latency[0]).at,
-            output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
+    snprintf(text, sizeof text, "(without pressure -> there; at worst D50 %s, D99 %s)",
+             output_value(VERDICT_DEGRADATION, figures->latency[0]).at,
+             output_value(VERDICT_DEGRADATION, figures->latency[1]).at);
+    print_row("", text, out);
     print_calls("FAST CALLS", (struct calls){base->fast_p50, base->fast_p99, base->fast_calls},
                 (struct calls){low->fast_p50, low->fast_p99, low->fast_calls}, step, "; 1 in 64",
                 out);
@@ -241,8 +252,7 @@ void output_own(const struct experiment *experiment, FILE *out)
     print_all_times(experiment, out);
     if (low == NULL)
         return;
-    fprintf(out, "At %s, the lowest level held (without pressure -> there):\n",
-            output_bytes(low->budget).at);
+    fprintf(out, "At %s, the lowest level held:\n", output_bytes(low->budget).at);
     print_parts(&low->parts, out);
     print_waits(experiment, low, out);
     if (low->slow_calls > 0) {

@@ -63,7 +63,7 @@ struct output_value output_value(enum verdict_row row, double value)
     else if (row == VERDICT_IMPROVEMENT)
         snprintf(text.at, sizeof text.at, "%.1f %%", 100 * value);
     else if (row == VERDICT_DEGRADATION)
-        snprintf(text.at, sizeof text.at, "%.2f x", value);
+        snprintf(text.at, sizeof text.at, "%.*f x", value < 1000 ? 2 : 0, value);
     else
         snprintf(text.at, sizeof text.at, "%.2f", value);
     if (row == VERDICT_DEGRADATION && isinf(value))
@@ -77,11 +77,13 @@ void output_wrapped(const char *text, size_t used, size_t indent, FILE *out)
     bool is_first = true;
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
-        if (used + 1 + length > COLUMNS && used > indent) {
+        if (used + !is_first + length > COLUMNS && used > indent) {
             fprintf(out, "\n%*s", (int)indent, "");
             used = indent;
             is_first = true;
         }
+        if (length > COLUMNS - used) /* a word that no line has room for is broken */
+            length = COLUMNS - used;
         used += (size_t)fprintf(out, "%s%.*s", is_first ? "" : " ", (int)length, text);
         is_first = false;
         text += length + (text[length] == ' ');
@@ -128,14 +130,16 @@ static void print_program(char *const *arguments, FILE *out)
 
 static void print_trace(const struct plan *plan, FILE *out)
 {
-    char cell[PAGE_CELL_BYTES];
-    const char *with = plan->with == NULL ? "mpress" : plan->with;
-    page_fit(cell, plan->trace, 50, true);
-    fprintf(out, "replay      %s", cell);
-    page_fit(cell, with, 40, false);
-    fprintf(out, " under %s\n", cell);
-    if (plan->how != NULL)
-        fprintf(out, "            %s\n", plan->how);
+    char trace[PAGE_CELL_BYTES], with[PAGE_CELL_BYTES], text[2 * PAGE_CELL_BYTES + 16];
+    page_fit(trace, plan->trace, 50, true);
+    page_fit(with, plan->with == NULL ? "mpress" : plan->with, 40, false);
+    snprintf(text, sizeof text, "%s under %s", trace, with);
+    fprintf(out, "replay      ");
+    output_wrapped(text, 12, CHOICE_INDENT, out);
+    if (plan->how == NULL)
+        return;
+    fprintf(out, "            ");
+    output_wrapped(plan->how, 12, CHOICE_INDENT, out);
 }
 
 /* The peak is of what budgets are of. */
@@ -181,8 +185,9 @@ static void print_level(const struct experiment *experiment, const struct experi
         return;
     }
     double median = output_median(experiment, level);
-    fprintf(out, "%9s %7.2f x %7zu %10s %10s %5.1f %%\n", output_service(experiment, median).at,
-            median / experiment->baseline, level->windows, output_bytes(level->resident_most).at,
+    double factor = median / experiment->baseline;
+    fprintf(out, "%9s %7.*f x %7zu %10s %10s %5.1f %%\n", output_service(experiment, median).at,
+            factor < 1000 ? 2 : 0, factor, level->windows, output_bytes(level->resident_most).at,
             output_rate(experiment, level, level->minor_faults + level->major_faults).at,
             level->lasted > 0 ? 100 * fmin(1, level->stalled / level->lasted) : 0);
 }
@@ -217,8 +222,10 @@ static void print_backstop(const struct experiment *experiment, FILE *out)
                  experiment->denied, experiment->broken);
     fprintf(out, "BACKSTOP        ");
     output_wrapped(text, INDENT, INDENT, out);
-    if (told->outside > 0)
-        fprintf(out, "%*soutside the library: %s\n", INDENT, "", told->name);
+    if (told->outside > 0) {
+        fprintf(out, "%*soutside the library: ", INDENT, "");
+        output_wrapped(told->name, INDENT + 21, INDENT, out);
+    }
     if (told->unreached > 0)
         fprintf(out, "%*swith rights of its own, so that nobody can move it\n", INDENT, "");
 }
@@ -228,6 +235,7 @@ static void print_backstop(const struct experiment *experiment, FILE *out)
 static void print_recovery(const struct experiment *experiment, FILE *out)
 {
     const struct curve_figures *figures = &experiment->verdict.figures;
+    char text[256];
     if (experiment->plan->recovery == 0) {
         fprintf(out, "RECOVERY        not waited for\n");
         return;
@@ -237,11 +245,13 @@ static void print_recovery(const struct experiment *experiment, FILE *out)
                 experiment->release.why[0] == '\0' ? "it was gone" : experiment->release.why);
         return;
     }
-    fprintf(out, "RECOVERY        %s, then %.2f x; resident %+.0f %%%s\n",
-            experiment->is_recovery_cut ? "not while there was time"
-                                        : output_value(VERDICT_RECOVERY, figures->recovery).at,
-            figures->slowdown, 100 * figures->retention,
-            plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
+    snprintf(text, sizeof text, "%s, then %.2f x; resident %+.0f %%%s",
+             experiment->is_recovery_cut ? "not while there was time"
+                                         : output_value(VERDICT_RECOVERY, figures->recovery).at,
+             figures->slowdown, 100 * figures->retention,
+             plan_is_finite(experiment->plan) ? " (fresh runs)" : "");
+    fprintf(out, "RECOVERY        ");
+    output_wrapped(text, INDENT, INDENT, out);
 }
 
 /* How far off it may be, and how that is known. */
@@ -249,12 +259,15 @@ static void print_certainty(const struct experiment *experiment, FILE *out)
 {
     const struct bisect *bisect = &experiment->bisect;
     const struct belief_figures *figures = &bisect->figures;
-    fprintf(out, "%*s95 %% sure: %s to %s; %u probes, %u runs%s\n", INDENT, "",
-            output_bytes(figures->low).at, output_bytes(figures->high).at, bisect->probes,
-            bisect->runs,
-            experiment->is_out_of_time  ? ", out of time"
-            : !experiment->is_confirmed ? ", not confirmed"
-                                        : "");
+    char text[256];
+    snprintf(text, sizeof text, "95 %% sure: %s to %s; %s, %s%s", output_bytes(figures->low).at,
+             output_bytes(figures->high).at, units_plural(bisect->probes, "probe").at,
+             units_plural(bisect->runs, "run").at,
+             experiment->is_out_of_time  ? ", out of time"
+             : !experiment->is_confirmed ? ", not confirmed"
+                                         : "");
+    fprintf(out, "%*s", INDENT, "");
+    output_wrapped(text, INDENT, INDENT, out);
     if (bisect->is_varying)
         fprintf(out, "%*shalf of the runs break there: their needs spread by %s\n", INDENT, "",
                 output_bytes(figures->spread).at);
