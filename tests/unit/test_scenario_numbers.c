@@ -49,6 +49,24 @@ static void the_steps_of_a_clock_are_found(void **state)
     assert_true(here >= 1e-9 && here < 1e-5);
 }
 
+/* Counters of 24, 19.2, 54 and 121.875 MHz: each reading is cut to whole nanoseconds. */
+static void steps_that_are_no_whole_nanoseconds_are_found(void **state)
+{
+    (void)state;
+    static const double steps[] = {1e3 / 24, 1e3 / 19.2, 1e3 / 54, 1e3 / 121.875};
+    struct sample_random random = {.state = 7};
+    for (unsigned which = 0; which < 4; which++) {
+        uint64_t ns[512];
+        for (unsigned i = 0; i < 512; i++) {
+            uint64_t from = sample_below(&random, 1000000),
+                     to = from + 1 + sample_below(&random, 6);
+            ns[i] = (uint64_t)((double)to * steps[which]) - (uint64_t)((double)from * steps[which]);
+        }
+        double found = (double)histogram_find_step(ns, 512);
+        assert_true(found >= steps[which] - 1 && found <= steps[which] + 1);
+    }
+}
+
 static char path_of_stalls[64];
 
 static bool tell_path(const struct pressure *pressure, char path[PRESSURE_PATH_BYTES])
@@ -83,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_came_meanwhile_counts),
         cmocka_unit_test(the_steps_of_a_clock_are_found),
+        cmocka_unit_test(steps_that_are_no_whole_nanoseconds_are_found),
         cmocka_unit_test(a_groups_own_stalls_come_before_the_machines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,8 @@ static void fast_calls_are_told_as_far_as_the_clock_can_tell(void **state)
     experiment->calibration.fast_p99 = 2e-8;
     expect_text(experiment,
                 "FAST CALLS      p50 <= 10 ns -> <= 10 ns, p99 20 ns -> 40 ns; 1 in 64\n");
+    level.slow_p50 = 4e-9; /* nobody can tell */
+    expect_text(experiment, "SLOW CALLS      p50 300 ns -> <= 10 ns, p99");
     assert_true(level_member(experiment, "fast_calls") == 1000);
     assert_true(level_member(experiment, "fast_p50_s") == 1e-8);
     assert_true(level_member(experiment, "fast_p99_s") == 4e-8);
@@ -176,6 +178,20 @@ static void units_count_each_for_itself(void **state)
     free(experiment);
 }
 
+static void each_phase_is_marked_however_many_there_are(void **state)
+{
+    (void)state;
+    struct experiment *experiment = built_experiment(&built_bracket);
+    for (unsigned i = 0; i < 50; i++)
+        watch_enter(experiment, i % 2 == 0 ? "breaking point" : "above it");
+    watch_enter(experiment, "shifts");
+    assert_int_equal(experiment->marks, 51);
+    assert_string_equal(experiment->mark[0].phase, "breaking point");
+    assert_string_equal(experiment->mark[50].phase, "shifts");
+    experiment_fini(experiment);
+    free(experiment);
+}
+
 /* -- the page --------------------------------------------------------------------------------- */
 
 static char *make_page(const struct experiment *experiment)
@@ -230,6 +246,8 @@ static void charts_have_phases_levels_and_allocations_on_one_axis(void **state)
     experiment->sample = sample;
     experiment->samples = 300;
     experiment->total = 30;
+    struct experiment_mark marks[4];
+    experiment->mark = marks;
     experiment->mark[0] = (struct experiment_mark){0, "calibration"};
     experiment->mark[1] = (struct experiment_mark){10, "pressure"};
     experiment->mark[2] = (struct experiment_mark){25, "release"};
@@ -295,6 +313,7 @@ int main(void)
         cmocka_unit_test(what_is_injected_is_told_by_its_parts),
         cmocka_unit_test(quantiles_of_times_need_enough_of_them),
         cmocka_unit_test(units_count_each_for_itself),
+        cmocka_unit_test(each_phase_is_marked_however_many_there_are),
         cmocka_unit_test(charts_have_phases_levels_and_allocations_on_one_axis),
         cmocka_unit_test(the_page_has_each_level_with_its_costs),
     };

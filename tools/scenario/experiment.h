@@ -22,7 +22,7 @@
 #include "tools/scenario/process.h"
 #include "tools/scenario/schedule.h"
 
-enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000, EXPERIMENT_MARKS = 16 };
+enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000 };
 
 /* Windows of one lap after the other, in one array. */
 struct experiment_window {
@@ -166,8 +166,8 @@ struct experiment {
     size_t samples, sample_capacity;
     struct sample_weighted *batch; /* units that were done, and the seconds that each took */
     size_t batches, batch_capacity;
-    struct experiment_mark mark[EXPERIMENT_MARKS];
-    size_t marks;
+    struct experiment_mark *mark;
+    size_t marks, mark_capacity;
     struct experiment_lap calibration, release;
     struct experiment_lap release_again; /* with fresh runs behind the search; or nothing */
     struct experiment_lap *level;

@@ -28,25 +28,32 @@ double histogram_quantile(const struct histogram *before, const struct histogram
     return 0;
 }
 
-enum { STEP_MOST = 1000, STEP_LEAST = 4, DURATIONS = 512, SPINS = 61 };
+/* Steps are tried in parts of a nanosecond: counters of 24 MHz go in 41.67 ns. */
+enum { PARTS = 16, STEP_MOST = 1000 * PARTS, STEP_LEAST = 4 * PARTS, DURATIONS = 512, SPINS = 61 };
 
 /* Nearly all are multiples of it, but for rounding. (Of random ones 3 in `step` are.) */
 static bool is_step(uint64_t step, const uint64_t *ns, size_t count)
 {
-    size_t multiples = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t rest = ns[i] % step;
-        multiples += rest <= 1 || rest == step - 1;
+    size_t others = 0;
+    for (size_t i = 0; i < count && others * 20 <= count; i++) {
+        uint64_t rest = ns[i] * PARTS % step;
+        others += rest > PARTS && rest < step - PARTS;
     }
-    return multiples * 20 >= count * 19;
+    return others * 20 <= count;
 }
 
+/* Those close to it are as good: the middle of them. */
 uint64_t histogram_find_step(const uint64_t *ns, size_t count)
 {
-    uint64_t step = STEP_MOST;
-    while (step >= STEP_LEAST && !is_step(step, ns, count))
-        step--;
-    return step >= STEP_LEAST ? step : 1;
+    uint64_t most = STEP_MOST;
+    while (most >= STEP_LEAST && !is_step(most, ns, count))
+        most--;
+    if (most < STEP_LEAST)
+        return 1;
+    uint64_t least = most;
+    while (least > STEP_LEAST && is_step(least - 1, ns, count))
+        least--;
+    return (least + most + PARTS) / (2 * PARTS);
 }
 
 double histogram_clock_step(void)

@@ -195,7 +195,7 @@ static struct units call_of(double seconds, double step)
 {
     struct units text = output_time(seconds);
     if (seconds <= step)
-        snprintf(text.at, sizeof text.at, "<= %.20s", output_time(seconds).at);
+        snprintf(text.at, sizeof text.at, "<= %.20s", output_time(step).at);
     return text;
 }
 

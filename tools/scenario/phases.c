@@ -204,6 +204,7 @@ void experiment_fini(struct experiment *experiment)
     free(experiment->window);
     free(experiment->sample);
     free(experiment->batch);
+    free(experiment->mark);
     free(experiment->level);
 }
 

@@ -126,9 +126,9 @@ static void take_signals(struct experiment *experiment)
 void watch_enter(struct experiment *experiment, const char *phase)
 {
     experiment->phase = phase;
-    if (experiment->marks < EXPERIMENT_MARKS)
-        experiment->mark[experiment->marks++] =
-            (struct experiment_mark){watch_time(experiment), phase};
+    experiment->mark = memory_grow(experiment->mark, experiment->marks, &experiment->mark_capacity,
+                                   sizeof(*experiment->mark));
+    experiment->mark[experiment->marks++] = (struct experiment_mark){watch_time(experiment), phase};
 }
 
 /* -- the target ------------------------------------------------------------------------------- */
