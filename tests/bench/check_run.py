@@ -3,6 +3,8 @@
 
 usage: check_run.py RUN LIBRARY"""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,6 +12,8 @@ import sys
 import tempfile
 
 RUN, LIBRARY = sys.argv[1:3]
+sys.path.insert(0, os.path.dirname(RUN))
+from runner import breaking, measure, targets
 
 
 def run(*arguments):
@@ -86,6 +90,28 @@ def check_breaking(folder):
     check("| python3 | budget |" in done.stdout, done.stdout)
 
 
+def fail(*_):
+    raise measure.Failed("no such experiment")
+
+
+def check_what_fails_later():
+    """What was measured before stays; and a program that had no level below its peak is a row, too."""
+    found = {"breaking_point": None, "lasted_s": 2, "pressure": {"mechanism": "budget"},
+             "result": {"verdict": "passed"}, "baseline": {"spread": 0.1, "peak": 5}, "own_processor_s": 0.1,
+             "levels": [{"budget": 6, "used_most": 6}]}
+    breaking.measure_target = lambda points, name, _: points.add(name, found)
+    breaking.run_once = fail
+    targets.TARGETS, targets.GREEDY = {"one": ([], None)}, {"greedy": ([], lambda _: ["greedy"])}
+    options = type("Options", (), {"within": "1s"})
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        points, held = breaking.run_breaking({"breaking-one", breaking.HELD}, None, options)
+        held.add("high", found)
+        held.print()
+    check(points.result()["rows"] == {"one": [found]}, points.result())
+    check(len(measure.failures) == len(breaking.MECHANISMS), measure.failures)
+    check("| high | 0 | - | - | 5.00% |" in said.getvalue(), said.getvalue())
+
+
 listed = run("--list")
 check(listed.returncode == 0 and "  spike " in listed.stdout and "mpress" in listed.stdout,
       listed.stdout)
@@ -106,3 +132,4 @@ with tempfile.TemporaryDirectory() as work:
     check_failing_program(work)
     if can_nobody_read():
         check_breaking(work)
+check_what_fails_later()

@@ -128,10 +128,26 @@ class Held:
         print("|---|--:|--:|--:|--:|")
         for name, levels in self.levels.items():
             off = [used / budget - 1 for budget, used in levels]
-            print(f"| {name} | {len(levels)} | {min(off):+.2%} | {max(off):+.2%} | {self.own[name]:.2%} |")
+            least, most = (f"{min(off):+.2%}", f"{max(off):+.2%}") if off else ("-", "-")
+            print(f"| {name} | {len(levels)} | {least} | {most} | {self.own[name]:.2%} |")
 
     def result(self):
         return {"title": "held", "rows": self.levels, "own": self.own}
+
+
+def attempt(work, *arguments):
+    """What cannot be measured takes nothing of the rest away."""
+    try:
+        work(*arguments)
+    except measure.Failed as failure:
+        measure.failures.append(f"breaking: {failure}")
+        print(measure.failures[-1])
+
+
+def measure_levels(held, name, mechanism, folder, command, options):
+    arguments = ["--pressure", mechanism, "--limit", f"{targets.WANTED_MIB * 2 // 5}M",
+                 "--levels", "8", "--no-search", "--strategy", "none", "--", *command]
+    held.add(f"{name}, {mechanism}", run_once("held", folder, arguments, options.within))
 
 
 def measure_held(options):
@@ -144,9 +160,7 @@ def measure_held(options):
             command = prepare(folder)
             for mechanism in MECHANISMS:
                 measure.progress(f"  held: {name}, {mechanism}")
-                arguments = ["--pressure", mechanism, "--limit", f"{targets.WANTED_MIB * 2 // 5}M",
-                             "--levels", "8", "--no-search", "--strategy", "none", "--", *command]
-                held.add(f"{name}, {mechanism}", run_once("held", folder, arguments, options.within))
+                attempt(measure_levels, held, name, mechanism, folder, command, options)
     return held
 
 
@@ -159,10 +173,6 @@ def run_breaking(rows, _compared, options):
         if missing:
             print(f"skipped: {name} needs {', '.join(missing)}")
             continue
-        try:
-            measure_target(points, name, options)
-        except measure.Failed as failure:
-            measure.failures.append(f"breaking: {failure}")
-            print(measure.failures[-1])
+        attempt(measure_target, points, name, options)
     measure.progress()
     return ([points] if points.points else []) + ([measure_held(options)] if HELD in rows else [])
