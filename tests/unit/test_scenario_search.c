@@ -91,6 +91,24 @@ static void a_small_program_is_bracketed_as_finely(void **state)
     assert_true(bisect.tolerance == 10 * MIB);
 }
 
+/* It broke there by chance: the next level below it broke, too. */
+static void what_holds_after_all_does_not_end_the_search(void **state)
+{
+    (void)state;
+    const double broken[] = {388e3, 310e3, 372e3};
+    double budget, truth[] = {380e3, 350e3};
+    for (unsigned i = 0; i < 2; i++) {
+        struct bisect bisect;
+        bisect_init(&bisect, 400e3, 388e3, 420e3);
+        bisect_note_broken(&bisect, broken, 3);
+        while ((budget = bisect_next(&bisect)) > 0)
+            bisect_tell(&bisect, budget > truth[i] ? CURVE_HELD : CURVE_FAILED);
+        assert_true(bisect_is_found(&bisect) && bisect.kind == CURVE_FAILED);
+        assert_true(bisect.bad <= truth[i] && bisect.good >= truth[i]);
+        assert_in_range(bisect.runs, 4, 12);
+    }
+}
+
 static void what_survives_everything_has_no_breaking_point(void **state)
 {
     (void)state;
@@ -462,6 +480,7 @@ int main(void)
         cmocka_unit_test(needs_that_are_the_same_cost_four_runs_more),
         cmocka_unit_test(a_run_that_contradicts_is_counted_however_few_there_were),
         cmocka_unit_test(a_small_program_is_bracketed_as_finely),
+        cmocka_unit_test(what_holds_after_all_does_not_end_the_search),
         cmocka_unit_test(what_survives_everything_has_no_breaking_point),
         cmocka_unit_test(only_a_certain_and_cheap_gain_counts),
         cmocka_unit_test(what_did_not_change_is_found_by_two_probes),

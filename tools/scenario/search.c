@@ -29,7 +29,16 @@ static void find_bracket(const struct experiment *experiment, double *good, doub
         *good = 0; /* what is passed by is not held yet */
 }
 
-/* Levels held. */
+static size_t list_broken(const struct experiment *experiment, double broken[EXPERIMENT_LEVELS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < experiment->levels && count < EXPERIMENT_LEVELS; i++) {
+        if (experiment->level[i].end != CURVE_HELD)
+            broken[count++] = experiment->level[i].budget;
+    }
+    return count;
+}
+
 static size_t list_held(const struct experiment *experiment, double held[EXPERIMENT_LEVELS])
 {
     size_t count = 0;
@@ -183,10 +192,11 @@ static bool has_strategies(const struct experiment *experiment)
 void search_breaking_point(struct experiment *experiment)
 {
     struct bisect *bisect = &experiment->bisect;
-    double good, bad, held[EXPERIMENT_LEVELS];
+    double good, bad, held[EXPERIMENT_LEVELS], broken[EXPERIMENT_LEVELS];
     find_bracket(experiment, &good, &bad);
     bisect_init(bisect, good, bad, experiment->peak);
     bisect_note_held(bisect, held, list_held(experiment, held));
+    bisect_note_broken(bisect, broken, list_broken(experiment, broken));
     for (size_t i = 0; i < experiment->levels && bad > 0; i++) {
         if (experiment->level[i].budget == bad)
             bisect->kind = experiment->level[i].end;

@@ -23,6 +23,14 @@ void bisect_init(struct bisect *bisect, double good, double bad, double peak)
     };
 }
 
+void bisect_note_broken(struct bisect *bisect, const double *broken, size_t count)
+{
+    for (size_t i = 0; i < count && bisect->belows < BISECT_BELOW_MOST; i++) {
+        if (broken[i] < bisect->bad)
+            bisect->below[bisect->belows++] = broken[i];
+    }
+}
+
 void bisect_note_held(struct bisect *bisect, const double *held, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -63,7 +71,7 @@ double bisect_next(const struct bisect *bisect)
     if (bisect->bad == 0)
         return bisect->good <= bisect->least ? 0 : fmax(bisect->least, bisect->good / 2);
     if (bisect_is_found(bisect)) /* by levels alone, each tried once: votes are to confirm it */
-        return bisect->probes == 0 ? bisect->bad : 0;
+        return bisect->probes == 0 || bisect->is_below ? bisect->bad : 0;
     return (bisect->good + bisect->bad) / 2;
 }
 
@@ -85,6 +93,17 @@ void bisect_add_run(struct bisect *bisect, double budget, bool is_good)
         bisect->run[bisect->runs++] = (struct bisect_run){budget, is_good};
 }
 
+/* The largest that broke below what holds after all; 0: none did. */
+static double find_below(const struct bisect *bisect, double good)
+{
+    double bad = 0;
+    for (unsigned i = 0; i < bisect->belows; i++) {
+        if (bisect->below[i] < good)
+            bad = fmax(bad, bisect->below[i]);
+    }
+    return bad;
+}
+
 void bisect_tell(struct bisect *bisect, enum curve_end end)
 {
     double budget = bisect_next(bisect);
@@ -100,9 +119,13 @@ void bisect_tell(struct bisect *bisect, enum curve_end end)
     bisect->probes++;
     if (bisect->good_votes == 2) {
         bisect->good = budget;
-        bisect->bad = bisect->bad < budget ? bisect->bad : 0;
+        if (bisect->bad >= budget) {
+            bisect->bad = find_below(bisect, budget);
+            bisect->is_below = bisect->bad > 0;
+        }
     } else {
         bisect->bad = budget;
+        bisect->is_below = false;
         bisect->kind = is_good ? bisect->kind : end;
     }
     bisect->good_votes = bisect->bad_votes = 0;
@@ -138,6 +161,7 @@ void bisect_move_up(struct bisect *bisect, double bad, enum curve_end kind)
     bisect->good = good;
     bisect->bad = bad;
     bisect->told_bad = 0;
+    bisect->is_below = false;
     bisect->kind = kind;
     bisect->is_varying = bisect->is_settled = false;
 }

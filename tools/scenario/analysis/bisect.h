@@ -10,7 +10,7 @@
 #include "tools/scenario/analysis/belief.h"
 #include "tools/scenario/analysis/curve.h"
 
-enum { BISECT_RUNS_MOST = 320 };
+enum { BISECT_RUNS_MOST = 320, BISECT_BELOW_MOST = 8 };
 
 /* A fresh run at one budget. */
 struct bisect_run {
@@ -19,9 +19,12 @@ struct bisect_run {
 };
 
 struct bisect {
-    double good, bad;           /* bytes; 0: none is known yet */
-    double told_good, told_bad; /* what was known at first: tried once each */
-    double least, most;         /* where to look at all */
+    double good, bad;                /* bytes; 0: none is known yet */
+    double told_good, told_bad;      /* what was known at first: tried once each */
+    double below[BISECT_BELOW_MOST]; /* that broke it, too: taken where it holds at `bad` */
+    unsigned belows;
+    bool is_below;       /* `bad` is one of them: votes are to confirm it */
+    double least, most;  /* where to look at all */
     double tolerance;    /* bytes: what good - bad may be in the end; max(1 MiB, 1 % of the peak),
                           * where that is more than 2 %, these */
     double hint[2];      /* asked before others; 0: none */
@@ -41,6 +44,8 @@ struct bisect {
 
 void bisect_init(struct bisect *bisect, double good, double bad, double peak);
 
+/* Levels that broke it; the first of those below `bad` count. */
+void bisect_note_broken(struct bisect *bisect, const double *broken, size_t count);
 /* Levels that it held at. */
 void bisect_note_held(struct bisect *bisect, const double *held, size_t count);
 
