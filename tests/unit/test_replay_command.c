@@ -81,7 +81,8 @@ static void bad_usage_is_refused_in_one_line(void **state)
     expect_refusal(2, "--scale: that", (char *[]){"replay", "--scale", "1K", "x", NULL});
     expect_refusal(1, "/tmp/.: cannot be read",
                    (char *[]){"replay", "--with", "/tmp/.", "x", NULL});
-    expect_refusal(1, "mpress tune", (char *[]){"replay", "--profile", "", "x", NULL});
+    expect_refusal(1, "mpress tune",
+                   (char *[]){"replay", "--profile", "", "--with", "glibc", "x", NULL});
     expect_refusal(2, "--scale 2K,1K", (char *[]){"replay", "--scale", "2K,1K", "x", NULL});
     expect_refusal(2, "--workload web", (char *[]){"replay", "--workload", "web", NULL});
     expect_refusal(2, "not both", (char *[]){"replay", "--workload", "kv", "x", NULL});
