@@ -26,11 +26,6 @@ static const char style[] =
 
 /* -- the degradation curve -------------------------------------------------------------------- */
 
-static double get_factor(const struct experiment *experiment, const struct experiment_lap *level)
-{
-    return output_median(experiment, level) / experiment->baseline;
-}
-
 static void draw_breaking_point(const struct chart *chart, const struct experiment *experiment)
 {
     const struct bisect *bisect = &experiment->bisect;
@@ -55,7 +50,7 @@ static void draw_curve(const struct experiment *experiment, FILE *out)
         const struct experiment_lap *level = &experiment->level[i];
         chart.x_least = fmax(chart.x_least, level->budget);
         if (level->end == CURVE_HELD)
-            chart.y_most = fmax(chart.y_most, get_factor(experiment, level));
+            chart.y_most = fmax(chart.y_most, output_factor(experiment, level));
     }
     if (experiment->has_searched)
         chart.x_least = fmax(chart.x_least, experiment->bisect.figures.high);
@@ -69,14 +64,14 @@ static void draw_curve(const struct experiment *experiment, FILE *out)
     for (size_t i = 0; i < experiment->levels; i++) {
         if (experiment->level[i].end == CURVE_HELD)
             chart_add_point(&chart, experiment->level[i].budget,
-                            get_factor(experiment, &experiment->level[i]));
+                            output_factor(experiment, &experiment->level[i]));
     }
     chart_end_line(&chart);
     for (size_t i = 0; i < experiment->levels; i++) {
         const struct experiment_lap *level = &experiment->level[i];
         bool is_held = level->end == CURVE_HELD;
-        chart_dot(&chart, level->budget, is_held ? get_factor(experiment, level) : chart.y_most, 4,
-                  is_held ? CHART_BLUE : CHART_RED);
+        chart_dot(&chart, level->budget, is_held ? output_factor(experiment, level) : chart.y_most,
+                  4, is_held ? CHART_BLUE : CHART_RED);
     }
     draw_breaking_point(&chart, experiment);
     chart_end(&chart);

@@ -55,15 +55,12 @@ pid_t origin_find_marked(pid_t pid)
     return at == NULL ? 0 : (pid_t)atoi(at + length);
 }
 
-/* The fourth field behind the name, which may hold anything. */
 pid_t origin_find_session(pid_t pid)
 {
-    char path[64], text[1024], state;
+    char text[1024], state;
     int session;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    victim_read_file(path, text, sizeof text);
-    const char *behind = strrchr(text, ')');
-    if (behind == NULL || sscanf(behind + 1, " %c %*d %*d %d", &state, &session) != 2)
+    const char *behind = victim_read_stat(pid, text, sizeof text);
+    if (behind == NULL || sscanf(behind, " %c %*d %*d %d", &state, &session) != 2)
         return 0;
     return state == 'Z' || state == 'X' ? 0 : session;
 }

@@ -39,6 +39,8 @@ struct units output_bytes(double bytes);
 /* What a window has: a time, or a number that only the user knows the unit of. */
 struct units output_service(const struct experiment *experiment, double value);
 double output_median(const struct experiment *experiment, const struct experiment_lap *lap);
+/* That to the baseline's. */
+double output_factor(const struct experiment *experiment, const struct experiment_lap *lap);
 /* How many of each run, or a second of a service, as far as costs were counted. */
 struct units output_rate(const struct experiment *experiment, const struct experiment_lap *lap,
                          uint64_t count);

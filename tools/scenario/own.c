@@ -31,6 +31,11 @@ double output_median(const struct experiment *experiment, const struct experimen
     return median;
 }
 
+double output_factor(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    return output_median(experiment, lap) / experiment->baseline;
+}
+
 struct units output_rate(const struct experiment *experiment, const struct experiment_lap *lap,
                          uint64_t count)
 {

@@ -20,6 +20,7 @@
 #include "tools/scenario/guard.h"
 #include "tools/scenario/leftovers.h"
 #include "tools/scenario/origin.h"
+#include "tools/scenario/victim.h"
 
 enum {
     PIPE_BYTES = 1 << 20,  /* so that nobody waits until it is read; more is for root only */
@@ -304,21 +305,6 @@ static void close_stream(struct process *process, struct process_stream *stream,
     stream->fd = -1;
 }
 
-/* Readable as long as nobody has waited for it. */
-double process_read_run_wait(const struct process *process)
-{
-    char path[64];
-    unsigned long long waited = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)process->pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%*u %llu", &waited) != 1)
-        waited = 0;
-    fclose(file);
-    return (double)waited / 1e9;
-}
-
 /* Its other threads may still be on their way out of /proc, and wait4 spins until they have had
  * their turn: on a busy machine for 2.5 ms, and for 0.3 after 5 ms of sleep, which was most of what
  * this program took. (Of one thread it takes 0.02 ms.) */
@@ -339,7 +325,7 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
         info.si_pid != process->pid)
         return false;
     process->ended = process_now();
-    process->run_wait = process_read_run_wait(process);
+    process->run_wait = victim_read_wait(process->pid);
     kill(-process->pid, SIGKILL); /* whoever is left of its session's first group */
     leftovers_end(process->pid);
     guard_forget(process->pid);

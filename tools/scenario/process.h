@@ -64,9 +64,6 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
  * its tree is left. Its output is read meanwhile. */
 void process_stop(struct process *process, double patience, const struct process_hooks *hooks);
 
-/* How long its first thread, ready to run, has waited for a processor so far; seconds. */
-double process_read_run_wait(const struct process *process);
-
 bool process_was_killed(const struct process *process); /* by a signal */
 bool process_has_exited_with(const struct process *process, int status);
 

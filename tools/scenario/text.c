@@ -184,8 +184,7 @@ static void print_level(const struct experiment *experiment, const struct experi
                 (int)(58 - strlen(curve_end_name(level->end))), level->why);
         return;
     }
-    double median = output_median(experiment, level);
-    double factor = median / experiment->baseline;
+    double median = output_median(experiment, level), factor = output_factor(experiment, level);
     fprintf(out, "%9s %7.*f x %7zu %10s %10s %5.1f %%\n", output_service(experiment, median).at,
             factor < 1000 ? 2 : 0, factor, level->windows, output_bytes(level->resident_most).at,
             output_rate(experiment, level, level->minor_faults + level->major_faults).at,

@@ -65,14 +65,21 @@ static void add_children_of_all_threads(struct victim *victim, pid_t pid)
     closedir(folder);
 }
 
-/* Field 22 of stat, behind the name, which may hold anything. */
+const char *victim_read_stat(pid_t pid, char *text, size_t capacity)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    victim_read_file(path, text, capacity);
+    const char *behind = strrchr(text, ')');
+    return behind == NULL ? NULL : behind + 1;
+}
+
+/* Field 22. */
 static uint64_t read_start(pid_t process)
 {
-    enum { FIELDS = 20 };
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    victim_read_file(path, text, sizeof text);
-    const char *at = strrchr(text, ')');
+    enum { FIELDS = 19 };
+    char text[1024];
+    const char *at = victim_read_stat(process, text, sizeof text);
     for (unsigned i = 0; at != NULL && i < FIELDS; i++)
         at = strchr(at + 1, ' ');
     return at == NULL ? 0 : strtoull(at, NULL, 10);
@@ -173,16 +180,14 @@ static void add_memory(struct victim *victim, size_t place, struct victim_state 
     state->processes++;
 }
 
-/* Fields 10 to 15 of stat, behind the name, which may hold anything. */
+/* Fields 10 to 15. */
 static void add_faults(pid_t pid, struct victim_state *state)
 {
-    char path[64], text[1024];
+    char text[1024];
     unsigned long long minor, minor_waited, major, major_waited, user, system;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    victim_read_file(path, text, sizeof text);
-    const char *behind = strrchr(text, ')');
+    const char *behind = victim_read_stat(pid, text, sizeof text);
     if (behind == NULL ||
-        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %llu %llu %llu %llu %llu", &minor,
+        sscanf(behind, " %*c %*d %*d %*d %*d %*d %*u %llu %llu %llu %llu %llu %llu", &minor,
                &minor_waited, &major, &major_waited, &user, &system) != 6)
         return;
     state->minor_faults += minor + minor_waited;
@@ -190,14 +195,14 @@ static void add_faults(pid_t pid, struct victim_state *state)
     state->processor += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* Of its first thread: all of them would be dear. */
-static void add_wait(pid_t pid, struct victim_state *state)
+double victim_read_wait(pid_t pid)
 {
     char path[64], text[256];
     unsigned long long waited;
     snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-    if (victim_read_file(path, text, sizeof text) > 0 && sscanf(text, "%*u %llu", &waited) == 1)
-        state->run_wait += (double)waited / 1e9;
+    bool is_told =
+        victim_read_file(path, text, sizeof text) > 0 && sscanf(text, "%*u %llu", &waited) == 1;
+    return is_told ? (double)waited / 1e9 : 0;
 }
 
 void victim_look(struct victim *victim)
@@ -206,7 +211,7 @@ void victim_look(struct victim *victim)
     for (size_t i = 0; i < victim->pids; i++) {
         add_memory(victim, i, &state);
         add_faults(victim->pid[i], &state);
-        add_wait(victim->pid[i], &state);
+        state.run_wait += victim_read_wait(victim->pid[i]);
     }
     state.resident = state.rss_anon + state.rss_file + state.rss_shmem;
     victim->now = state;

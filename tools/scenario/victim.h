@@ -22,7 +22,7 @@ struct victim_state {
     uint64_t rss_anon, rss_file, rss_shmem, swap;
     uint64_t data; /* of the largest: writable private memory, which RLIMIT_DATA limits */
     uint64_t minor_faults, major_faults;
-    double run_wait;  /* ready to run, but waiting for a processor */
+    double run_wait;  /* ready to run, but waiting for a processor: first threads */
     double processor; /* time used */
     unsigned processes;
 };
@@ -54,6 +54,14 @@ void victim_look(struct victim *victim);
 
 /* A file of /proc or of a control group as text; 0 bytes when there is none. */
 size_t victim_read_file(const char *path, char *text, size_t capacity);
+
+/* A process' stat from its third field on, behind the name, which may hold anything; NULL: it is
+ * gone. */
+const char *victim_read_stat(pid_t pid, char *text, size_t capacity);
+
+/* Seconds that its first thread was ready to run and waited for a processor: all threads would be
+ * dear. Also of one that has ended, as long as nobody has waited for it. */
+double victim_read_wait(pid_t pid);
 
 /* The system's memory pressure, or a group's: seconds in which some, or all, stood still. -1: the
  * system does not tell. */
