@@ -6,113 +6,10 @@
 #include <sys/resource.h>
 #include <signal.h>
 
+#include "tests/unit/trace_sum.h"
 #include "tests/unit/trace_threads.h"
 #include "tools/pack/packer.h"
 #include "tools/pack/unpack.h"
-#include "tools/trace/mapping.h"
-
-/* -- files ------------------------------------------------------------------------------------ */
-
-struct bytes {
-    unsigned char *at;
-    size_t count;
-};
-
-static struct bytes read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    struct bytes bytes = {.count = (size_t)ftell(file)};
-    bytes.at = malloc(bytes.count + 1);
-    rewind(file);
-    assert_int_equal(fread(bytes.at, 1, bytes.count, file), bytes.count);
-    fclose(file);
-    return bytes;
-}
-
-static void write_file(const char *path, const unsigned char *at, size_t count)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(at, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-}
-
-static bool is_there(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
-
-static void remove_trace(char *path)
-{
-    char *packing = mapping_name_packing(path);
-    unlink(path);
-    unlink(packing);
-    free(packing);
-    free(path);
-}
-
-/* -- what a trace says ------------------------------------------------------------------------ */
-
-static uint64_t mix(uint64_t sum, uint64_t value)
-{
-    return (sum ^ value) * UINT64_C(0x9E3779B97F4A7C15) + (sum >> 29);
-}
-
-static uint64_t mix_text(uint64_t sum, const char *text)
-{
-    while (*text != '\0')
-        sum = mix(sum, (unsigned char)*text++);
-    return sum;
-}
-
-static uint64_t mix_facts(const struct trace *trace)
-{
-    const struct trace_facts *facts = trace_facts(trace);
-    uint64_t sum = mix(facts->trace_bytes, facts->nodes);
-    for (size_t i = 0; i < facts->arguments; i++)
-        sum = mix_text(sum, facts->argument[i]);
-    for (size_t i = 0; i < facts->modules; i++)
-        sum = mix(mix_text(sum, facts->module[i].path), facts->module[i].start);
-    for (uint32_t i = 0; i < facts->nodes; i++)
-        sum = mix(sum, trace_node(trace, i).ip);
-    return sum;
-}
-
-/* Everything: facts, events, warnings. 0: it cannot be opened. */
-static uint64_t read_all(const char *path, bool *is_complete, uint64_t *events)
-{
-    struct trace_error error;
-    struct trace *trace = trace_open(path, &error);
-    *is_complete = false;
-    *events = 0;
-    if (trace == NULL)
-        return 0;
-    uint64_t sum = mix_facts(trace);
-    for (size_t i = 0; trace_warning(trace, i) != NULL; i++)
-        sum = mix_text(sum, trace_warning(trace, i) + strlen(path));
-    struct trace_visit *visit = trace_visit_create(trace);
-    struct trace_event event;
-    while (trace_visit_next(visit, &event)) {
-        sum = mix(mix(mix(sum, event.address), event.time_ns), event.old_object);
-        sum = mix(mix(mix(sum, event.size), event.kind), event.thread);
-        if (event.kind == TRACE_EVENT_THREAD_NAME)
-            sum = mix_text(sum, trace_thread_name(visit, event.thread));
-    }
-    *events = trace_visit_totals(visit)->events;
-    *is_complete = trace_visit_is_complete(visit, NULL);
-    trace_visit_destroy(visit);
-    trace_close(trace);
-    return sum;
-}
-
-static uint64_t read_sum(const char *path)
-{
-    bool is_complete;
-    uint64_t events;
-    return read_all(path, &is_complete, &events);
-}
 
 /* -- packing ---------------------------------------------------------------------------------- */
 
@@ -324,6 +221,41 @@ static void a_frame_that_lies_is_damage_and_nothing_worse(void **state)
     (void)state;
 }
 
+/* As it was packed before the trace's header grew. */
+static void write_packed_before(const char *path, const struct bytes *packed)
+{
+    struct packed_header header;
+    unsigned char *shorter = malloc(packed->count);
+    assert_non_null(shorter);
+    memcpy(&header, packed->at, sizeof(header));
+    header.header_bytes = PACKED_HEADER_LEAST;
+    header.packed_bytes -= sizeof(header) - PACKED_HEADER_LEAST;
+    header.head.version = TRACE_VERSION_OLDEST;
+    header.checksum = packed_header_checksum(&header);
+    memcpy(shorter, &header, PACKED_HEADER_LEAST);
+    memcpy(shorter + PACKED_HEADER_LEAST, packed->at + sizeof(header),
+           packed->count - sizeof(header));
+    write_file(path, shorter, header.packed_bytes);
+    free(shorter);
+}
+
+static void what_was_packed_with_a_shorter_header_is_read(void **state)
+{
+    struct trace_error error;
+    record_threads(3, 1500, true);
+    char *path = builder_write(&builder);
+    uint64_t sum = read_sum(path);
+    pack(path);
+    struct bytes packed = read_file(path);
+    write_packed_before(path, &packed);
+    assert_true(read_sum(path) == sum);
+    assert_int_equal(unpack_trace(path, go_on, NULL, &error), UNPACK_DONE);
+    assert_true(read_sum(path) == sum);
+    free(packed.at);
+    remove_trace(path);
+    (void)state;
+}
+
 /* Each lane has its own room for frames: a block that names another lane than its frame would make
  * that of many lanes out of one frame. */
 static void a_block_of_another_lane_than_its_frame_is_damaged(void **state)
@@ -474,6 +406,8 @@ static void a_full_disk_leaves_the_trace_as_it_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_packed_with_a_shorter_header_is_read, begin,
+                                        finish),
         cmocka_unit_test_setup_teardown(a_packed_trace_says_the_same_and_unpacks_to_the_same_bytes,
                                         begin, finish),
         cmocka_unit_test_setup_teardown(damaged_blocks_stay_what_they_are, begin, finish),

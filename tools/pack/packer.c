@@ -102,8 +102,8 @@ static bool is_packed_already(const struct packer *packer, uint32_t index)
 static bool read_frames(struct packer *packer, const unsigned char *base, size_t bytes)
 {
     struct packed_header header;
-    if (!packed_read_header(base, bytes, &header) || header.head.pid != packer->head.pid ||
-        header.head.start_ns != packer->head.start_ns ||
+    if (!packed_read_header(base, bytes, &header) || header.header_bytes != sizeof(header) ||
+        header.head.pid != packer->head.pid || header.head.start_ns != packer->head.start_ns ||
         header.head.start_wall_ns != packer->head.start_wall_ns)
         return false;
     const struct packed_frame *frame;

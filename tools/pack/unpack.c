@@ -61,7 +61,7 @@ static int write_trace(struct unpack *unpack, unpack_tick *tick, void *context)
         return errno;
     int failed = write_at(unpack->fd, &header->head, sizeof(header->head), 0);
     const struct packed_frame *frame;
-    size_t at = sizeof(*header);
+    size_t at = header->header_bytes;
     size_t skipped = 0;
     while (failed == 0 &&
            (frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {

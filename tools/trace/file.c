@@ -245,7 +245,7 @@ static void measure_packed(struct trace *trace)
 {
     const struct mapping *mapping = &trace->mapping;
     const struct packed_frame *frame;
-    size_t at = sizeof(struct packed_header);
+    size_t at = mapping->packed_header.header_bytes;
     size_t skipped = 0;
     uint64_t blocks = 0;
     while ((frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {
@@ -262,7 +262,7 @@ static void read_packed_blocks(struct trace *trace)
 {
     const struct mapping *mapping = &trace->mapping;
     const struct packed_frame *frame;
-    size_t at = sizeof(struct packed_header);
+    size_t at = mapping->packed_header.header_bytes;
     size_t skipped = 0;
     size_t blocks = count_blocks(trace);
     while ((frame = packed_next(mapping->packed, mapping->packed_bytes, &at, &skipped)) != NULL) {

@@ -12,17 +12,21 @@
 uint64_t packed_header_checksum(const struct packed_header *header)
 {
     size_t from = offsetof(struct packed_header, trace_bytes);
-    return trace_checksum((const unsigned char *)header + from, sizeof(*header) - from);
+    return trace_checksum((const unsigned char *)header + from, header->header_bytes - from);
 }
 
 bool packed_read_header(const unsigned char *base, size_t bytes, struct packed_header *header)
 {
-    if (bytes < sizeof(*header))
+    size_t there = bytes < sizeof(*header) ? bytes : sizeof(*header);
+    if (there < PACKED_HEADER_LEAST)
         return false;
-    memmove(header, base, sizeof(*header));
-    return header->magic == PACKED_MAGIC && header->version == PACKED_VERSION &&
-           header->header_bytes == sizeof(*header) &&
-           header->checksum == packed_header_checksum(header);
+    memmove(header, base, there);
+    if (header->magic != PACKED_MAGIC || header->version != PACKED_VERSION ||
+        header->header_bytes < PACKED_HEADER_LEAST || header->header_bytes > there)
+        return false;
+    memset((unsigned char *)header + header->header_bytes, 0,
+           sizeof(*header) - header->header_bytes);
+    return header->checksum == packed_header_checksum(header);
 }
 
 /* -- frames ----------------------------------------------------------------------------------- */

@@ -39,13 +39,14 @@
 enum {
     PACKED_VERSION = 1,
     PACKED_BLOCKS_MOST = 16,
-    PACKED_AHEAD_LANES = 256, /* lanes from here on have frames of one block */
+    PACKED_AHEAD_LANES = 256,  /* lanes from here on have frames of one block */
+    PACKED_HEADER_LEAST = 248, /* with the head of a trace of version 2; what it lacks is zero */
 };
 
 struct packed_header {
     uint64_t magic; /* PACKED_MAGIC */
     uint32_t version;
-    uint32_t header_bytes;    /* sizeof(struct packed_header) */
+    uint32_t header_bytes;    /* of this struct when it was written; the frames are behind it */
     uint64_t checksum;        /* trace_checksum of all behind this field */
     uint64_t trace_bytes;     /* length of the trace unpacked; 0: not complete yet */
     uint64_t packed_bytes;    /* length of this file; 0: not complete yet */
