@@ -82,6 +82,12 @@ static struct experiment *measure(void)
     return experiment;
 }
 
+static void forget(struct experiment *experiment)
+{
+    free(experiment->mark);
+    free(experiment);
+}
+
 static void expect_shift(const struct experiment_strategy *strategy)
 {
     assert_true(bisect_is_found(&strategy->without) && bisect_is_found(&strategy->with));
@@ -96,7 +102,7 @@ static void one_search_without_any_does_for_all(void **state)
     expect_shift(&experiment->strategies[0]);
     expect_shift(&experiment->strategies[1]);
     assert_true(time_left.searches == 3 && time_left.bare == 1);
-    free(experiment);
+    forget(experiment);
 }
 
 /* It is not taken for whole: there may be more time for the next one. */
@@ -109,7 +115,7 @@ static void a_search_that_was_broken_off_goes_on(void **state)
     assert_true(experiment->strategies[0].shift.is_open);
     expect_shift(&experiment->strategies[1]);
     assert_true(time_left.bare == 2);
-    free(experiment);
+    forget(experiment);
 }
 
 /* There are both sides of a wide bracket. */
@@ -124,7 +130,7 @@ static void what_a_search_that_was_broken_off_tells_does_not_count(void **state)
     assert_true(!first->shift.is_counted);
     if (!isnan(first->shift.shift))
         assert_string_equal(first->shift.objection, "its search was broken off");
-    free(experiment);
+    forget(experiment);
     time_left.runs[2] = 0;
 }
 
@@ -156,7 +162,7 @@ static void one_that_does_nothing_shifts_nothing(void **state)
     const struct experiment_strategy *strategy = &experiment->strategies[0];
     assert_true(bisect_is_found(&strategy->with) && strategy->with.bad > 70 * MIB);
     assert_true(fabs(strategy->shift.shift) < 0.02 && !strategy->shift.is_counted);
-    free(experiment);
+    forget(experiment);
 }
 
 /* What breaks it between 50 and 74 MiB nobody has looked for. */
@@ -169,7 +175,7 @@ static void what_holds_with_less_than_breaks_it_has_no_shift_that_counts(void **
     assert_true(bisect_is_found(&strategy->with) && strategy->with.bad < 51 * MIB);
     assert_false(strategy->shift.is_counted);
     assert_string_equal(strategy->shift.objection, "it holds with less than breaks it");
-    free(experiment);
+    forget(experiment);
 }
 
 /* It is not half of what held. */
@@ -185,7 +191,7 @@ static void what_nothing_breaks_is_shifted_by_all_that_was_tried(void **state)
     assert_true(fabs(strategy->shift.shift - (1 - 1 / 40.0)) < 0.002);
     assert_true(strategy->shift.interval.low > 0.97 && strategy->shift.interval.high == 1);
     assert_true(strategy->shift.is_counted);
-    free(experiment);
+    forget(experiment);
 }
 
 int main(void)
