@@ -411,14 +411,17 @@ static void close_pipe(const int fds[2])
     }
 }
 
-/* While one thread runs. */
+/* Where other threads run, nobody can tell which numbers the pipe has got, and which are theirs by
+ * now: then it stays. (Written to by libunwind's own access to memory only, which we do without.)
+ */
 bool learn_init(void)
 {
     if (learn.space != NULL)
         return true;
     unsigned held = os_hold_standard();
-    int next[2];
-    os_next_descriptors(next);
+    int next[2] = {-1, -1};
+    if (*os_single_thread_mark() != 0)
+        os_next_descriptors(next);
     bool opened = open_libunwind();
     close_pipe(next);
     os_release_standard(held);

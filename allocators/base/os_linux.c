@@ -339,7 +339,8 @@ unsigned os_hold_standard(void)
 void os_release_standard(unsigned held)
 {
     for (int fd = 0; fd <= OS_STDERR; fd++) {
-        if ((held >> fd & 1) != 0)
+        bool is_ours = (held >> fd & 1) != 0 && (call3(SYS_fcntl, fd, F_GETFL, 0) & O_PATH) != 0;
+        if (is_ours) /* and not what another thread has put there */
             call3(SYS_close, fd, 0, 0);
     }
 }
