@@ -180,19 +180,12 @@ static bool close_block(struct lane *lane, struct file_block block, uint32_t *us
     return true;
 }
 
-static void close_now(struct lane *lane)
+static void close_and_put(struct lane *lane)
 {
     struct file_block block = lane->block;
     uint32_t used;
     if (close_block(lane, block, &used))
         file_put_block(block, lane->number);
-}
-
-void lane_close(struct lane *lane)
-{
-    uint64_t signals = os_signals_put_off();
-    close_now(lane);
-    os_signals_restore(signals);
 }
 
 void lane_finish(struct lane *lane)
@@ -257,7 +250,7 @@ static void close_unused(void)
     if (unused != NULL) {
         turn_mark(unused);
         if (recorder_is_on())
-            close_now(unused);
+            close_and_put(unused);
         atomic_store_explicit(&unused->writing, 0, memory_order_release);
     }
     lock_drop(&lanes.lock);
@@ -287,7 +280,7 @@ static bool renew(struct lane *lane)
     struct file_block block = take_block(lane);
     if (block.start == NULL)
         return false;
-    close_now(lane);
+    close_and_put(lane);
     open_block(lane, block);
     lane->overhead_ns += os_thread_time_ns() - begun_ns;
     return true;

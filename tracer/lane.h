@@ -111,10 +111,8 @@ void lane_retire_all(void);
 /* Closes the block and opens another. False: there is none, and file_error() tells why. */
 bool lane_renew(struct lane *lane);
 
-/* Closes the lane's block: length and checksum. The lane has none then. */
-void lane_close(struct lane *lane);
-
-/* lane_close for the last time: the rest of the block gives its disk space back. */
+/* Closes the lane's block for the last time: it gets its length and checksum, and the rest of it
+ * gives its disk space back. The lane has none then. */
 void lane_finish(struct lane *lane);
 
 /* For a thread that looks at it before it knows that tracer_stop is not just closing the lane. */
