@@ -29,13 +29,20 @@ static inline struct experiment *built_experiment(const struct bisect *found)
     return experiment;
 }
 
-static inline void expect_text(const struct experiment *experiment, const char *wanted)
+/* For free. */
+static inline char *built_text(const struct experiment *experiment)
 {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     output_text(experiment, out);
     fclose(out);
+    return text;
+}
+
+static inline void expect_text(const struct experiment *experiment, const char *wanted)
+{
+    char *text = built_text(experiment);
     if (strstr(text, wanted) == NULL)
         fail_msg("\"%s\" is not in:\n%s", wanted, text);
     free(text);
@@ -51,11 +58,7 @@ static const struct bisect built_bracket = {
 
 static inline void expect_80_columns(const struct experiment *experiment)
 {
-    char *text = NULL;
-    size_t length;
-    FILE *out = open_memstream(&text, &length);
-    output_text(experiment, out);
-    fclose(out);
+    char *text = built_text(experiment);
     for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         if (strlen(line) > 80)
             fail_msg("%zu columns: %s", strlen(line), line);

@@ -27,19 +27,19 @@ static bool is_same(const struct rule *a, const struct rule *b)
 
 /* -- real ones -------------------------------------------------------------------------------- */
 
-enum { INDEX_HEAD_BYTES = 12, SAMPLES = 9 };
+enum { SAMPLES = 9 };
 
 static int32_t index_word(const struct module_place *place, size_t number)
 {
     int32_t word;
-    memcpy(&word, place->index + INDEX_HEAD_BYTES + 4 * number, sizeof(word));
+    memcpy(&word, place->index + CFI_HEAD_BYTES + 4 * number, sizeof(word));
     return word;
 }
 
 static uint32_t count_functions(const struct module_place *place)
 {
     uint32_t count;
-    memcpy(&count, place->index + INDEX_HEAD_BYTES - sizeof(count), sizeof(count));
+    memcpy(&count, place->index + CFI_HEAD_BYTES - sizeof(count), sizeof(count));
     return count;
 }
 
@@ -334,8 +334,8 @@ static void make(struct made *made, const struct sample *sample)
     count = sizeof(words) + 1;
     count += put_hexadecimal(entry + count, sample->program);
     put_entry(made, entry, count);
-    memcpy(made->byte + INDEX_HEAD_BYTES + 4, &fde, sizeof(fde));
-    made->place = (struct module_place){.index = made->byte, .index_bytes = INDEX_HEAD_BYTES + 8};
+    memcpy(made->byte + CFI_HEAD_BYTES + 4, &fde, sizeof(fde));
+    made->place = (struct module_place){.index = made->byte, .index_bytes = CFI_HEAD_BYTES + 8};
     made->place.constant = (uintptr_t)made->byte;
     made->place.constant_end = (uintptr_t)made->byte + made->used;
 }
