@@ -55,13 +55,13 @@ a_service_is_measured_by_its_output_and_stopped() {
     return 0
 }
 
-# One in 40 takes 60 ms longer than the others, which take 2.
+# One in 40 takes 200 ms longer than the others, which take 2.
 single_units_of_a_service_are_told_with_their_longest() {
     run-experiment --scenario linear --levels 2 --duration 1200ms --no-search --json --window 100ms --progress unit \
         --ready unit -- "$CACHE" flat --mib 8 --pause-ms 200
     expect-json 'all(l["times"]["of"] == "units" and l["times"]["count"] > 5 for l in [r["baseline"]] + r["levels"])' \
         'all(0.001 < l["times"]["p50_s"] < l["times"]["longest_s"] for l in [r["baseline"]] + r["levels"])' \
-        'r["baseline"]["times"]["p50_s"] < 0.1 < r["baseline"]["times"]["longest_s"]' \
+        'r["baseline"]["times"]["count"] < 40 or r["baseline"]["times"]["longest_s"] > 0.2' \
         '0.02 < (r["baseline"]["times"]["p99_s"] or 0.05) <= r["baseline"]["times"]["longest_s"]' \
         'r["baseline"]["times"]["p50_s"] <= r["baseline"]["times"]["p95_s"]' \
         'abs(sum(r["baseline"]["resident_" + k] for k in ("anon", "file", "shmem")) / r["baseline"]["resident_mean"] - 1) < 0.01' \
@@ -84,7 +84,8 @@ a_service_is_not_measured_by_what_others_have_of_the_processor() {
     run-experiment --scenario linear --levels 2 --duration 600ms --no-search --json --window 200ms --progress unit --ready unit -- \
         taskset -c $processor "$CACHE" flat --mib 8 --unit-us 10000
     kill $other
-    expect-json 'r["baseline"]["times"]["p50_s"] > 0.015' '0.008 < r["baseline"]["median_s"] < 0.017'
+    expect-json 'r["baseline"]["run_wait_s"] > 0.3 * r["baseline"]["lasted_s"]' \
+        '0.008 < r["baseline"]["median_s"] < 0.75 * r["baseline"]["times"]["p50_s"]'
 }
 
 # It is read for ever, if until there is nothing left.
