@@ -206,6 +206,15 @@ what_cannot_be_run_so_is_refused() {
     [ -z "$(ls own)" ] || fail "a folder was left"
 }
 
+a_program_that_allocates_nothing_is_told_so() {
+    for form in "--by forks" "--by runs" --json; do
+        fail-nth $form true
+        expect_status 3
+        expect_one_line
+        expect_err "^mpress: true allocates nothing: there is nothing to make fail in it$"
+    done
+}
+
 the_number_means_the_same_call_without_the_fail-nth() {
     run env MPRESS_FAIL_NTH=2 LD_PRELOAD="$LIBRARY" "$REFUSED"
     expect_status 139

@@ -141,6 +141,14 @@ static int refuse_untraced(const struct sweep *sweep)
     return CANNOT_RUN;
 }
 
+/* Nor is a table without a line an answer: nothing was tried. */
+static int refuse_idle(const struct sweep *sweep)
+{
+    cli_say("%s allocates nothing: there is nothing to make fail in it",
+            sweep->options->arguments[0]);
+    return CANNOT_RUN;
+}
+
 /* The first tells what there is to fail, the second whether it is the same every time. */
 static int run_twice(struct sweep *sweep)
 {
@@ -329,6 +337,8 @@ static int sweep_in_folder(struct sweep *sweep)
     int status = sweep->input_fd < 0 ? CLI_USAGE : run_twice(sweep);
     if (status == CLI_OK)
         status = state_load(sweep);
+    if (status == CLI_OK && sweep->census.calls == 0)
+        status = refuse_idle(sweep);
     if (status == CLI_OK) {
         try_all(sweep);
         remove_folder(sweep); /* whoever reads the output may not read all of it: SIGPIPE */
