@@ -442,6 +442,16 @@ what_cannot_be_run_is_told_with_status_3() {
     expect_err "it did not get ready: not ready in time"
 }
 
+what_takes_longer_than_all_may_is_not_waited_for() {
+    run-experiment --scenario linear --within 100ms --timeout 200s --load 'sleep 30' -- sleep 100
+    expect_status 3
+    expect_one_line
+    expect_err "^mpress: sleep: nothing was measured: one load takes longer than 10.0 s: --within is too short$"
+    run-experiment --scenario linear --timeout 200ms --metric-cmd 'sleep 30; echo 1' -- sleep 100
+    expect_status 3
+    expect_err "^mpress: sleep: nothing was measured: one metric command takes longer than 200 ms: --timeout is too short$"
+}
+
 what_fails_without_pressure_is_not_measured() {
     run-experiment --scenario linear -- sh -c 'echo working; echo "ls: no such option" >&2; exit 4'
     expect_status 3

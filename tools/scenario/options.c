@@ -53,7 +53,7 @@ static const char help[] =
     "                       answers on 127.0.0.1\n"
     "  --window TIME        shortest stretch that is one measurement (default: 0.5 s)\n"
     "  --expect-exit N      exit status of a run that did its work (default: 0)\n"
-    "  --timeout TIME       of one run without pressure, or of getting ready (60 s)\n"
+    "  --timeout TIME       of one run, load or start without pressure (60 s)\n"
     "  --recovery-time TIME to wait until recovery begins (default: 60 s), or none;\n"
     "                       it is watched for 3 s more\n"
     "\n"

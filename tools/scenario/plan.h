@@ -41,7 +41,7 @@ struct plan {
     int work_signal;      /* a unit of work is done when the program sends it to its parent; 0 */
     double window;        /* seconds, at least */
     int expected_exit;    /* status of a run of a finite program that did its work */
-    double timeout;       /* of a run of a finite program, or of its getting ready */
+    double timeout;       /* without pressure: of a run or load, of getting ready */
     double recovery;      /* to wait for its beginning, at most; 0: not at all */
     struct plan_strategy strategy[PLAN_STRATEGIES];
     size_t strategies;

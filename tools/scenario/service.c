@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tools/scenario/experiment.h"
+#include "tools/units.h"
 
 #define HUNG_SECONDS 10.0
 #define HUNG_FACTOR 20.0
@@ -180,6 +181,20 @@ static void drive_helper(struct service_state *state)
     }
 }
 
+/* A command that has not ended yet is not the service's fault, as far as anybody knows. */
+static void end_hung(struct experiment *experiment, double quiet, double patience)
+{
+    const struct plan *plan = experiment->plan;
+    if (experiment->baseline == 0 && experiment->helper.pid > 0)
+        lap_end(experiment, CURVE_HUNG, false, "one %s takes longer than %s: %s is too short",
+                plan->load != NULL ? "load" : "metric command",
+                units_duration((uint64_t)(patience * 1e9)).at,
+                patience < plan->timeout ? "--within" : "--timeout");
+    else
+        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s%s%.80s", quiet,
+                experiment->target.said[0] == '\0' ? "" : "; ", experiment->target.said);
+}
+
 /* Has it broken? Ends the lap then. */
 static bool has_broken(struct service_state *state)
 {
@@ -197,8 +212,7 @@ static bool has_broken(struct service_state *state)
                 experiment->plan->load != NULL ? "the load" : "the metric",
                 experiment->helper.said[0] == '\0' ? "" : ": ", experiment->helper.said);
     else if (quiet > patience)
-        lap_end(experiment, CURVE_HUNG, false, "no progress for %.0f s%s%.80s", quiet,
-                experiment->target.said[0] == '\0' ? "" : "; ", experiment->target.said);
+        end_hung(experiment, quiet, patience);
     else
         return false;
     return true;
