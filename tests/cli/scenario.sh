@@ -40,7 +40,7 @@ a_static_program_that_gives_up_with_a_word_is_clean() {
     expect_out "^pressure    rlimit: "
     expect_out "^program     .* --colour ?\[31mred?of a script$"
     expect_out "^RECOVERY        not waited for"
-    expect_no_out "killed or hung"
+    expect_no_out "killed, hung"
     expect_out "^STRATEGY        nothing new    \(resident\|collapsed\) "
     expect_out "^TIME            .* of at most 5 min 00 s"
     grep -q "</html>" page.html || fail "no page"
@@ -67,6 +67,15 @@ single_units_of_a_service_are_told_with_their_longest() {
         'abs(sum(r["baseline"]["resident_" + k] for k in ("anon", "file", "shmem")) / r["baseline"]["resident_mean"] - 1) < 0.01' \
         'all((l["stalls_of"] is None) == (l["stalls_some_s"] is None) for l in r["levels"])' \
         'r["levels"][0]["stalls_of"] is not None or not os.path.exists("/proc/pressure/memory")'
+}
+
+# It sees the limit, which is far above what it needs.
+a_service_that_ends_by_itself_is_neither_killed_nor_failed() {
+    printf '0 1G\n' >levels
+    run-experiment --scenario levels --duration 60s --no-search --window 20ms --progress unit --strategy none -- \
+        sh -c 'while [ "$(ulimit -Sd)" = unlimited ]; do echo unit; sleep 0.01; done; echo enough'
+    expect_out "  ended by itself: exit 0: enough$"
+    expect_no_out "killed, hung"
 }
 
 # The first unit comes when it has been ready for a moment, the one before while it starts.

@@ -101,20 +101,27 @@ static bool tell_refused(const struct pressure *pressure)
 static const struct pressure_mechanism wall = {
     .name = "wall", .set = set_nothing, .has_refused = tell_refused};
 
-static struct experiment_lap end_at(const struct pressure_mechanism *at, double budget)
+static struct experiment_lap end_with(const struct plan *plan, int status, bool misses_memory,
+                                      const struct pressure_mechanism *at, double budget)
 {
-    static const struct plan plan = {.expected_exit = 0};
     struct experiment_lap level;
     struct experiment *experiment = calloc(1, sizeof *experiment);
     assert_non_null(experiment);
-    experiment->plan = &plan;
+    experiment->plan = plan;
     experiment->pressure.mechanism = at;
     lap_begin(experiment, &level, budget);
-    experiment->target.wait_status = 1 << 8;
-    strcpy(experiment->target.said, "words");
+    experiment->target.wait_status = status << 8;
+    experiment->target.has_missed_memory = misses_memory;
+    strcpy(experiment->target.said, misses_memory ? "words" : "");
     lap_end_with_target(experiment);
     free(experiment);
     return level;
+}
+
+static struct experiment_lap end_at(const struct pressure_mechanism *at, double budget)
+{
+    static const struct plan plan = {.expected_exit = 0};
+    return end_with(&plan, 1, true, at, budget);
 }
 
 /* Whether it touched memory at the wall or asked the system for something is chance. */
@@ -132,12 +139,30 @@ static void what_fails_at_a_wall_is_killed_there(void **state)
     assert_int_equal(end_at(&wall, 10 * MIB).end, CURVE_FAILED);
 }
 
+/* It was done, as far as it says. */
+static void a_service_that_ends_by_itself_has_not_failed(void **state)
+{
+    (void)state;
+    static char progress[] = "x";
+    static const struct plan service = {.progress = progress}, finite = {.expected_exit = 3};
+    struct experiment_lap level = end_with(&service, 0, false, &mechanism, 10 * MIB);
+    assert_true(level.end == CURVE_ENDED && level.is_clean);
+    assert_string_equal(level.why, "exit 0");
+    assert_string_equal(curve_end_name(level.end), "ended by itself");
+    level = end_with(&service, 0, true, &mechanism, 10 * MIB);
+    assert_true(level.end == CURVE_FAILED && level.is_clean);
+    level = end_with(&service, 3, false, &mechanism, 10 * MIB);
+    assert_true(level.end == CURVE_FAILED && !level.is_clean);
+    assert_int_equal(end_with(&finite, 0, false, &mechanism, 10 * MIB).end, CURVE_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_could_not_be_forked_leaves_nothing_open),
         cmocka_unit_test(what_a_service_always_says_is_no_refusal),
         cmocka_unit_test(what_fails_at_a_wall_is_killed_there),
+        cmocka_unit_test(a_service_that_ends_by_itself_has_not_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

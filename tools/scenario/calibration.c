@@ -121,9 +121,10 @@ static bool refuse_baseline(struct experiment *experiment)
     const char *why = experiment->calibration.why;
     bool is_finite = plan_is_finite(experiment->plan);
     bool has_command = experiment->plan->load != NULL || experiment->plan->metric != NULL;
-    bool has_ended = experiment->calibration.end == CURVE_FAILED && target->ended > 0;
+    enum curve_end end = experiment->calibration.end;
+    bool has_ended = (end == CURVE_FAILED || end == CURVE_ENDED) && target->ended > 0;
     char text[sizeof experiment->calibration.why + 64];
-    if (has_command && experiment->calibration.end == CURVE_HUNG)
+    if (has_command && end == CURVE_HUNG)
         return fail(experiment, "nothing was measured", why);
     if (!has_ended || process_was_killed(target) ||
         (is_finite && process_has_exited_with(target, experiment->plan->expected_exit)))

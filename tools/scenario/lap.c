@@ -298,10 +298,12 @@ void lap_end_with_target(struct experiment *experiment)
         return;
     }
     int status = WEXITSTATUS(target->wait_status);
+    bool is_service = !plan_is_finite(experiment->plan);
+    bool is_by_itself = is_service && status == 0 && !target->has_missed_memory;
     bool is_crash = status > 128 && status < 128 + 65; /* of a child, as shells say it */
     bool is_clean = !is_crash && target->said[0] != '\0';
-    lap_end(experiment, CURVE_FAILED, is_clean, "exit %d%s%.90s", status,
-            target->said[0] != '\0' ? ": " : "", target->said);
+    lap_end(experiment, is_by_itself ? CURVE_ENDED : CURVE_FAILED, is_clean || is_by_itself,
+            "exit %d%s%.90s", status, target->said[0] != '\0' ? ": " : "", target->said);
 }
 
 /* -- what it says ----------------------------------------------------------------------------- */

@@ -380,10 +380,11 @@ static void print_criterion(const struct experiment *experiment, enum verdict_ro
 static void print_grace(const struct curve_figures *figures, FILE *out)
 {
     char text[128];
-    snprintf(
-        text, sizeof text, "%s%s%s%s", figures->is_clean ? "" : "killed or hung above the floor; ",
-        figures->is_monotone ? "" : "not monotone; ", figures->is_without_cliff ? "" : "a cliff; ",
-        figures->is_recovering ? "" : "no recovery;");
+    snprintf(text, sizeof text, "%s%s%s%s",
+             figures->is_clean ? "" : "killed, hung or failed without a word above the floor; ",
+             figures->is_monotone ? "" : "not monotone; ",
+             figures->is_without_cliff ? "" : "a cliff; ",
+             figures->is_recovering ? "" : "no recovery;");
     fprintf(out, "  not graceful: ");
     output_wrapped(text, INDENT, INDENT, out);
     if (!figures->is_without_cliff)

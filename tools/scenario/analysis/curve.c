@@ -11,7 +11,8 @@ enum { WINDOWS_FEW = 3, STEPS_JUDGED = 4 };
 
 const char *curve_end_name(enum curve_end end)
 {
-    static const char *const names[] = {"held", "killed", "failed", "collapsed", "hung"};
+    static const char *const names[] = {"held",      "killed", "failed",
+                                        "collapsed", "hung",   "ended by itself"};
     return names[end];
 }
 

@@ -23,6 +23,7 @@ enum curve_end {
                       * does not have */
     CURVE_COLLAPSED, /* above 10 x the baseline in two dwell periods one after the other */
     CURVE_HUNG,      /* no progress for 10 s and 20 x the baseline's longest gap */
+    CURVE_ENDED,     /* a service, by itself, with status 0 and no word of missing memory */
 };
 
 const char *curve_end_name(enum curve_end end);
