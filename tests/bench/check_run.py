@@ -13,7 +13,7 @@ import tempfile
 
 RUN, LIBRARY = sys.argv[1:3]
 sys.path.insert(0, os.path.dirname(RUN))
-from runner import breaking, measure, targets
+from runner import breaking, measure, targets, truth
 
 
 def run(*arguments):
@@ -90,6 +90,22 @@ def check_breaking(folder):
     check("| python3 | budget |" in done.stdout, done.stdout)
 
 
+def check_truth():
+    """One experiment is told with its figures, and a figure that is not true is found."""
+    told = truth.run_once("dies", 1, "6s")
+    table = truth.Truths(1)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        table.add(told)
+        table.print()
+    check("| runs: slower, abort() below half | " in said.getvalue(), said.getvalue())
+    row = table.result()["rows"]["dies"][0]
+    check(row["seed"] == 1 and row["mib"] == 6 and row["verdict"] == told.found["result"]["verdict"], row)
+    told.found["breaking_point"] = {"kind": "hung", "bytes": 1 << 20, "interval": [1 << 20, 2 << 20]}
+    wrong = truth.Told("dies", 1, told.found)
+    check({"kind hung", "breaking point off by -2.00 MiB", "interval 1.00 to 2.00"} <= set(wrong.wrong), wrong.wrong)
+    check(wrong.figures()["experiment"] is told.found, "what is wrong is not kept")
+
+
 def fail(*_):
     raise measure.Failed("no such experiment")
 
@@ -126,10 +142,12 @@ for size in ("0", "11", "nan", "all"):
     check_refused("size", "--size", size, "pair-64")
 for rounds in ("0", "-1", "many", "1.5"):
     check_refused("rounds", "--rounds", rounds, "pair-64")
+check_refused("beside", "--beside", "0", "truth")
 check_refused("/no/such/folder", "--json", "/no/such/folder/x", "--quick", "pair-64")
 with tempfile.TemporaryDirectory() as work:
     check_quick_run(work)
     check_failing_program(work)
     if can_nobody_read():
         check_breaking(work)
+check_truth()
 check_what_fails_later()
