@@ -431,6 +431,19 @@ static void a_recovery_that_begins_too_late_is_none(void **state)
     assert_true(isinf(figures.recovery) && !figures.is_recovering && !figures.is_graceful);
 }
 
+/* Two slow ones of five would not be seen in the median of a second. */
+static void a_recovery_begins_when_the_last_slow_window_ends(void **state)
+{
+    (void)state;
+    struct simulation simulation;
+    struct curve_figures figures;
+    simulate(&simulation, &(struct truth){.factor = linear, .noise = 0}, 5);
+    for (size_t i = 0; i < MOMENTS; i++)
+        simulation.moment[i] = (struct curve_moment){0.2 * (double)(i + 1), i < 10 ? 0.04 : 0.01};
+    curve_read(&simulation.curve, &figures);
+    assert_true(fabs(figures.recovery - 2) < 1e-9);
+}
+
 static void unwatched_recovery_leaves_grace_open_unless_it_is_lost_already(void **state)
 {
     (void)state;
@@ -467,6 +480,7 @@ int main(void)
         cmocka_unit_test(the_verdict_says_how_sure_it_is),
         cmocka_unit_test(a_baseline_that_spreads_allows_no_verdict),
         cmocka_unit_test(a_recovery_that_begins_too_late_is_none),
+        cmocka_unit_test(a_recovery_begins_when_the_last_slow_window_ends),
         cmocka_unit_test(unwatched_recovery_leaves_grace_open_unless_it_is_lost_already),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,9 +212,12 @@ static void judge_steps(const struct curve *curve, const struct points *points,
 enum { RECOVERY_PARTS = 3, RECOVERY_WINDOWS = 3 };
 
 /* Are the medians of each second from moment `first` on as good as before, for three seconds and
- * three windows? */
+ * three windows? That window itself is to be, too: up to half of the first second might be as slow
+ * as under pressure, and nobody would see it in the median. */
 static bool is_recovered_from(const struct curve *curve, size_t first, double most)
 {
+    if (curve->recovery[first].service > most)
+        return false;
     double begin = first == 0 ? 0 : curve->recovery[first - 1].at;
     double *part = memory_alloc(curve->moments, sizeof(*part));
     size_t in_part = 0, seen = 0;
