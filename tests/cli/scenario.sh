@@ -526,6 +526,15 @@ fresh_runs_are_waited_for_once_more() {
         'r["result"]["criteria"]["recovery"]["known"] or r["left_out"][-1].startswith("recovery was waited for ")'
 }
 
+# It has the same memory at most behind the pressure as before, but waits before it takes that.
+what_stays_of_runs_is_told_by_the_most_that_they_had() {
+    run timeout 100 "$replay" --pressure rlimit --scenario linear --levels 2 --limit 6M --duration 300ms --recovery-time 500ms --no-search --json -- sh -c '
+        [ ! -e pressed ] || sleep 0.3
+        [ $(ulimit -Sd) = unlimited ] || touch pressed
+        exec "$0" flat --units 100 --pace sleep --mib 16' "$CACHE_STATIC"
+    expect-json 'r["release"]["lasted_s"] > 0.9' 'abs(r["result"]["retention"]) < 0.05'
+}
+
 # Each takes a fifth of the whole time: three for the baseline, one at each level.
 long_units_of_a_service_are_few() {
     run-experiment --scenario linear --duration 60s --within 1s --no-search --json --load 'sleep 0.2' -- sleep 100

@@ -86,13 +86,13 @@ static bool read_calibration(struct experiment *experiment)
     if (!plan_is_finite(experiment->plan))
         drop_warming(experiment);
     double *service = lap_copy_services(experiment, lap);
-    double *resident = lap_copy_residents(experiment, lap);
+    double *held = lap_copy_held(experiment, lap);
     experiment->baseline = sample_median(service, lap->windows);
-    experiment->rss_before = sample_median(resident, lap->windows);
+    experiment->rss_before = sample_median(held, lap->windows);
     experiment->peak = lap->used_most > 0 ? lap->used_most : lap->resident_most;
     experiment->is_growing = is_growing(experiment);
     free(service);
-    free(resident);
+    free(held);
     if (experiment->peak == 0)
         return fail(experiment, "nothing was seen of its memory", "");
     if (experiment->baseline <= 0)

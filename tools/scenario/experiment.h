@@ -30,6 +30,7 @@ struct experiment_window {
     uint64_t work;   /* units of work done in the lap by then */
     double service;  /* seconds a unit of work; or what --metric-cmd printed */
     double resident; /* mean, bytes */
+    double held;     /* the same; but of a run the most: its mean tells how long it had that */
     size_t batches;  /* in `batch`, by then */
 };
 
@@ -143,6 +144,7 @@ struct experiment {
     double resident_sum, asked_sum, objects_sum, heap_sum, mapped_sum; /* over time */
     double heap_there_sum, mapped_there_sum, anon_sum;                 /* pages that are there */
     double seen, window_seen, heap_seen; /* seconds that these are of */
+    double run_most; /* resident, of the run that this window is; 0: not known, or it is none */
     struct pressure_latency latency_at_begin;
     /* as a lap ended last; as this one began; and the target */
     struct pressure_backstop backstop, backstop_at_begin, backstop_at_start;
@@ -264,6 +266,7 @@ double lap_patience(const struct experiment *experiment);
 double lap_window_seconds(const struct experiment *experiment);
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap);
 double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap);
+double *lap_copy_held(const struct experiment *experiment, const struct experiment_lap *lap);
 
 /* -- finite.c, service.c ---------------------------------------------------------------------- */
 

@@ -82,6 +82,7 @@ static void add_usage(struct experiment *experiment)
     experiment->lap->run_wait += experiment->target.run_wait;
     double most = (double)usage->ru_maxrss * 1024;
     experiment->lap->resident_most = fmax(experiment->lap->resident_most, most);
+    experiment->run_most = most;
     double seconds = experiment->target.ended - experiment->target.started;
     double unseen =
         experiment->target.ended - fmax(experiment->last_glance, experiment->target.started);

@@ -83,7 +83,7 @@ static void begin(struct experiment *experiment, struct experiment_lap *lap, dou
                                    .first = experiment->windows,
                                    .first_batch = experiment->batches};
     experiment->lap = lap;
-    experiment->window_resident_sum = experiment->window_seen = 0;
+    experiment->window_resident_sum = experiment->window_seen = experiment->run_most = 0;
     experiment->work = 0;
     watch_begin_units(experiment);
     lap_forget_costs(experiment);
@@ -139,8 +139,9 @@ void lap_add_window(struct experiment *experiment, double service)
     double resident = experiment->window_seen == 0
                           ? 0
                           : experiment->window_resident_sum / experiment->window_seen;
+    double held = experiment->run_most > 0 ? experiment->run_most : resident;
     experiment->window_resident_sum = 0;
-    experiment->window_seen = 0;
+    experiment->window_seen = experiment->run_most = 0;
     experiment->window = memory_grow(experiment->window, experiment->windows,
                                      &experiment->window_capacity, sizeof(*experiment->window));
     experiment->window[experiment->windows++] =
@@ -148,6 +149,7 @@ void lap_add_window(struct experiment *experiment, double service)
                                    .work = experiment->work,
                                    .service = service,
                                    .resident = resident,
+                                   .held = held,
                                    .batches = experiment->batches};
 }
 
@@ -364,4 +366,12 @@ double *lap_copy_residents(const struct experiment *experiment, const struct exp
     for (size_t i = 0; i < lap->windows; i++)
         resident[i] = experiment->window[lap->first + i].resident;
     return resident;
+}
+
+double *lap_copy_held(const struct experiment *experiment, const struct experiment_lap *lap)
+{
+    double *held = memory_alloc(lap->windows + 1, sizeof(*held));
+    for (size_t i = 0; i < lap->windows; i++)
+        held[i] = experiment->window[lap->first + i].held;
+    return held;
 }

@@ -31,10 +31,10 @@ static void watch_recovery(struct experiment *experiment, struct experiment_lap 
     experiment->is_recovery_cut = lap->end == CURVE_HELD &&
                                   waited < experiment->plan->recovery + RELEASE_SECONDS &&
                                   !is_recovered(experiment);
-    double *resident = lap_copy_residents(experiment, lap);
+    double *held = lap_copy_held(experiment, lap);
     size_t last = lap->windows < 5 ? lap->windows : 5;
-    experiment->rss_after = sample_median(resident + lap->windows - last, last);
-    free(resident);
+    experiment->rss_after = sample_median(held + lap->windows - last, last);
+    free(held);
 }
 
 /* Seconds in which a recovery is seen to last, at best: three parts of a second, to the end of a
