@@ -5,12 +5,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/scenario/guard.h"
+#include "tools/scenario/victim.h"
 
 enum { PATIENCE = 20 }; /* seconds; then this program is ended */
 
@@ -66,11 +70,50 @@ static void whose_session_it_knows_is_ended(void **state)
     waitpid(idler, NULL, 0);
 }
 
+/* The only child there is. */
+static pid_t find_guard(void)
+{
+    char path[64], text[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    victim_read_file(path, text, sizeof text);
+    return (pid_t)atoi(text);
+}
+
+/* How often it gave the processor away to wait. */
+static long count_waits(pid_t pid)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    victim_read_file(path, text, sizeof text);
+    const char *at = strstr(text, "\nvoluntary_ctxt_switches:");
+    assert_non_null(at);
+    return atol(strchr(at, ':') + 1);
+}
+
+static void it_is_not_woken_for_a_run(void **state)
+{
+    (void)state;
+    enum { RUNS = 20 };
+    guard_open();
+    pid_t pid = find_guard();
+    while (count_waits(pid) == 0) /* until it waits at the socket */
+        usleep(1000);
+    long before = count_waits(pid);
+    for (pid_t run = 1; run <= RUNS; run++) {
+        guard_note(0x7ffffff0 - run);
+        usleep(1000);
+        guard_forget(0x7ffffff0 - run);
+    }
+    assert_true(count_waits(pid) - before < RUNS / 2);
+    guard_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_that_was_forked_meanwhile_does_not_keep_it),
         cmocka_unit_test(whose_session_it_knows_is_ended),
+        cmocka_unit_test(it_is_not_woken_for_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,29 +23,34 @@
 #include "tools/scenario/origin.h"
 
 enum {
-    CLOSED = 0,    /* in place of a session: this program itself sees to the folders */
     SESSIONS = 16, /* at the same time */
     ROUNDS = 50,   /* who forks meanwhile is found in the next one */
     FOLDERS = 4,
     FOLDER_BYTES = 1024,
 };
 
+/* What the guard is told, in memory that both have: so nobody is woken for a run that begins or
+ * ends. It is read once this program is gone. */
+struct told {
+    _Atomic pid_t session[SESSIONS]; /* 0: free */
+    _Atomic bool is_closed;          /* this program itself sees to the folders */
+};
+
 static struct {
     char folder[FOLDERS][FOLDER_BYTES];
     unsigned folders;
-    int fd; /* to the guard */
+    int fd; /* to the guard: it ends with this program, however that ends */
     pid_t pid;
+    struct told *told;
 } guard = {.fd = -1};
 
 /* -- in the guard ----------------------------------------------------------------------------- */
-
-static pid_t sessions[SESSIONS]; /* 0: free */
 
 static bool is_guarded(pid_t pid)
 {
     pid_t session = origin_find_session(pid);
     for (unsigned i = 0; session != 0 && i < SESSIONS; i++) {
-        if (sessions[i] == session)
+        if (guard.told->session[i] == session)
             return true;
     }
     return session != 0 && origin_find_marked(pid) != 0;
@@ -75,16 +82,6 @@ static bool end_all(void)
     return is_somebody;
 }
 
-static void replace(pid_t old, pid_t new)
-{
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        if (sessions[i] == old) {
-            sessions[i] = new;
-            return;
-        }
-    }
-}
-
 /* Who was killed may still be on his way out. */
 static void remove_folders(void)
 {
@@ -100,23 +97,19 @@ static void remove_folders(void)
 static _Noreturn void watch_over(int fd)
 {
     const struct timespec pause = {0, 4000000};
-    bool is_closed = false;
     sigset_t all;
-    pid_t session;
+    char word;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     setsid();
     prctl(PR_SET_NAME, "mpress-guard");
     dup2(fd, STDIN_FILENO);
     close_range(STDIN_FILENO + 1, ~0U, 0);
-    while (read(STDIN_FILENO, &session, sizeof session) == (ssize_t)sizeof session) {
-        is_closed |= session == CLOSED;
-        if (session != CLOSED)
-            replace(session > 0 ? 0 : -session, session > 0 ? session : 0);
-    }
+    while (read(STDIN_FILENO, &word, sizeof word) > 0)
+        ;
     for (unsigned i = 0; i < ROUNDS && end_all(); i++)
         nanosleep(&pause, NULL);
-    if (!is_closed)
+    if (!guard.told->is_closed)
         remove_folders();
     _exit(0);
 }
@@ -132,8 +125,15 @@ void guard_keep_folder(const char *path)
 void guard_open(void)
 {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    void *told =
+        mmap(NULL, sizeof(*guard.told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED)
         return;
+    guard.told = told;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        guard_close();
+        return;
+    }
     guard.pid = fork();
     if (guard.pid == 0) {
         close(ends[1]);
@@ -147,35 +147,42 @@ void guard_open(void)
         guard_close();
 }
 
-/* (A guard that was killed guards nothing; that is no reason to end.) */
-static void tell(pid_t session)
+static void replace(pid_t old, pid_t new)
 {
-    if (guard.fd >= 0)
-        send(guard.fd, &session, sizeof session, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (unsigned i = 0; guard.told != NULL && i < SESSIONS; i++) {
+        if (guard.told->session[i] == old) {
+            guard.told->session[i] = new;
+            return;
+        }
+    }
 }
 
 void guard_note(pid_t session)
 {
-    tell(session);
+    replace(0, session);
 }
 
 void guard_forget(pid_t session)
 {
-    tell(-session);
+    replace(session, 0);
 }
 
 void guard_close(void)
 {
-    if (guard.fd < 0)
+    if (guard.told == NULL)
         return;
-    tell(CLOSED);
-    shutdown(guard.fd, SHUT_RDWR); /* a child that never executed a program has a copy of it */
-    close(guard.fd);
+    guard.told->is_closed = true;
+    if (guard.fd >= 0) {
+        shutdown(guard.fd, SHUT_RDWR); /* a child that never executed a program has a copy of it */
+        close(guard.fd);
+    }
     guard.fd = -1;
     guard.folders = 0;
-    if (guard.pid <= 0)
-        return;
-    waitpid(guard.pid, NULL, 0);
-    leftovers_remove_own(guard.pid);
+    if (guard.pid > 0) {
+        waitpid(guard.pid, NULL, 0);
+        leftovers_remove_own(guard.pid);
+    }
     guard.pid = 0;
+    munmap(guard.told, sizeof(*guard.told));
+    guard.told = NULL;
 }

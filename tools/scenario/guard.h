@@ -2,7 +2,7 @@
  * of its own that waits at a socket for the end of this one, which the kernel closes also after
  * SIGKILL.
  *
- * Who is of it: origin.h. (Sessions are made known to it.) */
+ * Who is of it: origin.h. (Which sessions there are stands in memory that it shares.) */
 #ifndef MPRESS_TOOLS_SCENARIO_GUARD_H
 #define MPRESS_TOOLS_SCENARIO_GUARD_H
 
