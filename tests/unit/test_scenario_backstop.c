@@ -13,12 +13,29 @@
 #include <unistd.h>
 
 #include "tools/scenario/backstop.h"
+#include "tools/target.h"
 
 #define MIB UINT64_C(1048576)
 enum { CHILDREN = 2 };
 
 static struct backstop backstop;
 static struct victim victim;
+static pid_t ended; /* just before its file is looked into; 0: nobody */
+
+enum target_verdict __real_target_find(const char *, char[TARGET_PATH_BYTES],
+                                       char[TARGET_WHY_BYTES]);
+enum target_verdict __wrap_target_find(const char *, char[TARGET_PATH_BYTES],
+                                       char[TARGET_WHY_BYTES]);
+enum target_verdict __wrap_target_find(const char *name, char path[TARGET_PATH_BYTES],
+                                       char why[TARGET_WHY_BYTES])
+{
+    siginfo_t info;
+    if (ended != 0) {
+        kill(ended, SIGKILL);
+        waitid(P_PID, (id_t)ended, &info, WEXITED | WNOWAIT);
+    }
+    return __real_target_find(name, path, why);
+}
 
 /* Another program: this one may be sanitized, and then counts as one without the library. */
 static pid_t start_child(void)
@@ -192,6 +209,35 @@ static void a_program_that_is_started_again_is_not_looked_into_again(void **stat
     assert_true(backstop.process[1].is_outside != is_outside);
 }
 
+/* Which file it is is asked again where as much code as before is not there, or somebody is found.
+ */
+static void who_executes_another_program_is_looked_at_again(void **state)
+{
+    (void)state;
+    uint64_t program = backstop.process[0].program;
+    backstop.process[0].program = program + 1;
+    backstop_find(&backstop, &victim);
+    assert_int_equal(backstop.process[0].program, program + 1);
+    victim.code[0] += 3;
+    backstop_find(&backstop, &victim);
+    assert_int_equal(backstop.process[0].program, program);
+    backstop.process[0].program = program + 1;
+    victim.finds++;
+    backstop_find(&backstop, &victim);
+    assert_int_equal(backstop.process[0].program, program);
+}
+
+static void who_ends_while_he_is_looked_into_is_not_outside(void **state)
+{
+    (void)state;
+    backstop = (struct backstop){.head_room = 0};
+    ended = victim.pid[0];
+    backstop_find(&backstop, &victim);
+    ended = 0;
+    assert_true(!backstop.process[0].is_outside && backstop.outside == 0);
+    assert_int_equal(backstop.looked_into, 1); /* the other one */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +252,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_has_ended_is_passed_over, begin, end),
         cmocka_unit_test_setup_teardown(a_program_that_is_started_again_is_not_looked_into_again,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(who_executes_another_program_is_looked_at_again, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(who_ends_while_he_is_looked_into_is_not_outside, begin,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

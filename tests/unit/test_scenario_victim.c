@@ -1,11 +1,13 @@
-/* test_scenario_victim.c - what is seen of each process stays with that process: on children of
- * different size, of which the first ends. */
+/* test_scenario_victim.c - what is seen of each process stays with that process, and so do the open
+ * files that tell it: on children of different size, of which the first ends. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -130,12 +132,78 @@ static void who_is_new_was_not_looked_at(void **state)
     end_child(child[0]);
 }
 
+static size_t count_descriptors(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* (Each process has a file of its own and two of its thread.) */
+static void files_stay_open_as_long_as_their_process_is_looked_at(void **state)
+{
+    (void)state;
+    victim_glance(&victim);
+    size_t open = count_descriptors();
+    victim_find(&victim);
+    victim_glance(&victim);
+    assert_int_equal(count_descriptors(), open);
+    end_child(child[0]);
+    victim_find(&victim);
+    victim_glance(&victim);
+    assert_int_equal(count_descriptors(), open - 3);
+    expect_own();
+    victim_end(&victim);
+    assert_int_equal(count_descriptors(), open - 3 * (CHILDREN + 1));
+    victim_begin(&victim, getpid());
+    victim_find(&victim);
+}
+
+static void not_more_files_stay_open_than_there_is_room_for(void **state)
+{
+    (void)state;
+    enum { FILES = PROCFILE_MOST + 10 };
+    static struct procfile file[FILES];
+    char text[64];
+    size_t before = count_descriptors();
+    for (size_t i = 0; i < FILES; i++)
+        assert_true(procfile_read(&file[i], "/proc/self/statm", text, sizeof text) > 0);
+    assert_true(count_descriptors() <= before + PROCFILE_MOST);
+    for (size_t i = 0; i < FILES; i++)
+        procfile_close(&file[i]);
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* An id is given again. */
+static void where_whose_file_it_was_is_gone_there_may_be_another(void **state)
+{
+    (void)state;
+    struct procfile file = {.fd = 0};
+    char path[64], text[64];
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)child[0]);
+    assert_true(procfile_read(&file, path, text, sizeof text) > 0);
+    end_child(child[0]);
+    assert_int_equal(procfile_read(&file, path, text, sizeof text), 0);
+    assert_string_equal(text, "");
+    assert_true(procfile_read(&file, "/proc/self/statm", text, sizeof text) > 0);
+    procfile_close(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_seen_stays_with_its_process, begin, end),
         cmocka_unit_test_setup_teardown(a_look_tells_the_same_of_each_as_a_glance, begin, end),
         cmocka_unit_test_setup_teardown(who_is_new_was_not_looked_at, begin, end),
+        cmocka_unit_test_setup_teardown(files_stay_open_as_long_as_their_process_is_looked_at,
+                                        begin, end),
+        cmocka_unit_test(not_more_files_stay_open_than_there_is_room_for),
+        cmocka_unit_test_setup_teardown(where_whose_file_it_was_is_gone_there_may_be_another, begin,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

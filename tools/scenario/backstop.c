@@ -40,7 +40,8 @@ static bool look_into(pid_t pid)
     return target_find(path, found, why) != TARGET_FINE;
 }
 
-static bool is_outside(struct backstop *backstop, const struct backstop_process *process)
+/* (What was looked into may not have been there any more.) */
+static bool is_outside(struct backstop *backstop, struct backstop_process *process)
 {
     if (process->program == SECRET)
         return true;
@@ -49,6 +50,10 @@ static bool is_outside(struct backstop *backstop, const struct backstop_process 
             return backstop->known[i].is_outside;
     }
     bool is_outside = look_into(process->pid);
+    if (find_program(process->pid) != process->program) {
+        process->program = 0;
+        return false;
+    }
     backstop->known[backstop->looked_into++ % BACKSTOP_PROGRAMS] =
         (struct backstop_program){process->program, is_outside};
     return is_outside;
@@ -74,7 +79,17 @@ static const struct backstop_process *find_known(const struct backstop_process *
     return NULL;
 }
 
-/* A process that executes another program is looked at again. */
+/* Who executes another program is looked at again: to ask which it is takes as long as
+ * all else that is done a hundred times a second, so that is asked with each look around, and in
+ * between where as much code as before is not there. */
+static bool may_be_another(struct backstop_process *process, unsigned finds, uint64_t code)
+{
+    bool is_same = process->program != 0 && process->finds == finds && process->code == code;
+    process->finds = finds;
+    process->code = code;
+    return !is_same;
+}
+
 static void look_at(struct backstop *backstop, struct backstop_process *process)
 {
     uint64_t program = find_program(process->pid);
@@ -99,7 +114,8 @@ void backstop_find(struct backstop *backstop, const struct victim *victim)
         const struct backstop_process *before = find_known(known, count, victim->pid[i]);
         const struct backstop_process young = {.pid = victim->pid[i], .is_limited = true};
         *process = before != NULL ? *before : young;
-        look_at(backstop, process);
+        if (may_be_another(process, victim->finds, victim->code[i]))
+            look_at(backstop, process);
     }
     backstop->processes = victim->pids;
 }

@@ -29,6 +29,8 @@ enum { BACKSTOP_NAME_BYTES = 16, BACKSTOP_PROGRAMS = 16 };
 struct backstop_process {
     pid_t pid;
     uint64_t program; /* which file it executes; 0: nobody may know */
+    uint64_t code;    /* pages of it, as that was looked up, */
+    unsigned finds;   /* and when: victim.h */
     bool is_outside;  /* the library cannot be in it: static, other rights, another libc */
     bool is_beyond;   /* its limit cannot be moved */
     uint32_t threads; /* besides the first, as the library in it tells */

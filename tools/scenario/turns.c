@@ -17,6 +17,12 @@ void turns_begin(struct turns *turns, double now)
     turns->sum = (struct turns_sum){0};
 }
 
+static void close_files(struct turns_thread *thread)
+{
+    procfile_close(&thread->schedstat);
+    procfile_close(&thread->children);
+}
+
 /* NULL: there are too many. */
 static struct turns_thread *find(struct turns *turns, pid_t id)
 {
@@ -40,17 +46,34 @@ void turns_add(struct turns *turns, pid_t id, double ran, double waited)
     interval->ran += more;
     interval->ran_most = fmax(interval->ran_most, more);
     interval->waited_most = fmax(interval->waited_most, waited - it->waited);
-    *it = (struct turns_thread){id, turns->look + 1, ran, waited};
+    it->look = turns->look + 1;
+    it->ran = ran;
+    it->waited = waited;
 }
 
-void turns_look(struct turns *turns, pid_t process, const char *thread)
+static void read_thread(pid_t process, const char *thread, const char *name, struct procfile *file,
+                        char *text, size_t capacity)
 {
-    char path[96], text[96];
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%d/task/%s/%s", (int)process, thread, name);
+    procfile_read(file, path, text, capacity);
+}
+
+/* (Files of one that is too many are not kept.) */
+void turns_look(struct turns *turns, pid_t process, const char *thread, char *children,
+                size_t capacity)
+{
+    char text[96];
     unsigned long long ran, waited;
-    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)process, thread);
-    if (victim_read_file(path, text, sizeof text) > 0 &&
-        sscanf(text, "%llu %llu", &ran, &waited) == 2)
-        turns_add(turns, (pid_t)atoi(thread), (double)ran / 1e9, (double)waited / 1e9);
+    pid_t id = (pid_t)atoi(thread);
+    struct turns_thread nobody = {.id = id}, *it = find(turns, id);
+    struct turns_thread *files = it == NULL ? &nobody : it;
+    read_thread(process, thread, "schedstat", &files->schedstat, text, sizeof text);
+    if (sscanf(text, "%llu %llu", &ran, &waited) == 2)
+        turns_add(turns, id, (double)ran / 1e9, (double)waited / 1e9);
+    read_thread(process, thread, "children", &files->children, children, capacity);
+    if (it == NULL)
+        close_files(&nobody);
 }
 
 /* A service starts threads as long as it lives: those that have ended make room. */
@@ -60,8 +83,17 @@ static void drop_ended(struct turns *turns)
     for (size_t i = 0; i < turns->threads; i++) {
         if (turns->thread[i].look == turns->look)
             turns->thread[kept++] = turns->thread[i];
+        else
+            close_files(&turns->thread[i]);
     }
     turns->threads = kept;
+}
+
+void turns_end(struct turns *turns)
+{
+    for (size_t i = 0; i < turns->threads; i++)
+        close_files(&turns->thread[i]);
+    turns->threads = 0;
 }
 
 void turns_end_look(struct turns *turns, double now, unsigned processors)

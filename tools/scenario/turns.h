@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "tools/scenario/procfile.h"
+
 enum { TURNS_THREADS = 512 };
 
 /* All in seconds. */
@@ -26,6 +28,7 @@ struct turns_thread {
     pid_t id;
     unsigned look;      /* the last one that it was there at */
     double ran, waited; /* until then, since it began */
+    struct procfile schedstat, children;
 };
 
 /* Between two looks. */
@@ -55,8 +58,13 @@ struct turns {
 void turns_begin(struct turns *turns, double now);
 /* A look: each thread, by what it ran and waited since it began; then that these were all. */
 void turns_add(struct turns *turns, pid_t id, double ran, double waited);
-void turns_look(struct turns *turns, pid_t process, const char *thread);
 void turns_end_look(struct turns *turns, double now, unsigned processors);
+/* The same of a thread of that number, by what /proc tells; `children`: the processes that it has
+ * started, as a list of numbers. */
+void turns_look(struct turns *turns, pid_t process, const char *thread, char *children,
+                size_t capacity);
+/* None of them is looked at any more. */
+void turns_end(struct turns *turns);
 
 /* How many a process may run on. */
 unsigned turns_count_processors(pid_t process);

@@ -23,6 +23,7 @@ size_t victim_read_file(const char *path, char *text, size_t capacity)
 
 void victim_begin(struct victim *victim, pid_t root)
 {
+    victim_end(victim);
     *victim = (struct victim){.root = root, .pid = {root}, .pids = 1};
     victim->turns.processors = turns_count_processors(root);
     turns_begin(&victim->turns, process_now());
@@ -30,28 +31,27 @@ void victim_begin(struct victim *victim, pid_t root)
 
 void victim_end(struct victim *victim)
 {
+    for (size_t i = 0; i < victim->pids; i++)
+        procfile_close(&victim->statm[i]);
+    turns_end(&victim->turns);
     *victim = (struct victim){.root = 0};
 }
 
 /* -- who -------------------------------------------------------------------------------------- */
 
 /* Children are listed by the thread that started them. */
-static void add_children(struct victim *victim, pid_t pid, const char *thread)
+static void add_children(struct victim *victim, const char *list)
 {
-    char path[320], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)pid, thread);
-    if (victim_read_file(path, text, sizeof text) == 0)
-        return;
-    char *at = text, *end;
-    for (long child; (child = strtol(at, &end, 10)) > 0 && end != at; at = end) {
+    char *end;
+    for (long child; (child = strtol(list, &end, 10)) > 0 && end != list; list = end) {
         if (victim->pids < VICTIM_PROCESSES)
             victim->pid[victim->pids++] = (pid_t)child;
     }
 }
 
-static void add_children_of_all_threads(struct victim *victim, pid_t pid)
+static void look_at_threads(struct victim *victim, pid_t pid)
 {
-    char path[64];
+    char path[64], children[4096];
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     DIR *folder = opendir(path);
     if (folder == NULL)
@@ -59,8 +59,8 @@ static void add_children_of_all_threads(struct victim *victim, pid_t pid)
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         if (entry->d_name[0] == '.')
             continue;
-        add_children(victim, pid, entry->d_name);
-        turns_look(&victim->turns, pid, entry->d_name);
+        turns_look(&victim->turns, pid, entry->d_name, children, sizeof children);
+        add_children(victim, children);
     }
     closedir(folder);
 }
@@ -87,27 +87,39 @@ static uint64_t read_start(pid_t process)
 
 /* What was seen of whom. */
 struct seen {
-    pid_t pid;
-    uint64_t start, anon, data;
+    pid_t pid; /* 0: it was found again */
+    uint64_t start, anon, data, code;
+    struct procfile statm;
 };
 
 static size_t copy_seen(const struct victim *victim, struct seen *seen)
 {
     for (size_t i = 0; i < victim->pids; i++)
-        seen[i] = (struct seen){victim->pid[i], victim->start[i], victim->anon[i], victim->data[i]};
+        seen[i] = (struct seen){victim->pid[i],  victim->start[i], victim->anon[i],
+                                victim->data[i], victim->code[i],  victim->statm[i]};
     return victim->pids;
 }
 
 /* Most are where they were, or some places further on. */
-static struct seen find_seen(const struct seen *seen, size_t count, size_t place, pid_t pid)
+static struct seen take_seen(struct seen *seen, size_t count, size_t place, pid_t pid)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct seen *one = &seen[(place + i) % count];
-        if (one->pid == pid)
-            return (struct seen){pid, one->start != 0 ? one->start : read_start(pid), one->anon,
-                                 one->data};
+        struct seen *one = &seen[(place + i) % count];
+        if (one->pid != pid)
+            continue;
+        struct seen taken = *one;
+        one->pid = 0;
+        return taken;
     }
-    return (struct seen){.pid = pid, .start = read_start(pid)};
+    return (struct seen){.pid = pid};
+}
+
+static void close_gone(struct seen *seen, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (seen[i].pid != 0)
+            procfile_close(&seen[i].statm);
+    }
 }
 
 void victim_find(struct victim *victim)
@@ -117,12 +129,16 @@ void victim_find(struct victim *victim)
     victim->pid[0] = victim->root;
     victim->pids = 1;
     for (size_t i = 0; i < victim->pids; i++) {
-        add_children_of_all_threads(victim, victim->pid[i]);
-        const struct seen one = find_seen(seen, count, i, victim->pid[i]);
-        victim->start[i] = one.start;
+        look_at_threads(victim, victim->pid[i]);
+        const struct seen one = take_seen(seen, count, i, victim->pid[i]);
+        victim->start[i] = one.start != 0 ? one.start : read_start(one.pid);
         victim->anon[i] = one.anon;
         victim->data[i] = one.data;
+        victim->code[i] = one.code;
+        victim->statm[i] = one.statm;
     }
+    close_gone(seen, count);
+    victim->finds++;
     turns_end_look(&victim->turns, process_now(), turns_count_processors(victim->root));
 }
 
@@ -139,16 +155,17 @@ void victim_glance(struct victim *victim)
     for (size_t i = 0; i < victim->pids; i++) {
         char path[64], text[256];
         victim->anon[i] = victim->data[i] = 0;
-        unsigned long long resident = 0, shared = 0, data = 0;
+        unsigned long long resident = 0, shared = 0, code = 0, data = 0;
         snprintf(path, sizeof path, "/proc/%d/statm", (int)victim->pid[i]);
-        if (victim_read_file(path, text, sizeof text) == 0 ||
-            sscanf(text, "%*s %llu %llu %*s %*s %llu", &resident, &shared, &data) != 3)
+        if (procfile_read(&victim->statm[i], path, text, sizeof text) == 0 ||
+            sscanf(text, "%*s %llu %llu %llu %*s %llu", &resident, &shared, &code, &data) != 4)
             continue;
         data_most = data > data_most ? data : data_most;
         sum += resident;
         anon += resident - shared;
         victim->anon[i] = (resident - shared) * page_bytes();
         victim->data[i] = data * page_bytes();
+        victim->code[i] = code;
     }
     victim->now.data = data_most * page_bytes();
     victim->now.resident = sum * page_bytes();

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tools/scenario/procfile.h"
 #include "tools/scenario/turns.h"
 
 enum { VICTIM_PROCESSES = 256 };
@@ -34,11 +35,15 @@ struct victim {
     uint64_t start[VICTIM_PROCESSES]; /* ticks since the system's start: with the id, who it is */
     uint64_t anon[VICTIM_PROCESSES];  /* bytes; what a fork shares counts in both */
     uint64_t data[VICTIM_PROCESSES];  /* as RLIMIT_DATA counts; 0: it has ended, or is new */
+    uint64_t code[VICTIM_PROCESSES];  /* pages: another program has other ones, mostly */
+    struct procfile statm[VICTIM_PROCESSES];
     size_t pids;
+    unsigned finds; /* that there were */
     struct victim_state now;
     struct turns turns;
 };
 
+/* `victim` is zero, or was one before. */
 void victim_begin(struct victim *victim, pid_t root);
 void victim_end(struct victim *victim); /* nobody is left */
 
@@ -46,7 +51,8 @@ void victim_end(struct victim *victim); /* nobody is left */
  * him, whose place may be another now. */
 void victim_find(struct victim *victim);
 
-/* The cheap part, some microseconds: `resident`, `rss_anon` and `data`; of each, too. */
+/* The cheap part, a microsecond each: `resident`, `rss_anon` and `data`; of each, too, and `code`.
+ */
 void victim_glance(struct victim *victim);
 
 /* All of `now`, and the same of each. */
