@@ -1,5 +1,5 @@
 /* test_scenario_lap.c - how a lap ended, and that no descriptor is lost with a program that could
- * not be started: there is no fork here, and a mechanism that does nothing. */
+ * not be started: there is no vfork here, and a mechanism that does nothing. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -16,8 +16,8 @@
 
 #define MIB 1048576.0
 
-pid_t __wrap_fork(void);
-pid_t __wrap_fork(void)
+pid_t __wrap_vfork(void);
+pid_t __wrap_vfork(void)
 {
     errno = EAGAIN;
     return -1;

@@ -1,5 +1,5 @@
-/* test_scenario_process.c - what programs say is read, however much it is, and without keeping them
- * from their work. */
+/* test_scenario_process.c - programs are started without a copy of this one; what they say is read,
+ * however much it is, and without keeping them from their work. */
 #define _GNU_SOURCE /* F_GETPIPE_SZ */
 #include <fcntl.h>
 #include <poll.h>
@@ -8,12 +8,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "tools/scenario/complaint.h"
 #include "tools/scenario/leftovers.h"
+#include "tools/scenario/origin.h"
 #include "tools/scenario/process.h"
 
 enum { PATIENCE = 60, MIB = 1 << 20 };
@@ -158,6 +161,79 @@ static void what_is_said_often_wakes_seldom(void **state)
     alarm(0);
 }
 
+static long count_faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+/* After a fork each page that this program writes to is copied once more. */
+static void a_start_copies_nothing_of_this_program(void **state)
+{
+    (void)state;
+    enum { PAGE = 4096, PAGES = 16 * MIB / PAGE };
+    static char block[PAGES * PAGE];
+    struct process process;
+    memset(block, 1, sizeof block);
+    long before = count_faults();
+    run(&process, "exec true", &none);
+    for (size_t i = 0; i < PAGES; i++)
+        block[i * PAGE]++;
+    assert_true(count_faults() - before < PAGES / 4);
+}
+
+static void adorn(void *context, struct environment *environment)
+{
+    (void)context;
+    environment_set(environment, "MPRESS_TEST_SET", "a b");
+    environment_set(environment, "MPRESS_TEST_SET", "c");
+    environment_put(environment, "MPRESS_TEST_PUT=1,x", strlen("MPRESS_TEST_PUT=1"));
+    environment_put(environment, "none", strlen("none"));
+    environment_unset(environment, "MPRESS_TEST_OWN");
+}
+
+static void what_it_finds_in_its_environment_is_not_in_ours(void **state)
+{
+    (void)state;
+    struct process process;
+    const struct process_hooks hooks = {.adorn = adorn, .line = see};
+    setenv("MPRESS_TEST_OWN", "ours", 1);
+    setenv("MPRESS_TEST_KEPT", "kept", 1);
+    run(&process,
+        "echo $MPRESS_TEST_SET $MPRESS_TEST_PUT ${MPRESS_TEST_OWN-gone} $MPRESS_TEST_KEPT", &hooks);
+    assert_string_equal(seen.last, "c 1 gone kept");
+    assert_null(getenv("MPRESS_TEST_SET"));
+    assert_string_equal(getenv("MPRESS_TEST_OWN"), "ours");
+}
+
+static void what_is_preloaded_comes_before_what_was(void **state)
+{
+    (void)state;
+    struct environment environment;
+    environment_init(&environment);
+    environment_unset(&environment, "LD_PRELOAD");
+    environment_preload(&environment, "b.so");
+    environment_preload(&environment, "a.so");
+    assert_string_equal(environment_find(&environment, "LD_PRELOAD"), "a.so:b.so");
+    assert_null(environment.at[environment.count]);
+    environment_fini(&environment);
+}
+
+/* Its number is known only when it is there. (While it becomes a program it has no environment.) */
+static void a_program_is_marked_with_its_number(void **state)
+{
+    (void)state;
+    struct process process;
+    origin_begin();
+    assert_int_equal(process_start_shell(&process, "exec sleep 100", &none), 0);
+    alarm(PATIENCE);
+    while (origin_find_marked(process.pid) != process.pid)
+        usleep(1000);
+    alarm(0);
+    process_stop(&process, PATIENCE, &none);
+}
+
 static bool is_found_at(const char *words, size_t at, size_t behind)
 {
     static char text[1024];
@@ -195,6 +271,10 @@ int main(void)
         cmocka_unit_test(the_last_word_is_kept_of_much),
         cmocka_unit_test(nobody_waits_until_error_output_is_read),
         cmocka_unit_test(what_is_said_often_wakes_seldom),
+        cmocka_unit_test(a_start_copies_nothing_of_this_program),
+        cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
+        cmocka_unit_test(what_is_preloaded_comes_before_what_was),
+        cmocka_unit_test(a_program_is_marked_with_its_number),
         cmocka_unit_test(a_complaint_is_found_wherever_it_is),
     };
     leftovers_begin();

@@ -244,7 +244,7 @@ static void close_ballast(struct pressure *pressure)
     free(ballast);
 }
 
-static void prepare_target(struct pressure *pressure)
+static void prepare_target(const struct pressure *pressure)
 {
     (void)pressure;
     pressure_write("/proc/self/oom_score_adj", "1000");

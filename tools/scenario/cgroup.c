@@ -138,7 +138,7 @@ static void close_group(struct pressure *pressure)
     free(group);
 }
 
-static void prepare_group(struct pressure *pressure)
+static void prepare_group(const struct pressure *pressure)
 {
     struct group *group = group_of(pressure);
     write_file(group->path, "cgroup.procs", "0");

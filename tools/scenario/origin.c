@@ -13,7 +13,10 @@
 
 /* (None of libmpress.so's names, which would say that it does not know it.) */
 #define VARIABLE "UNDER_MPRESS"
-enum { ENVIRONMENT_BYTES = 1 << 18 /* that are looked at */ };
+enum {
+    ENVIRONMENT_BYTES = 1 << 18, /* that are looked at */
+    NUMBER_DIGITS = 10           /* of any process */
+};
 
 static struct {
     char mark[64]; /* "@PID.SECONDS.NANOSECONDS.", before the program's number */
@@ -29,13 +32,19 @@ void origin_begin(void)
 }
 
 /* An experiment inside of another one is marked as of both. */
-void origin_mark(void)
+char *origin_mark(struct environment *environment)
 {
     char value[1024];
-    const char *outer = getenv(VARIABLE);
-    snprintf(value, sizeof value, "%s%d%.900s", origin.mark, (int)getpid(),
+    const char *outer = environment_find(environment, VARIABLE);
+    snprintf(value, sizeof value, "%s%0*d%.900s", origin.mark, NUMBER_DIGITS, 0,
              outer == NULL ? "" : outer);
-    setenv(VARIABLE, value, 1);
+    return environment_set(environment, VARIABLE, value) + strlen(origin.mark);
+}
+
+void origin_number(char *at, pid_t pid)
+{
+    for (unsigned i = NUMBER_DIGITS; i-- > 0; pid /= 10)
+        at[i] = (char)('0' + pid % 10);
 }
 
 pid_t origin_find_marked(pid_t pid)

@@ -6,11 +6,15 @@
 
 #include <sys/types.h>
 
+#include "tools/scenario/environment.h"
+
 /* A new experiment: none of the marks so far is one of it. */
 void origin_begin(void);
 
-/* In a child, a program from now on, before it executes: all that it starts are of it. */
-void origin_mark(void);
+/* What is to be a program's environment: all that it starts are of it. Where its number goes. */
+char *origin_mark(struct environment *environment);
+/* In its process, before it executes. */
+void origin_number(char *at, pid_t pid);
 
 /* The program that is named by the mark of this experiment; 0: there is none that could be read.
  * (Who writes over its own environment, as titles of processes are set, has none.) */

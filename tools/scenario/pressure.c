@@ -53,23 +53,23 @@ static bool try(struct pressure *pressure, const struct pressure_mechanism *mech
     return choice->is_taken;
 }
 
-/* Of the group that this program is in, the target with it. */
-static bool find_own_group(char path[PRESSURE_PATH_BYTES])
+/* "": there is none. To look for it each time is to read all mounts of the machine. */
+static void find_own_group(char path[PRESSURE_PATH_BYTES])
 {
     char group[GROUPS_PATH_BYTES];
     size_t root;
-    if (!groups_find(true, group, &root))
-        return false;
-    snprintf(path, PRESSURE_PATH_BYTES, "%s/memory.pressure", group);
-    return true;
+    *path = '\0';
+    if (groups_find(true, group, &root))
+        snprintf(path, PRESSURE_PATH_BYTES, "%s/memory.pressure", group);
 }
 
 void pressure_read_stalls(const struct pressure *pressure, struct pressure_stalls *stalls)
 {
     const struct pressure_mechanism *mechanism = pressure->mechanism;
-    char path[PRESSURE_PATH_BYTES];
-    bool is_own = mechanism->stalls != NULL && mechanism->stalls(pressure, path);
-    stalls->is_of_group = is_own || find_own_group(path);
+    char own[PRESSURE_PATH_BYTES];
+    bool has_own = mechanism->stalls != NULL && mechanism->stalls(pressure, own);
+    const char *path = has_own ? own : pressure->around;
+    stalls->is_of_group = *path != '\0';
     stalls->seconds = stalls->is_of_group ? victim_read_stall(path) : (struct victim_stall){-1, -1};
     if (stalls->seconds.some >= 0)
         return;
@@ -120,6 +120,7 @@ bool pressure_open(struct pressure *pressure, const char *name,
                    const struct pressure_target *target, char why[PRESSURE_WHY_BYTES])
 {
     *pressure = (struct pressure){.library = target->library, .is_replay = target->is_replay};
+    find_own_group(pressure->around);
     if (strcmp(name, "auto") == 0) {
         snprintf(why, PRESSURE_WHY_BYTES, "no way to limit memory works here");
         return choose(pressure, target);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "tools/scenario/backstop.h"
+#include "tools/scenario/environment.h"
 #include "tools/scenario/histogram.h"
 #include "tools/scenario/victim.h"
 
@@ -67,8 +68,10 @@ struct pressure_mechanism {
     void (*close)(struct pressure *pressure);
     /* Before the program is started once more, when nobody is left of it; NULL: nothing to do. */
     void (*forget)(struct pressure *pressure);
-    /* In a child before it executes the program. */
-    void (*prepare)(struct pressure *pressure);
+    /* What the program is to find in its environment, and what its process is to do before it
+     * executes it: system calls only, it has this program's memory until then. NULL: nothing. */
+    void (*adorn)(const struct pressure *pressure, struct environment *environment);
+    void (*prepare)(const struct pressure *pressure);
     /* The budget of the tree from now on; 0: none. Also before there is a tree. */
     void (*set)(struct pressure *pressure, uint64_t bytes);
     /* What counts against the budget now. */
@@ -117,6 +120,8 @@ struct pressure {
     bool is_strategy_alone; /* of the library's own strategies only those of `strategy` are on */
     uint32_t strategy;      /* bits of enum budget_strategy */
     void *state;            /* the mechanism's */
+    /* The kernel's pressure file of the group that this program is in, the target with it. */
+    char around[PRESSURE_PATH_BYTES];
     struct pressure_choice choice[PRESSURE_CHOICES];
     size_t choices;
 };

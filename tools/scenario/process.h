@@ -8,11 +8,16 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "tools/scenario/environment.h"
+
 enum { PROCESS_LINE_BYTES = 1024, PROCESS_TAIL_BYTES = 512 };
 
 /* Called for each line of either output, with its first PROCESS_LINE_BYTES - 1 if it is longer. */
 typedef void process_line(const char *line, void *context);
-/* In the child, between fork and exec. */
+/* What it is to find in its environment. */
+typedef void process_adorn(void *context, struct environment *environment);
+/* In the child before exec: it has this program's memory, which waits meanwhile, so that it makes
+ * system calls and nothing else. */
 typedef void process_prepare(void *context);
 
 struct process_stream {
@@ -38,8 +43,10 @@ struct process {
 };
 
 struct process_hooks {
-    process_prepare *prepare; /* may be NULL */
-    process_line *line;       /* may be NULL */
+    /* each may be NULL: */
+    process_adorn *adorn;
+    process_prepare *prepare;
+    process_line *line;
     void *context;
 };
 

@@ -29,7 +29,7 @@ static struct rlimit find_limit(const struct rlimit *old, uint64_t bytes)
     return limit;
 }
 
-static void prepare_rlimit(struct pressure *pressure)
+static void prepare_rlimit(const struct pressure *pressure)
 {
     struct rlimit old;
     getrlimit(RLIMIT_DATA, &old);

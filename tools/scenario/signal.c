@@ -148,11 +148,6 @@ static const char *object_to_program(const struct pressure *pressure)
                : "none of its processes takes SIGUSR1, which would only end it";
 }
 
-static void prepare_nothing(struct pressure *pressure)
-{
-    (void)pressure;
-}
-
 static uint64_t get_resident(const struct pressure *pressure)
 {
     return pressure->victim->now.resident;
@@ -166,7 +161,6 @@ const struct pressure_mechanism pressure_signal = {
     .objection_to_program = object_to_program,
     .open = open_signal,
     .close = close_signal,
-    .prepare = prepare_nothing,
     .set = set_signal,
     .used = get_resident,
     .tick = tick_signal,

@@ -11,7 +11,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "tools/place.h"
 #include "tools/scenario/experiment.h"
 #include "tools/scenario/guard.h"
 #include "tools/scenario/leftovers.h"
@@ -22,6 +21,7 @@
 #define TICK_SECONDS 0.01    /* of a mechanism that watches */
 #define GLANCE_SECONDS 0.025 /* of the others */
 #define LOOK_SECONDS 0.1
+#define PACE_SECONDS 0.001 /* the first glance, and the least between two */
 
 double watch_time(const struct experiment *experiment)
 {
@@ -145,41 +145,47 @@ static void take_line(const char *line, void *experiment_)
 }
 
 /* "A=1,B=2": of the strategy that is on. */
-static void set_environment(const char *settings)
+static void put_settings(struct environment *environment, const char *settings)
 {
     while (settings != NULL && *settings != '\0') {
         size_t length = strcspn(settings, ",");
-        char *setting = strndup(settings, length);
-        char *value = setting == NULL ? NULL : strchr(setting, '=');
-        if (value != NULL) {
-            *value = '\0';
-            setenv(setting, value + 1, 1);
-        }
+        environment_put(environment, settings, length);
         settings += length + (settings[length] == ',');
     }
 }
 
+static void adorn(void *experiment_, struct environment *environment)
+{
+    const struct experiment *experiment = experiment_;
+    const struct pressure *pressure = &experiment->pressure;
+    environment_unset(environment, "MPRESS_LIBRARY");
+    if (pressure->library != NULL)
+        environment_preload(environment, pressure->library);
+    else if (experiment->plan->preload != NULL && *experiment->plan->preload != '\0')
+        environment_set(environment, "LD_PRELOAD", experiment->plan->preload);
+    for (char *const *at = experiment->plan->environment; at != NULL && *at != NULL; at++)
+        environment_put(environment, *at, strlen(*at));
+    if (experiment->strategy != NULL)
+        put_settings(environment, experiment->strategy->settings);
+    if (pressure->mechanism->adorn != NULL)
+        pressure->mechanism->adorn(pressure, environment);
+}
+
 static void prepare(void *experiment_)
 {
-    struct experiment *experiment = experiment_;
-    unsetenv("MPRESS_LIBRARY");
-    if (experiment->pressure.library != NULL)
-        place_preload(experiment->pressure.library);
-    else if (experiment->plan->preload != NULL && *experiment->plan->preload != '\0')
-        setenv("LD_PRELOAD", experiment->plan->preload, 1);
-    for (char *const *at = experiment->plan->environment; at != NULL && *at != NULL; at++)
-        putenv(*at);
-    if (experiment->strategy != NULL)
-        set_environment(experiment->strategy->settings);
-    experiment->pressure.mechanism->prepare(&experiment->pressure);
+    const struct pressure *pressure = &((const struct experiment *)experiment_)->pressure;
+    if (pressure->mechanism->prepare != NULL)
+        pressure->mechanism->prepare(pressure);
 }
 
 const struct process_hooks *watch_hooks(struct experiment *experiment)
 {
     static struct process_hooks hooks;
     bool is_listening = experiment->plan->progress != NULL || !experiment->is_ready;
-    hooks = (struct process_hooks){
-        .prepare = prepare, .line = is_listening ? take_line : NULL, .context = experiment};
+    hooks = (struct process_hooks){.adorn = adorn,
+                                   .prepare = prepare,
+                                   .line = is_listening ? take_line : NULL,
+                                   .context = experiment};
     return &hooks;
 }
 
@@ -196,6 +202,7 @@ int watch_start(struct experiment *experiment)
     victim_begin(&experiment->victim, experiment->target.pid);
     experiment->pressure.victim = &experiment->victim;
     experiment->next_look = experiment->turns_seen = 0;
+    experiment->next_glance = process_now() + PACE_SECONDS;
     experiment->busy_at = experiment->last_unit = process_now();
     experiment->processor = 0;
     return 0;
@@ -325,8 +332,8 @@ static void book(struct experiment *experiment, double now)
 /* Seconds until a run is to be looked at again: what is over soon has been seen by then. */
 static double find_pace(const struct experiment *experiment)
 {
-    const double least = 0.001, share = 0.25;
-    return fmax(least, share * (process_now() - experiment->target.started));
+    const double share = 0.25;
+    return fmax(PACE_SECONDS, share * (process_now() - experiment->target.started));
 }
 
 /* While it is younger than what is between two looks: when it is twice as old as the last time. */
@@ -347,13 +354,18 @@ static void glance(struct experiment *experiment, double now)
     victim_glance(&experiment->victim);
 }
 
+static double find_tick(const struct experiment *experiment)
+{
+    double tick = experiment->pressure.mechanism->tick != NULL ? TICK_SECONDS : GLANCE_SECONDS;
+    return fmin(fmax(tick, TICK_SECONDS * find_delay(&experiment->victim)), find_pace(experiment));
+}
+
 static void sample(struct experiment *experiment)
 {
     double now = process_now();
     if (experiment->target.pid <= 0 || now < experiment->next_glance)
         return;
-    double tick = TICK_SECONDS * find_delay(&experiment->victim);
-    experiment->next_glance = now + fmin(tick, find_pace(experiment)) - 0.001;
+    experiment->next_glance = now + find_tick(experiment);
     if (now >= experiment->next_look)
         look(experiment, now);
     else
@@ -402,14 +414,20 @@ static void listen_to(const struct process *process, struct pollfd *fds, double 
         *tick = fmin(*tick, fmax(0.001, pause));
 }
 
-/* (Who has a helper reads what that says.) */
-static void wait_for_news(struct experiment *experiment, double patience)
+/* (To be woken takes longer than to look: not a moment before it is time.) */
+static int wait_for(struct pollfd *fds, nfds_t count, double seconds)
+{
+    const struct timespec time = {(time_t)seconds, (long)(1e9 * fmod(seconds, 1))};
+    return ppoll(fds, count, &time, NULL);
+}
+
+/* True: the target has ended, and nothing is to be seen of it any more. (Who has a helper reads
+ * what that says.) */
+static bool wait_for_news(struct experiment *experiment, double patience)
 {
     struct process *target = &experiment->target, *helper = &experiment->helper;
     bool has_target = target->pid > 0;
-    double tick = experiment->pressure.mechanism->tick != NULL ? TICK_SECONDS : GLANCE_SECONDS;
-    if (has_target)
-        tick = fmin(tick, find_pace(experiment));
+    double tick = has_target ? fmax(0, experiment->next_glance - process_now()) : GLANCE_SECONDS;
     struct pollfd fds[7] = {
         {.fd = experiment->signal_fd, .events = POLLIN},
         {.fd = has_target ? target->pid_fd : -1, .events = POLLIN},
@@ -418,9 +436,10 @@ static void wait_for_news(struct experiment *experiment, double patience)
     bool is_pausing = process_find_pause(target) > 0;
     listen_to(target, fds + 3, &tick);
     listen_to(helper, fds + 5, &tick);
-    poll(fds, sizeof fds / sizeof fds[0], (int)(fmin(patience, tick) * 1000));
+    wait_for(fds, sizeof fds / sizeof fds[0], fmin(patience, tick));
     if (has_target && (is_pausing || fds[3].revents != 0 || fds[4].revents != 0))
         process_read(target, watch_hooks(experiment));
+    return fds[1].revents != 0;
 }
 
 bool watch_is_over(const struct experiment *experiment)
@@ -430,11 +449,12 @@ bool watch_is_over(const struct experiment *experiment)
 
 bool watch_step(struct experiment *experiment, double patience)
 {
-    wait_for_news(experiment, patience);
+    bool has_ended = wait_for_news(experiment, patience);
     take_signals(experiment);
     if (experiment->new_units > 0)
         end_batch(experiment);
-    sample(experiment);
+    if (!has_ended)
+        sample(experiment);
     show(experiment);
     experiment->schedule.is_cut |= process_now() > experiment->schedule.cut;
     return !watch_is_over(experiment);
