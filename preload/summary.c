@@ -256,22 +256,20 @@ static void add_fast_share(struct text *text)
 
 static struct {
     int fd; /* 0: none was kept */
-    uint64_t identity[2];
+    struct os_identity identity;
 } kept_stderr;
 
 void summary_keep_stderr(void)
 {
     int fd = os_file_duplicate(OS_STDERR);
-    if (fd > OS_STDERR && os_file_identify(fd, kept_stderr.identity))
+    if (fd > OS_STDERR && os_file_identity(fd, &kept_stderr.identity) == 0)
         kept_stderr.fd = fd;
 }
 
 /* The kept descriptor, unless the program closed it and its number means another file now. */
 static int stderr_to_use(void)
 {
-    uint64_t now[2];
-    bool is_ours = kept_stderr.fd != 0 && os_file_identify(kept_stderr.fd, now) &&
-                   memcmp(now, kept_stderr.identity, sizeof(now)) == 0;
+    bool is_ours = kept_stderr.fd != 0 && os_file_is(kept_stderr.fd, &kept_stderr.identity);
     return is_ours ? kept_stderr.fd : OS_STDERR;
 }
 

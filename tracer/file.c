@@ -86,15 +86,13 @@ int file_set_path(const char *path)
 /* True when the descriptor is still ours; if the program closed it, the name leads back to it. */
 static bool descriptor_is_ours(void)
 {
-    struct os_identity now;
-    if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
-        memcmp(&now, &file.identity, sizeof(now)) == 0)
+    if (file.fd >= 0 && os_file_is(file.fd, &file.identity))
         return true;
     file.fd = -1;
     int again;
     if (os_file_open(file.path, &again) != 0)
         return false;
-    if (os_file_identity(again, &now) != 0 || memcmp(&now, &file.identity, sizeof(now)) != 0) {
+    if (!os_file_is(again, &file.identity)) {
         os_file_close(again);
         return false;
     }
@@ -429,9 +427,7 @@ void file_abandon(void)
     lock_reset(&file.lock);
     window_abandon();
     ring_abandon();
-    struct os_identity now;
-    if (file.fd >= 0 && os_file_identity(file.fd, &now) == 0 &&
-        memcmp(&now, &file.identity, sizeof(now)) == 0)
+    if (file.fd >= 0 && os_file_is(file.fd, &file.identity))
         os_file_close(file.fd);
     file.fd = -1;
     file.header = NULL;

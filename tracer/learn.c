@@ -404,9 +404,9 @@ static bool open_libunwind(void)
  * closes all descriptors must not find the pipe's numbers written to when they are its files'. */
 static void close_pipe(const int fds[2])
 {
-    uint64_t identity[2];
+    struct os_identity identity;
     for (int i = 0; i < 2; i++) {
-        if (fds[i] >= 0 && os_file_identify(fds[i], identity))
+        if (fds[i] >= 0 && os_file_identity(fds[i], &identity) == 0)
             os_file_close(fds[i]);
     }
 }

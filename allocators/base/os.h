@@ -288,6 +288,9 @@ struct os_identity {
     uint64_t inode;
 };
 int os_file_identity(int fd, struct os_identity *identity);
+
+/* Is that file open there still? (The program may have closed it, and been given its number.) */
+bool os_file_is(int fd, const struct os_identity *identity);
 bool os_file_bytes(int fd, uint64_t *bytes);
 
 /* Guarantees disk space for the range [from, from + bytes) and extends the file. No SIGXFSZ. */
@@ -316,9 +319,6 @@ void os_release_standard(unsigned held);
 
 /* The two descriptors that would be opened next; -1: none. */
 void os_next_descriptors(int fds[2]);
-
-/* Tells files apart: two numbers that no other file has at the time. False: it is not open. */
-bool os_file_identify(int fd, uint64_t identity[2]);
 
 /* Reads a regular file, up to capacity - 1 bytes, NUL added; *bytes: how many. Never waits: no pipe
  * and no terminal is opened for it. */

@@ -24,9 +24,7 @@ void os_kept_init(struct os_kept *kept, const char *path)
 
 static bool is_ours(const struct os_kept *kept)
 {
-    struct os_identity now;
-    return kept->is_open && os_file_identity(kept->fd, &now) == 0 &&
-           now.device == kept->identity.device && now.inode == kept->identity.inode;
+    return kept->is_open && os_file_is(kept->fd, &kept->identity);
 }
 
 /* Where the limits leave no number out of the way it is closed again after this reading. */

@@ -345,16 +345,6 @@ void os_release_standard(unsigned held)
     }
 }
 
-bool os_file_identify(int fd, uint64_t identity[2])
-{
-    struct stat status;
-    if (failed(call3(SYS_fstat, fd, (long)&status, 0)))
-        return false;
-    identity[0] = (uint64_t)status.st_dev;
-    identity[1] = (uint64_t)status.st_ino;
-    return true;
-}
-
 static int open_file(const char *path, int flags, int *fd)
 {
     long opened = call6(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
@@ -382,6 +372,13 @@ int os_file_identity(int fd, struct os_identity *identity)
     if (!failed(result))
         *identity = (struct os_identity){.device = status.st_dev, .inode = status.st_ino};
     return error_of(result);
+}
+
+bool os_file_is(int fd, const struct os_identity *identity)
+{
+    struct os_identity now;
+    return os_file_identity(fd, &now) == 0 && now.device == identity->device &&
+           now.inode == identity->inode;
 }
 
 bool os_file_bytes(int fd, uint64_t *bytes)
