@@ -3,7 +3,6 @@
 
 #include "preload/bounds.h"
 #include "preload/budget_slot.h"
-#include "preload/residency.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 static const uint64_t LONGEST_NS = 30 * SECOND_NS; /* between two looks at anything */
@@ -199,7 +198,6 @@ void gauge_copy(const struct gauge *from, struct mpress_signals *signals)
 void gauge_fork_child(void)
 {
     close_files();
-    residency_fork_child();
     gauge.sizes_due_ns = gauge.swapped_due_ns = gauge.stalls_due_ns = gauge.machine_due_ns =
         gauge.heap_due_ns = gauge.judged_due_ns = 0;
     gauge.flow_ns = 0;

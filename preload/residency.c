@@ -8,7 +8,12 @@
 
 enum { PAUSES = 200 }; /* times what it took */
 
-static uint64_t due_ns;
+static uint64_t due_ns; /* the next reading */
+static struct {
+    struct residency residency;
+    uint64_t rss_anon; /* 0: there was none */
+    uint64_t took_ns;
+} newest;
 
 static void add_own(uintptr_t start, size_t bytes, void *sum_)
 {
@@ -35,20 +40,29 @@ void residency_read(struct residency *residency)
         residency->mapped += os_count_resident(start, bytes);
 }
 
+static void publish_newest(void)
+{
+    budget_set(&budget_slot->heap_resident, newest.residency.heap);
+    budget_set(&budget_slot->mapped_resident, newest.residency.mapped);
+    budget_set(&budget_slot->resident_anon, newest.rss_anon);
+}
+
 void residency_publish(uint64_t now_ns, uint64_t rss_anon)
 {
-    struct residency residency;
     if (now_ns < due_ns || rss_anon == 0)
         return;
     uint64_t began_ns = os_time_ns();
-    residency_read(&residency);
-    due_ns = now_ns + PAUSES * (os_time_ns() - began_ns);
-    budget_set(&budget_slot->heap_resident, residency.heap);
-    budget_set(&budget_slot->mapped_resident, residency.mapped);
-    budget_set(&budget_slot->resident_anon, rss_anon);
+    residency_read(&newest.residency);
+    newest.rss_anon = rss_anon;
+    newest.took_ns = os_time_ns() - began_ns;
+    due_ns = now_ns + PAUSES * newest.took_ns;
+    publish_newest();
 }
 
+/* What its parent read last is so of the child, too, and to read it anew would take as long: one
+ * that soon ends would do little else. */
 void residency_fork_child(void)
 {
-    due_ns = 0;
+    due_ns = os_time_ns() + PAUSES * newest.took_ns;
+    publish_newest();
 }

@@ -16,6 +16,6 @@ void residency_read(struct residency *residency);
 /* Writes it into the slot (budget.h), with RssAnon of the same moment; so seldom that it takes
  * half a percent of the time. One caller at a time. */
 void residency_publish(uint64_t now_ns, uint64_t rss_anon);
-void residency_fork_child(void);
+void residency_fork_child(void); /* behind that of the slot */
 
 #endif

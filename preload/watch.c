@@ -23,6 +23,7 @@
 #include "preload/journal.h"
 #include "preload/mapped.h"
 #include "preload/pauses.h"
+#include "preload/residency.h"
 #include "preload/respond.h"
 #include "preload/strategies.h"
 #include "preload/watch_limits.h"
@@ -482,6 +483,7 @@ void watch_fork_child(void)
         return;
     gauge_fork_child();
     budget_fork_child(gauge_read(os_time_ns(), false)->usage.used);
+    residency_fork_child();
 }
 
 void watch_exit(void)

@@ -89,9 +89,32 @@ static void it_is_published_as_seldom_as_it_is_dear(void **state)
     assert_int_equal(slot.resident_anon, 20 * MIB);
     residency_publish(now + 1, 30 * MIB);
     assert_int_equal(slot.resident_anon, 20 * MIB);
-    residency_fork_child();
-    residency_publish(now + 1, 30 * MIB);
+    residency_publish(UINT64_MAX / 2, 30 * MIB);
     assert_int_equal(slot.resident_anon, 30 * MIB);
+    unmap(start, 16 * MIB);
+}
+
+/* Else each of a family of short ones looks through all of the heap that its parent had. */
+static void a_child_reads_as_seldom_as_its_parent(void **state)
+{
+    (void)state;
+    const uint64_t long_ns = UINT64_C(1000000000000);
+    struct budget_slot of_child = {.heap_resident = 0};
+    char *start = map(16 * MIB);
+    memset(start, 1, 16 * MIB);
+    residency_fork_child();
+    residency_publish(os_time_ns() + long_ns, 20 * MIB);
+    assert_int_equal(slot.resident_anon, 20 * MIB);
+    uint64_t now = os_time_ns();
+    budget_slot = &of_child;
+    residency_fork_child();
+    assert_int_equal(of_child.mapped_resident, 16 * MIB);
+    assert_int_equal(of_child.heap_resident, slot.heap_resident);
+    residency_publish(now, 30 * MIB);
+    assert_int_equal(of_child.resident_anon, 20 * MIB);
+    residency_publish(now + long_ns, 30 * MIB);
+    assert_int_equal(of_child.resident_anon, 30 * MIB);
+    budget_slot = &slot;
     unmap(start, 16 * MIB);
 }
 
@@ -102,6 +125,7 @@ int main(void)
         cmocka_unit_test(a_range_that_is_gone_counts_nothing),
         cmocka_unit_test(a_block_is_there_when_it_is_touched),
         cmocka_unit_test(it_is_published_as_seldom_as_it_is_dear),
+        cmocka_unit_test(a_child_reads_as_seldom_as_its_parent),
     };
     mapped_start();
     return cmocka_run_group_tests(tests, setup_small_heap, NULL);
