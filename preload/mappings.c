@@ -102,6 +102,13 @@ static void note_denied(int error)
         budget_add(&budget_slot->denied, 1);
 }
 
+/* ENOMEM is also the answer to a range with a hole in it; then nothing was refused. */
+static void note_unprotected(const void *start, size_t bytes, int error)
+{
+    if (error == ENOMEM && budget_is_attached() && os_is_mapped(start, bytes))
+        note_denied(error);
+}
+
 /* Says what lies there now, when somebody counts. */
 static void count_mapped(uintptr_t start, size_t bytes, bool counts)
 {
@@ -172,7 +179,7 @@ EXPORTED int mprotect(void *start, size_t bytes, int protection)
     else if (error != 0 && may && more != 0)
         growth_give(more);
     if (may)
-        note_denied(error);
+        note_unprotected(start, bytes, error);
     errno = error == 0 ? kept : error;
     return error == 0 ? 0 : -1;
 }

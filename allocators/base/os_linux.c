@@ -207,18 +207,12 @@ void os_set_dumped(void *start, size_t bytes, bool dumped)
     call3(SYS_madvise, (long)start, (long)bytes, dumped ? MADV_DODUMP : MADV_DONTDUMP);
 }
 
+/* All that this flag of msync still does is to look, at mappings and not at pages. */
 bool os_is_mapped(const void *start, size_t bytes)
 {
-    unsigned char resident[16];
-    size_t page = os_page_bytes();
-    uintptr_t at = (uintptr_t)start & ~(page - 1);
+    uintptr_t at = (uintptr_t)start & ~(os_page_bytes() - 1);
     uintptr_t end = (uintptr_t)start + bytes;
-    for (; at < end; at += sizeof(resident) * page) {
-        size_t length = end - at < sizeof(resident) * page ? end - at : sizeof(resident) * page;
-        if (failed(call3(SYS_mincore, (long)at, (long)length, (long)resident)))
-            return false;
-    }
-    return true;
+    return !failed(call3(SYS_msync, (long)at, (long)(end - at), MS_ASYNC));
 }
 
 /* The kernel fetches the new signal set before it finds the first argument to be nonsense. */

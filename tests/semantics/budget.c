@@ -117,6 +117,30 @@ static void a_refusal_of_the_system_is_told_from_one_of_the_budget(void)
     remove_page();
 }
 
+/* What is reserved there may not be written to under that limit; in the second one a page is
+ * missing, and that is the program's own mistake. */
+static void protects_what_is_there_and_what_is_not(void)
+{
+    struct budget_slot *slot = find_slot();
+    const struct rlimit none = {1, RLIM_INFINITY};
+    const size_t page = 4 * KIB;
+    char *there = mmap(NULL, 4 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *torn = mmap(NULL, 4 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(there != MAP_FAILED && torn != MAP_FAILED && munmap(torn + page, page) == 0);
+    CHECK(mprotect(torn, 4 * page, PROT_READ) != 0 && errno == ENOMEM);
+    CHECK(slot->denied == 0);
+    CHECK(setrlimit(RLIMIT_DATA, &none) == 0);
+    CHECK(mprotect(there, 4 * page, PROT_READ | PROT_WRITE) != 0 && errno == ENOMEM);
+    CHECK(slot->denied == 1 && slot->refused == 0);
+}
+
+static void a_range_with_a_hole_is_no_refusal(void)
+{
+    make_page(1024 * MIB, BUDGET_REFUSE, 0);
+    CHECK(helper_succeeds(".protects_what_is_there_and_what_is_not"));
+    remove_page();
+}
+
 static void *wait_for_others(void *barrier)
 {
     free(malloc(100));
@@ -158,6 +182,7 @@ static void threads_that_there_are_are_told(void)
 }
 
 CHECK_MAIN(CASE(a_refusal_of_the_system_is_told_from_one_of_the_budget),
+           CASE(a_range_with_a_hole_is_no_refusal), HELPER(protects_what_is_there_and_what_is_not),
            CASE(threads_that_there_are_are_told), HELPER(asks_for_what_the_system_refuses),
            HELPER(starts_threads), CASE(what_was_enough_for_a_budget_is_not_without_it),
            HELPER(loses_its_budget), HELPER(is_not_swapped_any_more))
