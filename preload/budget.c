@@ -100,14 +100,13 @@ uint64_t budget_used_by_others(void)
     return sum;
 }
 
-/* A tenth of a second; of a process that is younger, as long as it has lived: what ends soon has
- * told what it had. */
+/* Of a process that is younger, as long as it has lived: what ends soon has told what it had. */
 uint64_t budget_pause_ns(uint64_t now_ns)
 {
-    static const uint64_t LEAST_NS = 1000000, MOST_NS = 100000000;
+    static const uint64_t LEAST_NS = 1000000;
     uint64_t age_ns = now_ns > born_ns ? now_ns - born_ns : 0;
-    if (page == NULL || age_ns > MOST_NS)
-        return MOST_NS;
+    if (page == NULL || age_ns > BUDGET_PAUSE_NS)
+        return BUDGET_PAUSE_NS;
     return age_ns > LEAST_NS ? age_ns : LEAST_NS;
 }
 

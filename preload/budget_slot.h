@@ -15,7 +15,8 @@ extern struct budget_slot *budget_slot;
 bool budget_attach(const char *path);
 bool budget_is_attached(void);
 
-/* How long until numbers are to be told again. */
+/* How long until numbers are to be told again: at most so long. */
+enum { BUDGET_PAUSE_NS = 100000000 };
 uint64_t budget_pause_ns(uint64_t now_ns);
 
 /* B as it is now; 0: none. */

@@ -35,7 +35,7 @@ enum {
     CALLS_PER_LOOK = 16, /* a slow call in so many looks at the clock */
     TRIES = 64,          /* for room, before a request fails all the same */
 };
-static const uint64_t LOOK_NS = 100 * MS, STALE_NS = 1000 * MS, WAIT_NS = 1 * MS;
+static const uint64_t STALE_NS = 1000 * MS, WAIT_NS = 1 * MS;
 
 struct watch_state watch_state;
 
@@ -172,7 +172,7 @@ static void look_meanwhile(void)
 {
     uint64_t now = os_time_coarse_ns();
     uint64_t due = atomic_load_explicit(&watch.due_ns, memory_order_relaxed);
-    bool is_late = now >= due + LOOK_NS;
+    bool is_late = now >= due + BUDGET_PAUSE_NS;
     if (!budget_swaps())
         cold_set_enough(0);
     if ((!is_late && !budget_swaps()) || !begin_acting())
