@@ -1,5 +1,5 @@
 /* test_scenario_process.c - programs are started without a copy of this one; what they say is read,
- * however much it is, and without keeping them from their work. */
+ * however much it is, and without keeping them from their work; and one that no signal ends. */
 #define _GNU_SOURCE /* F_GETPIPE_SZ */
 #include <fcntl.h>
 #include <poll.h>
@@ -8,9 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -18,6 +21,7 @@
 #include "tools/scenario/leftovers.h"
 #include "tools/scenario/origin.h"
 #include "tools/scenario/process.h"
+#include "tools/scenario/victim.h"
 
 enum { PATIENCE = 60, MIB = 1 << 20 };
 
@@ -234,6 +238,66 @@ static void a_program_is_marked_with_its_number(void **state)
     process_stop(&process, PATIENCE, &none);
 }
 
+int __real_kill(pid_t pid, int number);
+int __wrap_kill(pid_t pid, int number);
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+static bool
+    is_deaf; /* a program that the kernel holds; then each look at the clock takes a second */
+
+int __wrap_kill(pid_t pid, int number)
+{
+    return is_deaf ? 0 : __real_kill(pid, number);
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static time_t ahead;
+    int result = __real_clock_gettime(clock, now);
+    ahead += is_deaf;
+    now->tv_sec += ahead;
+    return result;
+}
+
+/* Of this program: only that one. */
+static bool is_only_child(pid_t pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    victim_read_file(path, text, sizeof text);
+    char *end;
+    long first = strtol(text, &end, 10);
+    return first == pid && end[strspn(end, " ")] == '\0';
+}
+
+/* One of the next program's has no mark, and a session of its own: there are no two whose it may
+ * be. */
+static void one_that_cannot_be_killed_is_given_up(void **state)
+{
+    (void)state;
+    struct process stuck, next;
+    origin_begin();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    alarm(PATIENCE);
+    assert_int_equal(process_start_shell(&stuck, "exec sleep 1000", &none), 0);
+    pid_t pid = stuck.pid;
+    int pid_fd = stuck.pid_fd, out = stuck.out.fd;
+    is_deaf = true;
+    process_stop(&stuck, 0, &none);
+    is_deaf = false;
+    assert_true(stuck.pid == 0 && process_was_killed(&stuck));
+    assert_true(fcntl(pid_fd, F_GETFD) < 0 && fcntl(out, F_GETFD) < 0);
+    run(&next, "env -i setsid -f sleep 1000", &none);
+    assert_true(is_only_child(pid));
+    kill(pid, SIGKILL);
+    while (__real_kill(pid, 0) == 0) {
+        usleep(1000);
+        leftovers_reap();
+    }
+    alarm(0);
+}
+
 static bool is_found_at(const char *words, size_t at, size_t behind)
 {
     static char text[1024];
@@ -275,6 +339,7 @@ int main(void)
         cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
         cmocka_unit_test(what_is_preloaded_comes_before_what_was),
         cmocka_unit_test(a_program_is_marked_with_its_number),
+        cmocka_unit_test(one_that_cannot_be_killed_is_given_up),
         cmocka_unit_test(a_complaint_is_found_wherever_it_is),
     };
     leftovers_begin();

@@ -11,11 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/scenario/guard.h"
 #include "tools/scenario/origin.h"
 #include "tools/scenario/victim.h"
 #include "tools/trace/memory.h"
 
-enum kind { OWN, PROGRAM, STRANGER };
+enum kind { OWN, PROGRAM, STUCK, STRANGER };
 enum {
     CHILDREN_BYTES = 1 << 13, /* the kernel gives a page at once; the rest comes with the next */
     ROUNDS = 300,             /* of these pauses: what the kernel holds must not hold us for ever */
@@ -76,6 +77,12 @@ void leftovers_add_own(pid_t pid)
 void leftovers_add_program(pid_t pid)
 {
     add(pid, PROGRAM);
+}
+
+void leftovers_give_up(pid_t program)
+{
+    remove_known(program);
+    add(program, STUCK);
 }
 
 void leftovers_remove_own(pid_t pid)
@@ -147,9 +154,21 @@ void leftovers_end(pid_t program)
     remove_known(program);
 }
 
+static void reap_stuck(void)
+{
+    for (size_t i = leftovers.count; i-- > 0;) {
+        pid_t pid = leftovers.known[i].pid;
+        if (leftovers.known[i].kind != STUCK || waitpid(pid, NULL, WNOHANG) != pid)
+            continue;
+        guard_forget(pid);
+        remove_known(pid);
+    }
+}
+
 void leftovers_reap(void)
 {
     siginfo_t info;
+    reap_stuck();
     for (;;) {
         info.si_pid = 0;
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 ||

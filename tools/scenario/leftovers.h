@@ -24,6 +24,10 @@ void leftovers_add_program(pid_t pid);
  * whoever is left of it is killed, and waited for. */
 void leftovers_end(pid_t program);
 
+/* Such a program was killed and has not ended: nobody waits for it any more. When it is gone,
+ * whoever it leaves is killed with the leftovers of the program that ends next. */
+void leftovers_give_up(pid_t program);
+
 /* Those that have ended by themselves are waited for, as long as nobody of the others has ended.
  * Cheap. */
 void leftovers_reap(void);

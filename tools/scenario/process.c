@@ -28,6 +28,8 @@ enum {
     READ_BYTES = 1 << 18   /* and then other things are to be done: in lines of 2 bytes, 20 ms */
 };
 
+#define LAST_SECONDS 5.0 /* of one that was killed; the kernel may hold it for longer */
+
 double process_now(void)
 {
     struct timespec now;
@@ -334,6 +336,15 @@ static void close_stream(struct process *process, struct process_stream *stream,
     stream->fd = -1;
 }
 
+/* Nothing is held of it any more. */
+static void let_go(struct process *process, const struct process_hooks *hooks)
+{
+    close_stream(process, &process->error, hooks);
+    close_stream(process, &process->out, hooks);
+    close(process->pid_fd);
+    process->pid = 0;
+}
+
 /* Its other threads may still be on their way out of /proc, and wait4 spins until they have had
  * their turn: on a busy machine for 2.5 ms, and for 0.3 after 5 ms of sleep, which was most of what
  * this program took. (Of one thread it takes 0.02 ms.) */
@@ -362,10 +373,7 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     wait4(process->pid, &process->wait_status, 0, &process->usage);
     read_stream(process, &process->error, PIPE_BYTES, hooks);
     read_stream(process, &process->out, PIPE_BYTES, hooks);
-    close_stream(process, &process->error, hooks);
-    close_stream(process, &process->out, hooks);
-    close(process->pid_fd);
-    process->pid = 0;
+    let_go(process, hooks);
     return true;
 }
 
@@ -395,7 +403,12 @@ void process_stop(struct process *process, double patience, const struct process
             return;
     }
     kill(-process->pid, SIGKILL);
-    wait_for_end(process, 5, hooks);
+    if (wait_for_end(process, LAST_SECONDS, hooks))
+        return;
+    process->ended = process_now();
+    process->wait_status = SIGKILL; /* that is how it will have ended */
+    leftovers_give_up(process->pid);
+    let_go(process, hooks);
 }
 
 bool process_was_killed(const struct process *process)
