@@ -141,8 +141,10 @@ void respond_swap(uint64_t budget)
         cold_set_enough(0);
         return;
     }
-    uint64_t level = budget - budget / SWAP_MARGIN, resident = anonymous_bytes();
-    uint64_t would_be = resident + cold_saved_bytes();
+    /* What is packed between the two counts in neither: the next nap sees it. Counted in both, more
+     * would be taken away than the budget wants. */
+    uint64_t saved = cold_saved_bytes(), resident = anonymous_bytes();
+    uint64_t level = budget - budget / SWAP_MARGIN, would_be = resident + saved;
     cold_set_enough(would_be > level ? would_be - level : 1);
     if (resident <= level)
         return;
