@@ -97,6 +97,35 @@ static void what_one_thread_runs_all_the_time_takes_that_time(void **state)
     expect(turns_take_off(&turns, 0.1), 0.1);
 }
 
+/* Four looks, and it is the last that tells of one wait; in the first it ran before. */
+static void a_wait_that_is_longer_than_a_look_is_taken_off_whole(void **state)
+{
+    (void)state;
+    begin(0);
+    look(0.1, 1, 0.05, 0);
+    look(0.2, 1, 0.05, 0);
+    look(0.3, 1, 0.05, 0);
+    look(0.4, 1, 0.06, 0.33);
+    expect(turns_take_off(&turns, 0.4), 0.11);
+    look(0.5, 1, 0.06, 0.33); /* it sleeps */
+    look(0.6, 1, 0.06, 0.43);
+    expect(turns_take_off(&turns, 0.6), 0.21);
+    turns_begin(&turns, 0.6); /* what was before the work began is none of it */
+    look(0.7, 1, 0.06, 0.83);
+    expect(turns_take_off(&turns, 0.1), 0);
+}
+
+static void a_sleep_does_not_make_room_for_a_wait_beside_work(void **state)
+{
+    (void)state;
+    begin(0);
+    look(0.1, 2, 0, 0);
+    turns_add(&turns, 1, 0.1, 0);
+    turns_add(&turns, 2, 0, 0.09);
+    turns_end_look(&turns, 0.2, 2);
+    expect(turns_take_off(&turns, 0.2), 0.2);
+}
+
 static void no_work_takes_less_than_its_processors_need_for_it(void **state)
 {
     (void)state;
@@ -185,6 +214,8 @@ int main(void)
         cmocka_unit_test(one_behind_the_other_is_held_up_by_both),
         cmocka_unit_test(threads_that_wait_for_each_other_are_held_up_by_nobody),
         cmocka_unit_test(what_one_thread_runs_all_the_time_takes_that_time),
+        cmocka_unit_test(a_wait_that_is_longer_than_a_look_is_taken_off_whole),
+        cmocka_unit_test(a_sleep_does_not_make_room_for_a_wait_beside_work),
         cmocka_unit_test(no_work_takes_less_than_its_processors_need_for_it),
         cmocka_unit_test(a_service_may_start_threads_as_long_as_it_lives),
         cmocka_unit_test(what_is_seen_of_processes_is_what_others_took),

@@ -15,6 +15,8 @@ void turns_begin(struct turns *turns, double now)
     turns->looked = now;
     turns->interval = (struct turns_interval){0};
     turns->sum = (struct turns_sum){0};
+    for (size_t i = 0; i < turns->threads; i++)
+        turns->thread[i].still = 0;
 }
 
 static void close_files(struct turns_thread *thread)
@@ -42,10 +44,14 @@ void turns_add(struct turns *turns, pid_t id, double ran, double waited)
     struct turns_interval *interval = &turns->interval;
     if (it == NULL)
         return;
-    double more = fmax(0, ran - it->ran);
+    double more = fmax(0, ran - it->ran), held_up = waited - it->waited;
     interval->ran += more;
     interval->ran_most = fmax(interval->ran_most, more);
-    interval->waited_most = fmax(interval->waited_most, waited - it->waited);
+    if (held_up > interval->waited_most) {
+        interval->waited_most = held_up;
+        interval->before = it->still;
+    }
+    it->is_still = ran == it->ran && waited == it->waited;
     it->look = turns->look + 1;
     it->ran = ran;
     it->waited = waited;
@@ -76,6 +82,13 @@ void turns_look(struct turns *turns, pid_t process, const char *thread, char *ch
         close_files(&nobody);
 }
 
+/* What is left of it beside what the threads needed themselves. */
+static double find_room(const struct turns_interval *interval, unsigned processors)
+{
+    double needed = fmax(interval->ran_most, interval->ran / processors);
+    return fmax(0, interval->lasted - needed);
+}
+
 /* A service starts threads as long as it lives: those that have ended make room. */
 static void drop_ended(struct turns *turns)
 {
@@ -96,6 +109,17 @@ void turns_end(struct turns *turns)
     turns->threads = 0;
 }
 
+/* The time that nobody needed nor was held up in. What was booked of earlier such time, as a wait
+ * is told when it is over, is not booked again. */
+static void note_still(struct turns *turns, double hindered, unsigned processors)
+{
+    double room = find_room(&turns->interval, processors) - hindered;
+    for (size_t i = 0; i < turns->threads; i++) {
+        struct turns_thread *it = &turns->thread[i];
+        it->still = it->is_still ? fmax(0, it->still + room) : 0;
+    }
+}
+
 void turns_end_look(struct turns *turns, double now, unsigned processors)
 {
     struct turns_sum *sum = &turns->sum;
@@ -104,7 +128,9 @@ void turns_end_look(struct turns *turns, double now, unsigned processors)
     drop_ended(turns);
     turns->interval.lasted = now - turns->looked;
     sum->ran += turns->interval.ran;
-    sum->hindered += turns_hindrance(&turns->interval, processors);
+    double hindered = turns_hindrance(&turns->interval, processors);
+    sum->hindered += hindered;
+    note_still(turns, hindered, processors);
     if (turns->threads > sum->threads_most)
         sum->threads_most = turns->threads;
     turns->interval = (struct turns_interval){0};
@@ -121,8 +147,9 @@ unsigned turns_count_processors(pid_t process)
 
 double turns_hindrance(const struct turns_interval *interval, unsigned processors)
 {
-    double needed = fmax(interval->ran_most, interval->ran / processors);
-    return fmax(0, fmin(interval->waited_most, interval->lasted - needed));
+    double now = fmin(interval->waited_most, interval->lasted);
+    double then = fmin(interval->waited_most - now, interval->before);
+    return fmin(now, find_room(interval, processors)) + then;
 }
 
 double turns_unhindered(double wall, double ran, double hindered, unsigned processors)

@@ -12,10 +12,14 @@
  * others:
  *                         ..==..==..==     together they ran all the time that the processor has
  *
+ * A wait is told when it is over. One that is longer than what is between two looks began before
+ * the first of them, while its thread was still: so much of it is taken off there, too.
+ *
  * What one does behind the last look nobody sees. */
 #ifndef MPRESS_TOOLS_SCENARIO_TURNS_H
 #define MPRESS_TOOLS_SCENARIO_TURNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -28,6 +32,8 @@ struct turns_thread {
     pid_t id;
     unsigned look;      /* the last one that it was there at */
     double ran, waited; /* until then, since it began */
+    bool is_still;      /* it neither ran nor stopped waiting since the look before that */
+    double still;       /* seconds in which it may have waited already: it has been still in them */
     struct procfile schedstat, children;
 };
 
@@ -36,6 +42,7 @@ struct turns_interval {
     double lasted;
     double ran, ran_most; /* of all threads; of one */
     double waited_most;   /* of one */
+    double before;        /* what of that may have been before it */
 };
 
 /* Since the work began. */
