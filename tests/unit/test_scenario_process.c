@@ -54,6 +54,24 @@ static void run(struct process *process, const char *command, const struct proce
     assert_true(process_has_exited_with(process, 0));
 }
 
+/* But it did not end before it began. */
+static void an_end_that_is_seen_late_was_before(void **state)
+{
+    (void)state;
+    struct process process;
+    assert_int_equal(process_start_shell(&process, "exec sleep 0.2", &none), 0);
+    process.late = 0.15;
+    while (!process_has_ended(&process, &none))
+        usleep(1000);
+    double seen_after = process_now() - process.started;
+    assert_true(seen_after >= 0.2 && process.ended - process.started <= seen_after - 0.15);
+    assert_int_equal(process_start_shell(&process, "exit 0", &none), 0);
+    process.late = 1000;
+    while (!process_has_ended(&process, &none))
+        usleep(1000);
+    assert_true(process.ended == process.started);
+}
+
 /* (Who reads until there is nothing left never comes back.) */
 static void who_says_more_than_is_read_keeps_nobody(void **state)
 {
@@ -329,6 +347,7 @@ static void a_complaint_is_found_wherever_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_that_is_seen_late_was_before),
         cmocka_unit_test(who_says_more_than_is_read_keeps_nobody),
         cmocka_unit_test(whoever_keeps_on_behind_the_end_keeps_nobody),
         cmocka_unit_test(a_long_line_is_one),

@@ -134,6 +134,19 @@ static void no_work_takes_less_than_its_processors_need_for_it(void **state)
     expect(turns_unhindered(3, 0, 4, 2), 0);
 }
 
+static void an_end_is_seen_as_late_as_we_had_to_wait(void **state)
+{
+    (void)state;
+    struct turns_news news = {.busy = 0.02, .woken = 0.05, .lasted = 0.06, .patience = 0.025};
+    expect(turns_find_late(&news), 0.05); /* it woke us after 10 ms */
+    news.lasted = 0.08;
+    expect(turns_find_late(&news), 0.025); /* the clock did */
+    news.lasted = 0.05;
+    expect(turns_find_late(&news), 0.06); /* it had ended already */
+    news = (struct turns_news){.lasted = 0.01, .patience = 0.025};
+    expect(turns_find_late(&news), 0);
+}
+
 /* Each piece of work brings threads of its own. */
 static void a_service_may_start_threads_as_long_as_it_lives(void **state)
 {
@@ -217,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_wait_that_is_longer_than_a_look_is_taken_off_whole),
         cmocka_unit_test(a_sleep_does_not_make_room_for_a_wait_beside_work),
         cmocka_unit_test(no_work_takes_less_than_its_processors_need_for_it),
+        cmocka_unit_test(an_end_is_seen_as_late_as_we_had_to_wait),
         cmocka_unit_test(a_service_may_start_threads_as_long_as_it_lives),
         cmocka_unit_test(what_is_seen_of_processes_is_what_others_took),
     };

@@ -119,6 +119,8 @@ struct experiment {
     struct progress progress;
     regex_t ready, counted;
     int signal_fd;
+    struct procfile own_turns; /* of this thread */
+    double own_wait; /* for a processor, as far as it was told when news were looked for */
     double began;
     struct schedule schedule;
     double duration;   /* of the levels, seconds: what was asked for, or what there is time for */

@@ -364,7 +364,7 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         info.si_pid != process->pid)
         return false;
-    process->ended = process_now();
+    process->ended = fmax(process->started, process_now() - process->late);
     process->run_wait = victim_read_wait(process->pid);
     kill(-process->pid, SIGKILL); /* whoever is left of its session's first group */
     leftovers_end(process->pid);

@@ -37,6 +37,7 @@ struct process {
     bool has_threads;              /* more than one was seen */
     double heard, pause;   /* when something was last read of it; and then for so long not */
     double started, ended; /* seconds, CLOCK_MONOTONIC; 0: it has not */
+    double late;           /* its end, if it is seen now, was so long before */
     int wait_status;       /* once it has ended */
     struct rusage usage;   /* of it and of those of its children that it waited for */
     double run_wait;       /* its first thread, ready to run, waited for a processor */

@@ -161,3 +161,12 @@ double turns_take_off(const struct turns *turns, double wall)
 {
     return turns_unhindered(wall, turns->sum.ran, turns->sum.hindered, turns->processors);
 }
+
+double turns_find_late(const struct turns_news *news)
+{
+    const double at_once = 0.0001;
+    double slept = news->lasted - news->woken;
+    if (slept < at_once)
+        return news->woken + news->busy / 2;
+    return slept < news->patience ? news->woken : news->woken / 2;
+}

@@ -83,4 +83,16 @@ double turns_unhindered(double wall, double ran, double hindered, unsigned proce
 /* The same of the work that goes on. */
 double turns_take_off(const struct turns *turns, double wall);
 
+/* How we came to see that a process has ended; and how long we waited for a processor meanwhile. */
+struct turns_news {
+    double busy;     /* we waited, from the look before it on until we were to sleep */
+    double woken;    /* and when we were woken */
+    double lasted;   /* of sleep and that */
+    double patience; /* the clock was to wake us then */
+};
+
+/* How long before it had ended. It woke us; or it had ended at any time since the clock woke us; or
+ * while we did not get to sleep. */
+double turns_find_late(const struct turns_news *news);
+
 #endif

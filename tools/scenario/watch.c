@@ -64,6 +64,7 @@ void watch_close(struct experiment *experiment)
     guard_close();
     progress_fini(&experiment->progress);
     close(experiment->signal_fd);
+    procfile_close(&experiment->own_turns);
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
 }
 
@@ -189,12 +190,22 @@ const struct process_hooks *watch_hooks(struct experiment *experiment)
     return &hooks;
 }
 
+/* Seconds that this thread, ready to run, waited for a processor so far. */
+static double read_own_wait(struct experiment *experiment)
+{
+    char text[96];
+    unsigned long long waited;
+    procfile_read(&experiment->own_turns, "/proc/thread-self/schedstat", text, sizeof text);
+    return sscanf(text, "%*u %llu", &waited) == 1 ? (double)waited / 1e9 : 0;
+}
+
 int watch_start(struct experiment *experiment)
 {
     experiment->is_ready = experiment->plan->ready == NULL;
     if (experiment->pressure.mechanism->forget != NULL)
         experiment->pressure.mechanism->forget(&experiment->pressure);
     experiment->backstop_at_start = pressure_read_backstop(&experiment->pressure);
+    experiment->own_wait = read_own_wait(experiment);
     int error =
         process_start(&experiment->target, experiment->plan->arguments, watch_hooks(experiment));
     if (error != 0)
@@ -421,6 +432,24 @@ static int wait_for(struct pollfd *fds, nfds_t count, double seconds)
     return ppoll(fds, count, &time, NULL);
 }
 
+/* What ended was to be seen at once: how long we waited for a processor until then is none of its
+ * time. */
+static void wait_and_note_late(struct experiment *experiment, struct pollfd *fds, nfds_t count,
+                               double seconds)
+{
+    double before = read_own_wait(experiment), began = process_now();
+    wait_for(fds, count, seconds);
+    double after = read_own_wait(experiment);
+    struct turns_news news = {.busy = before - experiment->own_wait,
+                              .woken = after - before,
+                              .lasted = process_now() - began,
+                              .patience = seconds};
+    double late = turns_find_late(&news);
+    experiment->own_wait = after;
+    experiment->target.late = fds[1].revents != 0 ? late : 0;
+    experiment->helper.late = fds[2].revents != 0 ? late : 0;
+}
+
 /* True: the target has ended, and nothing is to be seen of it any more. (Who has a helper reads
  * what that says.) */
 static bool wait_for_news(struct experiment *experiment, double patience)
@@ -436,7 +465,7 @@ static bool wait_for_news(struct experiment *experiment, double patience)
     bool is_pausing = process_find_pause(target) > 0;
     listen_to(target, fds + 3, &tick);
     listen_to(helper, fds + 5, &tick);
-    wait_for(fds, sizeof fds / sizeof fds[0], fmin(patience, tick));
+    wait_and_note_late(experiment, fds, sizeof fds / sizeof fds[0], fmin(patience, tick));
     if (has_target && (is_pausing || fds[3].revents != 0 || fds[4].revents != 0))
         process_read(target, watch_hooks(experiment));
     return fds[1].revents != 0;
