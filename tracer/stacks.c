@@ -89,9 +89,13 @@ static void write_node(struct lane *lane, uint32_t id, uint32_t parent, uintptr_
     lane_append(lane, bytes[0], bytes + 1, end);
 }
 
-static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip, bool is_exact)
+/* `place`: where it was looked for without the lock. */
+static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip, bool is_exact,
+                         struct table_place *place)
 {
-    uint32_t found = (uint32_t)table_find(&stacks.nodes, key, tag_of(parent));
+    uint32_t found = 0;
+    if (!table_is_free(&stacks.nodes, place))
+        found = (uint32_t)table_find_place(&stacks.nodes, key, tag_of(parent), place);
     if (found != 0 || stacks.lane == NULL)
         return found;
     uint32_t id = stacks_count() + 1;
@@ -101,20 +105,26 @@ static uint32_t add_node(uint64_t key, uint32_t parent, uintptr_t ip, bool is_ex
     write_node(stacks.lane, id, parent, ip, is_exact);
     atomic_store_explicit(&stacks.count, id, memory_order_relaxed);
     /* Without memory for the table the node is found by nobody and written again next time. */
-    (void)table_insert(&stacks.nodes, key, tag_of(parent) | id);
+    (void)table_insert_at(&stacks.nodes, place, key, tag_of(parent) | id);
+    return id;
+}
+
+static __attribute__((noinline)) uint32_t add_node_locked(uint64_t key, uint32_t parent,
+                                                          uintptr_t ip, bool is_exact,
+                                                          struct table_place place)
+{
+    lock_take(&stacks.lock);
+    uint32_t id = add_node(key, parent, ip, is_exact, &place);
+    lock_drop(&stacks.lock);
     return id;
 }
 
 uint32_t stacks_get_node(uint32_t parent, uintptr_t ip, bool is_exact)
 {
     uint64_t key = is_exact ? ip | STACKS_EXACT : ip;
-    uint32_t id = (uint32_t)table_find(&stacks.nodes, key, tag_of(parent));
-    if (MP_LIKELY(id != 0))
-        return id;
-    lock_take(&stacks.lock);
-    id = add_node(key, parent, ip, is_exact);
-    lock_drop(&stacks.lock);
-    return id;
+    struct table_place place;
+    uint32_t id = (uint32_t)table_find_place(&stacks.nodes, key, tag_of(parent), &place);
+    return MP_LIKELY(id != 0) ? id : add_node_locked(key, parent, ip, is_exact, place);
 }
 
 void stacks_finish(void)
