@@ -621,6 +621,12 @@ a_metric_has_a_sign_and_a_point() {
     expect-json 'r["baseline"]["median_s"] == 0.25'
 }
 
+# Back to back they kept it busy half of the time. (Told shares of the time are without its rests.)
+between_runs_of_a_millisecond_it_rests() {
+    run timeout 100 "$replay" --pressure rlimit --scenario linear --levels 2 --limit 100K --within 30s --no-search --recovery-time none --json -- true
+    expect-json 'r["own_processor_s"] < 0.05 * r["lasted_s"]'
+}
+
 wrong_usage_is_refused_in_one_line() {
     for line in "--scenario" "--scenario nowhere -- x" "--scenario linear" "--scenario linear --limit 0 x" \
         "--scenario linear --require speed=1 x" "--scenario linear --progress ( x" "-f nowhere.json" \

@@ -196,6 +196,14 @@ static void before_a_run_only_slots_that_were_taken_are_cleared(void **state)
     struct pressure_backstop told;
     pressure_budget.backstop(&pressure, &told);
     assert_int_equal(told.refused, RUNS);
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++)
+        page->slots[i] = (struct budget_slot){.process_id = NOBODY + i % 8, .refused = 1};
+    page->recycled = 1;
+    pressure_budget.forget(&pressure);
+    static const struct budget_slot nobody;
+    for (unsigned i = 0; i < BUDGET_SLOTS; i++)
+        assert_memory_equal(&page->slots[i], &nobody, sizeof nobody);
+    assert_int_equal(page->recycled, 0);
 }
 
 int main(void)

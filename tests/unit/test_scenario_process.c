@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -205,6 +206,27 @@ static void a_start_copies_nothing_of_this_program(void **state)
     assert_true(count_faults() - before < PAGES / 4);
 }
 
+/* (It has our memory until it executes another program.) */
+static void what_this_program_has_is_not_its(void **state)
+{
+    (void)state;
+    enum { BLOCK_BYTES = 64 * MIB };
+    struct process process;
+    char *block =
+        mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(block != MAP_FAILED);
+    memset(block, 1, BLOCK_BYTES);
+    run(&process, "exec true", &none);
+    assert_int_equal(process.resident_most, 0);
+    assert_true(process_own_peak() >= BLOCK_BYTES);
+    munmap(block, BLOCK_BYTES);
+    uint64_t before = process_own_peak();
+    process_forget_peak();
+    assert_true(process_own_peak() <= before - BLOCK_BYTES / 2);
+    run(&process, "a=$(head -c 100000000 /dev/zero | tr '\\0' a); exec true", &none);
+    assert_true(process.resident_most > BLOCK_BYTES);
+}
+
 static void adorn(void *context, struct environment *environment)
 {
     (void)context;
@@ -355,6 +377,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_until_error_output_is_read),
         cmocka_unit_test(what_is_said_often_wakes_seldom),
         cmocka_unit_test(a_start_copies_nothing_of_this_program),
+        cmocka_unit_test(what_this_program_has_is_not_its),
         cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
         cmocka_unit_test(what_is_preloaded_comes_before_what_was),
         cmocka_unit_test(a_program_is_marked_with_its_number),

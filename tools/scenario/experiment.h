@@ -20,6 +20,7 @@
 #include "tools/scenario/plan.h"
 #include "tools/scenario/pressure.h"
 #include "tools/scenario/process.h"
+#include "tools/scenario/rest.h"
 #include "tools/scenario/schedule.h"
 
 enum { EXPERIMENT_WHY_BYTES = 640, EXPERIMENT_LEVELS = 1000 };
@@ -57,7 +58,8 @@ struct experiment_lap {
     enum curve_end end;
     bool is_clean;
     char why[128];  /* how it ended, if not CURVE_HELD */
-    double costed;  /* seconds that what follows is of: all that it lasted, but for warming up */
+    double costed;  /* seconds that what follows is of: all that it lasted, but for warming up and
+                     * for rests between runs */
     double stalled; /* seconds; by the mechanism itself: of these */
     struct pressure_injected injected;
     bool is_injected_known;
@@ -123,6 +125,7 @@ struct experiment {
     double own_wait; /* for a processor, as far as it was told when news were looked for */
     double began;
     struct schedule schedule;
+    struct rest rest;
     double duration;   /* of the levels, seconds: what was asked for, or what there is time for */
     const char *phase; /* for the line on the terminal */
     size_t step, steps;
@@ -152,10 +155,12 @@ struct experiment {
     struct pressure_backstop backstop, backstop_at_begin, backstop_at_start;
     double window_resident_sum;
     double next_look, next_glance, last_glance; /* process_now() */
+    double run_seen;           /* the most that was seen resident of the run, bytes */
     double turns_seen;         /* how old the program was then, while it is young */
     double busy_at, processor; /* when it was last seen to use the processor, and how much then */
     struct victim_state at_begin;
     double costs_began; /* watch_time() */
+    double rested;      /* seconds since then: between runs */
     struct pressure_injected injected_at_begin;
     struct pressure_stalls stalls_at_begin;
     uint64_t lends_at_begin;

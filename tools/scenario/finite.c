@@ -70,6 +70,15 @@ static enum state run_to_its_end(struct experiment *experiment)
     return state;
 }
 
+/* Of one that had less than this program has itself only what was seen is known; if it was. */
+static double find_resident_most(const struct experiment *experiment)
+{
+    const struct process *target = &experiment->target;
+    if (target->resident_most != 0)
+        return (double)target->resident_most;
+    return experiment->run_seen > 0 ? experiment->run_seen : (double)target->usage.ru_maxrss * 1024;
+}
+
 static void add_usage(struct experiment *experiment)
 {
     const struct rusage *usage = &experiment->target.usage;
@@ -80,7 +89,7 @@ static void add_usage(struct experiment *experiment)
     experiment->lap->minor_faults += (uint64_t)usage->ru_minflt;
     experiment->lap->major_faults += (uint64_t)usage->ru_majflt;
     experiment->lap->run_wait += experiment->target.run_wait;
-    double most = (double)usage->ru_maxrss * 1024;
+    double most = find_resident_most(experiment);
     experiment->lap->resident_most = fmax(experiment->lap->resident_most, most);
     experiment->run_most = most;
     double seconds = experiment->target.ended - experiment->target.started;
@@ -137,8 +146,19 @@ static enum outcome judge_stop(struct experiment *experiment, enum state state)
     return BROKEN;
 }
 
+/* Nobody is there meanwhile, and only signals are waited for. */
+static void take_rest(struct experiment *experiment)
+{
+    double began = process_now(), now = began;
+    double until = began + rest_find(&experiment->rest, process_used(), began);
+    while (now < until && watch_step(experiment, until - now))
+        now = process_now();
+    experiment->rested += process_now() - began;
+}
+
 static enum outcome run_once(struct experiment *experiment)
 {
+    take_rest(experiment);
     int error = watch_start(experiment);
     if (error != 0) {
         lap_end(experiment, CURVE_FAILED, false, "cannot be started: %s", strerror(error));

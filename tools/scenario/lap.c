@@ -59,6 +59,7 @@ void lap_forget_costs(struct experiment *experiment)
 {
     const struct pressure *pressure = &experiment->pressure;
     experiment->costs_began = watch_time(experiment);
+    experiment->rested = 0;
     experiment->resident_sum = experiment->seen = 0;
     experiment->parts_sum = (struct victim_parts){0, 0, 0, 0};
     experiment->parts_seen = 0;
@@ -262,7 +263,7 @@ void lap_end(struct experiment *experiment, enum curve_end end, bool is_clean, c
     lap->done = end == CURVE_HELD;
     lap->is_clean = is_clean;
     lap->lasted = watch_time(experiment) - lap->began;
-    lap->costed = watch_time(experiment) - experiment->costs_began;
+    lap->costed = watch_time(experiment) - experiment->costs_began - experiment->rested;
     lap->windows = experiment->windows - lap->first;
     lap->batches = experiment->batches - lap->first_batch;
     lap->lends = experiment->pressure.lends - experiment->lends_at_begin;

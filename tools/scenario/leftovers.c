@@ -13,7 +13,7 @@
 
 #include "tools/scenario/guard.h"
 #include "tools/scenario/origin.h"
-#include "tools/scenario/victim.h"
+#include "tools/scenario/procfile.h"
 #include "tools/trace/memory.h"
 
 enum kind { OWN, PROGRAM, STUCK, STRANGER };
@@ -32,6 +32,7 @@ static struct {
     size_t count, capacity;
     size_t programs, strangers; /* of them */
     pid_t ended;                /* the program whose leftovers are looked for */
+    struct procfile children;   /* of this program */
     char text[CHILDREN_BYTES];
 } leftovers;
 
@@ -96,7 +97,7 @@ static size_t visit(bool (*take)(pid_t pid))
     char path[64], *at = leftovers.text, *end;
     size_t taken = 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    victim_read_file(path, leftovers.text, sizeof leftovers.text);
+    procfile_read(&leftovers.children, path, leftovers.text, sizeof leftovers.text);
     for (long child; (child = strtol(at, &end, 10)) > 0 && *end != '\0'; at = end) {
         if (!is_known((pid_t)child))
             taken += take((pid_t)child);

@@ -125,14 +125,6 @@ static void choose_duration(struct experiment *experiment)
 
 /* -- all of it -------------------------------------------------------------------------------- */
 
-static double own_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 /* Of a probe, until there were some. */
 static void expect_runs(struct experiment *experiment)
 {
@@ -181,12 +173,13 @@ int experiment_run(struct experiment *experiment)
         cli_say("signals cannot be waited for");
         return CLI_USAGE;
     }
-    double own = own_seconds();
+    double own = process_used();
+    rest_begin(&experiment->rest, own, process_now(), experiment->schedule.whole);
     experiment->clock_step = histogram_clock_step();
     run_phases(experiment);
     watch_stop(experiment);
     experiment->total = watch_time(experiment);
-    experiment->own_processor = own_seconds() - own;
+    experiment->own_processor = process_used() - own;
     watch_close(experiment);
     if (experiment->is_interrupted) {
         cli_say("interrupted; the program was stopped");
@@ -219,10 +212,10 @@ static void make_level(const struct experiment *experiment, const struct experim
                              .windows = lap->windows,
                              .end = lap->end,
                              .is_clean = lap->is_clean,
-                             .lasted = lap->lasted,
+                             .lasted = lap->costed,
                              .done = lap->done,
                              .latency = {lap->slow_p50, lap->slow_p99},
-                             .stalled = lap->lasted > 0 ? fmin(1, lap->stalled / lap->lasted) : 0};
+                             .stalled = lap->costed > 0 ? fmin(1, lap->stalled / lap->costed) : 0};
 }
 
 /* Windows without pressure: `waited` seconds of it were over before this lap. */

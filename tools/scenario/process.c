@@ -20,6 +20,7 @@
 #include "tools/scenario/guard.h"
 #include "tools/scenario/leftovers.h"
 #include "tools/scenario/origin.h"
+#include "tools/scenario/procfile.h"
 #include "tools/scenario/victim.h"
 
 enum {
@@ -30,11 +31,40 @@ enum {
 
 #define LAST_SECONDS 5.0 /* of one that was killed; the kernel may hold it for longer */
 
-double process_now(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double process_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double process_used(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t process_own_peak(void)
+{
+    static struct procfile file;
+    static const char name[] = "\nVmHWM:";
+    char text[4096];
+    procfile_read(&file, "/proc/self/status", text, sizeof text);
+    const char *at = strstr(text, name);
+    return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
+}
+
+void process_forget_peak(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "5", 1); /* proc(5): the peak is what is there now */
+    close(fd);
 }
 
 /* -- start ------------------------------------------------------------------------------------ */
@@ -371,6 +401,8 @@ bool process_has_ended(struct process *process, const struct process_hooks *hook
     guard_forget(process->pid);
     let_threads_go(process);
     wait4(process->pid, &process->wait_status, 0, &process->usage);
+    uint64_t most = (uint64_t)process->usage.ru_maxrss * 1024;
+    process->resident_most = most > process_own_peak() ? most : 0;
     read_stream(process, &process->error, PIPE_BYTES, hooks);
     read_stream(process, &process->out, PIPE_BYTES, hooks);
     let_go(process, hooks);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -35,12 +36,13 @@ struct process {
     bool has_complained;           /* there is one of its error output */
     bool has_missed_memory;        /* `said` is that memory could not be had, and is kept */
     bool has_threads;              /* more than one was seen */
-    double heard, pause;   /* when something was last read of it; and then for so long not */
-    double started, ended; /* seconds, CLOCK_MONOTONIC; 0: it has not */
-    double late;           /* its end, if it is seen now, was so long before */
-    int wait_status;       /* once it has ended */
-    struct rusage usage;   /* of it and of those of its children that it waited for */
-    double run_wait;       /* its first thread, ready to run, waited for a processor */
+    double heard, pause;    /* when something was last read of it; and then for so long not */
+    double started, ended;  /* seconds, CLOCK_MONOTONIC; 0: it has not */
+    double late;            /* its end, if it is seen now, was so long before */
+    int wait_status;        /* once it has ended */
+    struct rusage usage;    /* of it and of those of its children that it waited for */
+    double run_wait;        /* its first thread, ready to run, waited for a processor */
+    uint64_t resident_most; /* bytes of one of them; 0: not more than this program has itself */
 };
 
 struct process_hooks {
@@ -52,6 +54,12 @@ struct process_hooks {
 };
 
 double process_now(void);
+double process_used(void); /* seconds of processor time, of this program itself */
+
+/* The most that this program had resident, since it was told to forget that: a child that has its
+ * memory until it executes another program is told to have had as much, at least. */
+uint64_t process_own_peak(void);
+void process_forget_peak(void);
 
 /* `arguments[0]` is looked for as the shell does. 0, or why fork or exec failed. */
 int process_start(struct process *process, char **arguments, const struct process_hooks *hooks);

@@ -80,8 +80,8 @@ static double find_efficiency(const struct experiment *experiment)
     double asked = 0, heap = 0;
     for (size_t i = 0; i < experiment->levels; i++) {
         const struct experiment_lap *level = &experiment->level[i];
-        asked += level->asked_share * level->heap * level->lasted;
-        heap += level->heap * level->lasted;
+        asked += level->asked_share * level->heap * level->costed;
+        heap += level->heap * level->costed;
     }
     return heap > 0 ? asked / heap : NAN;
 }

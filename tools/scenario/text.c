@@ -188,7 +188,7 @@ static void print_level(const struct experiment *experiment, const struct experi
     fprintf(out, "%9s %7.*f x %7zu %10s %10s %5.1f %%\n", output_service(experiment, median).at,
             factor < 1000 ? 2 : 0, factor, level->windows, output_bytes(level->resident_most).at,
             output_rate(experiment, level, level->minor_faults + level->major_faults).at,
-            level->lasted > 0 ? 100 * fmin(1, level->stalled / level->lasted) : 0);
+            level->costed > 0 ? 100 * fmin(1, level->stalled / level->costed) : 0);
 }
 
 static void print_levels(const struct experiment *experiment, FILE *out)

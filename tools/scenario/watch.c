@@ -51,6 +51,7 @@ bool watch_open(struct experiment *experiment)
     leftovers_begin();
     origin_begin();
     guard_open();
+    process_forget_peak();
     experiment->signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
     experiment->began = process_now();
     progress_init(&experiment->progress, !experiment->plan->is_quiet, 300000000);
@@ -212,7 +213,7 @@ int watch_start(struct experiment *experiment)
         return error;
     victim_begin(&experiment->victim, experiment->target.pid);
     experiment->pressure.victim = &experiment->victim;
-    experiment->next_look = experiment->turns_seen = 0;
+    experiment->next_look = experiment->turns_seen = experiment->run_seen = 0;
     experiment->next_glance = process_now() + PACE_SECONDS;
     experiment->busy_at = experiment->last_unit = process_now();
     experiment->processor = 0;
@@ -331,6 +332,7 @@ static void book(struct experiment *experiment, double now)
         lap->used_most = fmax(lap->used_most,
                               (double)experiment->pressure.mechanism->most(&experiment->pressure));
     lap->resident_most = fmax(lap->resident_most, resident);
+    experiment->run_seen = fmax(experiment->run_seen, resident);
     watch_book_heap(experiment, seconds);
     add_parts(experiment, seconds);
     experiment->resident_sum += resident * seconds;
@@ -340,10 +342,11 @@ static void book(struct experiment *experiment, double now)
     experiment->last_glance = now;
 }
 
-/* Seconds until a run is to be looked at again: what is over soon has been seen by then. */
+/* Seconds until a run is to be looked at again: what is over soon has been seen by then. (Where its
+ * most is told by whoever counts it, as often as the library tells of a young program.) */
 static double find_pace(const struct experiment *experiment)
 {
-    const double share = 0.25;
+    double share = experiment->pressure.mechanism->most != NULL ? 1 : 0.25;
     return fmax(PACE_SECONDS, share * (process_now() - experiment->target.started));
 }
 
@@ -456,7 +459,7 @@ static bool wait_for_news(struct experiment *experiment, double patience)
 {
     struct process *target = &experiment->target, *helper = &experiment->helper;
     bool has_target = target->pid > 0;
-    double tick = has_target ? fmax(0, experiment->next_glance - process_now()) : GLANCE_SECONDS;
+    double tick = has_target ? fmax(0, experiment->next_glance - process_now()) : patience;
     struct pollfd fds[7] = {
         {.fd = experiment->signal_fd, .events = POLLIN},
         {.fd = has_target ? target->pid_fd : -1, .events = POLLIN},
