@@ -1,10 +1,15 @@
 /* gauge.c - see gauge.h. */
 #include "preload/gauge.h"
 
+#include "allocators/growth.h"
 #include "preload/bounds.h"
 #include "preload/budget_slot.h"
+#include "preload/door.h"
+#include "preload/mapped.h"
+#include "preload/watch.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+static const uint64_t SMALL_BYTES = 4 << 20;       /* of them each growth is told, of more 1/64 */
 static const uint64_t LONGEST_NS = 30 * SECOND_NS; /* between two looks at anything */
 
 static struct {
@@ -15,6 +20,9 @@ static struct {
     uint64_t flow_ns;       /* when `flow` was read; 0: never */
     struct usage_flow flow;
     struct os_kept sizes_file, swapped_file, machine_file, stalls_file;
+    /* What the heap took and the program mapped, the most so far; and what is to be told next. */
+    _Atomic uint64_t most, passed;
+    _Atomic int64_t left; /* that it might take, as that was asked last */
 } gauge;
 
 void gauge_follow_system(void)
@@ -147,6 +155,32 @@ static void close_files(void)
     bounds_close();
 }
 
+static void note_peak(uint64_t counted, size_t bytes)
+{
+    uint64_t most = atomic_load_explicit(&gauge.most, memory_order_relaxed);
+    uint64_t grown = counted > most ? counted - most : 0;
+    uint64_t step = counted < SMALL_BYTES ? 0 : counted / 64;
+    sample_sizes();
+    usage_note_peak(&gauge.newest.sizes, gauge.newest.swapped, grown, bytes);
+    atomic_store_explicit(&gauge.most, counted, memory_order_relaxed);
+    atomic_store_explicit(&gauge.passed, counted + step, memory_order_relaxed);
+}
+
+/* (Relaxed: two threads at the same time may both see that it is time; the second notes less.) */
+void gauge_follow_peak(size_t bytes)
+{
+    int64_t left = atomic_load_explicit(&growth.left, memory_order_relaxed);
+    if (!budget_is_attached() || left == atomic_load_explicit(&gauge.left, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&gauge.left, left, memory_order_relaxed);
+    uint64_t counted = door_taken_bytes() + mapped_bytes();
+    if (counted <= atomic_load_explicit(&gauge.passed, memory_order_relaxed) ||
+        !watch_begin_acting())
+        return;
+    note_peak(counted, bytes);
+    watch_end_acting();
+}
+
 const struct gauge *gauge_read(uint64_t now_ns, bool all)
 {
     if (all)
@@ -201,5 +235,6 @@ void gauge_fork_child(void)
     gauge.sizes_due_ns = gauge.swapped_due_ns = gauge.stalls_due_ns = gauge.machine_due_ns =
         gauge.heap_due_ns = gauge.judged_due_ns = 0;
     gauge.flow_ns = 0;
+    gauge.most = gauge.passed = 0;
     gauge.newest.samples = gauge.newest.sample_ns = 0;
 }

@@ -37,6 +37,10 @@ struct gauge {
 /* From now on the system's numbers beside RssAnon are sampled, too. */
 void gauge_follow_system(void);
 
+/* Behind a slow call, or when so much was mapped: more than ever is told at once, though the next
+ * sample is not due (usage_note_peak). Outside the door; any thread. */
+void gauge_follow_peak(size_t bytes);
+
 /* Takes a sample. */
 const struct gauge *gauge_sample(uint64_t now_ns);
 

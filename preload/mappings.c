@@ -17,6 +17,7 @@
 #include "allocators/growth.h"
 #include "preload/budget_slot.h"
 #include "preload/caller.h"
+#include "preload/gauge.h"
 #include "preload/init.h"
 #include "preload/mapped.h"
 #include "preload/next.h"
@@ -114,10 +115,12 @@ static void count_mapped(uintptr_t start, size_t bytes, bool counts)
 {
     if (!watch_is_on())
         return;
-    if (counts && hand.inside == 0)
-        mapped_add(start, bytes);
-    else
+    if (!counts || hand.inside != 0) {
         mapped_remove(start, bytes);
+        return;
+    }
+    mapped_add(start, bytes);
+    gauge_follow_peak(bytes);
 }
 
 static void count_request(uintptr_t start, const struct os_request *request, bool counts)
@@ -164,6 +167,13 @@ EXPORTED void *mmap64(void *start, size_t bytes, int protection, int flags, int 
 
 /* -- mprotect --------------------------------------------------------------------------------- */
 
+static void change_mapped(uintptr_t start, size_t bytes, bool counts)
+{
+    mapped_change(start, bytes, counts);
+    if (counts)
+        gauge_follow_peak(bytes);
+}
+
 /* What was reserved counts once it can be written to, and no more when nobody can reach it: so V8
  * takes memory and gives it back. Pages that are left there all the same, RssAnon shows. */
 EXPORTED int mprotect(void *start, size_t bytes, int protection)
@@ -175,7 +185,7 @@ EXPORTED int mprotect(void *start, size_t bytes, int protection)
     bool may = more == 0 || may_map(more);
     int error = may ? os_program_protect((uintptr_t)start, bytes, protection) : ENOMEM;
     if (error == 0 && changes)
-        mapped_change((uintptr_t)start, bytes, commits);
+        change_mapped((uintptr_t)start, bytes, commits);
     else if (error != 0 && may && more != 0)
         growth_give(more);
     if (may)
@@ -230,9 +240,12 @@ static uintptr_t remap(const struct os_request *request, int *error)
 {
     uintptr_t moved = os_program_remap(request, error);
     note_denied(*error);
-    if (*error == 0 && watch_is_on())
-        mapped_move(request->start, request->bytes, moved, request->new_bytes,
-                    os_remap_keeps_old(request->flags));
+    if (*error != 0 || !watch_is_on())
+        return moved;
+    mapped_move(request->start, request->bytes, moved, request->new_bytes,
+                os_remap_keeps_old(request->flags));
+    gauge_follow_peak(request->new_bytes > request->bytes ? request->new_bytes - request->bytes
+                                                          : 0);
     return moved;
 }
 

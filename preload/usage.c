@@ -60,14 +60,28 @@ void usage_read(struct usage *usage, const struct os_sizes *sizes, uint64_t swap
     add_up(usage, sizes, swapped);
 }
 
-void usage_estimate(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped)
+static uint64_t estimate_heap(void)
 {
     uint64_t taken = door_taken_bytes();
     uint64_t given = last.taken > taken ? last.taken - taken : 0;
     uint64_t more = taken > last.taken ? taken - last.taken : 0;
+    return last.heap > given ? last.heap - given + more : more;
+}
+
+void usage_note_peak(const struct os_sizes *sizes, uint64_t swapped, uint64_t grown, uint64_t bytes)
+{
+    uint64_t heap = estimate_heap();
+    uint64_t counted = heap - min(heap, swapped) + mapped_bytes();
+    uint64_t before = counted - min(counted, min(grown, bytes));
+    before = before > sizes->rss_anon ? before : sizes->rss_anon;
+    budget_raise(&budget_slot->peak, without_inherited(before + bytes));
+}
+
+void usage_estimate(struct usage *usage, const struct os_sizes *sizes, uint64_t swapped)
+{
     *usage = (struct usage){
         .kept = last.kept, .live = last.live, .asked = last.asked, .parked_hits = last.parked_hits};
-    usage->heap = last.heap > given ? last.heap - given + more : more;
+    usage->heap = estimate_heap();
     add_up(usage, sizes, swapped);
 }
 

@@ -36,7 +36,13 @@ struct usage_flow {
 };
 void usage_read_flow(struct usage_flow *flow);
 
-/* Writes it into the slot (budget.h). */
+/* The most that there was, into the slot (budget.h), where the process has grown for a request of
+ * so many bytes: that is judged by what was used before and all that it asks for, also where part
+ * of it comes of what the heap has. By what the heap took, like usage_estimate. */
+void usage_note_peak(const struct os_sizes *sizes, uint64_t swapped, uint64_t grown,
+                     uint64_t bytes);
+
+/* Writes it into the slot. */
 void usage_publish(const struct usage *usage, int level);
 void usage_publish_cold(void); /* what is packed, and came back; asks the heap nothing */
 void usage_publish_progress(void);

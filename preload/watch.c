@@ -65,7 +65,7 @@ int watch_level(void)
     return (int)atomic_load_explicit(&watch.level, memory_order_relaxed);
 }
 
-static bool begin_acting(void)
+bool watch_begin_acting(void)
 {
     if (own.is_acting || atomic_exchange_explicit(&watch.is_acting, true, memory_order_acquire))
         return false;
@@ -73,7 +73,7 @@ static bool begin_acting(void)
     return true;
 }
 
-static void end_acting(void)
+void watch_end_acting(void)
 {
     own.is_acting = false;
     atomic_store_explicit(&watch.is_acting, false, memory_order_release);
@@ -116,10 +116,10 @@ static struct pressure_sample sample_of(const struct gauge *gauge)
 int watch_read_nearest(struct bounds_reading *found)
 {
     struct watch_nearest nearest;
-    if (!begin_acting())
+    if (!watch_begin_acting())
         return EAGAIN;
     watch_limits_nearest(&nearest, gauge_read(os_time_ns(), true), true);
-    end_acting();
+    watch_end_acting();
     *found = nearest.reading;
     return found->limit == 0 ? ENOENT : 0;
 }
@@ -128,13 +128,13 @@ int watch_read_signals(struct mpress_signals *signals)
 {
     struct watch_nearest nearest;
     struct bounds_reading group;
-    if (!begin_acting())
+    if (!watch_begin_acting())
         return EAGAIN;
     const struct gauge *gauge = gauge_read(os_time_ns(), true);
     watch_limits_nearest(&nearest, gauge, true);
     (void)bounds_read_group(&group, false);
     gauge_copy(gauge, signals);
-    end_acting();
+    watch_end_acting();
     signals->used = nearest.reading.used;
     signals->limit = nearest.reading.limit;
     signals->group_used = group.used;
@@ -175,7 +175,7 @@ static void look_meanwhile(void)
     bool is_late = now >= due + BUDGET_PAUSE_NS;
     if (!budget_swaps())
         cold_set_enough(0);
-    if ((!is_late && !budget_swaps()) || !begin_acting())
+    if ((!is_late && !budget_swaps()) || !watch_begin_acting())
         return;
     if (is_late)
         gauge_sample_system(now);
@@ -186,7 +186,7 @@ static void look_meanwhile(void)
         look(&kept);
         compression_correct(&kept);
     }
-    end_acting();
+    watch_end_acting();
     want_look(now, due);
 }
 
@@ -256,12 +256,12 @@ static void pass(void)
     uint64_t now = os_time_coarse_ns();
     if (!has_changed && now < atomic_load_explicit(&watch.due_ns, memory_order_relaxed))
         return;
-    if (!begin_acting())
+    if (!watch_begin_acting())
         return;
     uint64_t start = os_time_ns();
     look_and_act(now);
     own.injected_ns += os_time_ns() - start;
-    end_acting();
+    watch_end_acting();
 }
 
 /* -- slow calls ------------------------------------------------------------------------------- */
@@ -284,6 +284,7 @@ void watch_end(const struct watch_call *call, size_t bytes)
         if (own.injected_ns != 0)
             budget_note_ns(&budget_slot->injected, own.injected_ns);
     }
+    gauge_follow_peak(bytes);
     if (!own.is_acting)
         pass();
     errno = error;
@@ -388,9 +389,9 @@ bool watch_makes_room(size_t bytes, bool is_block, unsigned tries)
     unsigned most = TRIES + own.holds;
     if (own.is_acting) {
         answer = judge_within(bytes);
-    } else if (begin_acting()) {
+    } else if (watch_begin_acting()) {
         answer = judge(bytes, is_block);
-        end_acting();
+        watch_end_acting();
     } else {
         os_sleep(WAIT_NS);
         own.injected_ns += WAIT_NS;
@@ -413,10 +414,10 @@ static void start(void)
 
 static void look_now(uint64_t now)
 {
-    if (!begin_acting())
+    if (!watch_begin_acting())
         return;
     look_and_act(now);
-    end_acting();
+    watch_end_acting();
 }
 
 int watch_look_if_stale(void)
@@ -491,9 +492,9 @@ void watch_exit(void)
     if (!watch_is_on())
         return;
     journal_write_refused();
-    if (begin_acting()) {
+    if (watch_begin_acting()) {
         gauge_tell(watch_level());
-        end_acting();
+        watch_end_acting();
     }
     budget_end();
 }

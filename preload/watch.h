@@ -53,6 +53,11 @@ static inline void watch_done(void)
 /* mpress_limit_set (mpress.h). */
 int watch_set_limit(uint64_t soft, uint64_t hard);
 
+/* One thread at a time looks at what is used. False: it is another one, or this one within itself.
+ */
+bool watch_begin_acting(void);
+void watch_end_acting(void);
+
 /* The limit that is nearest, the system's among them, or else the machine's memory. 0; EAGAIN:
  * another thread looks at them just now; ENOENT: none is known. */
 int watch_read_nearest(struct bounds_reading *nearest);

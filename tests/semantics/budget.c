@@ -181,8 +181,47 @@ static void threads_that_there_are_are_told(void)
     remove_page();
 }
 
+static void maps_for_a_moment(void)
+{
+    void *map = mmap(NULL, 40 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED);
+    munmap(map, 40 * MIB);
+}
+
+static void asks_for_a_block_and_does_not_touch_it(void)
+{
+    free(malloc(hidden_size(MIB / 4)));
+}
+
+static struct budget_page *run_without_a_budget(const char *helper)
+{
+    struct budget_page *page = make_page(UINT64_C(1) << 46, BUDGET_THROTTLE | BUDGET_REFUSE, 50);
+    CHECK(helper_succeeds(helper));
+    remove_page();
+    return page;
+}
+
+/* Between two looks at what there is. */
+static void the_most_that_was_had_for_a_moment_is_told(void)
+{
+    const struct budget_slot *slot = run_without_a_budget(".maps_for_a_moment")->slots;
+    CHECK(slot->peak >= 40 * MIB && slot->peak < 42 * MIB && slot->used < 2 * MIB);
+}
+
+/* It is judged by what is there and all of the block, and so much has to be allowed. */
+static void a_small_program_needs_what_a_request_is_judged_by(void)
+{
+    const struct budget_slot *slot =
+        run_without_a_budget(".asks_for_a_block_and_does_not_touch_it")->slots;
+    CHECK(slot->rss_anon > MIB / 8 && slot->peak >= MIB / 4 + slot->rss_anon - MIB / 16);
+}
+
 CHECK_MAIN(CASE(a_refusal_of_the_system_is_told_from_one_of_the_budget),
            CASE(a_range_with_a_hole_is_no_refusal), HELPER(protects_what_is_there_and_what_is_not),
            CASE(threads_that_there_are_are_told), HELPER(asks_for_what_the_system_refuses),
-           HELPER(starts_threads), CASE(what_was_enough_for_a_budget_is_not_without_it),
-           HELPER(loses_its_budget), HELPER(is_not_swapped_any_more))
+           HELPER(starts_threads), HELPER(maps_for_a_moment),
+           HELPER(asks_for_a_block_and_does_not_touch_it),
+           CASE(the_most_that_was_had_for_a_moment_is_told),
+           CASE(a_small_program_needs_what_a_request_is_judged_by),
+           CASE(what_was_enough_for_a_budget_is_not_without_it), HELPER(loses_its_budget),
+           HELPER(is_not_swapped_any_more))
