@@ -1,6 +1,7 @@
 /* test_scenario_budget.c - what a tool reads in the page of a budget, and writes there for
  * processes outside the library. The page is seen here as a program sees it: by its path. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
@@ -25,6 +26,7 @@
 enum { NOBODY = 0x7ffffff0 }; /* no process has it: it is beyond pid_max */
 
 static struct pressure pressure;
+static bool takes_nothing_back; /* the system */
 static struct victim victim;
 static struct budget_page *page;
 
@@ -174,6 +176,16 @@ static void who_is_held_up_at_the_same_time_is_so_once(void **state)
     assert_true(fabs(read_stalled() - 11) < 1e-9);
 }
 
+int __real_madvise(void *start, size_t bytes, int advice);
+int __wrap_madvise(void *start, size_t bytes, int advice);
+int __wrap_madvise(void *start, size_t bytes, int advice)
+{
+    if (!takes_nothing_back)
+        return __real_madvise(start, bytes, advice);
+    errno = EINVAL;
+    return -1;
+}
+
 static long count_faults(void)
 {
     struct rusage usage;
@@ -196,14 +208,23 @@ static void before_a_run_only_slots_that_were_taken_are_cleared(void **state)
     struct pressure_backstop told;
     pressure_budget.backstop(&pressure, &told);
     assert_int_equal(told.refused, RUNS);
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++)
-        page->slots[i] = (struct budget_slot){.process_id = NOBODY + i % 8, .refused = 1};
-    page->recycled = 1;
-    pressure_budget.forget(&pressure);
+}
+
+static void before_a_run_all_that_were_taken_are_cleared(void **state)
+{
+    (void)state;
     static const struct budget_slot nobody;
-    for (unsigned i = 0; i < BUDGET_SLOTS; i++)
-        assert_memory_equal(&page->slots[i], &nobody, sizeof nobody);
-    assert_int_equal(page->recycled, 0);
+    for (int round = 0; round < 2; round++) {
+        takes_nothing_back = round == 1;
+        for (unsigned i = 0; i < BUDGET_SLOTS; i++)
+            page->slots[i] = (struct budget_slot){.process_id = NOBODY + i % 8, .refused = 1};
+        page->recycled = 1;
+        pressure_budget.forget(&pressure);
+        for (unsigned i = 0; i < BUDGET_SLOTS; i++)
+            assert_memory_equal(&page->slots[i], &nobody, sizeof nobody);
+        assert_int_equal(page->recycled, 0);
+    }
+    takes_nothing_back = false;
 }
 
 int main(void)
@@ -217,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_held_up_at_the_same_time_is_so_once, begin, end),
         cmocka_unit_test_setup_teardown(before_a_run_only_slots_that_were_taken_are_cleared, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(before_a_run_all_that_were_taken_are_cleared, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

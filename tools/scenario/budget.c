@@ -312,15 +312,15 @@ static void get_backstop(const struct pressure *pressure, struct pressure_backst
 }
 
 /* Each process that looks at a slot has its page resident, so the pages of those that are gone are
- * taken back; but those of the first slot, which each run has. */
+ * taken back; but those of the first slot, which each run has. (Some systems take none back.) */
 static void clear_slots(struct budget_page *page, size_t taken)
 {
     const size_t unit = 4096, from = offsetof(struct budget_page, recycled);
     size_t first = (offsetof(struct budget_page, slots[1]) + unit - 1) / unit * unit;
     size_t behind = offsetof(struct budget_page, slots) + taken * sizeof page->slots[0];
     memset((char *)page + from, 0, first - from);
-    if (behind > first)
-        madvise((char *)page + first, behind - first, MADV_REMOVE);
+    if (behind > first && madvise((char *)page + first, behind - first, MADV_REMOVE) != 0)
+        memset((char *)page + first, 0, behind - first);
 }
 
 /* Slots of those that are gone would be told as memory of the program, more with each run. What
