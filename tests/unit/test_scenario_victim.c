@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,6 +179,28 @@ static void not_more_files_stay_open_than_there_is_room_for(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
+/* Else who asks for a pipe or a folder next would get none. */
+static void half_of_the_descriptors_stay_free(void **state)
+{
+    (void)state;
+    enum { FILES = 200, NUMBERS = 100 };
+    static struct procfile file[FILES];
+    struct rlimit before, few;
+    char text[64];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){NUMBERS, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    size_t read = 0, others = count_descriptors();
+    for (size_t i = 0; i < FILES; i++)
+        read += procfile_read(&file[i], "/proc/self/statm", text, sizeof text) > 0;
+    setrlimit(RLIMIT_NOFILE, &before);
+    size_t open = count_descriptors();
+    for (size_t i = 0; i < FILES; i++)
+        procfile_close(&file[i]);
+    assert_int_equal(read, FILES);
+    assert_true(open > others && open - others <= NUMBERS / 2);
+}
+
 /* An id is given again. */
 static void where_whose_file_it_was_is_gone_there_may_be_another(void **state)
 {
@@ -202,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_stay_open_as_long_as_their_process_is_looked_at,
                                         begin, end),
         cmocka_unit_test(not_more_files_stay_open_than_there_is_room_for),
+        cmocka_unit_test(half_of_the_descriptors_stay_free),
         cmocka_unit_test_setup_teardown(where_whose_file_it_was_is_gone_there_may_be_another, begin,
                                         end),
     };

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -20,12 +21,20 @@ void procfile_close(struct procfile *file)
     procfile.open--;
 }
 
-/* (0 is the standard input, unless somebody closed that.) */
+/* Half of the numbers that this program may have stay free: for pipes, folders and other files. (0
+ * is the standard input, unless somebody closed that.) */
+static bool may_stay_open(int fd)
+{
+    struct rlimit limit;
+    return fd > 0 && procfile.open < PROCFILE_MOST && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           (rlim_t)fd < limit.rlim_cur / 2;
+}
+
 static ssize_t open_and_read(struct procfile *file, const char *path, char *text, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? -1 : pread(fd, text, capacity, 0);
-    bool is_kept = got >= 0 && fd > 0 && procfile.open < PROCFILE_MOST;
+    bool is_kept = got >= 0 && may_stay_open(fd);
     if (is_kept)
         file->fd = fd;
     else if (fd >= 0)
