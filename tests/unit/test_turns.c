@@ -137,12 +137,15 @@ static void no_work_takes_less_than_its_processors_need_for_it(void **state)
 static void an_end_is_seen_as_late_as_we_had_to_wait(void **state)
 {
     (void)state;
-    struct turns_news news = {.busy = 0.02, .woken = 0.05, .lasted = 0.06, .patience = 0.025};
+    struct turns_news news = {
+        .age = 10, .busy = 0.02, .woken = 0.05, .lasted = 0.06, .patience = 0.025};
     expect(turns_find_late(&news), 0.05); /* it woke us after 10 ms */
     news.lasted = 0.08;
     expect(turns_find_late(&news), 0.025); /* the clock did */
     news.lasted = 0.05;
     expect(turns_find_late(&news), 0.06); /* it had ended already */
+    news.age = 0.004;
+    expect(turns_find_late(&news), 0.052); /* and began only when we had waited */
     news = (struct turns_news){.lasted = 0.01, .patience = 0.025};
     expect(turns_find_late(&news), 0);
 }

@@ -166,7 +166,7 @@ double turns_find_late(const struct turns_news *news)
 {
     const double at_once = 0.0001;
     double slept = news->lasted - news->woken;
-    if (slept < at_once)
-        return news->woken + news->busy / 2;
+    if (slept < at_once) /* what we waited before it began was none of its life */
+        return news->woken + fmin(news->busy, news->age) / 2;
     return slept < news->patience ? news->woken : news->woken / 2;
 }

@@ -85,7 +85,8 @@ double turns_take_off(const struct turns *turns, double wall);
 
 /* How we came to see that a process has ended; and how long we waited for a processor meanwhile. */
 struct turns_news {
-    double busy;     /* we waited, from the look before it on until we were to sleep */
+    double age;      /* of it, when we were to sleep */
+    double busy;     /* we waited, from the look before it on until then */
     double woken;    /* and when we were woken */
     double lasted;   /* of sleep and that */
     double patience; /* the clock was to wake us then */

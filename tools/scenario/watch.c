@@ -447,10 +447,11 @@ static void wait_and_note_late(struct experiment *experiment, struct pollfd *fds
                               .woken = after - before,
                               .lasted = process_now() - began,
                               .patience = seconds};
-    double late = turns_find_late(&news);
     experiment->own_wait = after;
-    experiment->target.late = fds[1].revents != 0 ? late : 0;
-    experiment->helper.late = fds[2].revents != 0 ? late : 0;
+    news.age = began - experiment->target.started;
+    experiment->target.late = fds[1].revents != 0 ? turns_find_late(&news) : 0;
+    news.age = began - experiment->helper.started;
+    experiment->helper.late = fds[2].revents != 0 ? turns_find_late(&news) : 0;
 }
 
 /* True: the target has ended, and nothing is to be seen of it any more. (Who has a helper reads
