@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -251,6 +252,61 @@ static void what_it_finds_in_its_environment_is_not_in_ours(void **state)
     assert_string_equal(getenv("MPRESS_TEST_OWN"), "ours");
 }
 
+static void adorn_path(void *folder, struct environment *environment)
+{
+    environment_set(environment, "PATH", folder);
+}
+
+/* (Not where this program would find one.) */
+static void it_is_looked_for_where_its_environment_says(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/mpress-test-XXXXXX", path[64];
+    char *arguments[] = {"mpress-test-own", NULL};
+    struct process process;
+    const struct process_hooks hooks = {.adorn = adorn_path, .context = folder};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/mpress-test-own", folder);
+    assert_int_equal(symlink("/bin/true", path), 0);
+    int error = process_start(&process, arguments, &hooks);
+    process_stop(&process, PATIENCE, &hooks);
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(error, 0);
+    assert_string_not_equal(getenv("PATH"), folder);
+}
+
+pid_t __real_setsid(void);
+pid_t __wrap_setsid(void);
+
+static bool is_stopped; /* by the terminal, before it has its own session */
+
+pid_t __wrap_setsid(void)
+{
+    if (is_stopped)
+        kill(getpid(), SIGTSTP);
+    return __real_setsid();
+}
+
+/* Who stopped would keep us, who wait for it, and we could not be stopped with it. (In a group
+ * that the terminal can stop: its parent is in another one of the session.) */
+static void who_is_stopped_as_it_begins_goes_on(void **state)
+{
+    (void)state;
+    int status;
+    struct process process;
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        alarm(PATIENCE / 2);
+        is_stopped = true;
+        int error = process_start_shell(&process, "exit 0", &none);
+        _exit(error != 0 || waitpid(process.pid, &status, 0) != process.pid || status != 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void what_is_preloaded_comes_before_what_was(void **state)
 {
     (void)state;
@@ -379,6 +435,8 @@ int main(void)
         cmocka_unit_test(a_start_copies_nothing_of_this_program),
         cmocka_unit_test(what_this_program_has_is_not_its),
         cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
+        cmocka_unit_test(it_is_looked_for_where_its_environment_says),
+        cmocka_unit_test(who_is_stopped_as_it_begins_goes_on),
         cmocka_unit_test(what_is_preloaded_comes_before_what_was),
         cmocka_unit_test(a_program_is_marked_with_its_number),
         cmocka_unit_test(one_that_cannot_be_killed_is_given_up),

@@ -1,5 +1,5 @@
 /* process.c - see process.h */
-#define _GNU_SOURCE /* pipe2, execvp, wait4 */
+#define _GNU_SOURCE /* pipe2, environ, wait4 */
 #include "tools/scenario/process.h"
 
 #include <errno.h>
@@ -105,8 +105,8 @@ static _Noreturn void become(const struct start *start)
     const struct pipes *pipes = &start->pipes;
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
+    sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int null_fd = open("/dev/null", O_RDWR);
     dup2(null_fd, STDIN_FILENO);
@@ -116,7 +116,7 @@ static _Noreturn void become(const struct start *start)
     if (hooks->prepare != NULL)
         hooks->prepare(hooks->context);
     if (getppid() == start->parent)
-        execvpe(start->arguments[0], start->arguments, start->environment.at);
+        execvp(start->arguments[0], start->arguments);
     int error = errno;
     ssize_t written = write(pipes->exec[1], &error, sizeof error);
     _exit(written == (ssize_t)sizeof error ? 127 : 126);
@@ -152,12 +152,30 @@ static void keep(struct process *process, const struct pipes *pipes)
     fcntl(process->error.fd, F_SETFL, O_NONBLOCK);
 }
 
-/* To copy the memory of this program took half of what a run of a millisecond cost it. */
+/* To copy the memory of this program took half of what a run of a millisecond cost it. (It waits
+ * until the child executes the program, and could not be stopped with one that the terminal stops:
+ * no signal comes to that before it has its own session.) */
 static pid_t make_child(const struct start *start)
 {
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = vfork();
     if (pid == 0)
         become(start);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return pid;
+}
+
+/* Where the program is looked for is told by its environment, not by ours. */
+static pid_t make_adorned_child(const struct start *start)
+{
+    char **ours = environ;
+    environ = start->environment.at;
+    pid_t pid = make_child(start);
+    environ = ours;
     return pid;
 }
 
@@ -169,7 +187,7 @@ static int begin(struct process *process, struct start *start)
     if (start->hooks->adorn != NULL)
         start->hooks->adorn(start->hooks->context, &start->environment);
     process->started = process_now();
-    process->pid = make_child(start);
+    process->pid = make_adorned_child(start);
     int error = process->pid < 0 ? errno : 0;
     environment_fini(&start->environment);
     return error;
