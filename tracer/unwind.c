@@ -156,10 +156,10 @@ static inline bool step_by_rule(struct walk *walk, const struct rule *rule, stru
 
 static inline size_t slot_of(uintptr_t ip, uint32_t parent)
 {
-    return ((ip + parent) * UINT64_C(0x9E3779B97F4A7C15)) >> 55;
+    return ((ip + parent) * UINT64_C(0x9E3779B97F4A7C15)) >> 53;
 }
 
-_Static_assert(WALK_CACHED == 512, "slot_of has 9 bits");
+_Static_assert(WALK_CACHED == 2048, "slot_of has 11 bits");
 
 /* Cached ones are all simple. *own: room for others. */
 static inline const struct rule *find_rule(struct walk *walk, const struct registers *at,
