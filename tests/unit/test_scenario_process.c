@@ -252,6 +252,16 @@ static void what_it_finds_in_its_environment_is_not_in_ours(void **state)
     assert_string_equal(getenv("MPRESS_TEST_OWN"), "ours");
 }
 
+static void it_has_no_file_but_the_three_that_everybody_has(void **state)
+{
+    (void)state;
+    struct process process;
+    for (int fd = STDERR_FILENO + 1; fd < FD_SETSIZE; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC); /* what this program itself was left with */
+    run(&process, "exec ls /proc/self/fd", &each);
+    assert_int_equal(seen.lines, 3 + 1); /* the folder that it lists */
+}
+
 static void adorn_path(void *folder, struct environment *environment)
 {
     environment_set(environment, "PATH", folder);
@@ -435,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_start_copies_nothing_of_this_program),
         cmocka_unit_test(what_this_program_has_is_not_its),
         cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
+        cmocka_unit_test(it_has_no_file_but_the_three_that_everybody_has),
         cmocka_unit_test(it_is_looked_for_where_its_environment_says),
         cmocka_unit_test(who_is_stopped_as_it_begins_goes_on),
         cmocka_unit_test(what_is_preloaded_comes_before_what_was),

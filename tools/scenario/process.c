@@ -112,6 +112,8 @@ static _Noreturn void become(const struct start *start)
     dup2(null_fd, STDIN_FILENO);
     dup2(pipes->out[1], STDOUT_FILENO);
     dup2(pipes->error[1], STDERR_FILENO);
+    if (null_fd > STDERR_FILENO)
+        close(null_fd);
     origin_number(start->number, getpid());
     if (hooks->prepare != NULL)
         hooks->prepare(hooks->context);
