@@ -113,7 +113,7 @@ void *os_map_wiped_on_fork(void);
 /* Whether core dumps hold these pages; a failure is not worth a word. */
 void os_set_dumped(void *start, size_t bytes, bool dumped);
 
-/* True when every page of the range is mapped; touches nothing. */
+/* True when every page of the range is mapped, or the kernel may not be asked; touches nothing. */
 bool os_is_mapped(const void *start, size_t bytes);
 
 /* True when the aligned word can be read; touches it only through the kernel. */

@@ -207,12 +207,13 @@ void os_set_dumped(void *start, size_t bytes, bool dumped)
     call3(SYS_madvise, (long)start, (long)bytes, dumped ? MADV_DODUMP : MADV_DONTDUMP);
 }
 
-/* All that this flag of msync still does is to look, at mappings and not at pages. */
+/* All that this flag of msync still does is to look, at mappings and not at pages. (Any other error
+ * is that of a sandbox, and tells nothing of them.) */
 bool os_is_mapped(const void *start, size_t bytes)
 {
     uintptr_t at = (uintptr_t)start & ~(os_page_bytes() - 1);
     uintptr_t end = (uintptr_t)start + bytes;
-    return !failed(call3(SYS_msync, (long)at, (long)(end - at), MS_ASYNC));
+    return call3(SYS_msync, (long)at, (long)(end - at), MS_ASYNC) != -ENOMEM;
 }
 
 /* The kernel fetches the new signal set before it finds the first argument to be nonsense. */
