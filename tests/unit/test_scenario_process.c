@@ -252,6 +252,23 @@ static void what_it_finds_in_its_environment_is_not_in_ours(void **state)
     assert_string_equal(getenv("MPRESS_TEST_OWN"), "ours");
 }
 
+/* exec leaves names that are there twice; the first one would come back. */
+static void nothing_is_left_of_a_name_that_is_unset(void **state)
+{
+    (void)state;
+    char *twice[] = {"A=1", "B=2", "A=3", "C=4", NULL}, **before = environ;
+    struct environment environment;
+    environ = twice;
+    environment_init(&environment);
+    environ = before;
+    environment_unset(&environment, "A");
+    assert_int_equal(environment.count, 2);
+    assert_string_equal(environment.at[0], "B=2");
+    assert_string_equal(environment.at[1], "C=4");
+    assert_null(environment.at[2]);
+    environment_fini(&environment);
+}
+
 static void it_has_no_file_but_the_three_that_everybody_has(void **state)
 {
     (void)state;
@@ -445,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_start_copies_nothing_of_this_program),
         cmocka_unit_test(what_this_program_has_is_not_its),
         cmocka_unit_test(what_it_finds_in_its_environment_is_not_in_ours),
+        cmocka_unit_test(nothing_is_left_of_a_name_that_is_unset),
         cmocka_unit_test(it_has_no_file_but_the_three_that_everybody_has),
         cmocka_unit_test(it_is_looked_for_where_its_environment_says),
         cmocka_unit_test(who_is_stopped_as_it_begins_goes_on),

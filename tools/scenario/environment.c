@@ -85,12 +85,13 @@ char *environment_set(struct environment *environment, const char *name, const c
 
 void environment_unset(struct environment *environment, const char *name)
 {
-    size_t place = find(environment, name, strlen(name));
-    if (place == environment->count)
-        return;
-    free(environment->at[place]);
-    environment->at[place] = environment->at[--environment->count];
-    environment->at[environment->count] = NULL;
+    size_t length = strlen(name), place;
+    while ((place = find(environment, name, length)) < environment->count) {
+        char **at = environment->at + place;
+        free(*at);
+        memmove(at, at + 1, (environment->count - place) * sizeof(*at)); /* and the NULL */
+        environment->count--;
+    }
 }
 
 void environment_put(struct environment *environment, const char *setting, size_t length)

@@ -18,6 +18,7 @@ void environment_fini(struct environment *environment);
 const char *environment_find(const struct environment *environment, const char *name);
 /* Where the value is then. */
 char *environment_set(struct environment *environment, const char *name, const char *value);
+/* All of that name; the others stay in their order. */
 void environment_unset(struct environment *environment, const char *name);
 
 /* "NAME=value", of that length; without a "=" it is no setting, and nothing happens. */
