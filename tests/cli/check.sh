@@ -86,7 +86,7 @@ run_tests_at_once() {
             failed=1
             continue
         fi
-        echo "failed beside the others; alone:" >>"$log"
+        echo "failed beside others, once more alone: $each" >>"$log" # (tests/run looks for it)
         mv "$each" "$each.beside"
         (run_test "$each") >>"$log" 2>&1 || failed=1
     done
