@@ -2,11 +2,10 @@
 #define _DEFAULT_SOURCE
 #include "tests/unit/unit.h"
 
-#include <sys/resource.h>
-
 #include "allocators/base/os.h"
 #include "allocators/huge.h"
 #include "allocators/huge_warm.h"
+#include "tests/unit/own_costs.h"
 
 static void a_block_is_aligned_zeroed_and_known(void **state)
 {
@@ -92,13 +91,6 @@ static char *take(size_t bytes)
     return p;
 }
 
-static long faults(void)
-{
-    struct rusage usage;
-    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
-    return usage.ru_minflt;
-}
-
 static void a_pair_costs_no_page_faults_when_it_is_repeated(void **state)
 {
     (void)state;
@@ -106,7 +98,7 @@ static void a_pair_costs_no_page_faults_when_it_is_repeated(void **state)
     memset(first, 1, 64 * MIB);
     assert_true(huge_free(first));
     assert_int_equal(warm_bytes(), 64 * MIB);
-    long before = faults();
+    long before = count_faults();
     for (int pair = 0; pair < 10; pair++) {
         char *p = huge_alloc(64 * MIB, 1, false);
         assert_ptr_equal(p, first);
@@ -116,7 +108,7 @@ static void a_pair_costs_no_page_faults_when_it_is_repeated(void **state)
         assert_true(huge_free(p));
     }
 #if !defined(__SANITIZE_THREAD__) /* has page faults of its own */
-    assert_true(faults() - before < 64);
+    assert_true(count_faults() - before < 64);
 #else
     (void)before;
 #endif

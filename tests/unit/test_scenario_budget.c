@@ -15,11 +15,11 @@
 #include <cmocka.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "preload/budget.h"
+#include "tests/unit/own_costs.h"
 #include "tools/scenario/pressure.h"
 
 #define MIB UINT64_C(1048576)
@@ -184,13 +184,6 @@ int __wrap_madvise(void *start, size_t bytes, int advice)
         return __real_madvise(start, bytes, advice);
     errno = EINVAL;
     return -1;
-}
-
-static long count_faults(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_minflt;
 }
 
 /* What was seen of all 128 that there may be is more than a MiB, 320 pages. */

@@ -1,7 +1,6 @@
 /* test_scenario_lap.c - how a lap ended, and that no descriptor is lost with a program that could
  * not be started: there is no vfork here, and a mechanism that does nothing. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +11,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "tests/unit/own_costs.h"
 #include "tools/scenario/experiment.h"
 
 #define MIB 1048576.0
@@ -21,17 +21,6 @@ pid_t __wrap_vfork(void)
 {
     errno = EAGAIN;
     return -1;
-}
-
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
 }
 
 static void one_that_could_not_be_forked_leaves_nothing_open(void **state)

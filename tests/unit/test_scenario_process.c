@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/unit/own_costs.h"
 #include "tools/scenario/complaint.h"
 #include "tools/scenario/leftovers.h"
 #include "tools/scenario/origin.h"
@@ -183,13 +183,6 @@ static void what_is_said_often_wakes_seldom(void **state)
     assert_true(process_find_pause(&process) == 0);
     process_stop(&process, PATIENCE, &none);
     alarm(0);
-}
-
-static long count_faults(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_minflt;
 }
 
 /* After a fork each page that this program writes to is copied once more. */

@@ -1,7 +1,6 @@
 /* test_scenario_victim.c - what is seen of each process stays with that process, and so do the open
  * files that tell it: on children of different size, of which the first ends. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/own_costs.h"
 #include "tools/scenario/victim.h"
 
 #define MIB UINT64_C(1048576)
@@ -131,17 +131,6 @@ static void who_is_new_was_not_looked_at(void **state)
     assert_true(victim.data[new] >= MIB);
     expect_own();
     end_child(child[0]);
-}
-
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
 }
 
 /* (Each process has a file of its own and two of its thread.) */
