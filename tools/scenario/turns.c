@@ -38,12 +38,9 @@ static struct turns_thread *find(struct turns *turns, pid_t id)
     return &turns->thread[turns->threads++];
 }
 
-void turns_add(struct turns *turns, pid_t id, double ran, double waited)
+static void add(struct turns *turns, struct turns_thread *it, double ran, double waited)
 {
-    struct turns_thread *it = find(turns, id);
     struct turns_interval *interval = &turns->interval;
-    if (it == NULL)
-        return;
     double more = fmax(0, ran - it->ran), held_up = waited - it->waited;
     interval->ran += more;
     interval->ran_most = fmax(interval->ran_most, more);
@@ -55,6 +52,13 @@ void turns_add(struct turns *turns, pid_t id, double ran, double waited)
     it->look = turns->look + 1;
     it->ran = ran;
     it->waited = waited;
+}
+
+void turns_add(struct turns *turns, pid_t id, double ran, double waited)
+{
+    struct turns_thread *it = find(turns, id);
+    if (it != NULL)
+        add(turns, it, ran, waited);
 }
 
 static void read_thread(pid_t process, const char *thread, const char *name, struct procfile *file,
@@ -71,12 +75,11 @@ void turns_look(struct turns *turns, pid_t process, const char *thread, char *ch
 {
     char text[96];
     unsigned long long ran, waited;
-    pid_t id = (pid_t)atoi(thread);
-    struct turns_thread nobody = {.id = id}, *it = find(turns, id);
+    struct turns_thread nobody = {.id = 0}, *it = find(turns, (pid_t)atoi(thread));
     struct turns_thread *files = it == NULL ? &nobody : it;
     read_thread(process, thread, "schedstat", &files->schedstat, text, sizeof text);
-    if (sscanf(text, "%llu %llu", &ran, &waited) == 2)
-        turns_add(turns, id, (double)ran / 1e9, (double)waited / 1e9);
+    if (it != NULL && sscanf(text, "%llu %llu", &ran, &waited) == 2)
+        add(turns, it, (double)ran / 1e9, (double)waited / 1e9);
     read_thread(process, thread, "children", &files->children, children, capacity);
     if (it == NULL)
         close_files(&nobody);
