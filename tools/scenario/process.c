@@ -51,11 +51,9 @@ double process_used(void)
 uint64_t process_own_peak(void)
 {
     static struct procfile file;
-    static const char name[] = "\nVmHWM:";
     char text[4096];
     procfile_read(&file, "/proc/self/status", text, sizeof text);
-    const char *at = strstr(text, name);
-    return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
+    return victim_find_kib(text, "\nVmHWM:");
 }
 
 void process_forget_peak(void)

@@ -172,8 +172,7 @@ void victim_glance(struct victim *victim)
     victim->now.rss_anon = anon * page_bytes();
 }
 
-/* "Name:   123 kB" of a status file. */
-static uint64_t find_kib(const char *text, const char *name)
+uint64_t victim_find_kib(const char *text, const char *name)
 {
     const char *at = strstr(text, name);
     return at == NULL ? 0 : strtoull(at + strlen(name), NULL, 10) * 1024;
@@ -186,14 +185,14 @@ static void add_memory(struct victim *victim, size_t place, struct victim_state 
     snprintf(path, sizeof path, "/proc/%d/status", (int)victim->pid[place]);
     if (victim_read_file(path, text, sizeof text) == 0)
         return;
-    uint64_t data = find_kib(text, "\nVmData:"), anon = find_kib(text, "\nRssAnon:");
+    uint64_t data = victim_find_kib(text, "\nVmData:"), anon = victim_find_kib(text, "\nRssAnon:");
     victim->anon[place] = anon;
     victim->data[place] = data;
     state->data = data > state->data ? data : state->data;
     state->rss_anon += anon;
-    state->rss_file += find_kib(text, "\nRssFile:");
-    state->rss_shmem += find_kib(text, "\nRssShmem:");
-    state->swap += find_kib(text, "\nVmSwap:");
+    state->rss_file += victim_find_kib(text, "\nRssFile:");
+    state->rss_shmem += victim_find_kib(text, "\nRssShmem:");
+    state->swap += victim_find_kib(text, "\nVmSwap:");
     state->processes++;
 }
 

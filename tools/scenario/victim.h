@@ -65,6 +65,9 @@ size_t victim_read_file(const char *path, char *text, size_t capacity);
  * gone. */
 const char *victim_read_stat(pid_t pid, char *text, size_t capacity);
 
+/* Of a status file's text: bytes, as a line "\nName:   123 kB" tells; 0: there is none. */
+uint64_t victim_find_kib(const char *text, const char *name);
+
 /* Seconds that its first thread was ready to run and waited for a processor: all threads would be
  * dear. Also of one that has ended, as long as nobody has waited for it. */
 double victim_read_wait(pid_t pid);
