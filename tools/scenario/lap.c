@@ -3,6 +3,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,26 +354,29 @@ void lap_read_times(const struct experiment *experiment, const struct experiment
     free(service);
 }
 
+/* What each window has at that place. */
+static double *copy_windows(const struct experiment *experiment, const struct experiment_lap *lap,
+                            size_t place)
+{
+    double *copy = memory_alloc(lap->windows + 1, sizeof(*copy));
+    for (size_t i = 0; i < lap->windows; i++) {
+        const struct experiment_window *window = &experiment->window[lap->first + i];
+        memcpy(&copy[i], (const char *)window + place, sizeof copy[i]);
+    }
+    return copy;
+}
+
 double *lap_copy_services(const struct experiment *experiment, const struct experiment_lap *lap)
 {
-    double *service = memory_alloc(lap->windows + 1, sizeof(*service));
-    for (size_t i = 0; i < lap->windows; i++)
-        service[i] = experiment->window[lap->first + i].service;
-    return service;
+    return copy_windows(experiment, lap, offsetof(struct experiment_window, service));
 }
 
 double *lap_copy_residents(const struct experiment *experiment, const struct experiment_lap *lap)
 {
-    double *resident = memory_alloc(lap->windows + 1, sizeof(*resident));
-    for (size_t i = 0; i < lap->windows; i++)
-        resident[i] = experiment->window[lap->first + i].resident;
-    return resident;
+    return copy_windows(experiment, lap, offsetof(struct experiment_window, resident));
 }
 
 double *lap_copy_held(const struct experiment *experiment, const struct experiment_lap *lap)
 {
-    double *held = memory_alloc(lap->windows + 1, sizeof(*held));
-    for (size_t i = 0; i < lap->windows; i++)
-        held[i] = experiment->window[lap->first + i].held;
-    return held;
+    return copy_windows(experiment, lap, offsetof(struct experiment_window, held));
 }
