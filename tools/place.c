@@ -93,16 +93,22 @@ bool place_can_preload(const char *library)
     return strpbrk(library, " :") == NULL;
 }
 
-int place_preload(const char *library)
+char *place_join_preload(const char *library, const char *before)
 {
-    const char *before = getenv("LD_PRELOAD");
     if (before == NULL || *before == '\0')
-        return setenv("LD_PRELOAD", library, 1) == 0 ? 0 : errno;
+        return strdup(library);
     size_t bytes = strlen(library) + 1 + strlen(before) + 1;
     char *both = malloc(bytes);
+    if (both != NULL)
+        snprintf(both, bytes, "%s:%s", library, before);
+    return both;
+}
+
+int place_preload(const char *library)
+{
+    char *both = place_join_preload(library, getenv("LD_PRELOAD"));
     if (both == NULL)
         return ENOMEM;
-    snprintf(both, bytes, "%s:%s", library, before);
     int error = setenv("LD_PRELOAD", both, 1) == 0 ? 0 : errno;
     free(both);
     return error;

@@ -20,6 +20,10 @@ int place_make_absolute(const char *name, char path[PLACE_BYTES]);
 /* LD_PRELOAD separates its paths by blanks and colons, and knows no quoting. */
 bool place_can_preload(const char *library);
 
+/* Its value for `library` in front of what it names already (`before`, may be NULL); for free.
+ * NULL: no memory. */
+char *place_join_preload(const char *library, const char *before);
+
 /* Sets LD_PRELOAD to `library`, in front of what it names already. 0, or what setenv says. */
 int place_preload(const char *library);
 

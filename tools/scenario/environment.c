@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/place.h"
 #include "tools/trace/memory.h"
 
 static void add(struct environment *environment, char *setting)
@@ -104,14 +105,9 @@ void environment_put(struct environment *environment, const char *setting, size_
 void environment_preload(struct environment *environment, const char *library)
 {
     static const char name[] = "LD_PRELOAD";
-    const char *before = environment_find(environment, name);
-    if (before == NULL || *before == '\0') {
-        environment_set(environment, name, library);
-        return;
-    }
-    size_t bytes = strlen(library) + 1 + strlen(before) + 1;
-    char *both = memory_alloc(bytes, 1);
-    snprintf(both, bytes, "%s:%s", library, before);
+    char *both = place_join_preload(library, environment_find(environment, name));
+    if (both == NULL)
+        memory_fail(1, strlen(library));
     environment_set(environment, name, both);
     free(both);
 }
